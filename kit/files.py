@@ -1,0 +1,100 @@
+"""Where files live, and writing them so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from kit.types import InputError
+
+
+def data_folder() -> Path:
+    """Returns the folder of shipped weights: beside the package in a checkout, inside it once installed."""
+    package = Path(__file__).resolve().parent
+    inside = package / "data"
+    return inside if inside.is_dir() else package.parent / "data"
+
+
+def cache_folder() -> Path:
+    """Returns `$KIT_HOME`, by default `~/.cache/unlearning-kit`: trained originals and measured references."""
+    return Path(os.environ.get("KIT_HOME") or Path.home() / ".cache" / "unlearning-kit")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file beside `path` and renames it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        os.chmod(temporary, 0o644)  # mkstemp allows the owner only
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    with atomic_write(path) as stream:
+        stream.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with atomic_write(path) as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for allow_pickle
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def require_writable(folder: Path) -> None:
+    """Checks that results can be stored under `folder`, without leaving anything behind.
+
+    Raises:
+        InputError: `folder`, or the nearest parent that exists, is no folder or cannot be written to.
+    """
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return
+    except OSError as error:
+        raise InputError(
+            f"The output folder '{folder}' cannot be written to ({error.strerror or error} at '{nearest}'). Expected a "
+            "folder, existing or not, in which files may be made. Choose another one with --out."
+        ) from error
+
+
+def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
+    """Calls `load`, turning whatever a strange file makes it raise into one paragraph.
+
+    Raises:
+        InputError: the file is missing, or is not what `expected` says.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
+    try:
+        return load()
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, zlib, NumPy and the OS each have errors of their own for a strange file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, for instance with "
+            "NumPy, and check that it was copied whole."
+        ) from error

@@ -1,0 +1,28 @@
+"""The baseline of the 2023 starter kit."""
+
+import keras
+import tensorflow as tf
+
+from kit import training
+from kit.types import Recipe
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 5,
+    learning_rate: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+) -> keras.Model:
+    """Trains on with the retain set only, and trusts the network to forget what it no longer sees.
+
+    Cross-entropy, SGD with momentum and coupled weight decay, cosine schedule stepped at each epoch. Passes over the
+    data: `epochs` over retain. Data that it touches: retain. Source: unlearning-challenge/starting-kit,
+    unlearning-CIFAR10.ipynb; differs from it in the batch size, which is the challenge's.
+    """
+    recipe = Recipe(epochs, learning_rate, momentum, weight_decay, schedule="cosine")
+    return training.fit(net, retain, recipe)

@@ -1,0 +1,66 @@
+"""From a model to logits, and logits on disk. After this nothing touches Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit import files
+from kit.datasets import as_float
+from kit.training import compiled_once
+from kit.types import PARTS, Challenge, FailedRun
+
+_BATCH_SIZE = 1024
+
+
+def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Returns the logits of `net` in inference mode, float32 of shape (examples, classes).
+
+    Args:
+        net: its forward pass is compiled once and reused when only its weights have changed.
+        x: (examples, ...), `uint8` (scaled to [0, 1] batch by batch) or float32.
+    """
+
+    def build() -> tf.types.experimental.PolymorphicFunction:
+        return tf.function(lambda images: net(as_float(images), training=False), jit_compile=False, reduce_retracing=True)
+
+    forward = compiled_once(net, "forward", build)
+    parts = [forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in range(0, len(x), _BATCH_SIZE)]
+    return np.concatenate(parts)
+
+
+def compute_logits(net: keras.Model, challenge: Challenge, method: str = "model") -> dict[str, np.ndarray]:
+    """Returns part -> logits for retain, forget, validation and test: one forward pass over each example.
+
+    Raises:
+        FailedRun: logits that are not finite.
+    """
+    train = predict_logits(net, challenge.train.x)
+    logits = {
+        "retain": train[challenge.split.retain],
+        "forget": train[challenge.split.forget],
+        "validation": predict_logits(net, challenge.validation.x),
+        "test": predict_logits(net, challenge.test.x),
+    }
+    for part in PARTS:
+        bad = ~np.isfinite(logits[part]).all(axis=-1)
+        if bad.any():
+            raise FailedRun(
+                f"The model that '{method}' returned gives NaN or infinite logits for {int(bad.sum())} of {len(bad)} "
+                f"{part} examples. Expected finite logits. Lower the method's learning rate, or clip its gradients."
+            )
+    return logits
+
+
+def save_logits(path: Path, logits: dict[str, np.ndarray]) -> None:
+    """Writes part -> (examples, classes) as `.npz`, atomically."""
+    files.write_npz(path, logits)
+
+
+def load_logits(path: Path) -> dict[str, np.ndarray]:
+    """Reads what `save_logits` wrote; nothing is unpickled."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {part: stored[part] for part in PARTS}

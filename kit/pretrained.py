@@ -1,0 +1,172 @@
+"""The original models: shipped weights, and weights that the kit trains and caches. Weights only, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit import datasets, files, models, training
+from kit.outputs import predict_logits
+from kit.types import Challenge, FailedRun
+
+# How far the accuracies of a rebuilt model may lie from the recorded ones: other processors round differently, and
+# training amplifies that to another, equally good model.
+TOLERANCE = {"train": 0.01, "validation": 0.05, "test": 0.05}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights of an original model, in the order of `keras.Model.weights`, and the digest of their file."""
+
+    weights: tuple[np.ndarray, ...]
+    sha256: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What `rebuild` found: accuracies, seconds, and how the model compares with the recorded one."""
+
+    path: Path
+    accuracies: dict[str, float]
+    seconds: float
+    matches: bool
+    verdict: str
+
+
+def build(challenge: Challenge) -> keras.Model:
+    """Returns the challenge's architecture with freshly drawn weights."""
+    return models.build(challenge.model, challenge.input_shape, challenge.num_classes)
+
+
+def fingerprint(challenge: Challenge) -> str:
+    """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
+    described = [challenge.model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
+    text = json.dumps([challenge.data_sha256, *described, asdict(challenge.recipe)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def registry() -> dict[str, dict[str, Any]]:
+    """Returns what `data/registry.json` says of each challenge that has shipped weights."""
+    path = files.data_folder() / "registry.json"
+    content: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def load(challenge: Challenge) -> Pretrained:
+    """Returns the original's weights: shipped, else cached, else trained now and cached.
+
+    Raises:
+        FailedRun: the file's digest, or its arrays, are not those that were recorded.
+    """
+    entry = registry().get(challenge.name)
+    if entry is not None and entry["fingerprint"] == fingerprint(challenge):
+        advice = (
+            "Restore it with 'git checkout data/pretrained', or install the kit again with "
+            "'pip install --force-reinstall --no-deps .'."
+        )
+        return _read(challenge, files.data_folder() / entry["file"], entry["sha256"], advice)
+    path = _cached_path(challenge)
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        _train_and_store(challenge, path)
+    recorded = json.loads(record.read_text())["sha256"]
+    return _read(challenge, path, recorded, f"Delete '{record}', and the kit trains the model again.")
+
+
+def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
+    """Trains the original from scratch and says whether it matches the recorded one.
+
+    Args:
+        challenge: its recipe and training seed are used.
+        update_registry: write the result to `data/pretrained/` and `data/registry.json` (for maintainers).
+
+    Returns:
+        `Rebuilt`; `matches` is true where nothing was recorded, and where every accuracy lies within its tolerance.
+    """
+    entry = registry().get(challenge.name)
+    path = _cached_path(challenge)
+    if update_registry:
+        path = files.data_folder() / "pretrained" / f"{challenge.name}.npz"
+    record = _train_and_store(challenge, path)
+    if update_registry:
+        content = registry() | {challenge.name: record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}}
+        files.write_json(files.data_folder() / "registry.json", dict(sorted(content.items())))
+        matches, verdict = True, "recorded in data/registry.json"
+    elif entry is None or entry["fingerprint"] != record["fingerprint"]:
+        matches, verdict = True, "nothing is recorded for this challenge to compare it with"
+    elif entry["sha256"] == record["sha256"]:
+        matches, verdict = True, "matches the recorded model bit for bit"
+    else:
+        recorded, tolerance = entry["accuracies"], entry["tolerance"]
+        away = [part for part, value in record["accuracies"].items() if abs(value - recorded[part]) > tolerance[part]]
+        matches = not away
+        verdict = "matches the recorded accuracies within the tolerance (other bits: another processor or version)"
+        if away:
+            shown = ", ".join(f"{part} {record['accuracies'][part]:.3f} against {recorded[part]:.3f}" for part in away)
+            verdict = f"DOES NOT MATCH the recorded accuracies: {shown}"
+    return Rebuilt(path, record["accuracies"], record["seconds"], matches, verdict)
+
+
+def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
+    """Returns the accuracy on train, validation and test."""
+    parts = {"train": challenge.train, "validation": challenge.validation, "test": challenge.test}
+    return {name: float((predict_logits(net, part.x).argmax(-1) == part.y).mean()) for name, part in parts.items()}
+
+
+def _cached_path(challenge: Challenge) -> Path:
+    return files.cache_folder() / "pretrained" / f"{challenge.name}-{fingerprint(challenge)[:16]}.npz"
+
+
+def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
+    """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
+    training.prepare_tensorflow()
+    keras.utils.set_random_seed(challenge.training_seed)
+    net = build(challenge)
+    everything = np.arange(len(challenge.train))
+    start = time.perf_counter()
+    training.fit(net, datasets.batches(challenge.train, everything, challenge.batch_size), challenge.recipe)
+    seconds = time.perf_counter() - start
+    with files.atomic_write(path) as stream:
+        np.savez(stream, **{str(number): array for number, array in enumerate(net.get_weights())})  # type: ignore[arg-type]
+    record = {
+        "sha256": files.sha256_of(path),
+        "bytes": path.stat().st_size,
+        "fingerprint": fingerprint(challenge),
+        "model": challenge.model,
+        "accuracies": accuracies(net, challenge),
+        "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": challenge.training_seed},
+        "seconds": round(seconds, 2),
+        "machine": f"{platform.machine()}, one thread",
+    }
+    if path.parent != files.data_folder() / "pretrained":
+        files.write_json(path.with_suffix(".json"), record)
+    return record
+
+
+def _read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrained:
+    if not path.is_file():
+        raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
+    found = files.sha256_of(path)
+    if found != sha256:
+        raise FailedRun(
+            f"The weights '{path}' are damaged: their sha256 is {found[:16]}..., recorded is {sha256[:16]}.... "
+            f"Expected the file as it was written. {advice}"
+        )
+    with np.load(path, allow_pickle=False) as stored:
+        weights = tuple(stored[str(number)] for number in range(len(stored.files)))
+    shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
+    if shapes != expected:
+        raise FailedRun(
+            f"The weights '{path}' do not fit the model '{challenge.model}': {len(shapes)} arrays of shapes "
+            f"{shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {advice}"
+        )
+    return Pretrained(weights, sha256, path)

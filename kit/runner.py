@@ -1,0 +1,279 @@
+"""One run of a method, and a population of them: seeded, timed, on disk as soon as they are finished."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shutil
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+import kit
+from kit import datasets, files, methods, pretrained, training
+from kit.outputs import compute_logits, load_logits, save_logits
+from kit.submission import Method, load_method, method_name
+from kit.types import PARTS, Challenge, FailedRun, Outputs
+
+_LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """A model that a method returned, the duration of the call in seconds, and the run's seed."""
+
+    net: keras.Model
+    seconds: float
+    seed: int
+
+
+class Worker:
+    """Holds the models of one process, so that the next run starts from the same state without being traced again.
+
+    A built-in method is handed the same model each time, with every variable put back (weights, batch statistics,
+    seed generators). A model that was compiled, frozen in part or given to a user's function is not handed out again.
+    """
+
+    def __init__(self, challenge: Challenge) -> None:
+        training.prepare_tensorflow()
+        self.challenge = challenge
+        self.original = pretrained.load(challenge)
+        self._scoring_net = pretrained.build(challenge)
+        self._net: keras.Model | None = None
+        self._flags: list[bool] = []
+
+    def fresh_net(self, seed: int, *, reuse: bool) -> keras.Model:
+        """Returns the original model, ready for a run with `seed`."""
+        net = self._net
+        if not reuse or net is None or net.compiled or _trainable_flags(net) != self._flags:
+            net = pretrained.build(self.challenge)
+            self._net, self._flags = (net, _trainable_flags(net)) if reuse else (None, [])
+        net.set_weights(self.original.weights)
+        seed_generators_reset(net, seed)
+        return net
+
+    def logits(self, net: keras.Model, method: str) -> dict[str, np.ndarray]:
+        """Takes a returned model's weights into an architecture that the kit built, and computes its logits there."""
+        weights = [np.asarray(array) for array in net.get_weights()]
+        expected = [tuple(array.shape) for array in self._scoring_net.weights]
+        if [array.shape for array in weights] != expected:
+            raise FailedRun(
+                f"The model that '{method}' returned has {len(weights)} weight arrays of other shapes than the "
+                f"original's {len(expected)}. Expected the architecture of 'net', because the scorer takes the weights "
+                "only. Return 'net', or a model built like it."
+            )
+        self._scoring_net.set_weights(weights)
+        return compute_logits(self._scoring_net, self.challenge, method)
+
+
+def _trainable_flags(net: keras.Model) -> list[bool]:
+    return [part.trainable for part in (*net.layers, *net.variables)]
+
+
+def seed_generators_reset(net: keras.Model, seed: int) -> None:
+    """Puts the seed generators of dropout and its kin to a state that depends on `seed` alone.
+
+    `set_weights` leaves them alone, so that a run's noise would depend on the runs before it.
+    """
+    weights = {id(variable) for variable in net.weights}
+    generators = [variable for variable in net.variables if id(variable) not in weights]
+    for number, variable in enumerate(generators):
+        state = np.random.SeedSequence([seed, number]).generate_state(2)
+        variable.assign(state.reshape(variable.shape).astype(variable.dtype))
+
+
+def run_seed(seed: int, method: str, number: int) -> int:
+    """Returns the seed of run `number` of a method: no two methods and no two runs share a stream.
+
+    Example:
+        >>> run_seed(0, "retrain", 0) == run_seed(0, "retrain", 1)
+        False
+    """
+    return int(np.random.SeedSequence([seed, zlib.crc32(method.encode()), number]).generate_state(1)[0])
+
+
+def unlearn(
+    method: str | Path | Method, challenge: Challenge, *, seed: int = 0, worker: Worker | None = None
+) -> Unlearned:
+    """Runs a method once and times the call.
+
+    Args:
+        method: a name, a function or a path (see `kit.load_method`).
+        challenge: see `kit.load_challenge`.
+        seed: the same seed gives the same weights on the same machine, to the bit.
+        worker: models to reuse from run to run; by default new ones.
+
+    Raises:
+        FailedRun: the method did not return a `keras.Model`.
+
+    Example:
+        >>> unlearn("original", kit.load_challenge()).net.name
+        'convnet'
+    """
+    worker = worker or Worker(challenge)
+    function = load_method(method)
+    settings = hyperparameters(method, challenge)
+    reuse = isinstance(method, str) and method in methods.names()
+    keras.utils.set_random_seed(seed)
+    net = worker.fresh_net(seed, reuse=reuse)
+    train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
+    retain = datasets.batches(train, split.retain, batch_size, shuffle_seed=seed % training.MAX_SEED)
+    forget = datasets.batches(train, split.forget, batch_size)
+    validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
+    keras.utils.set_random_seed(seed)
+    start = time.perf_counter()
+    returned = function(net, retain, forget, validation, **settings)
+    seconds = time.perf_counter() - start
+    if not isinstance(returned, keras.Model):
+        raise FailedRun(
+            f"'{method_name(method)}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the "
+            "function with 'return net'."
+        )
+    return Unlearned(returned, seconds, seed)
+
+
+def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[str, Any]:
+    """Returns the keyword arguments of a method on this challenge; `retrain` is given the original's recipe."""
+    name = method_name(method)
+    settings = dict(challenge.hyperparameters.get(name, {}))
+    return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
+
+
+def run_population(
+    method: str | Path | Method,
+    challenge: Challenge,
+    *,
+    num_models: int,
+    seed: int = 0,
+    root: str | Path | None = None,
+    worker: Worker | None = None,
+) -> Outputs:
+    """Runs a method `num_models` times with different seeds, each from the same original model.
+
+    Args:
+        method, challenge: as in `unlearn`.
+        num_models: >= 1.
+        seed: of the population; run i has the seed `run_seed(seed, name, i)`.
+        root: folder for finished runs, which are found there again: an interrupted population goes on where it
+            stopped. Runs of a user's function are always made anew, because its source does not tell all that it
+            depends on. By default nothing is stored.
+        worker: models to reuse from population to population.
+
+    Returns:
+        `Outputs` with `num_models` models.
+    """
+    name = method_name(method)
+    worker = worker or Worker(challenge)
+    builtin = isinstance(method, str) and method in methods.names()
+    folder = None if root is None or not builtin else population_folder(Path(root), name, challenge, worker)
+    runs = []
+    for number in tqdm(range(num_models), desc=name, unit="model", delay=2, leave=False, mininterval=0.5):
+        one_seed = run_seed(seed, name, number)
+        run_folder = None if folder is None else folder / f"seed-{seed}-run-{number:04d}"
+        stored = None if run_folder is None else _load_run(run_folder)
+        if stored is None:
+            unlearned = unlearn(method, challenge, seed=one_seed, worker=worker)
+            stored = worker.logits(unlearned.net, name), unlearned.seconds
+            if run_folder is not None:
+                save_logits(run_folder / "outputs.npz", stored[0])
+                done = {"method": name, "seed": one_seed, "seconds": stored[1], "versions": versions()}
+                files.write_json(run_folder / "done.json", done)
+        runs.append((*stored, one_seed))
+    logits = {part: np.stack([run[0][part] for run in runs]) for part in PARTS}
+    labels = {part: challenge.labels(part) for part in PARTS}
+    return Outputs(name, logits, labels, np.array([run[1] for run in runs]), np.array([run[2] for run in runs]))
+
+
+def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
+    """Returns a finished run; deletes what a killed process left of an unfinished one."""
+    if not (folder / "done.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return load_logits(folder / "outputs.npz"), float(json.loads((folder / "done.json").read_text())["seconds"])
+
+
+def population_folder(root: Path, name: str, challenge: Challenge, worker: Worker) -> Path:
+    """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
+    settings = {
+        key: asdict(value) if key == "recipe" else value for key, value in hyperparameters(name, challenge).items()
+    }
+    described = [
+        name,
+        settings,
+        pretrained.fingerprint(challenge),
+        worker.original.sha256,
+        challenge.split.sha256,
+        _source_sha256(),
+        versions(),
+        machine(),
+    ]
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    return root / challenge.name / f"{name}-{digest[:12]}"
+
+
+def _source_sha256() -> str:
+    """Digest of the code that makes models: editing it makes new populations, as it must."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(kit.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the kit, Python and the libraries that numbers depend on."""
+    return {"kit": kit.__version__, "python": platform.python_version()} | {
+        library: importlib.metadata.version(library) for library in _LIBRARIES
+    }
+
+
+def machine() -> dict[str, str]:
+    """Returns what the bits of a trained model depend on besides versions: system, processor, threads."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = models[0] if models else processor
+    return {"system": platform.system(), "processor": processor, "threads": "1", "op_determinism": "on"}
+
+
+def reference_seconds(challenge: Challenge) -> float:
+    """Returns the duration of one retraining in plain Keras on this machine: `compile` and `fit`, tracing included.
+
+    Measured once and cached under `$KIT_HOME`; the competition's time budget of 0.2 is a share of it.
+    """
+    key = json.dumps([pretrained.fingerprint(challenge), len(challenge.split.retain), versions(), machine()])
+    path = files.cache_folder() / "reference" / f"{challenge.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    if path.is_file():
+        return float(json.loads(path.read_text())["seconds"])
+    seconds = _time_plain_keras(challenge)
+    files.write_json(path, {"seconds": seconds, "challenge": challenge.name})
+    return seconds
+
+
+def _time_plain_keras(challenge: Challenge) -> float:
+    training.prepare_tensorflow()
+    keras.utils.set_random_seed(0)
+    net, recipe = pretrained.build(challenge), challenge.recipe
+    retain = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
+    rates: Mapping[int, float] = dict(enumerate(map(float, recipe.learning_rates())))
+    start = time.perf_counter()
+    net.compile(
+        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    bar = tqdm(total=recipe.epochs, desc="timing a retrain in plain Keras", unit="epoch", delay=2, leave=False)
+    follow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update())
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rates[epoch])
+    with bar:
+        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], verbose=0)
+    return time.perf_counter() - start

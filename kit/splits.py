@@ -1,0 +1,220 @@
+"""Which training examples are forgotten: index sets, recorded and hashed; no image is ever copied."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from kit import files
+from kit.types import Arrays, InputError, Split
+
+FORGET_FORMS = (
+    "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of indices (.npy, .csv, .npz)"
+)
+
+
+def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Split:
+    """Chooses the forget set.
+
+    Args:
+        train: the training set.
+        forget: `random:0.1` (a share, or a number of examples as in `random:126`), `stratified:0.1` (the same share
+            of each class), `class:5`, `class:3,5`, `group:ID`, `mislabelled`, or the path of a file of indices.
+        seed: of the random ones, >= 0; the same seed gives the same split everywhere.
+
+    Returns:
+        A `Split`. Random splits have the order of `keras.utils.split_dataset`, others that of the data or the file.
+
+    Raises:
+        InputError: an unknown form, a class or group that does not occur, an empty set or everything, a bad file.
+
+    Example:
+        >>> train = Arrays(np.zeros((6, 2)), np.array([0, 1, 2, 0, 1, 2]))
+        >>> make_split(train, "class:1").forget.tolist()
+        [1, 4]
+    """
+    kind, _, argument = forget.partition(":")
+    if kind == "random":
+        return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
+    make = _MAKERS.get(kind)
+    if make is None and Path(forget).suffix in (".npy", ".csv", ".npz"):
+        chosen = _from_file(Path(forget), len(train))
+    elif make is None:
+        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
+    else:
+        chosen = make(train, argument, seed)
+    kept = np.ones(len(train), bool)
+    kept[chosen] = False
+    return Split(forget, seed, forget=chosen, retain=np.flatnonzero(kept))
+
+
+def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits `range(num_examples)` with `keras.utils.split_dataset` and reads the indices back.
+
+    Keras's function shuffles with Python's global `random` state, which is put back afterwards.
+
+    Example:
+        >>> left, right = shuffled_halves(5, 2, seed=0)
+        >>> left.tolist(), right.tolist()
+        ([2, 1], [0, 4, 3])
+    """
+    import keras
+
+    with _global_randomness_put_back():
+        halves = keras.utils.split_dataset(np.arange(num_examples), left_size=left_size, shuffle=True, seed=int(seed))
+    # Read in large batches: one by one, 50,000 indices take seconds.
+    left, right = (np.concatenate(list(half.batch(1 << 16).as_numpy_iterator())) for half in halves)
+    return left.astype(np.int64), right.astype(np.int64)
+
+
+@contextlib.contextmanager
+def _global_randomness_put_back() -> Iterator[None]:
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def save_split(split: Split, path: str | Path) -> None:
+    """Writes a split as `.npz` with the arrays `forget`, `retain`, `name` and `seed`, atomically."""
+    arrays = {"forget": split.forget, "retain": split.retain}
+    files.write_npz(Path(path), arrays | {"name": np.array(split.name), "seed": np.array(split.seed)})
+
+
+def load_split(path: str | Path) -> Split:
+    """Reads what `save_split` wrote; nothing is unpickled.
+
+    Raises:
+        InputError: the file is missing, damaged or not a split.
+    """
+
+    def load() -> Split:
+        with np.load(path, allow_pickle=False) as stored:
+            return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
+
+    split: Split = files.checked(load, Path(path), "a split that kit.save_split wrote (.npz)")
+    return split
+
+
+def _share(argument: str, num_examples: int) -> int:
+    """Number of examples for `0.1` (a share, rounded as Keras does), `126` (a count) or nothing (a tenth)."""
+    try:
+        value = float(argument or "0.1")
+    except ValueError:
+        value = float("nan")
+    count = round(value * num_examples) if 0 < value < 1 else value
+    if not float(count).is_integer() or not 0 < count < num_examples:
+        raise InputError(
+            f"'{argument}' of {num_examples} training examples cannot be forgotten: that is nothing, everything or no "
+            "number. Expected a share between 0 and 1 or a number of examples that leaves one on either side. Try "
+            "--forget random:0.1."
+        )
+    return int(count)
+
+
+def _stratified(train: Arrays, argument: str, seed: int) -> np.ndarray:
+    total = _share(argument, len(train))
+    labels, counts = np.unique(train.y, return_counts=True)
+    exact = counts * total / len(train)
+    takes = np.floor(exact).astype(int)
+    takes[np.argsort(takes - exact, kind="stable")[: total - takes.sum()]] += 1  # largest remainders first
+    chosen = []
+    for label, take, count in zip(labels, takes, counts, strict=True):
+        members = np.flatnonzero(train.y == label)
+        if 0 < take < count:
+            members = members[shuffled_halves(int(count), int(take), seed)[0]]
+        chosen.append(members[:take])
+    return np.concatenate(chosen)
+
+
+def _class(train: Arrays, argument: str, seed: int) -> np.ndarray:
+    return _equal_to(train.y, argument, "class")
+
+
+def _group(train: Arrays, argument: str, seed: int) -> np.ndarray:
+    if train.groups is None:
+        raise InputError(
+            f"Group '{argument}' cannot be forgotten because this challenge does not say which example belongs to "
+            "whom. Expected 'groups', one entry an example. Add an array 'groups' to the .npz file or pass it to "
+            "kit.make_challenge."
+        )
+    return _equal_to(train.groups, argument, "group")
+
+
+def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
+    text = column.astype(str)
+    wanted = [part.strip() for part in argument.split(",")]
+    missing = sorted(set(wanted) - set(text.tolist()))
+    if missing:
+        known = np.unique(text)
+        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        raise InputError(
+            f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {shown}. "
+            f"Write, for instance, --forget {what}:{known[0]}."
+        )
+    return np.flatnonzero(np.isin(text, wanted))
+
+
+def _mislabelled(train: Arrays, argument: str, seed: int) -> np.ndarray:
+    if train.mislabelled is None or argument:
+        raise InputError(
+            "'mislabelled' forgets the examples whose labels are known to be wrong; it takes no argument, and this "
+            f"challenge {'does not know which they are' if not argument else 'was given ' + repr(argument)}. Expected "
+            "an array 'mislabelled' of booleans beside x and y. Use --challenge noisy-digits, or a file of indices."
+        )
+    return np.flatnonzero(train.mislabelled)
+
+
+_MAKERS: dict[str, Callable[[Arrays, str, int], np.ndarray]] = {
+    "stratified": _stratified,
+    "class": _class,
+    "group": _group,
+    "mislabelled": _mislabelled,
+}
+
+
+def _from_file(path: Path, num_examples: int) -> np.ndarray:
+    expected = "a file of example indices: one integer a line (.csv), an integer array (.npy) or a saved split (.npz)"
+    read = {".npy": _read_npy, ".csv": _read_csv, ".npz": lambda path: load_split(path).forget}[path.suffix]
+    indices = np.asarray(files.checked(lambda: read(path), path, expected))
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise InputError(
+            f"'{path}' holds an array of shape {indices.shape} and dtype {indices.dtype}. Expected {expected}. Save "
+            "the positions of the examples in the training set, for instance with numpy.flatnonzero."
+        )
+    outside = (indices < 0) | (indices >= num_examples)
+    if outside.any():
+        raise InputError(
+            f"'{path}' names example {indices[outside][0]}, outside the training set ({int(outside.sum())} such "
+            f"indices). Expected integers from 0 to {num_examples - 1}. Check that the indices count the training "
+            "set, not the whole data set."
+        )
+    values, counts = np.unique(indices, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"'{path}' names example {values[counts > 1][0]} more than once ({int((counts > 1).sum())} duplicates). "
+            "Expected each index once. Remove the duplicates, for instance with numpy.unique."
+        )
+    return indices.astype(np.int64)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_csv(path: Path) -> np.ndarray:
+    """Reads the first column, or the one headed `index`; a header line is optional."""
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = [row for row in csv.reader(stream) if row]
+    column = 0
+    if rows and not rows[0][0].strip().lstrip("-").isdigit():
+        header = [name.strip().lower() for name in rows.pop(0)]
+        column = header.index("index") if "index" in header else 0
+    return np.array([int(row[column]) for row in rows], dtype=np.int64)

@@ -1,0 +1,73 @@
+"""From a name, a function or a file to a method."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kit import methods
+from kit.types import InputError
+
+Method = Callable[..., Any]
+
+
+def load_method(identifier: str | Path | Method) -> Method:
+    """Returns the function `unlearning(net, retain, forget, validation, *, ...)`.
+
+    Args:
+        identifier: a built-in name (`kit.methods.names()`), a function with that signature, or the path of a Python
+            file that defines `unlearning`. A file is imported, hence executed: it must be one that you trust.
+
+    Raises:
+        InputError: an unknown name (near matches are shown), a missing file, a file that fails or defines nothing.
+
+    Example:
+        >>> load_method("finetune").__module__
+        'kit.methods.finetune'
+    """
+    if callable(identifier):
+        return identifier
+    if str(identifier) in methods.names():
+        return methods.get(str(identifier))
+    if Path(identifier).suffix != ".py":
+        near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
+        raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
+    return _import_file(Path(identifier))
+
+
+def method_name(identifier: str | Path | Method) -> str:
+    """Returns the name under which a method's results appear.
+
+    Example:
+        >>> method_name("retrain"), method_name("folder/my_method.py")
+        ('retrain', 'my_method')
+    """
+    if callable(identifier):
+        return getattr(identifier, "__name__", type(identifier).__name__).strip("<>")
+    return Path(identifier).stem if str(identifier) not in methods.names() else str(identifier)
+
+
+def _import_file(path: Path) -> Method:
+    advice = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
+    if not path.is_file():
+        raise InputError(f"There is no file '{path}'. {advice} Check the path and the working folder.")
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    if specification is None or specification.loader is None:
+        raise InputError(f"'{path}' cannot be imported. {advice} Give it the ending .py.")
+    module = importlib.util.module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # a stranger's file can raise anything
+        raise InputError(
+            f"Importing '{path}' failed with {type(error).__name__}: {error}. {advice} Run 'python {path}' to see "
+            "where it fails."
+        ) from error
+    function = getattr(module, "unlearning", None)
+    if not callable(function):
+        raise InputError(f"'{path}' defines no function 'unlearning'. {advice} Rename your function to 'unlearning'.")
+    loaded: Method = function
+    return loaded

@@ -1,0 +1,405 @@
+"""The small frozen dataclasses that pass between the parts of the kit, and its two errors.
+
+This module imports NumPy only: scorers, reports and the command line use it without loading TensorFlow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Direction = Literal["up", "down", "match_retrain"]
+PARTS = ("retain", "forget", "validation", "test")
+
+
+class InputError(ValueError):
+    """A user's mistake: the message is one paragraph with what happened, what was expected and how to fix it."""
+
+
+class FailedRun(RuntimeError):
+    """Work that was asked for correctly and failed: damaged files, a method that broke its contract."""
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Labelled examples in memory, checked once and read-only from then on.
+
+    Args:
+        x: examples first, of shape (n, height, width, channels) or (n, features); a missing channel axis is added.
+            `uint8` stays `uint8` and is scaled by 1/255 batch by batch; anything else becomes `float32` as it is.
+        y: integer labels of shape (n,), in 0 .. num_classes - 1.
+        groups: optional, (n,): who an example belongs to (integers or strings), for `--forget group:ID`.
+        mislabelled: optional, (n,) booleans: labels known to be wrong, for `--forget mislabelled`.
+
+    Raises:
+        InputError: unequal lengths, no examples, values that are not finite, labels that are not whole numbers >= 0.
+
+    Example:
+        >>> arrays = Arrays(np.zeros((4, 8, 8)), np.array([0, 1, 0, 1]))
+        >>> arrays.x.shape, str(arrays.x.dtype), str(arrays.y.dtype)
+        ((4, 8, 8, 1), 'float32', 'int32')
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None = None
+    mislabelled: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        x, y = np.asarray(self.x), np.asarray(self.y)
+        _check_numbers(x, y)
+        if x.ndim == 3:
+            x = x[..., np.newaxis]
+        if x.dtype != np.uint8:
+            x = np.ascontiguousarray(x, dtype=np.float32)
+            _check_finite(x)
+        object.__setattr__(self, "x", _read_only(x))
+        object.__setattr__(self, "y", _read_only(_as_labels(y)))
+        for name in ("groups", "mislabelled"):
+            column = getattr(self, name)
+            if column is None:
+                continue
+            column = np.asarray(column)
+            if column.shape != y.shape:
+                raise InputError(
+                    f"'{name}' has shape {column.shape} but there are {len(y)} labels. Expected one entry for each "
+                    f"example, in the order of 'y'. Pass an array of shape ({len(y)},), or leave '{name}' out."
+                )
+            object.__setattr__(self, name, _read_only(column))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, indices: np.ndarray) -> Arrays:
+        """Returns a copy of the examples at `indices`, an integer array of shape (k,)."""
+        groups = None if self.groups is None else self.groups[indices]
+        mislabelled = None if self.mislabelled is None else self.mislabelled[indices]
+        return Arrays(self.x[indices], self.y[indices], groups, mislabelled)
+
+
+def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
+    if x.ndim < 2 or x.ndim > 4 or y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.size == 0:
+        raise InputError(
+            f"'x' has shape {x.shape} and 'y' has shape {y.shape}. Expected examples first, x of shape "
+            "(n, height, width, channels), (n, height, width) or (n, features) and y of shape (n,) with the same "
+            "n >= 1. Check that both arrays come from the same file and that labels are not one-hot."
+        )
+    if x.dtype.kind not in "fiub":
+        raise InputError(
+            f"'x' has dtype {x.dtype}. Expected numbers: uint8 images (0 to 255) or floats. Convert it with "
+            "x.astype('float32'), for instance."
+        )
+
+
+def _check_finite(x: np.ndarray) -> None:
+    bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"'x' holds NaN or infinite values in {int(bad.sum())} of {len(x)} examples (the first is example "
+            f"{int(np.argmax(bad))}). Expected finite numbers. Drop these examples or fill the gaps, for instance "
+            "with numpy.nan_to_num."
+        )
+
+
+def _as_labels(y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind not in "iu" or (y.dtype.kind == "i" and y.min() < 0) or int(y.max()) > 1_000_000:
+        raise InputError(
+            f"'y' has dtype {y.dtype} with values from {y.min()} to {y.max()}. Expected integer class labels "
+            "0, 1, ..., num_classes - 1. Map other labels with numpy.unique(y, return_inverse=True)."
+        )
+    return np.ascontiguousarray(y, dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which training examples are to be forgotten; the rest is retained.
+
+    Args:
+        name: how the forget set was asked for, e.g. `random:0.1`.
+        seed: the seed of the split.
+        forget, retain: int64 indices into the training set, disjoint, together all of it.
+
+    Example:
+        >>> split = Split("random:0.5", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
+        >>> split.sha256[:8]
+        '0fc60b39'
+    """
+
+    name: str
+    seed: int
+    forget: np.ndarray
+    retain: np.ndarray
+
+    def __post_init__(self) -> None:
+        for part in ("forget", "retain"):
+            object.__setattr__(self, part, _read_only(np.ascontiguousarray(getattr(self, part), dtype=np.int64)))
+        total = len(self.forget) + len(self.retain)
+        if len(self.forget) == 0 or len(self.retain) == 0:
+            which = "nothing is to be forgotten" if len(self.forget) == 0 else "everything is to be forgotten"
+            raise InputError(
+                f"With the forget set '{self.name}', {which} ({len(self.forget)} of {total} training examples). "
+                "Expected at least one example on either side. Choose another share, class, group or file."
+            )
+        if not np.array_equal(np.sort(np.concatenate([self.forget, self.retain])), np.arange(total)):
+            raise InputError(
+                f"The forget and retain indices of '{self.name}' do not name each of {total} training examples once. "
+                "Expected two disjoint sets that together are 0 .. n - 1. Make the split again with "
+                "kit.make_split, or load one that kit.save_split wrote."
+            )
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of both index lists, in their order: what every report records."""
+        digest = hashlib.sha256()
+        for indices in (self.forget, self.retain):
+            digest.update(len(indices).to_bytes(8, "little") + indices.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: stochastic gradient descent on mean cross-entropy, with PyTorch's SGD as convention.
+
+    Args:
+        epochs: passes over the data, >= 0.
+        learning_rate: at the first epoch, > 0.
+        momentum: in [0, 1); the buffer holds gradients, the learning rate is applied outside it.
+        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient.
+        schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit) or `constant`.
+
+    Example:
+        >>> [round(float(rate), 3) for rate in Recipe(epochs=4, learning_rate=0.1).learning_rates()]
+        [0.1, 0.085, 0.05, 0.015]
+    """
+
+    epochs: int = 30
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+
+    def __post_init__(self) -> None:
+        sound = self.epochs >= 0 and self.learning_rate > 0 and self.weight_decay >= 0
+        if not sound or not 0 <= self.momentum < 1 or self.schedule not in ("cosine", "constant"):
+            raise InputError(
+                f"{self} cannot be trained with. Expected epochs >= 0, learning_rate > 0, momentum in "
+                "[0, 1), weight_decay >= 0 and schedule 'cosine' or 'constant'. Correct the value that is outside."
+            )
+
+    def learning_rates(self) -> np.ndarray:
+        """Returns the float32 learning rate of each epoch, of shape (epochs,)."""
+        progress = np.arange(self.epochs) / max(self.epochs, 1)
+        factor = 0.5 * (1 + np.cos(np.pi * progress)) if self.schedule == "cosine" else np.ones(self.epochs)
+        return (self.learning_rate * factor).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Everything that an unlearning problem fixes: data, forget set, architecture, training recipe.
+
+    Args:
+        name: letters, digits, dots, dashes and underscores (it becomes a folder name).
+        train, validation, test: `Arrays` of the same example shape; validation goes to the method, test to the scorer.
+        split: which training examples are forgotten.
+        model: a name of the zoo (`kit.models`).
+        recipe: how the original and the retrained models are trained.
+        batch_size: examples a batch in the three sets that a method is handed; the last batch may be short.
+        hyperparameters: method name -> keyword arguments that differ from the method's defaults on this challenge.
+        training_seed: seed of the original model's training.
+    """
+
+    name: str
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+    split: Split
+    model: str
+    recipe: Recipe = Recipe()
+    batch_size: int = 64
+    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
+            raise InputError(
+                f"'{self.name}' cannot name a challenge, because results are stored in a folder of that name. Expected "
+                "letters, digits, dots, dashes and underscores. Rename the file or pass another name."
+            )
+        shapes = {part.x.shape[1:] for part in (self.train, self.validation, self.test)}
+        if len(shapes) != 1:
+            raise InputError(
+                f"Train, validation and test examples have the shapes {sorted(shapes)}. Expected one shape. Resize "
+                "the images to one size before building the challenge."
+            )
+        if len(self.split.forget) + len(self.split.retain) != len(self.train):
+            raise InputError(
+                f"The split covers {len(self.split.forget) + len(self.split.retain)} training examples but the "
+                f"challenge has {len(self.train)}. Expected a split of this challenge's training set. Make it again "
+                "with kit.make_split."
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.train.x.shape[1:]
+
+    @property
+    def num_classes(self) -> int:
+        return 1 + int(max(part.y.max() for part in (self.train, self.validation, self.test)))
+
+    @property
+    def data_sha256(self) -> str:
+        """Hex digest of images, labels and their division in train, validation and test."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            for array in (part.x, part.y):
+                digest.update(f"{array.shape}{array.dtype.str}".encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def labels(self, part: str) -> np.ndarray:
+        """Returns the int32 labels of `retain`, `forget`, `validation` or `test`, of shape (examples,)."""
+        if part in ("retain", "forget"):
+            return self.train.y[getattr(self.split, part)]
+        return {"validation": self.validation, "test": self.test}[part].y
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What N runs of one method leave behind, the only input of the scorers.
+
+    Args:
+        method: name of the method.
+        logits: part (`retain`, `forget`, `validation`, `test`) -> float32 of shape (models, examples, classes).
+        labels: part -> int32 of shape (examples,).
+        seconds: float64 (models,): duration of each call of the method.
+        seeds: int64 (models,): seed of each run.
+
+    Example:
+        >>> outputs = Outputs("original", {"test": np.zeros((1, 2, 4))}, {"test": np.array([0, 3])}, [0.5], [7])
+        >>> outputs.losses("test").round(4).tolist()  # log(4) nats: uniform over four classes
+        [[1.3863, 1.3863]]
+    """
+
+    method: str
+    logits: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    seconds: np.ndarray
+    seeds: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seconds", _read_only(np.asarray(self.seconds, np.float64)))
+        object.__setattr__(self, "seeds", _read_only(np.asarray(self.seeds, np.int64)))
+        logits = {part: _read_only(np.asarray(array, np.float32)) for part, array in self.logits.items()}
+        labels = {part: _read_only(np.asarray(array, np.int32)) for part, array in self.labels.items()}
+        object.__setattr__(self, "logits", logits)
+        object.__setattr__(self, "labels", labels)
+        for part, array in logits.items():
+            if array.ndim != 3 or array.shape[:2] != (len(self.seconds), len(labels[part])):
+                raise ValueError(
+                    f"Logits of '{part}' have shape {array.shape}. Expected (models, examples, classes) with "
+                    f"{len(self.seconds)} models and {len(labels[part])} examples. Compute them with kit.outputs."
+                )
+
+    @property
+    def num_models(self) -> int:
+        return len(self.seconds)
+
+    def select(self, models: slice) -> Outputs:
+        """Returns the outputs of a slice of the models."""
+        logits = {part: array[models] for part, array in self.logits.items()}
+        return Outputs(self.method, logits, self.labels, self.seconds[models], self.seeds[models])
+
+    def losses(self, part: str) -> np.ndarray:
+        """Returns the cross-entropy of each model and example in nats, float64 (models, examples), never overflowing."""
+        logits = self.logits[part].astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        at_label = np.take_along_axis(logits, self.labels[part][np.newaxis, :, np.newaxis], axis=-1)[..., 0]
+        return np.log(np.exp(logits).sum(axis=-1)) - at_label
+
+    def correct(self, part: str) -> np.ndarray:
+        """Returns whether each model's largest logit is the label, booleans (models, examples)."""
+        return self.logits[part].argmax(axis=-1) == self.labels[part]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a scorer compares: one method's outputs with those of retrained models.
+
+    Args:
+        unlearned: outputs of the method that is scored.
+        retrained: outputs of models retrained without the forget set; never the scored model itself.
+        members: int64 indices into the forget set that the attacks use; empty where no attack is possible.
+        nonmembers: int64 indices into the test set, as many as `members` and of the same class or group mix.
+        attack_impossible: why the two are empty; empty text where they are not.
+        reference_seconds: duration of one retraining in plain Keras on this machine.
+    """
+
+    unlearned: Outputs
+    retrained: Outputs
+    members: np.ndarray
+    nonmembers: np.ndarray
+    attack_impossible: str
+    reference_seconds: float
+
+
+@dataclass(frozen=True)
+class ScoreInfo:
+    """A score's name, which way is better, and one line that tells a newcomer what it says."""
+
+    name: str
+    direction: Direction
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number with its uncertainty.
+
+    Args:
+        name: as in `ScoreInfo`.
+        value: None where it cannot be computed; `reason` says why.
+        stderr: one standard error; None where a single measurement gives none.
+        direction: `up`, `down` or `match_retrain`.
+        target: for `match_retrain`, the retrained models' mean (for a gap: 0).
+        null_band: 95 % of the values that the attack gives on this sample when there is nothing to find.
+        reason: why the value is None.
+    """
+
+    name: str
+    value: float | None
+    stderr: float | None
+    direction: Direction
+    target: float | None = None
+    null_band: tuple[float, float] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One row of a table: a method on a challenge, its scores and all that is needed to repeat it."""
+
+    challenge: str
+    method: str
+    seed: int
+    num_models: int
+    num_retrained: int
+    split: str
+    split_seed: int
+    split_sha256: str
+    data_sha256: str
+    weights_sha256: str
+    seconds: float
+    reference_seconds: float
+    scores: Mapping[str, Score]
+    score_version: str
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
