@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "Arrays": "types",
     "Challenge": "types",
+    "Evaluation": "evaluation",
     "FailedRun": "types",
     "InputError": "types",
     "Outputs": "types",

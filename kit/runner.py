@@ -275,5 +275,5 @@ def _time_plain_keras(challenge: Challenge) -> float:
     follow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update())
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rates[epoch])
     with bar:
-        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], verbose=0)
+        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], shuffle=False, verbose=0)
     return time.perf_counter() - start

@@ -12,6 +12,7 @@ from kit import methods
 from kit.types import InputError
 
 Method = Callable[..., Any]
+_ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
 
 
 def load_method(identifier: str | Path | Method) -> Method:
@@ -30,13 +31,26 @@ def load_method(identifier: str | Path | Method) -> Method:
     """
     if callable(identifier):
         return identifier
+    check_identifier(identifier)
     if str(identifier) in methods.names():
         return methods.get(str(identifier))
+    return _import_file(Path(identifier))
+
+
+def check_identifier(identifier: str | Path) -> None:
+    """Checks that a name is a built-in method's or the path of a Python file that exists; nothing is imported.
+
+    Raises:
+        InputError: it is neither; near matches are shown.
+    """
+    if str(identifier) in methods.names():
+        return
     if Path(identifier).suffix != ".py":
         near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
-    return _import_file(Path(identifier))
+    if not Path(identifier).is_file():
+        raise InputError(f"There is no file '{identifier}'. {_ADVICE} Check the path and the working folder.")
 
 
 def method_name(identifier: str | Path | Method) -> str:
@@ -52,22 +66,19 @@ def method_name(identifier: str | Path | Method) -> str:
 
 
 def _import_file(path: Path) -> Method:
-    advice = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
-    if not path.is_file():
-        raise InputError(f"There is no file '{path}'. {advice} Check the path and the working folder.")
     specification = importlib.util.spec_from_file_location(path.stem, path)
     if specification is None or specification.loader is None:
-        raise InputError(f"'{path}' cannot be imported. {advice} Give it the ending .py.")
+        raise InputError(f"'{path}' cannot be imported. {_ADVICE} Give it the ending .py.")
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
     except Exception as error:  # a stranger's file can raise anything
         raise InputError(
-            f"Importing '{path}' failed with {type(error).__name__}: {error}. {advice} Run 'python {path}' to see "
+            f"Importing '{path}' failed with {type(error).__name__}: {error}. {_ADVICE} Run 'python {path}' to see "
             "where it fails."
         ) from error
     function = getattr(module, "unlearning", None)
     if not callable(function):
-        raise InputError(f"'{path}' defines no function 'unlearning'. {advice} Rename your function to 'unlearning'.")
+        raise InputError(f"'{path}' defines no function 'unlearning'. {_ADVICE} Rename your function to 'unlearning'.")
     loaded: Method = function
     return loaded

@@ -1,0 +1,156 @@
+"""From methods to reports: populations, comparison with retrained models, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kit import runner, scorers
+from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
+from kit.submission import Method, method_name
+from kit.types import Challenge, Comparison, Outputs, Report
+
+# Results of the same major and minor version can be compared.
+SCORE_VERSION = "1.0"
+# Five besides the one that stands in the row `retrain`: the fewest whose spread says anything.
+NUM_RETRAINED = 6
+
+Identifier = str | Path | Method
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Reports on one challenge, `original` first and `retrain` last, and by method the outputs that they come from."""
+
+    reports: tuple[Report, ...]
+    outputs: Mapping[str, Outputs]
+
+
+def evaluate(
+    method: Identifier,
+    challenge: Challenge,
+    *,
+    num_models: int = 1,
+    seed: int = 0,
+    num_retrained: int = NUM_RETRAINED,
+    root: str | Path | None = None,
+) -> Report:
+    """Runs and scores one method against retrained models (see `evaluate_all`).
+
+    Example:
+        >>> import kit
+        >>> report = evaluate("original", kit.load_challenge())
+        >>> report.scores["retain_accuracy"].value > 0.98
+        True
+    """
+    evaluation = evaluate_all([method], challenge, num_models=num_models, seed=seed, num_retrained=num_retrained, root=root)
+    name = method_name(method)
+    return next(report for report in evaluation.reports if report.method == name)
+
+
+def evaluate_all(
+    methods: Sequence[Identifier],
+    challenge: Challenge,
+    *,
+    num_models: int = 1,
+    seed: int = 0,
+    num_retrained: int = NUM_RETRAINED,
+    root: str | Path | None = None,
+    announce: Callable[[str], None] = lambda message: None,
+) -> Evaluation:
+    """Runs and scores methods; `original` is added as the first row and `retrain` as the last.
+
+    Args:
+        methods: names, functions or paths.
+        challenge: see `kit.load_challenge`.
+        num_models: models of each method; each score is a mean over them.
+        seed: of all runs.
+        num_retrained: retrained models, more than `num_models`: all of them are the reference of the other methods.
+            The row `retrain` shows the first `num_models` of them, compared with the rest.
+        root: where finished runs are kept and found again; by default nowhere.
+        announce: is told what is being done.
+
+    Raises:
+        FailedRun: damaged weights, or a method that broke its contract.
+    """
+    if num_retrained < num_models + 2:
+        raise ValueError(
+            f"{num_retrained} retrained models cannot serve as reference for {num_models} models. Expected at least "
+            f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
+        )
+    names = [method_name(method) for method in methods]
+    ordered = ["original", *(m for m, name in zip(methods, names, strict=True) if name not in ("original", "retrain"))]
+    worker = runner.Worker(challenge)
+    announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
+    reference = runner.reference_seconds(challenge)
+    outputs: dict[str, Outputs] = {}
+    for method, count in [*((method, num_models) for method in ordered), ("retrain", num_retrained)]:
+        name = method_name(method)
+        announce(f"{name}: {count} model{'s' * (count > 1)}")
+        outputs[name] = runner.run_population(method, challenge, num_models=count, seed=seed, root=root, worker=worker)
+    announce("scoring")
+    retrained = outputs["retrain"]
+    reports = []
+    for name, unlearned in outputs.items():
+        others = retrained.select(slice(num_models, None)) if name == "retrain" else retrained
+        shown = unlearned.select(slice(num_models))
+        comparison = Comparison(shown, others, *attack_sample(challenge), reference)
+        reports.append(_report(challenge, name, seed, comparison, worker.original.sha256))
+    return Evaluation(tuple(reports), outputs)
+
+
+def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
+    """Chooses members (indices into forget) and non-members (indices into test), or says why there are none.
+
+    Non-members have the forget set's mix of classes. Where a group or the mislabelled examples are forgotten, they are
+    test examples of that group, or mislabelled ones: what a retrained model cannot tell from the forget set. Where a
+    whole class is forgotten, its test images are themselves within what is to be forgotten.
+
+    Example:
+        >>> import kit
+        >>> attack_sample(kit.load_challenge(forget="class:5"))[2][:40]
+        'class 5 is forgotten altogether, so that'
+    """
+    kind, _, argument = challenge.split.name.partition(":")
+    test, nothing = challenge.test, np.array([], np.int64)
+    eligible = np.ones(len(test), bool)
+    if kind == "group" and test.groups is not None:
+        eligible = np.isin(test.groups.astype(str), [part.strip() for part in argument.split(",")])
+    elif kind == "mislabelled" and test.mislabelled is not None:
+        eligible = test.mislabelled.astype(bool)
+    forget_labels, retain_labels = challenge.labels("forget"), challenge.labels("retain")
+    gone = np.setdiff1d(forget_labels, retain_labels)
+    if len(gone):
+        listed = ", ".join(map(str, gone))
+        reason = f"class {listed} is forgotten altogether, so that no test example is a non-member of the same kind"
+        return nothing, nothing, reason
+    candidates = np.flatnonzero(eligible)
+    members, chosen = match_nonmembers(forget_labels, test.y[candidates], seed=challenge.split.seed)
+    if len(members) < MIN_MEMBERS:
+        reason = f"only {len(members)} pairs of a forget and a test example of the same kind; the attack needs {MIN_MEMBERS}"
+        return nothing, nothing, reason
+    return members, candidates[chosen], ""
+
+
+def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, weights_sha256: str) -> Report:
+    return Report(
+        challenge=challenge.name,
+        method=name,
+        seed=seed,
+        num_models=comparison.unlearned.num_models,
+        num_retrained=comparison.retrained.num_models,
+        split=challenge.split.name,
+        split_seed=challenge.split.seed,
+        split_sha256=challenge.split.sha256,
+        data_sha256=challenge.data_sha256,
+        weights_sha256=weights_sha256,
+        seconds=float(comparison.unlearned.seconds.mean()),
+        reference_seconds=comparison.reference_seconds,
+        scores=scorers.score_all(comparison),
+        score_version=SCORE_VERSION,
+        versions=runner.versions(),
+        machine=runner.machine(),
+    )

@@ -1,0 +1,55 @@
+"""Accuracies on the four sets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kit.types import Comparison, Score, ScoreInfo
+
+SCORES = (
+    ScoreInfo("retain_accuracy", "up", "share of retained training examples that the model gets right"),
+    ScoreInfo("forget_accuracy", "match_retrain", "the same for the forget set: neither high nor low is good, retrain's is"),
+    ScoreInfo("validation_accuracy", "up", "the same for the validation set, which the method was handed"),
+    ScoreInfo("test_accuracy", "up", "the same for the test set, which no method sees"),
+)
+
+
+def accuracy_with_stderr(correct: np.ndarray) -> tuple[float, float]:
+    """Returns the mean accuracy and its standard error over examples and, with several models, over seeds.
+
+    The part over examples counts two half observations besides the data, one right and one wrong (for one model this
+    is the standard deviation under Jeffreys' prior), so that 100 % on a finite sample is not taken for certainty.
+
+    Args:
+        correct: booleans (models, examples).
+
+    Returns:
+        Two floats in [0, 1].
+
+    Example:
+        >>> accuracy, stderr = accuracy_with_stderr(np.array([[True] * 90 + [False] * 10]))
+        >>> accuracy, round(stderr, 3)
+        (0.9, 0.03)
+    """
+    per_example = np.asarray(correct, float).mean(axis=0)
+    count = len(per_example) + 1
+    mean = (per_example.sum() + 0.5) / count
+    variance = ((per_example**2).sum() + 0.5) / count - mean**2
+    over_examples = variance / (count + 1)
+    return float(per_example.mean()), float(np.sqrt(over_examples + variance_of_mean(correct.mean(axis=1))))
+
+
+def variance_of_mean(values: np.ndarray) -> float:
+    """Returns the variance of the mean of `values` (models,), estimated from their spread; 0 for a single one."""
+    return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
+
+
+def score(comparison: Comparison) -> list[Score]:
+    scores = []
+    for info in SCORES:
+        part = info.name.removesuffix("_accuracy")
+        value, stderr = accuracy_with_stderr(comparison.unlearned.correct(part))
+        matches = info.direction == "match_retrain"
+        target = float(comparison.retrained.correct(part).mean()) if matches else None
+        scores.append(Score(info.name, value, stderr, info.direction, target))
+    return scores

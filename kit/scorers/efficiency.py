@@ -1,0 +1,32 @@
+"""What unlearning costs, as a share of retraining."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kit.types import Comparison, Score, ScoreInfo
+
+SCORES = (
+    ScoreInfo("time_ratio", "down", "seconds of the call / seconds of a retrain in plain Keras; the budget of 2023 is 0.2"),
+)
+
+
+def time_ratio(seconds: np.ndarray, reference_seconds: float) -> tuple[float, float | None]:
+    """Returns mean seconds over the reference and its standard error (None for a single run).
+
+    Args:
+        seconds: (models,), duration of each call.
+        reference_seconds: duration of one retraining.
+
+    Example:
+        >>> time_ratio(np.array([1.0, 3.0]), 10.0)
+        (0.2, 0.1)
+    """
+    ratios = np.asarray(seconds, float) / reference_seconds
+    stderr = float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(ratios) > 1 else None
+    return float(ratios.mean()), stderr
+
+
+def score(comparison: Comparison) -> list[Score]:
+    value, stderr = time_ratio(comparison.unlearned.seconds, comparison.reference_seconds)
+    return [Score("time_ratio", value, stderr, "down")]
