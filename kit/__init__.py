@@ -38,7 +38,18 @@ _HOME_OF = {
     "save_split": "splits",
     "unlearn": "runner",
 }
-_MODULES = ("challenges", "methods", "models", "outputs", "plots", "report", "scorers", "splits", "training")
+_MODULES = (
+    "challenges",
+    "evaluation",
+    "methods",
+    "models",
+    "outputs",
+    "plots",
+    "report",
+    "scorers",
+    "splits",
+    "training",
+)
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 
 

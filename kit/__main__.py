@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +29,12 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
-ChallengeOption = Annotated[str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")]
+ChallengeOption = Annotated[
+    str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
+]
 
 
-class Listing(str, Enum):
+class Listing(StrEnum):
     """What `kit list` lists."""
 
     challenges = "challenges"
@@ -83,7 +85,9 @@ def run(
     report.write_json(folder / "report.json", result.reports)
     plots.save(plots.loss_histograms(result.outputs), folder / "losses.png")
     report.print_table(result.reports, console)
-    console.print(f"\nWritten: {folder / 'report.json'}, {folder / 'losses.png'}, {folder / 'split.npz'}", soft_wrap=True)
+    console.print(
+        f"\nWritten: {folder / 'report.json'}, {folder / 'losses.png'}, {folder / 'split.npz'}", soft_wrap=True
+    )
     _write_json(json_file, report.to_json(result.reports))
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from kit.types import Arrays
+
+if TYPE_CHECKING:  # loaded where it is used: 'kit list challenges' does without it
+    import tensorflow as tf
 
 # Part of the challenge, never to change. The seed differs from that of the division in train, validation and test:
 # with one seed for both, the same permutation would put all wrong labels into train.
@@ -45,7 +50,7 @@ def noisy_digits() -> Arrays:
     return Arrays(clean.x, labels, mislabelled=labels != clean.y)
 
 
-def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
     """Returns a `tf.data.Dataset` of batches (x, y) of the examples at `indices`.
 
     Args:
@@ -69,7 +74,7 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def as_float(images):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def as_float(images: tf.Tensor) -> tf.Tensor:
     """Returns a tensor of images as float32, `uint8` ones scaled by 1/255."""
     import tensorflow as tf
 

@@ -46,7 +46,9 @@ def evaluate(
         >>> report.scores["retain_accuracy"].value > 0.98
         True
     """
-    evaluation = evaluate_all([method], challenge, num_models=num_models, seed=seed, num_retrained=num_retrained, root=root)
+    evaluation = evaluate_all(
+        [method], challenge, num_models=num_models, seed=seed, num_retrained=num_retrained, root=root
+    )
     name = method_name(method)
     return next(report for report in evaluation.reports if report.method == name)
 
@@ -59,7 +61,7 @@ def evaluate_all(
     seed: int = 0,
     num_retrained: int = NUM_RETRAINED,
     root: str | Path | None = None,
-    announce: Callable[[str], None] = lambda message: None,
+    announce: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Runs and scores methods; `original` is added as the first row and `retrain` as the last.
 
@@ -71,7 +73,7 @@ def evaluate_all(
         num_retrained: retrained models, more than `num_models`: all of them are the reference of the other methods.
             The row `retrain` shows the first `num_models` of them, compared with the rest.
         root: where finished runs are kept and found again; by default nowhere.
-        announce: is told what is being done.
+        announce: is told what is being done, a line at a time.
 
     Raises:
         FailedRun: damaged weights, or a method that broke its contract.
@@ -84,6 +86,7 @@ def evaluate_all(
     names = [method_name(method) for method in methods]
     ordered = ["original", *(m for m, name in zip(methods, names, strict=True) if name not in ("original", "retrain"))]
     worker = runner.Worker(challenge)
+    announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
     reference = runner.reference_seconds(challenge)
     outputs: dict[str, Outputs] = {}
@@ -130,7 +133,9 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
     candidates = np.flatnonzero(eligible)
     members, chosen = match_nonmembers(forget_labels, test.y[candidates], seed=challenge.split.seed)
     if len(members) < MIN_MEMBERS:
-        reason = f"only {len(members)} pairs of a forget and a test example of the same kind; the attack needs {MIN_MEMBERS}"
+        reason = (
+            f"only {len(members)} pairs of a forget and a test example of the same kind; the attack needs {MIN_MEMBERS}"
+        )
         return nothing, nothing, reason
     return members, candidates[chosen], ""
 

@@ -44,16 +44,19 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Writes JSON (without NaN, which is none), atomically."""
     with atomic_write(path) as stream:
         stream.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes named arrays, atomically; the same arrays give the same bytes."""
     with atomic_write(path) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for allow_pickle
 
 
 def sha256_of(path: Path) -> str:
+    """Returns the hex digest of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):

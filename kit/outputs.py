@@ -25,9 +25,11 @@ def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
     """
 
     def build() -> tf.types.experimental.PolymorphicFunction:
-        return tf.function(lambda images: net(as_float(images), training=False), jit_compile=False, reduce_retracing=True)
+        # The number of examples stays open, so that sets of different sizes share one trace.
+        signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype)]
+        return tf.function(lambda images: net(as_float(images), training=False), signature, jit_compile=False)
 
-    forward = compiled_once(net, "forward", build)
+    forward = compiled_once(net, ("forward", x.dtype.str), build)
     parts = [forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in range(0, len(x), _BATCH_SIZE)]
     return np.concatenate(parts)
 

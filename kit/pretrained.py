@@ -135,8 +135,7 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     start = time.perf_counter()
     training.fit(net, datasets.batches(challenge.train, everything, challenge.batch_size), challenge.recipe)
     seconds = time.perf_counter() - start
-    with files.atomic_write(path) as stream:
-        np.savez(stream, **{str(number): array for number, array in enumerate(net.get_weights())})  # type: ignore[arg-type]
+    files.write_npz(path, {str(number): array for number, array in enumerate(net.get_weights())})
     record = {
         "sha256": files.sha256_of(path),
         "bytes": path.stat().st_size,

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from kit import files, scorers
 from kit.types import Report, Score
@@ -42,33 +43,43 @@ def to_json(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def write_json(path: Path, reports: Sequence[Report]) -> None:
+    """Writes `to_json(reports)`, atomically."""
     files.write_json(path, to_json(reports))
 
 
-def print_table(reports: Sequence[Report], console: Console) -> None:
+def print_table(reports: Sequence[Report], console: Console | None = None) -> None:
     """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean."""
     shown = [name for name in _HEADERS if any(report.scores[name].value is not None for report in reports)]
     first = reports[0]
-    console.print(f"\n[bold]{first.challenge}[/bold], forget set {first.split} (split seed {first.split_seed})")
+    title = Text.assemble(
+        "\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})"
+    )
+    notes = [f"{_one_line(info.name)}: {info.explanation}{_reason(first, info.name)}" for info in scorers.infos()]
+    notes.append(f"target: the mean of {first.num_retrained} retrained models, where matching them is the aim")
+    explained = Text("\n" + "\n".join(f"  {note}" for note in notes), style="dim")
+    sentences = Text("".join(f"\n{sentence}\n" for sentence in meaning(reports)))
+    (console or Console(highlight=False)).print(Group(title, _table(reports, shown), explained, sentences))
+
+
+def _table(reports: Sequence[Report], shown: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("method", overflow="fold", min_width=8)
     for name in shown:
         table.add_column(_HEADERS[name], justify="right", no_wrap=True)
     for report in reports:
         table.add_row(report.method, *(_cell(report.scores[name]) for name in shown))
-    targets = ["" if first.scores[name].target is None else f"{first.scores[name].target:.3f}" for name in shown]
-    table.add_row("target", *targets, style="dim")
-    console.print(table)
-    console.print()
-    for info in scorers.infos():
-        note = "" if info.name in shown else f" (not computed: {first.scores[info.name].reason})"
-        console.print(f"  [bold]{_HEADERS[info.name].replace(chr(10), ' ')}[/bold]: {info.explanation}{note}", style="dim")
-    console.print(
-        f"  [bold]target[/bold]: the mean of {first.num_retrained} retrained models, where matching them is the aim",
-        style="dim",
-    )
-    for sentence in meaning(reports):
-        console.print(f"\n{sentence}")
+    targets = [reports[0].scores[name].target for name in shown]
+    table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
+    return table
+
+
+def _one_line(name: str) -> str:
+    return _HEADERS[name].replace("\n", " ")
+
+
+def _reason(report: Report, name: str) -> str:
+    reason = report.scores[name].reason
+    return f" (not computed: {reason})" if reason else ""
 
 
 def _cell(score: Score) -> str:
@@ -87,17 +98,21 @@ def _meaning(report: Report) -> str:
     gap, time_ratio = report.scores["mia_gap"], report.scores["time_ratio"]
     if gap.value is None or gap.stderr is None:
         return f"{report.method}: no attack is possible here, because {gap.reason}."
-    measured = f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
+    measured = (
+        f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
+    )
     if report.method == "original":
         if gap.value > NOISE * gap.stderr:
             return f"{measured}, outside the noise: the forget set left a trace, so there is something to unlearn."
-        return f"{measured}, inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
+        return (
+            f"{measured}, inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
+        )
     if gap.value > NOISE * gap.stderr:
         found = "outside the noise: traces of the forget set are left."
     elif gap.value < -NOISE * gap.stderr:
         found = "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
     else:
-        found = "inside the noise: this attack, on this sample, cannot tell it from a retrained model (no proof that none can)."
+        found = "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
     ratio = time_ratio.value or 0.0
     budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
     return f"{measured}, {found} It took {ratio:.2f} of a retraining, {budget}."

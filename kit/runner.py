@@ -9,7 +9,6 @@ import platform
 import shutil
 import time
 import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ class Worker:
     """
 
     def __init__(self, challenge: Challenge) -> None:
+        """Prepares TensorFlow and loads the original (which is trained now if it neither ships nor is cached)."""
         training.prepare_tensorflow()
         self.challenge = challenge
         self.original = pretrained.load(challenge)
@@ -264,7 +264,7 @@ def _time_plain_keras(challenge: Challenge) -> float:
     keras.utils.set_random_seed(0)
     net, recipe = pretrained.build(challenge), challenge.recipe
     retain = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
-    rates: Mapping[int, float] = dict(enumerate(map(float, recipe.learning_rates())))
+    rates = [float(rate) for rate in recipe.learning_rates()]
     start = time.perf_counter()
     net.compile(
         keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
@@ -272,8 +272,8 @@ def _time_plain_keras(challenge: Challenge) -> float:
         jit_compile=False,
     )
     bar = tqdm(total=recipe.epochs, desc="timing a retrain in plain Keras", unit="epoch", delay=2, leave=False)
-    follow = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update())
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rates[epoch])
+    follow = keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: bar.update())
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
     with bar:
         net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], shuffle=False, verbose=0)
     return time.perf_counter() - start

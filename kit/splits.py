@@ -206,7 +206,8 @@ def _from_file(path: Path, num_examples: int) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)
+    array: np.ndarray = np.load(path, allow_pickle=False)
+    return array
 
 
 def _read_csv(path: Path) -> np.ndarray:

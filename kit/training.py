@@ -48,7 +48,12 @@ def draw_seed() -> int:
 
 
 def fit(
-    net: keras.Model, dataset: tf.data.Dataset, recipe: Recipe, *, seed: int | None = None, augment: Augment | None = None
+    net: keras.Model,
+    dataset: tf.data.Dataset,
+    recipe: Recipe,
+    *,
+    seed: int | None = None,
+    augment: Augment | None = None,
 ) -> keras.Model:
     """Trains `net` in place on mean cross-entropy and returns it.
 
@@ -75,8 +80,8 @@ def fit(
     if recipe.epochs == 0:
         return net
     variables = [variable.value for variable in net.trainable_variables]
-    key = ("epoch", augment, tuple(id(variable) for variable in variables))
-    epoch, momenta = compiled_once(net, key, lambda: _compile_epoch(net, variables, augment))
+    key = ("epoch", augment, x.dtype, y.dtype, tuple(id(variable) for variable in variables))
+    epoch, momenta = compiled_once(net, key, lambda: _compile_epoch(net, variables, augment, x, y))
     for momentum in momenta:
         momentum.assign(tf.zeros_like(momentum))
     orders = np.random.default_rng(seed)
@@ -113,7 +118,7 @@ def _in_memory(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor, int]:
 
 
 def _compile_epoch(
-    net: keras.Model, variables: list[tf.Variable], augment: Augment | None
+    net: keras.Model, variables: list[tf.Variable], augment: Augment | None, x: tf.Tensor, y: tf.Tensor
 ) -> tuple[Callable[..., None], list[tf.Variable]]:
     """Returns a function that trains for one epoch, and the momentum buffers that it updates."""
     momenta = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in variables]
@@ -123,9 +128,14 @@ def _compile_epoch(
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         return tf.add_n([loss, *net.losses]) if net.losses else loss
 
+    # The number of examples stays open: another split of the same challenge is not traced again.
+    scalar = tf.TensorSpec((), tf.float32)
+    data = [tf.TensorSpec((None, *x.shape[1:]), x.dtype), tf.TensorSpec((None,), y.dtype)]
+    integers = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)]
+
     # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower.
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def epoch(x, y, order, batch_size, seeds, rate, momentum, weight_decay):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    @tf.function(input_signature=[*data, *integers, scalar, scalar, scalar], jit_compile=False)
+    def epoch(x, y, order, batch_size, seeds, rate, momentum, weight_decay):  # type: ignore[no-untyped-def]
         num_examples = tf.size(order)
         for step in tf.range((num_examples + batch_size - 1) // batch_size):
             chosen = order[step * batch_size : tf.minimum((step + 1) * batch_size, num_examples)]
@@ -139,9 +149,9 @@ def _compile_epoch(
             for variable, buffer, gradient in zip(variables, momenta, gradients, strict=True):
                 if gradient is None:  # a variable that the loss does not depend on
                     continue
-                gradient = tf.convert_to_tensor(gradient) + weight_decay * variable
+                decayed = tf.convert_to_tensor(gradient) + weight_decay * variable
                 tf.raw_ops.ResourceApplyMomentum(
-                    var=variable.handle, accum=buffer.handle, lr=rate, grad=gradient, momentum=momentum
+                    var=variable.handle, accum=buffer.handle, lr=rate, grad=decayed, momentum=momentum
                 )
 
     return epoch, momenta

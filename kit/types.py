@@ -200,7 +200,8 @@ class Recipe:
         """Returns the float32 learning rate of each epoch, of shape (epochs,)."""
         progress = np.arange(self.epochs) / max(self.epochs, 1)
         factor = 0.5 * (1 + np.cos(np.pi * progress)) if self.schedule == "cosine" else np.ones(self.epochs)
-        return (self.learning_rate * factor).astype(np.float32)
+        rates: np.ndarray = (self.learning_rate * factor).astype(np.float32)
+        return rates
 
 
 @dataclass(frozen=True)
@@ -250,10 +251,12 @@ class Challenge:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
         return self.train.x.shape[1:]
 
     @property
     def num_classes(self) -> int:
+        """One more than the largest label."""
         return 1 + int(max(part.y.max() for part in (self.train, self.validation, self.test)))
 
     @property
@@ -267,9 +270,12 @@ class Challenge:
 
     def labels(self, part: str) -> np.ndarray:
         """Returns the int32 labels of `retain`, `forget`, `validation` or `test`, of shape (examples,)."""
-        if part in ("retain", "forget"):
-            return self.train.y[getattr(self.split, part)]
-        return {"validation": self.validation, "test": self.test}[part].y
+        return {
+            "retain": self.train.y[self.split.retain],
+            "forget": self.train.y[self.split.forget],
+            "validation": self.validation.y,
+            "test": self.test.y,
+        }[part]
 
 
 @dataclass(frozen=True)
@@ -311,6 +317,7 @@ class Outputs:
 
     @property
     def num_models(self) -> int:
+        """Number of runs."""
         return len(self.seconds)
 
     def select(self, models: slice) -> Outputs:
@@ -319,15 +326,17 @@ class Outputs:
         return Outputs(self.method, logits, self.labels, self.seconds[models], self.seeds[models])
 
     def losses(self, part: str) -> np.ndarray:
-        """Returns the cross-entropy of each model and example in nats, float64 (models, examples), never overflowing."""
+        """Returns each model's cross-entropy on each example in nats, float64 (models, examples); stable."""
         logits = self.logits[part].astype(np.float64)
         logits -= logits.max(axis=-1, keepdims=True)
         at_label = np.take_along_axis(logits, self.labels[part][np.newaxis, :, np.newaxis], axis=-1)[..., 0]
-        return np.log(np.exp(logits).sum(axis=-1)) - at_label
+        losses: np.ndarray = np.log(np.exp(logits).sum(axis=-1)) - at_label
+        return losses
 
     def correct(self, part: str) -> np.ndarray:
         """Returns whether each model's largest logit is the label, booleans (models, examples)."""
-        return self.logits[part].argmax(axis=-1) == self.labels[part]
+        correct: np.ndarray = self.logits[part].argmax(axis=-1) == self.labels[part]
+        return correct
 
 
 @dataclass(frozen=True)

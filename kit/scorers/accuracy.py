@@ -8,7 +8,9 @@ from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
     ScoreInfo("retain_accuracy", "up", "share of retained training examples that the model gets right"),
-    ScoreInfo("forget_accuracy", "match_retrain", "the same for the forget set: neither high nor low is good, retrain's is"),
+    ScoreInfo(
+        "forget_accuracy", "match_retrain", "the same for the forget set: neither high nor low is good, retrain's is"
+    ),
     ScoreInfo("validation_accuracy", "up", "the same for the validation set, which the method was handed"),
     ScoreInfo("test_accuracy", "up", "the same for the test set, which no method sees"),
 )
@@ -45,6 +47,7 @@ def variance_of_mean(values: np.ndarray) -> float:
 
 
 def score(comparison: Comparison) -> list[Score]:
+    """Returns the scores that `SCORES` declares."""
     scores = []
     for info in SCORES:
         part = info.name.removesuffix("_accuracy")

@@ -7,7 +7,9 @@ import numpy as np
 from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
-    ScoreInfo("time_ratio", "down", "seconds of the call / seconds of a retrain in plain Keras; the budget of 2023 is 0.2"),
+    ScoreInfo(
+        "time_ratio", "down", "seconds of the call / seconds of a retrain in plain Keras; the budget of 2023 is 0.2"
+    ),
 )
 
 
@@ -28,5 +30,6 @@ def time_ratio(seconds: np.ndarray, reference_seconds: float) -> tuple[float, fl
 
 
 def score(comparison: Comparison) -> list[Score]:
+    """Returns the scores that `SCORES` declares."""
     value, stderr = time_ratio(comparison.unlearned.seconds, comparison.reference_seconds)
     return [Score("time_ratio", value, stderr, "down")]

@@ -14,10 +14,18 @@ from kit.scorers.accuracy import variance_of_mean
 from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
-    ScoreInfo("mia_accuracy", "match_retrain", "how often logistic regression on the loss tells forget from test (2023 kit)"),
-    ScoreInfo("mia_auc", "match_retrain", "chance that a forget example has a lower loss than a test example; 0.5: no signal"),
-    ScoreInfo("mia_gap", "match_retrain", "mia_auc minus the retrained models' mean; below 0 is over-forgetting, not success"),
-    ScoreInfo("mia_tpr_at_1pct_fpr", "match_retrain", "forget examples found when 1 % of test examples are accused wrongly"),
+    ScoreInfo(
+        "mia_accuracy", "match_retrain", "how often logistic regression on the loss tells forget from test (2023 kit)"
+    ),
+    ScoreInfo(
+        "mia_auc", "match_retrain", "chance that a forget example has a lower loss than a test example; 0.5: no signal"
+    ),
+    ScoreInfo(
+        "mia_gap", "match_retrain", "mia_auc minus the retrained models' mean; below 0 is over-forgetting, not success"
+    ),
+    ScoreInfo(
+        "mia_tpr_at_1pct_fpr", "match_retrain", "forget examples found when 1 % of test examples are accused wrongly"
+    ),
 )
 NUM_SPLITS = 10
 NUM_RESAMPLES = 1000
@@ -203,6 +211,7 @@ def membership_auc_gap(
 
 
 def score(comparison: Comparison) -> list[Score]:
+    """Returns the scores that `SCORES` declares."""
     if comparison.attack_impossible:
         return [Score(info.name, None, None, info.direction, reason=comparison.attack_impossible) for info in SCORES]
     unlearned, retrained = (
@@ -211,11 +220,23 @@ def score(comparison: Comparison) -> list[Score]:
     )
     first = unlearned[0][0], unlearned[1][0]
     gap, gap_stderr = membership_auc_gap(unlearned, retrained)
-    accuracy_errors = mia_accuracy_stderr(*first), mia_accuracy_null_band(*first)
-    auc_errors = membership_auc_stderr(*first), membership_auc_null_band(*first)
     return [
-        _attack_score("mia_accuracy", mia_accuracy, unlearned, retrained, *accuracy_errors),
-        _attack_score("mia_auc", membership_auc, unlearned, retrained, *auc_errors),
+        _attack_score(
+            "mia_accuracy",
+            mia_accuracy,
+            unlearned,
+            retrained,
+            over_examples=mia_accuracy_stderr(*first),
+            null_band=mia_accuracy_null_band(*first),
+        ),
+        _attack_score(
+            "mia_auc",
+            membership_auc,
+            unlearned,
+            retrained,
+            over_examples=membership_auc_stderr(*first),
+            null_band=membership_auc_null_band(*first),
+        ),
         Score("mia_gap", gap, gap_stderr, "match_retrain", target=0.0),
         _low_false_positive_score(unlearned, retrained),
     ]
@@ -229,6 +250,7 @@ def _attack_score(
     attack: Callable[[np.ndarray, np.ndarray], float],
     unlearned: _Losses,
     retrained: _Losses,
+    *,
     over_examples: float,
     null_band: tuple[float, float] | None = None,
 ) -> Score:
@@ -249,7 +271,7 @@ def _low_false_positive_score(unlearned: _Losses, retrained: _Losses) -> Score:
         true_positive_rate(*(generator.choice(side[0], len(side[0])) for side in unlearned))
         for _ in range(NUM_RESAMPLES // 5)
     ]
-    return _attack_score(name, true_positive_rate, unlearned, retrained, float(np.std(resampled, ddof=1)))
+    return _attack_score(name, true_positive_rate, unlearned, retrained, over_examples=float(np.std(resampled, ddof=1)))
 
 
 def _placements(sorted_losses: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -316,9 +338,10 @@ def _fit_logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         gradient_slope, gradient_intercept = (residual * z).sum(axis=1) + penalty * slope, residual.sum(axis=1)
         a, b, c = (curvature * z * z).sum(axis=1) + penalty, (curvature * z).sum(axis=1), curvature.sum(axis=1)
         determinant = a * c - b * b
-        steps = np.stack(
-            [c * gradient_slope - b * gradient_intercept, a * gradient_intercept - b * gradient_slope]
-        ) / determinant
+        steps = (
+            np.stack([c * gradient_slope - b * gradient_intercept, a * gradient_intercept - b * gradient_slope])
+            / determinant
+        )
         length = np.abs(steps).max(axis=0)
         steps *= np.minimum(1, 3 / np.maximum(length, 1e-300))  # a full step can overshoot where classes are separated
         slope, intercept = slope - steps[0], intercept - steps[1]

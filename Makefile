@@ -1,0 +1,69 @@
+# Everything runs in a virtual environment of its own. On Windows, or without make: see the README's plain commands.
+PYTHON ?= python3
+PYTHON_LOWEST ?= python3.11
+PYTHON_HIGHEST ?= python3.13
+
+.PHONY: run test check test-lowest test-highest test-wheel notebooks benchmarks pretrained clean
+
+run: .venv/.runtime
+	.venv/bin/python -m kit run finetune
+
+test: .venv/.dev
+	.venv/bin/python -m pytest
+
+check: .venv/.dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+# The oldest and the newest pair of TensorFlow and Keras that the kit supports.
+test-lowest: .venv-lowest/.dev
+	.venv-lowest/bin/python -m pytest
+
+test-highest: .venv-highest/.dev
+	.venv-highest/bin/python -m pytest
+
+# An installed wheel, in an empty folder: does it carry its data along?
+test-wheel: .venv/.dev
+	rm -rf build dist .venv-wheel
+	.venv/bin/python -m build --wheel --outdir dist . >/dev/null
+	.venv/bin/python -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet dist/*.whl pytest
+	folder=$$(mktemp -d) && cp tests/conftest.py tests/test_cli.py tests/test_pretrained.py tests/test_runner.py $$folder \
+		&& python=$$PWD/.venv-wheel/bin/python && cd $$folder && $$python -m pytest -q -W error . ; \
+		status=$$? ; rm -rf $$folder ; exit $$status
+
+# Executes the sources and writes the .ipynb files that Colab and Kaggle open.
+notebooks: .venv/.dev
+	.venv/bin/python notebooks/generate.py
+
+benchmarks: .venv/.runtime
+	.venv/bin/python benchmarks/signal.py
+	.venv/bin/python benchmarks/training_loop.py
+
+# Retrains the shipped originals from scratch and says whether they match.
+pretrained: .venv/.runtime
+	for name in noisy-digits digits; do .venv/bin/python -m kit pretrain $$name || exit 1; done
+
+clean:
+	rm -rf .venv .venv-lowest .venv-highest .venv-wheel build dist *.egg-info
+
+.venv/.runtime: requirements.txt
+	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/.dev: .venv/.runtime pyproject.toml
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+.venv-lowest/.dev: requirements.txt pyproject.toml
+	$(PYTHON_LOWEST) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" "tensorflow==2.18.*" "keras==3.10.*"
+	touch $@
+
+.venv-highest/.dev: requirements.txt pyproject.toml
+	$(PYTHON_HIGHEST) -m venv .venv-highest
+	.venv-highest/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" "tensorflow==2.21.*" "keras==3.15.*"
+	touch $@

@@ -1,0 +1,78 @@
+"""Does `noisy-digits` show what it is for? Originals remember, retrained models do not.
+
+    python benchmarks/signal.py [--splits 20]
+
+Each split has a forget set, an original and a retrained model of its own, trained with seeds of their own. The attack
+is what `kit run` uses: AUC of the loss, forget examples against test examples of the same class mix.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+import numpy as np
+
+import kit  # first: it asks TensorFlow for one thread
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+from kit import datasets, evaluation, pretrained, training
+from kit.outputs import compute_logits
+from kit.scorers.membership_inference import membership_auc
+
+
+def measure(challenge: kit.Challenge, net: keras.Model, indices: np.ndarray, seed: int) -> dict[str, float]:
+    """Trains `net` from scratch on the training examples at `indices` and attacks it."""
+    keras.utils.set_random_seed(seed)
+    net.set_weights(keras.models.clone_model(net).get_weights())
+    data = datasets.batches(challenge.train, indices, challenge.batch_size)
+    start = time.perf_counter()
+    training.fit(net, data, challenge.recipe)
+    seconds = time.perf_counter() - start
+    logits = {part: array[np.newaxis] for part, array in compute_logits(net, challenge).items()}
+    outputs = kit.Outputs("model", logits, {part: challenge.labels(part) for part in logits}, [seconds], [seed])
+    members, nonmembers, _ = evaluation.attack_sample(challenge)
+    auc = membership_auc(outputs.losses("forget")[0, members], outputs.losses("test")[0, nonmembers])
+    accuracies = {part: float(outputs.correct(part).mean()) for part in ("retain", "forget", "test")}
+    return accuracies | {"auc": auc, "seconds": seconds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=20)
+    num_splits = parser.parse_args().splits
+    training.prepare_tensorflow()
+    first = kit.load_challenge("noisy-digits")
+    net = pretrained.build(first)
+    measure(first, net, first.split.retain, seed=0)  # traces, so that the times below are those of the steady state
+    originals, retrained = [], []
+    for number in range(num_splits):
+        challenge = kit.load_challenge("noisy-digits", split_seed=number)
+        originals.append(measure(challenge, net, np.arange(len(challenge.train)), seed=1_000 + number))
+        retrained.append(measure(challenge, net, challenge.split.retain, seed=2_000 + number))
+    rows = [
+        ("original: retain accuracy", [row["retain"] for row in originals], ">= 0.995"),
+        ("original: MIA AUC", [row["auc"] for row in originals], ">= 0.65"),
+        ("retrained: MIA AUC - 0.5", [row["auc"] - 0.5 for row in retrained], "within 0.03 of 0"),
+        ("retrained: forget - test accuracy", [row["forget"] - row["test"] for row in retrained], "within 0.03 of 0"),
+        ("retrained: seconds, one thread", [row["seconds"] for row in retrained], "median <= 0.9"),
+    ]
+    print(
+        f"noisy-digits, {num_splits} splits, training seeds varied with them; versions {evaluation.runner.versions()}"
+    )
+    print(f"{'':36s}{'mean':>9s}{'stderr':>9s}{'median':>9s}{'min':>9s}{'max':>9s}   wanted")
+    for name, values, wanted in rows:
+        array = np.array(values)
+        stderr = array.std(ddof=1) / np.sqrt(len(array))
+        numbers = (array.mean(), stderr, np.median(array), array.min(), array.max())
+        print(f"{name:36s}" + "".join(f"{number:9.4f}" for number in numbers) + f"   {wanted}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Notebooks: the .ipynb files are generated from the .py sources, and every one of them runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+SOURCES = sorted(FOLDER.glob("[0-9]*.py"))
+MAX_CODE_LINES = 300
+
+
+def test_there_are_notebooks() -> None:
+    assert SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_is_generated_from_its_source(source: Path) -> None:
+    generated = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    written = jupytext.read(source)
+    assert [(cell.cell_type, cell.source) for cell in generated.cells] == [
+        (cell.cell_type, cell.source) for cell in written.cells
+    ], "run 'make notebooks'"
+    assert sum(cell.source.count("\n") + 1 for cell in written.cells if cell.cell_type == "code") <= MAX_CODE_LINES
+    outputs = [output for cell in generated.cells for output in cell.get("outputs", [])]
+    assert outputs, "the notebook that Colab shows should have its outputs: run 'make notebooks'"
+    assert not [output for output in outputs if output.output_type == "error"]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, as a newcomer would; an assertion in its last cell checks a headline fact."""
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    notebook = jupytext.read(source)
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    assert notebook.cells[-1].source.splitlines()[-1].startswith("assert ")
