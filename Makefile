@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_LOWEST ?= python3.11
 PYTHON_HIGHEST ?= python3.13
 
-.PHONY: run test check test-lowest test-highest test-wheel notebooks benchmarks pretrained clean
+.PHONY: run test check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/python -m kit run finetune
@@ -40,6 +40,10 @@ notebooks: .venv/.dev
 benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
+
+# Writes what these commands print into the README.
+readme: .venv/.dev
+	.venv/bin/python benchmarks/update_readme.py
 
 # Retrains the shipped originals from scratch and says whether they match.
 pretrained: .venv/.runtime

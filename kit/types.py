@@ -132,7 +132,7 @@ class Split:
     Example:
         >>> split = Split("random:0.5", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
         >>> split.sha256[:8]
-        '0fc60b39'
+        '2897bcae'
     """
 
     name: str
@@ -270,12 +270,13 @@ class Challenge:
 
     def labels(self, part: str) -> np.ndarray:
         """Returns the int32 labels of `retain`, `forget`, `validation` or `test`, of shape (examples,)."""
-        return {
+        labels: dict[str, np.ndarray] = {
             "retain": self.train.y[self.split.retain],
             "forget": self.train.y[self.split.forget],
             "validation": self.validation.y,
             "test": self.test.y,
-        }[part]
+        }
+        return labels[part]
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ def time_ratio(seconds: np.ndarray, reference_seconds: float) -> tuple[float, fl
         reference_seconds: duration of one retraining.
 
     Example:
-        >>> time_ratio(np.array([1.0, 3.0]), 10.0)
-        (0.2, 0.1)
+        >>> time_ratio(np.array([1.0, 3.0]), 8.0)
+        (0.25, 0.125)
     """
     ratios = np.asarray(seconds, float) / reference_seconds
     stderr = float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(ratios) > 1 else None

@@ -1,0 +1,36 @@
+"""Writes what the README's commands print into the README: python benchmarks/update_readme.py"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = {
+    "make run": (["-m", "kit", "run", "finetune"],),
+    "benchmarks": ([str(ROOT / "benchmarks" / "training_loop.py")], [str(ROOT / "benchmarks" / "signal.py")]),
+}
+
+
+def main() -> None:
+    readme = ROOT / "README.md"
+    for name, commands in BLOCKS.items():
+        printed = ""
+        for command in commands:
+            with tempfile.TemporaryDirectory() as folder:
+                run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, cwd=folder)
+            shown = " ".join(part.replace(f"{ROOT}/", "") for part in command)
+            printed += f"$ python {shown}\n" + "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n\n"
+        pattern = rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)"
+        block = f"\n```text\n{printed.strip()}\n```\n\n"
+        text, count = re.subn(
+            pattern, lambda match, block=block: match[1] + block + match[2], readme.read_text(), flags=re.DOTALL
+        )
+        if count != 1:
+            raise SystemExit(f"The README has no block '{name}'.")
+        readme.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
