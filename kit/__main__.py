@@ -77,9 +77,13 @@ def run(
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
     console = Console(stderr=str(json_file) == "-", highlight=False)
     progress = Console(stderr=True, highlight=False)
-    result = evaluation.evaluate_all(
-        identifiers, loaded, seed=seed, root=out, announce=lambda message: progress.print(f"· {message}", style="dim")
-    )
+    try:
+        result = evaluation.evaluate_all(
+            identifiers, loaded, seed=seed, root=out, announce=lambda line: progress.print(f"· {line}", style="dim")
+        )
+    except KeyboardInterrupt:
+        progress.print("\nInterrupted. Finished models are kept: the same command goes on where it stopped.")
+        raise typer.Exit(130) from None
     folder = out / loaded.name
     splits.save_split(loaded.split, folder / "split.npz")
     report.write_json(folder / "report.json", result.reports)

@@ -6,8 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import shutil
 import time
+import traceback
+import zipfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from kit.outputs import compute_logits, load_logits, save_logits
 from kit.submission import Method, load_method, method_name
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
+_LEFTOVER_SECONDS = 3600
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 
@@ -113,7 +115,7 @@ def unlearn(
         worker: models to reuse from run to run; by default new ones.
 
     Raises:
-        FailedRun: the method did not return a `keras.Model`.
+        FailedRun: the method raised an error or did not return a `keras.Model`.
 
     Example:
         >>> unlearn("original", kit.load_challenge()).net.name
@@ -131,7 +133,14 @@ def unlearn(
     validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
     keras.utils.set_random_seed(seed)
     start = time.perf_counter()
-    returned = function(net, retain, forget, validation, **settings)
+    try:
+        returned = function(net, retain, forget, validation, **settings)
+    except Exception as error:  # a stranger's function can raise anything
+        raise FailedRun(
+            f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} Expected "
+            "a function unlearning(net, retain, forget, validation) that returns the model. Mend it, with the whole "
+            "traceback from --debug if that helps."
+        ) from error
     seconds = time.perf_counter() - start
     if not isinstance(returned, keras.Model):
         raise FailedRun(
@@ -139,6 +148,17 @@ def unlearn(
             "function with 'return net'."
         )
     return Unlearned(returned, seconds, seed)
+
+
+def _where(error: BaseException) -> str:
+    """Names the innermost line outside installed libraries, the one that its author can change."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}," if len(frames) > 1 else "when called,"
+
+
+def _first_line(error: BaseException) -> str:
+    line = (str(error).strip().splitlines() or [""])[0]
+    return line if line.endswith(".") else f"{line}."
 
 
 def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[str, Any]:
@@ -194,11 +214,15 @@ def run_population(
 
 
 def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
-    """Returns a finished run; deletes what a killed process left of an unfinished one."""
-    if not (folder / "done.json").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
+    """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
+    for leftover in folder.glob(".*"):  # of a killed process; a young one may be another process's, still writing
+        if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+            leftover.unlink(missing_ok=True)
+    try:
+        seconds = float(json.loads((folder / "done.json").read_text())["seconds"])
+        return load_logits(folder / "outputs.npz"), seconds
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return load_logits(folder / "outputs.npz"), float(json.loads((folder / "done.json").read_text())["seconds"])
 
 
 def population_folder(root: Path, name: str, challenge: Challenge, worker: Worker) -> Path:
