@@ -137,9 +137,9 @@ def unlearn(
         returned = function(net, retain, forget, validation, **settings)
     except Exception as error:  # a stranger's function can raise anything
         raise FailedRun(
-            f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} Expected "
-            "a function unlearning(net, retain, forget, validation) that returns the model. Mend it, with the whole "
-            "traceback from --debug if that helps."
+            f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} "
+            "Expected unlearning(net, retain, forget, validation) to return the unlearned model. Mend the function; "
+            "--debug shows the whole traceback."
         ) from error
     seconds = time.perf_counter() - start
     if not isinstance(returned, keras.Model):
