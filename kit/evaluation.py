@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import runner, scorers
+from kit import methods, runner, scorers
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission import Method, method_name
-from kit.types import Challenge, Comparison, Outputs, Report
+from kit.types import Challenge, Comparison, InputError, Outputs, Report
 
 # Results of the same major and minor version can be compared.
 SCORE_VERSION = "1.0"
@@ -54,7 +54,7 @@ def evaluate(
 
 
 def evaluate_all(
-    methods: Sequence[Identifier],
+    identifiers: Sequence[Identifier],
     challenge: Challenge,
     *,
     num_models: int = 1,
@@ -66,7 +66,7 @@ def evaluate_all(
     """Runs and scores methods; `original` is added as the first row and `retrain` as the last.
 
     Args:
-        methods: names, functions or paths.
+        identifiers: names, functions or paths of methods.
         challenge: see `kit.load_challenge`.
         num_models: models of each method; each score is a mean over them.
         seed: of all runs.
@@ -77,14 +77,16 @@ def evaluate_all(
 
     Raises:
         FailedRun: damaged weights, or a method that broke its contract.
+        InputError: two different methods of one name.
     """
     if num_retrained < num_models + 2:
         raise ValueError(
             f"{num_retrained} retrained models cannot serve as reference for {num_models} models. Expected at least "
             f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
         )
-    names = [method_name(method) for method in methods]
-    ordered = ["original", *(m for m, name in zip(methods, names, strict=True) if name not in ("original", "retrain"))]
+    named = _by_name(identifiers)
+    named.pop("retrain", None)
+    ordered = [named.pop("original", "original"), *named.values()]
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
@@ -103,6 +105,21 @@ def evaluate_all(
         comparison = Comparison(shown, others, *attack_sample(challenge), reference)
         reports.append(_report(challenge, name, seed, comparison, worker.original.sha256))
     return Evaluation(tuple(reports), outputs)
+
+
+def _by_name(identifiers: Sequence[Identifier]) -> dict[str, Identifier]:
+    """Drops repetitions; refuses two methods of one name, whose rows nobody could tell apart."""
+    named: dict[str, Identifier] = {}
+    for identifier in identifiers:
+        name = method_name(identifier)
+        taken = named.get(name, name if name in methods.names() else identifier)
+        if identifier != taken:
+            raise InputError(
+                f"'{identifier}' would appear as '{name}', which is the name of {taken!r} already. Expected methods of "
+                "different names, and none of a built-in one. Rename the file or the function."
+            )
+        named[name] = identifier
+    return named
 
 
 def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:

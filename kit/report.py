@@ -54,7 +54,7 @@ def print_table(reports: Sequence[Report], console: Console | None = None) -> No
     title = Text.assemble(
         "\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})"
     )
-    notes = [f"{_one_line(info.name)}: {info.explanation}{_reason(first, info.name)}" for info in scorers.infos()]
+    notes = [f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}" for info in scorers.infos()]
     notes.append(f"target: the mean of {first.num_retrained} retrained models, where matching them is the aim")
     explained = Text("\n" + "\n".join(f"  {note}" for note in notes), style="dim")
     sentences = Text("".join(f"\n{sentence}\n" for sentence in meaning(reports)))
@@ -77,9 +77,11 @@ def _one_line(name: str) -> str:
     return _HEADERS[name].replace("\n", " ")
 
 
-def _reason(report: Report, name: str) -> str:
-    reason = report.scores[name].reason
-    return f" (not computed: {reason})" if reason else ""
+def _remark(report: Report, name: str) -> str:
+    score = report.scores[name]
+    if score.null_band is not None:
+        return f"; {score.null_band[0]:.3f} to {score.null_band[1]:.3f} by chance on this sample"
+    return f" (not computed: {score.reason})" if score.reason else ""
 
 
 def _cell(score: Score) -> str:

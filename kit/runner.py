@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 import kit
@@ -266,7 +267,9 @@ def machine() -> dict[str, str]:
     if cpuinfo.is_file():
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = models[0] if models else processor
-    return {"system": platform.system(), "processor": processor, "threads": "1", "op_determinism": "on"}
+    gpus = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
+    system = {"system": platform.system(), "processor": processor, "gpus": gpus}
+    return system | {"threads": "1", "op_determinism": "on"}
 
 
 def reference_seconds(challenge: Challenge) -> float:

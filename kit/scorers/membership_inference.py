@@ -17,9 +17,7 @@ SCORES = (
     ScoreInfo(
         "mia_accuracy", "match_retrain", "how often logistic regression on the loss tells forget from test (2023 kit)"
     ),
-    ScoreInfo(
-        "mia_auc", "match_retrain", "chance that a forget example has a lower loss than a test example; 0.5: no signal"
-    ),
+    ScoreInfo("mia_auc", "match_retrain", "chance that a forget example has a lower loss than a test example"),
     ScoreInfo(
         "mia_gap", "match_retrain", "mia_auc minus the retrained models' mean; below 0 is over-forgetting, not success"
     ),
