@@ -64,5 +64,5 @@ def save_logits(path: Path, logits: dict[str, np.ndarray]) -> None:
 
 def load_logits(path: Path) -> dict[str, np.ndarray]:
     """Reads what `save_logits` wrote; nothing is unpickled."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {part: stored[part] for part in PARTS}
+    stored = files.read_npz(path)
+    return {part: stored[part] for part in PARTS}

@@ -160,8 +160,8 @@ def _read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrai
             f"The weights '{path}' are damaged: their sha256 is {found[:16]}..., recorded is {sha256[:16]}.... "
             f"Expected the file as it was written. {advice}"
         )
-    with np.load(path, allow_pickle=False) as stored:
-        weights = tuple(stored[str(number)] for number in range(len(stored.files)))
+    stored = files.read_npz(path)
+    weights = tuple(stored[str(number)] for number in range(len(stored)))
     shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
     if shapes != expected:
         raise FailedRun(

@@ -38,16 +38,21 @@ def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Spli
         >>> make_split(train, "class:1").forget.tolist()
         [1, 4]
     """
+    forget = str(forget)
+    if seed < 0:
+        raise InputError(f"The split seed {seed} is negative. Expected 0 or more. Try --split-seed 0.")
     kind, _, argument = forget.partition(":")
     if kind == "random":
         return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
-    make = _MAKERS.get(kind)
-    if make is None and Path(forget).suffix in (".npy", ".csv", ".npz"):
+    suffix = Path(forget).suffix.lower()
+    if kind in _MAKERS:
+        chosen = _MAKERS[kind](train, argument, seed)
+    elif suffix == ".npz":
+        return _recorded(Path(forget), len(train))
+    elif suffix in _READERS:
         chosen = _from_file(Path(forget), len(train))
-    elif make is None:
-        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
     else:
-        chosen = make(train, argument, seed)
+        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
     kept = np.ones(len(train), bool)
     kept[chosen] = False
     return Split(forget, seed, forget=chosen, retain=np.flatnonzero(kept))
@@ -96,8 +101,8 @@ def load_split(path: str | Path) -> Split:
     """
 
     def load() -> Split:
-        with np.load(path, allow_pickle=False) as stored:
-            return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
+        stored = files.read_npz(Path(path))
+        return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
 
     split: Split = files.checked(load, Path(path), "a split that kit.save_split wrote (.npz)")
     return split
@@ -109,7 +114,8 @@ def _share(argument: str, num_examples: int) -> int:
         value = float(argument or "0.1")
     except ValueError:
         value = float("nan")
-    count = round(value * num_examples) if 0 < value < 1 else value
+    share = not argument.strip().isdigit()
+    count = (round(value * num_examples) if 0 < value < 1 else float("nan")) if share else value
     if not float(count).is_integer() or not 0 < count < num_examples:
         raise InputError(
             f"'{argument}' of {num_examples} training examples cannot be forgotten: that is nothing, everything or no "
@@ -150,7 +156,7 @@ def _group(train: Arrays, argument: str, seed: int) -> np.ndarray:
 
 def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
     text = column.astype(str)
-    wanted = [part.strip() for part in argument.split(",")]
+    wanted = [argument] if argument in text else [part.strip() for part in argument.split(",")]
     missing = sorted(set(wanted) - set(text.tolist()))
     if missing:
         known = np.unique(text)
@@ -180,9 +186,20 @@ _MAKERS: dict[str, Callable[[Arrays, str, int], np.ndarray]] = {
 }
 
 
+def _recorded(path: Path, num_examples: int) -> Split:
+    split = load_split(path)
+    total = len(split.forget) + len(split.retain)
+    if total != num_examples:
+        raise InputError(
+            f"The split '{path}' was made for {total} training examples, but this challenge has {num_examples}. "
+            "Expected a split of this training set. Use the challenge that it was recorded with."
+        )
+    return split
+
+
 def _from_file(path: Path, num_examples: int) -> np.ndarray:
-    expected = "a file of example indices: one integer a line (.csv), an integer array (.npy) or a saved split (.npz)"
-    read = {".npy": _read_npy, ".csv": _read_csv, ".npz": lambda path: load_split(path).forget}[path.suffix]
+    expected = "example indices: an integer array (.npy), or a .csv file of one column or with one headed 'index'"
+    read = _READERS[path.suffix.lower()]
     indices = np.asarray(files.checked(lambda: read(path), path, expected))
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
         raise InputError(
@@ -211,11 +228,29 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    """Reads the first column, or the one headed `index`; a header line is optional."""
+    """Reads the only column, or the one headed `index`; a header line is optional."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream) if row]
-    column = 0
-    if rows and not rows[0][0].strip().lstrip("-").isdigit():
-        header = [name.strip().lower() for name in rows.pop(0)]
-        column = header.index("index") if "index" in header else 0
-    return np.array([int(row[column]) for row in rows], dtype=np.int64)
+        rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row]
+    header = [] if not rows or _is_number(rows[0][0]) else [name.lower() for name in rows.pop(0)]
+    widest = max(map(len, [header, *rows]), default=0)
+    if widest > 1 and header.count("index") != 1:
+        raise ValueError(f"it has {widest} columns, and none is headed 'index'")
+    column = header.index("index") if widest > 1 else 0
+    indices = []
+    for number, row in enumerate(rows, start=1 + bool(header)):
+        try:
+            indices.append(int(row[column]))
+        except (ValueError, IndexError):
+            raise ValueError(f"line {number} has no integer there: {','.join(row)!r}") from None
+    return np.array(indices, dtype=np.int64)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+_READERS: dict[str, Callable[[Path], np.ndarray]] = {".npy": _read_npy, ".csv": _read_csv}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def check_identifier(identifier: str | Path) -> None:
     if str(identifier) in methods.names():
         return
     if Path(identifier).suffix != ".py":
-        near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.6)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
     if not Path(identifier).is_file():
@@ -66,17 +68,24 @@ def method_name(identifier: str | Path | Method) -> str:
 
 
 def _import_file(path: Path) -> Method:
-    specification = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"kit_submission_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
         raise InputError(f"'{path}' cannot be imported. {_ADVICE} Give it the ending .py.")
     module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses and pickles look their module up there
+    sys.path.insert(0, str(path.resolve().parent))  # as 'python file.py' does, for helpers beside the file
     try:
         specification.loader.exec_module(module)
-    except Exception as error:  # a stranger's file can raise anything
+    except (Exception, SystemExit) as error:  # a stranger's file can raise anything
+        del sys.modules[name]
+        reason = (str(error).strip().splitlines() or [""])[0]
         raise InputError(
-            f"Importing '{path}' failed with {type(error).__name__}: {error}. {_ADVICE} Run 'python {path}' to see "
+            f"Importing '{path}' failed with {type(error).__name__}: {reason}. {_ADVICE} Run 'python {path}' to see "
             "where it fails."
         ) from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
     function = getattr(module, "unlearning", None)
     if not callable(function):
         raise InputError(f"'{path}' defines no function 'unlearning'. {_ADVICE} Rename your function to 'unlearning'.")

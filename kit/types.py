@@ -32,7 +32,9 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Arrays:
-    """Labelled examples in memory, checked once and read-only from then on.
+    """Labelled examples in memory, checked once. What is read from here is read-only.
+
+    Arrays that have the right type already are not copied, so leave yours alone afterwards.
 
     Args:
         x: examples first, of shape (n, height, width, channels) or (n, features); a missing channel axis is added.
@@ -61,7 +63,8 @@ class Arrays:
         if x.ndim == 3:
             x = x[..., np.newaxis]
         if x.dtype != np.uint8:
-            x = np.ascontiguousarray(x, dtype=np.float32)
+            with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is found
+                x = np.ascontiguousarray(x, dtype=np.float32)
             _check_finite(x)
         object.__setattr__(self, "x", _read_only(x))
         object.__setattr__(self, "y", _read_only(_as_labels(y)))
@@ -74,6 +77,11 @@ class Arrays:
                 raise InputError(
                     f"'{name}' has shape {column.shape} but there are {len(y)} labels. Expected one entry for each "
                     f"example, in the order of 'y'. Pass an array of shape ({len(y)},), or leave '{name}' out."
+                )
+            if name == "mislabelled" and column.dtype.kind != "b":
+                raise InputError(
+                    f"'mislabelled' has dtype {column.dtype}. Expected booleans, True for a label that is known to be "
+                    "wrong. Convert it, for instance with mislabelled == 1."
                 )
             object.__setattr__(self, name, _read_only(column))
 
@@ -112,10 +120,10 @@ def _check_finite(x: np.ndarray) -> None:
 
 
 def _as_labels(y: np.ndarray) -> np.ndarray:
-    if y.dtype.kind not in "iu" or (y.dtype.kind == "i" and y.min() < 0) or int(y.max()) > 1_000_000:
+    if y.dtype.kind not in "iu" or int(y.min()) < 0 or int(y.max()) > np.iinfo(np.int32).max:
         raise InputError(
-            f"'y' has dtype {y.dtype} with values from {y.min()} to {y.max()}. Expected integer class labels "
-            "0, 1, ..., num_classes - 1. Map other labels with numpy.unique(y, return_inverse=True)."
+            f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected integer class labels 0, 1, ..., "
+            "num_classes - 1, none negative. Map other labels with numpy.unique(y, return_inverse=True)."
         )
     return np.ascontiguousarray(y, dtype=np.int32)
 
@@ -142,6 +150,11 @@ class Split:
 
     def __post_init__(self) -> None:
         for part in ("forget", "retain"):
+            if np.asarray(getattr(self, part)).dtype.kind not in "iu" and len(getattr(self, part)):
+                raise InputError(
+                    f"The {part} indices of '{self.name}' are no integers. Expected positions in the training set. "
+                    "Convert them with .astype(int) if they are whole numbers."
+                )
             object.__setattr__(self, part, _read_only(np.ascontiguousarray(getattr(self, part), dtype=np.int64)))
         total = len(self.forget) + len(self.retain)
         if len(self.forget) == 0 or len(self.retain) == 0:
@@ -189,10 +202,11 @@ class Recipe:
     schedule: Literal["cosine", "constant"] = "cosine"
 
     def __post_init__(self) -> None:
-        sound = self.epochs >= 0 and self.learning_rate > 0 and self.weight_decay >= 0
+        sound = self.epochs >= 0 and self.epochs == int(self.epochs)
+        sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf
         if not sound or not 0 <= self.momentum < 1 or self.schedule not in ("cosine", "constant"):
             raise InputError(
-                f"{self} cannot be trained with. Expected epochs >= 0, learning_rate > 0, momentum in "
+                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in "
                 "[0, 1), weight_decay >= 0 and schedule 'cosine' or 'constant'. Correct the value that is outside."
             )
 
@@ -236,12 +250,14 @@ class Challenge:
                 f"'{self.name}' cannot name a challenge, because results are stored in a folder of that name. Expected "
                 "letters, digits, dots, dashes and underscores. Rename the file or pass another name."
             )
-        shapes = {part.x.shape[1:] for part in (self.train, self.validation, self.test)}
-        if len(shapes) != 1:
+        kinds = {f"{part.x.dtype} {part.x.shape[1:]}" for part in (self.train, self.validation, self.test)}
+        if len(kinds) != 1:
             raise InputError(
-                f"Train, validation and test examples have the shapes {sorted(shapes)}. Expected one shape. Resize "
-                "the images to one size before building the challenge."
+                f"Train, validation and test examples differ: {', '.join(sorted(kinds))}. Expected one dtype and "
+                "shape. Convert the images and resize them to one size before building the challenge."
             )
+        if self.batch_size < 1:
+            raise InputError(f"The batch size {self.batch_size} is too small. Expected 1 or more. Try 64.")
         if len(self.split.forget) + len(self.split.retain) != len(self.train):
             raise InputError(
                 f"The split covers {len(self.split.forget) + len(self.split.retain)} training examples but the "
@@ -309,7 +325,17 @@ class Outputs:
         labels = {part: _read_only(np.asarray(array, np.int32)) for part, array in self.labels.items()}
         object.__setattr__(self, "logits", logits)
         object.__setattr__(self, "labels", labels)
+        if set(logits) != set(labels) or len(self.seeds) != len(self.seconds):
+            raise ValueError(
+                f"Outputs of '{self.method}' have logits of {sorted(logits)}, labels of {sorted(labels)}, "
+                f"{len(self.seconds)} durations and {len(self.seeds)} seeds. Expected labels for each part and a seed for each model."
+            )
         for part, array in logits.items():
+            if labels[part].size and not 0 <= labels[part].min() <= labels[part].max() < array.shape[-1]:
+                raise ValueError(
+                    f"Labels of '{part}' lie between {labels[part].min()} and {labels[part].max()}. Expected 0 .. "
+                    f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes."
+                )
             if array.ndim != 3 or array.shape[:2] != (len(self.seconds), len(labels[part])):
                 raise ValueError(
                     f"Logits of '{part}' have shape {array.shape}. Expected (models, examples, classes) with "

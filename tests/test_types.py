@@ -44,6 +44,7 @@ def halves(examples: int = 8) -> Split:
     ("given", "kept"),
     [
         ("uint8", "uint8"),
+        ("uint16", "float32"),
         ("float32", "float32"),
         ("float64", "float32"),
         ("float16", "float32"),
@@ -316,7 +317,7 @@ def test_challenge_facts_come_from_its_parts() -> None:
     }
 
 
-def test_data_digest_changes_with_any_pixel_label_or_division_and_with_nothing_else() -> None:
+def test_data_digest_changes_with_any_pixel_shape_label_or_division_and_with_nothing_else() -> None:
     def digest(x: np.ndarray, y: np.ndarray, cut: int = 4, split: Split | None = None) -> str:
         parts = [Arrays(x[rows], y[rows]) for rows in (slice(0, 4), slice(4, 4 + cut), slice(4 + cut, None))]
         return Challenge("a", *parts, split or halves(4), "mlp").data_sha256
@@ -327,7 +328,8 @@ def test_data_digest_changes_with_any_pixel_label_or_division_and_with_nothing_e
     other_y[5] = 0
     same = digest(x, y)
     assert digest(x.copy(), y.astype(np.uint8), split=Split("other", 1, np.array([3]), np.arange(3))) == same
-    assert len({same, digest(other_x, y), digest(x, other_y), digest(x, y, cut=5)}) == 4
+    as_images = x.reshape(12, 2, 1)  # the same bytes in another shape
+    assert len({same, digest(other_x, y), digest(x, other_y), digest(x, y, cut=5), digest(as_images, y)}) == 5
 
 
 # Outputs

@@ -1,0 +1,180 @@
+"""Accuracies and what unlearning costs: values against scikit-learn, standard errors against scipy and simulation."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import accuracy_score
+
+from kit.scorers import accuracy, efficiency
+from kit.scorers.accuracy import accuracy_with_stderr, variance_of_mean
+from kit.scorers.efficiency import time_ratio
+from kit.types import PARTS, Comparison, Outputs
+
+PROPERTY = settings(max_examples=100, deadline=None, database=None, derandomize=True)
+
+
+def one_model(right: int, wrong: int) -> np.ndarray:
+    return np.array([[True] * right + [False] * wrong])
+
+
+# One model
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(1, 0), (0, 1), (1, 1), (90, 10), (126, 0), (0, 126), (1, 9999)])
+def test_one_model_has_the_standard_deviation_of_jeffreys_posterior(right: int, wrong: int) -> None:
+    value, stderr = accuracy_with_stderr(one_model(right, wrong))
+    assert value == pytest.approx(right / (right + wrong), abs=1e-15)
+    assert stderr == pytest.approx(stats.beta(right + 0.5, wrong + 0.5).std(), rel=1e-12)
+
+
+@pytest.mark.parametrize("examples", [126, 1000])
+def test_two_standard_errors_cover_the_truth(examples: int) -> None:
+    """Exactly, by summing the binomial probabilities of all outcomes whose interval holds the truth."""
+    rights = np.arange(examples + 1)
+    values, stderrs = np.array([accuracy_with_stderr(one_model(right, examples - right)) for right in rights]).T
+
+    def coverage(truth: float) -> float:
+        return float(stats.binom(examples, truth).pmf(rights)[np.abs(values - truth) < 2 * stderrs].sum())
+
+    for truth in (0.1, 0.3, 0.5, 0.8, 0.95):
+        assert 0.92 <= coverage(truth) <= 0.98, truth
+    # Where next to no example is missed the steps from count to count are coarse: single truths are covered less often
+    # or always, but not so on average.
+    assert np.mean([coverage(truth) for truth in np.linspace(0, 1, 500)]) == pytest.approx(0.95, abs=0.015)
+    assert coverage(1 - 0.1 / examples) > 0.95
+
+
+def test_fresh_draws_spread_as_the_standard_error_says() -> None:
+    generator = np.random.default_rng(0)
+    draws = generator.random((4000, 1, 200)) < 0.9
+    estimates = np.array([accuracy_with_stderr(draw) for draw in draws])
+    assert estimates[:, 1].mean() == pytest.approx(estimates[:, 0].std(), rel=0.05)
+    assert estimates[:, 0].std() == pytest.approx(np.sqrt(0.9 * 0.1 / 200), rel=0.05)
+
+
+# Several models
+
+
+def test_copies_of_one_model_are_no_more_certain_than_it() -> None:
+    correct = one_model(70, 30)
+    assert accuracy_with_stderr(np.repeat(correct, 7, axis=0)) == pytest.approx(accuracy_with_stderr(correct))
+
+
+def test_several_models_add_the_variance_over_seeds() -> None:
+    """Both models' examples agree in the mean of each example, so that the seeds are all that differs."""
+    same_accuracy = np.array([[True] * 50 + [False] * 50, [False] * 50 + [True] * 50])
+    other_accuracy = np.array([[True] * 100, [False] * 100])
+    value, over_examples = accuracy_with_stderr(same_accuracy)
+    again, with_seeds = accuracy_with_stderr(other_accuracy)
+    assert value == again == 0.5
+    # The accuracies are 1 and 0: variance 1/2 for one seed, 1/4 for the mean of two.
+    assert with_seeds**2 == pytest.approx(over_examples**2 + 0.25, rel=1e-12)
+
+
+def worlds(generator: np.random.Generator, spread: float, models: int = 6, count: int = 400) -> np.ndarray:
+    """Booleans (worlds, models, examples): difficulty of the example, skill of the seed, and chance."""
+    skill = spread * generator.normal(size=(count, models, 1))
+    difficulty = 1.5 * generator.normal(size=(count, 1, 126))
+    return 1 + skill + difficulty + 0.7 * generator.normal(size=(count, models, 126)) > 0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.15, 0.4])
+def test_the_standard_error_of_several_models_covers_the_truth(spread: float) -> None:
+    # The sum of the four normals of `worlds` is above 0 with this probability.
+    truth = stats.norm.cdf(1 / np.sqrt(spread**2 + 1.5**2 + 0.7**2))
+    estimates = np.array([accuracy_with_stderr(correct) for correct in worlds(np.random.default_rng(1), spread)])
+    covered = (np.abs(estimates[:, 0] - truth) < 2 * estimates[:, 1]).mean()
+    assert 0.9 <= covered <= 0.99
+    assert estimates[:, 1].mean() == pytest.approx(estimates[:, 0].std(), rel=0.12)
+
+
+@PROPERTY
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_no_accuracy_is_ever_certain(models: int, examples: int, seed: int, share: float) -> None:
+    correct = np.random.default_rng(seed).random((models, examples)) < share
+    value, stderr = accuracy_with_stderr(correct)
+    assert value == pytest.approx(correct.sum() / correct.size, abs=1e-12)
+    assert 0 < stderr < 1
+    assert type(value) is type(stderr) is float
+
+
+def test_variance_of_mean() -> None:
+    values = np.array([0.2, 0.5, 0.9, 0.4])
+    assert variance_of_mean(values) == pytest.approx(stats.sem(values) ** 2, rel=1e-12)
+    assert variance_of_mean(values[:1]) == 0
+
+
+# Scores
+
+
+def comparison(unlearned: int, retrained: int) -> Comparison:
+    generator = np.random.default_rng(4)
+    sizes = dict(zip(PARTS, (40, 30, 20, 50), strict=True))
+    labels = {part: generator.integers(0, 3, size) for part, size in sizes.items()}
+    populations = [
+        Outputs(
+            method,
+            {part: generator.normal(size=(models, size, 3)) for part, size in sizes.items()},
+            labels,
+            generator.uniform(1, 2, models),
+            np.arange(models),
+        )
+        for method, models in (("method", unlearned), ("retrain", retrained))
+    ]
+    return Comparison(*populations, np.array([], int), np.array([], int), "not asked for", reference_seconds=10.0)
+
+
+@pytest.mark.parametrize("models", [1, 3])
+def test_scores_are_scikit_learns_accuracies(models: int) -> None:
+    given = comparison(models, 4)
+    scores = {score.name: score for score in accuracy.score(given)}
+    assert list(scores) == ["retain_accuracy", "forget_accuracy", "validation_accuracy", "test_accuracy"]
+    for part in PARTS:
+
+        def mean(outputs: Outputs, part: str = part) -> float:
+            predicted = outputs.logits[part].argmax(axis=2)
+            return float(np.mean([accuracy_score(outputs.labels[part], one) for one in predicted]))
+
+        score = scores[f"{part}_accuracy"]
+        assert score.value == pytest.approx(mean(given.unlearned), abs=1e-12)
+        assert score.stderr == accuracy_with_stderr(given.unlearned.correct(part))[1]
+        assert score.direction == ("match_retrain" if part == "forget" else "up")
+        assert score.target == (pytest.approx(mean(given.retrained), abs=1e-12) if part == "forget" else None)
+        assert score.null_band is None
+
+
+def test_the_retrained_models_only_set_the_target() -> None:
+    """With the sides exchanged, values and targets of the forget set change places."""
+    given = comparison(2, 3)
+    swapped = dataclasses.replace(given, unlearned=given.retrained, retrained=given.unlearned)
+    forget, exchanged = accuracy.score(given)[1], accuracy.score(swapped)[1]
+    assert (forget.value, forget.target) == pytest.approx((exchanged.target, exchanged.value), abs=1e-12)
+    assert forget.value != exchanged.value
+
+
+# Time
+
+
+def test_time_ratio_of_one_run_has_no_standard_error() -> None:
+    assert time_ratio(np.array([3.0]), 12.0) == (0.25, None)
+
+
+def test_time_ratio_of_several_runs() -> None:
+    seconds = np.array([1.0, 2.0, 4.0])
+    value, stderr = time_ratio(seconds, 5.0)
+    assert value == pytest.approx((1 + 2 + 4) / 3 / 5, rel=1e-12)
+    assert stderr == pytest.approx(stats.sem(seconds / 5), rel=1e-12)
+
+
+def test_time_ratio_is_that_of_the_unlearned_models() -> None:
+    given = comparison(3, 4)
+    (score,) = efficiency.score(given)
+    assert (score.name, score.direction, score.target) == ("time_ratio", "down", None)
+    assert score.value == pytest.approx(sum(given.unlearned.seconds) / 3 / 10, rel=1e-12)
+    assert efficiency.score(comparison(1, 4))[0].stderr is None

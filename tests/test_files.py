@@ -1,0 +1,288 @@
+"""Where files live, and that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit import files
+from kit.types import InputError
+
+ODD_NAMES = ["plain.bin", "with space.bin", "mémoire – ✓.bin", "[bold]brackets[/bold].bin", "-", "~", "no_suffix"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def one_paragraph(error: pytest.ExceptionInfo[InputError]) -> str:
+    message = str(error.value)
+    assert "\n" not in message
+    assert "Expected" in message
+    assert message.endswith(".")
+    return message
+
+
+# Folders
+
+
+def test_the_cache_is_where_kit_home_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "my cache"))
+    assert files.cache_folder() == tmp_path / "my cache"
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_kit_home_the_cache_is_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("KIT_HOME") if value is None else monkeypatch.setenv("KIT_HOME", value)
+    assert files.cache_folder() == tmp_path / ".cache" / "unlearning-kit"
+
+
+def test_the_data_folder_holds_each_file_of_its_registry_and_its_digest() -> None:
+    registry = json.loads((files.data_folder() / "registry.json").read_text())
+    assert {"digits", "noisy-digits"} <= set(registry)
+    for entry in registry.values():
+        path = files.data_folder() / entry["file"]
+        assert files.sha256_of(path) == entry["sha256"]
+        assert path.stat().st_size == entry["bytes"]
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["wheel", "checkout"])
+def test_data_lie_inside_an_installed_package_and_beside_one_in_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    folder = tmp_path / "kit" / "data" if inside else tmp_path / "data"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "kit" / "files.py"))
+    assert files.data_folder() == folder
+
+
+# Writing
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_written_file_has_its_content_and_no_companion(tmp_path: Path, name: str) -> None:
+    with files.atomic_write(tmp_path / name) as stream:
+        stream.write(b"one\r\ntwo\n\x00")
+    assert (tmp_path / name).read_bytes() == b"one\r\ntwo\n\x00"
+    assert names(tmp_path) == [name]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    with files.atomic_write(tmp_path / "new" / "deep" / "file") as stream:
+        stream.write(b"x")
+    assert (tmp_path / "new" / "deep" / "file").read_bytes() == b"x"
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "file", {})
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_nothing_is_seen_under_the_name_before_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with files.atomic_write(path) as stream:
+        stream.write(b"new and longer")
+        stream.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new and longer"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", [None, "old"])
+def test_an_error_while_writing_leaves_everything_as_it_was(
+    tmp_path: Path, error: type[BaseException], before: str | None
+) -> None:
+    path = tmp_path / "file"
+    if before is not None:
+        path.write_text(before)
+    kept = names(tmp_path)
+
+    def write() -> None:
+        with files.atomic_write(path) as stream:
+            stream.write(b"half of ")
+            raise error
+
+    pytest.raises(error, write)
+    assert names(tmp_path) == kept
+    assert before is None or path.read_text() == before
+
+
+def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file.json", [[number] * 5000 for number in range(8)]
+    files.write_json(path, contents[0])
+    stop = threading.Event()
+    seen: list[Any] = []
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            while not stop.is_set():
+                seen.append(json.loads(path.read_text()))
+        except BaseException as error:  # handed to the test below
+            failures.append(error)
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=files.write_json, args=(path, content)) for content in contents]
+    reader.start()
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    stop.set()
+    reader.join()
+    assert not failures
+    assert all(one in contents for one in seen)
+    assert json.loads(path.read_text()) in contents
+    assert names(tmp_path) == ["file.json"]
+
+
+def test_json_is_what_was_given_and_ends_with_a_newline(tmp_path: Path) -> None:
+    content = {"é": [1, 2.5, None, True, "a\nb"], "empty": {}}
+    files.write_json(tmp_path / "file.json", content)
+    text = (tmp_path / "file.json").read_bytes()
+    assert json.loads(text) == content
+    assert text.endswith(b"\n")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, object(), {1: {2, 3}}])
+def test_what_json_cannot_hold_is_refused_and_leaves_no_file(tmp_path: Path, bad: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        files.write_json(tmp_path / "file.json", {"a": [1, bad]})
+    assert names(tmp_path) == []
+
+
+def test_arrays_are_read_back_as_they_were_without_pickle(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6, dtype=np.uint8).reshape(2, 3), "b": np.array("text"), "c": np.zeros((0, 2), np.float32)}
+    files.write_npz(tmp_path / "file", arrays)
+    assert names(tmp_path) == ["file"]  # NumPy adds .npz to a name, not to a stream
+    with np.load(tmp_path / "file", allow_pickle=False) as stored:
+        assert sorted(stored.files) == ["a", "b", "c"]
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(stored[name], array)
+            assert stored[name].dtype == array.dtype
+
+
+def test_the_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        files.write_npz(tmp_path / name, {"a": np.arange(1000), "b": np.eye(3)})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_digest_of_a_file_of_any_size_is_that_of_its_content(tmp_path: Path, size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    (tmp_path / "file").write_bytes(content[:size])
+    assert files.sha256_of(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()
+
+
+# Is a folder fit for results?
+
+
+@pytest.mark.parametrize("name", [".", "new", "new/and/deep", "with space/é", "existing", "existing/new"])
+def test_folders_that_can_be_written_pass_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "existing").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path(name), tmp_path / name):
+        files.require_writable(folder)
+    assert names(tmp_path) == ["existing"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/runs", "file/a/b/c"])
+def test_folders_below_a_file_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "file").write_text("a file, not a folder")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        files.require_writable(Path(name))
+    message = one_paragraph(error)
+    assert f"'{name}'" in message
+    assert str(tmp_path / "file") in message
+    assert names(tmp_path) == ["file"]
+
+
+# Reading what a user gave
+
+
+def test_what_was_loaded_is_returned(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("42")
+    assert files.checked(lambda: int((tmp_path / "file").read_text()), tmp_path / "file", "a number") == 42
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "below a file"])
+def test_what_is_no_file_is_refused_before_it_is_loaded(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    path = tmp_path / {"missing": "nothing", "folder": "folder", "below a file": "file/x"}[kind]
+    loads: list[None] = []
+    with pytest.raises(InputError) as error:
+        files.checked(lambda: loads.append(None), path, "a thing of beauty")
+    message = one_paragraph(error)
+    assert str(path) in message
+    assert "a thing of beauty" in message
+    assert not loads
+
+
+def refuse() -> None:
+    raise InputError("What happened. Expected something else. Do this.")
+
+
+def test_a_users_mistake_keeps_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"^What happened\. Expected something else\. Do this\.$"):
+        files.checked(refuse, tmp_path / "file", "a thing")
+
+
+def fail_with(error: Exception) -> Callable[[], None]:
+    def load() -> None:
+        raise error
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, "Input/output error"),
+        zipfile.BadZipFile("File is not a zip file"),
+        ValueError("first line\nsecond line\n\nthird"),
+        EOFError(),
+        KeyError("x"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_strange_file_raises_becomes_one_paragraph_with_its_cause(tmp_path: Path, error: Exception) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError) as refused:
+        files.checked(fail_with(error), tmp_path / "file", "a thing of beauty")
+    message = one_paragraph(refused)
+    assert str(tmp_path / "file") in message
+    assert "a thing of beauty" in message
+    assert "second line" not in message
+    assert refused.value.__cause__ is error
+
+
+def test_an_interruption_is_not_mistaken_for_a_bad_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.checked(interrupt, tmp_path / "file", "a thing")
