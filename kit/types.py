@@ -328,7 +328,8 @@ class Outputs:
         if set(logits) != set(labels) or len(self.seeds) != len(self.seconds):
             raise ValueError(
                 f"Outputs of '{self.method}' have logits of {sorted(logits)}, labels of {sorted(labels)}, "
-                f"{len(self.seconds)} durations and {len(self.seeds)} seeds. Expected labels for each part and a seed for each model."
+                f"{len(self.seconds)} durations and {len(self.seeds)} seeds. Expected labels for each part and a seed "
+                "for each model."
             )
         for part, array in logits.items():
             if labels[part].size and not 0 <= labels[part].min() <= labels[part].max() < array.shape[-1]:
