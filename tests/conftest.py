@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import kit
-from kit.types import Recipe
+from kit.types import InputError, Recipe
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,3 +29,19 @@ def small_challenge() -> kit.Challenge:
     features = generator.normal(size=(240, 6)) + labels[:, np.newaxis]
     arrays = kit.Arrays(features, labels, groups=np.arange(240) // 8, mislabelled=np.arange(240) % 5 == 0)
     return kit.make_challenge("small", arrays, recipe=Recipe(epochs=2), batch_size=32)
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., str]:
+    """Checks that a call is refused in one paragraph with what happened, what was expected and how to fix it."""
+
+    def check(call: Callable[[], Any], *fragments: str) -> str:
+        with pytest.raises(InputError) as caught:
+            call()
+        message = str(caught.value)
+        assert "\n" not in message
+        for fragment in (*fragments, "Expected"):
+            assert fragment in message
+        return message
+
+    return check

@@ -352,7 +352,7 @@ def dense(*units: int) -> Net:
         (returns(lambda net: dense(3)), "has 2 weight arrays of other shapes than the original's 4"),
         (returns(lambda net: dense(64, 3)), "has 4 weight arrays of other shapes than the original's 4"),
         (returns(lambda net: keras.Sequential()), "has 0 weight arrays of other shapes"),
-        (other_weights(np.nan), "gives NaN or infinite logits for 151 of 151 retain examples"),
+        (other_weights(np.nan), "gives NaN or infinite logits for"),
         (other_weights(np.inf), "gives NaN or infinite logits for"),
     ],
 )
@@ -551,6 +551,7 @@ def flip_a_bit(path: Path) -> None:
         ("done.json", cut_in_half),
         ("done.json", lambda path: path.write_text("{}")),
         ("outputs.npz", Path.unlink),
+        ("outputs.npz", cut_in_half),
         ("outputs.npz", lambda path: path.write_text("rubbish")),
         ("outputs.npz", flip_a_bit),
     ],

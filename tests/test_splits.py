@@ -22,9 +22,11 @@ from hypothesis import strategies as st
 
 import kit
 from kit.splits import make_split
-from kit.types import Arrays, InputError, Split
+from kit.types import Arrays, Split
 
-PROPERTY = settings(max_examples=25, deadline=None, database=None, derandomize=True)
+Refused = Callable[..., str]
+
+PROPERTY = settings(max_examples=8, deadline=None, database=None, derandomize=True)
 
 
 def labelled(labels: Any, **columns: Any) -> Arrays:
@@ -50,8 +52,8 @@ def check_partition(split: Split, examples: int) -> None:
 # Random splits
 
 
-@pytest.mark.parametrize("examples", [10, 37, 240, 1259])
-@pytest.mark.parametrize("seed", [0, 1, 42])
+@pytest.mark.parametrize("examples", [37, 1258])
+@pytest.mark.parametrize("seed", [0, 42])
 def test_random_split_has_the_order_of_keras_split_dataset(examples: int, seed: int) -> None:
     halves = keras.utils.split_dataset(np.arange(examples), left_size=0.1, shuffle=True, seed=seed)
     forget, retain = ([int(index) for index in half.as_numpy_iterator()] for half in halves)
@@ -60,7 +62,7 @@ def test_random_split_has_the_order_of_keras_split_dataset(examples: int, seed: 
     assert split.retain.tolist() == retain
 
 
-@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.9])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_random_split_is_the_head_of_pythons_own_shuffle(share: float, seed: int) -> None:
     order = list(range(105))
@@ -112,9 +114,8 @@ def test_global_random_state_does_not_enter_the_split(train: Arrays, forget: str
 
 @pytest.mark.parametrize("forget", ["random:0.3", "stratified:0.3"])
 def test_same_seed_same_digest_and_another_seed_another(train: Arrays, forget: str) -> None:
-    digests = [make_split(train, forget, seed).sha256 for seed in (0, 1, 2)]
-    assert len(set(digests)) == 3
-    assert [make_split(train, forget, seed).sha256 for seed in (0, 1, 2)] == digests
+    digests = [make_split(train, forget, seed).sha256 for seed in (0, 1, 0)]
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_digest_of_a_made_split_is_what_hashlib_gives_by_hand(train: Arrays) -> None:
@@ -126,14 +127,14 @@ def test_digest_of_a_made_split_is_what_hashlib_gives_by_hand(train: Arrays) -> 
 
 
 def test_split_records_how_it_was_asked_for(train: Arrays) -> None:
-    split = make_split(train, "stratified:0.2", 9)
-    assert (split.name, split.seed) == ("stratified:0.2", 9)
+    split = make_split(train, "random:0.2", 9)
+    assert (split.name, split.seed) == ("random:0.2", 9)
 
 
 # Stratified, class, group and mislabelled
 
 
-@pytest.mark.parametrize("share", [0.1, 1 / 3, 0.5, 0.77])
+@pytest.mark.parametrize("share", [0.1, 1 / 3, 0.77])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_stratified_takes_its_share_of_each_class_and_the_exact_total(share: float, seed: int) -> None:
     labels = np.repeat([0, 1, 2, 4], [50, 31, 7, 12])
@@ -147,7 +148,7 @@ def test_stratified_takes_its_share_of_each_class_and_the_exact_total(share: flo
 
 def test_stratified_chooses_at_random_within_a_class() -> None:
     """Not the first members of each class: over seeds, every example is forgotten sometimes and retained sometimes."""
-    forgotten = [set(make_split(labelled([0, 1] * 5), "stratified:0.4", seed).forget.tolist()) for seed in range(12)]
+    forgotten = [set(make_split(labelled([0, 1] * 5), "stratified:0.4", seed).forget.tolist()) for seed in range(8)]
     assert set.union(*forgotten) == set(range(10))
     assert set.intersection(*forgotten) == set()
 
@@ -178,6 +179,13 @@ def test_group_names_are_compared_whole_as_numbers_or_text() -> None:
         assert make_split(labelled([0, 1, 0, 1], groups=subjects), "group:1").forget.tolist() == [0, 3]
 
 
+def test_a_group_whose_name_holds_a_comma_can_be_asked_for() -> None:
+    people = np.array(["Doe, Jane", "Doe", "Jane", "Doe, Jane"])
+    arrays = labelled([0, 1, 0, 1], groups=people)
+    assert make_split(arrays, "group:Doe, Jane").forget.tolist() == [0, 3]
+    assert make_split(arrays, "group:Doe,Jane").forget.tolist() == [1, 2]
+
+
 def test_mislabelled_split_forgets_exactly_the_wrong_labels(train: Arrays) -> None:
     split = make_split(train, "mislabelled")
     assert split.forget.tolist() == list(range(0, 60, 7))
@@ -204,7 +212,6 @@ def test_making_a_split_leaves_the_data_as_it_was(train: Arrays, forget: str) ->
     ("text", "indices"),
     [
         ("7\n3\n59\n", [7, 3, 59]),
-        ("7,cat\n3,dog\n", [7, 3]),
         ("index\n7\n3\n", [7, 3]),
         ("id\n7\n3\n", [7, 3]),
         ("subject,index,weight\n1,7,0.5\n2,3,0.5\n", [7, 3]),
@@ -216,7 +223,6 @@ def test_making_a_split_leaves_the_data_as_it_was(train: Arrays, forget: str) ->
     ],
     ids=[
         "bare",
-        "first of two columns",
         "headed index",
         "headed otherwise",
         "index second",
@@ -257,12 +263,32 @@ def test_saved_split_is_loaded_as_it_was(train: Arrays, tmp_path: Path, as_path:
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["split.npz"]
 
 
-def test_saved_split_can_be_asked_for_as_a_forget_set(train: Arrays, tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_saved_split_is_returned_as_recorded(train: Arrays, tmp_path: Path, as_path: Callable[[Path], Any]) -> None:
+    """Its own name, seed and order, not those of the second call: a report says which forget set it was."""
     split = make_split(train, "random:0.1", 3)
     kit.save_split(split, tmp_path / "split.npz")
-    again = make_split(train, str(tmp_path / "split.npz"))
+    again = make_split(train, as_path(tmp_path / "split.npz"), seed=9)
+    assert (again.name, again.seed, again.sha256) == ("random:0.1", 3, split.sha256)
     assert again.forget.tolist() == split.forget.tolist()
-    assert sorted(again.retain.tolist()) == sorted(split.retain.tolist())
+    assert again.retain.tolist() == split.retain.tolist() != sorted(split.retain.tolist())
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".npz"])
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_paths_and_suffixes_in_capitals_are_accepted(
+    train: Arrays, tmp_path: Path, suffix: str, as_path: Callable[[Path], Any]
+) -> None:
+    path = tmp_path / f"forget{suffix}"
+    if suffix == ".npy":
+        np.save(path, np.array([7, 3]))
+    elif suffix == ".csv":
+        path.write_text("7\n3\n")
+    else:
+        kit.save_split(Split("mine", 0, np.array([7, 3]), np.delete(np.arange(60), [3, 7])), path)
+    assert make_split(train, as_path(path)).forget.tolist() == [7, 3]
+    path = path.rename(path.with_name(f"FORGET{suffix.upper()}"))
+    assert make_split(train, as_path(path)).forget.tolist() == [7, 3]
 
 
 def test_saved_split_is_replaced_whole(train: Arrays, tmp_path: Path) -> None:
@@ -335,52 +361,44 @@ def test_any_list_of_indices_is_forgotten_as_it_is(indices: list[int], headed: b
 # Size
 
 
-@pytest.fixture(scope="module")
-def large() -> Arrays:
-    """50,000 colour images that would take 614 MB if anybody copied them."""
-    count = np.arange(50_000)
-    images = np.broadcast_to(np.uint8(0), (50_000, 64, 64, 3))
-    return Arrays(images, count % 10, groups=count // 10, mislabelled=count % 5 == 0)
+def colour_images(count: int) -> Arrays:
+    """12 kB each, which nobody holds unless somebody copies them: 50,000 would take 614 MB."""
+    index = np.arange(count)
+    images = np.broadcast_to(np.uint8(0), (count, 64, 64, 3))
+    return Arrays(images, index % 10, groups=index // 10, mislabelled=index % 5 == 0)
 
 
 LARGE = ["random:0.1", "stratified:0.1", "class:3,5", "group:7", "mislabelled"]
 
 
 @pytest.mark.parametrize("forget", LARGE)
-def test_a_split_of_50000_examples_takes_less_than_a_second(large: Arrays, forget: str) -> None:
+def test_a_split_of_50000_examples_takes_less_than_a_second(forget: str) -> None:
+    large = colour_images(50_000)
     make_split(labelled(np.arange(20) % 10, groups=np.arange(20), mislabelled=np.arange(20) < 5), forget)  # warms up
     seconds = []
     for _ in range(3):  # processor time, and the best of three: other processes may be at work
         start = time.process_time()
         make_split(large, forget)
         seconds.append(time.process_time() - start)
-    assert min(seconds) < 1, seconds
+        if seconds[-1] < 1:
+            return
+    pytest.fail(f"took {seconds} seconds")
 
 
 @pytest.mark.parametrize("forget", LARGE)
-def test_a_split_copies_no_image(large: Arrays, forget: str) -> None:
+def test_a_split_copies_no_image(forget: str) -> None:
+    large = colour_images(5_000)
     tracemalloc.start()
     try:
         split = make_split(large, forget)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    check_partition(split, 50_000)
+    check_partition(split, 5_000)
     assert peak < large.x.size * large.x.itemsize / 20
 
 
 # Bad input
-
-
-def refused(call: Callable[[], Any], *fragments: str) -> str:
-    """Checks that `call` is refused in one paragraph with what happened, what was expected and how to fix it."""
-    with pytest.raises(InputError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for fragment in (*fragments, "Expected"):
-        assert fragment in message
-    return message
 
 
 @pytest.mark.parametrize(
@@ -399,32 +417,41 @@ def refused(call: Callable[[], Any], *fragments: str) -> str:
         ("mislabelled:3", ["takes no argument", "'3'", "mislabelled"]),
     ],
 )
-def test_unknown_forms_classes_and_groups_are_refused(train: Arrays, forget: str, fragments: list[str]) -> None:
-    refused(
-        lambda: make_split(train, forget), *(fragment.replace("no", "No", fragment == "no") for fragment in fragments)
-    )
+def test_unknown_forms_classes_and_groups_are_refused(
+    train: Arrays, forget: str, fragments: list[str], refused: Refused
+) -> None:
+    refused(lambda: make_split(train, forget), *fragments)
 
 
 @pytest.mark.parametrize("kind", ["random", "stratified"])
-@pytest.mark.parametrize("share", ["0", "0.0", "1.5", "-0.1", "-3", "abc", "nan", "inf", "-inf", "0.001", "60", "61"])
-def test_shares_that_leave_nothing_on_one_side_are_refused(train: Arrays, kind: str, share: str) -> None:
+@pytest.mark.parametrize(
+    "share", ["0", "0.0", "1.0", "1.5", "-0.1", "-3", "abc", "nan", "inf", "-inf", "0.001", "60", "61"]
+)
+def test_shares_that_leave_nothing_on_one_side_are_refused(
+    train: Arrays, kind: str, share: str, refused: Refused
+) -> None:
     refused(lambda: make_split(train, f"{kind}:{share}"), f"'{share}' of 60", "between 0 and 1", "Try --forget")
 
 
-def test_groups_that_nobody_gave_are_refused() -> None:
+@pytest.mark.parametrize("forget", ["random:0.1", "stratified:0.1", "class:3"])
+def test_negative_seeds_are_refused(train: Arrays, forget: str, refused: Refused) -> None:
+    refused(lambda: make_split(train, forget, -1), "seed -1 is negative", "Try --split-seed 0")
+
+
+def test_groups_that_nobody_gave_are_refused(refused: Refused) -> None:
     refused(lambda: make_split(labelled([0, 1]), "group:7"), "Group '7'", "'groups'", "kit.make_challenge")
 
 
-def test_mislabelled_is_refused_where_wrong_labels_are_unknown() -> None:
+def test_mislabelled_is_refused_where_wrong_labels_are_unknown(refused: Refused) -> None:
     refused(lambda: make_split(labelled([0, 1]), "mislabelled"), "does not know which", "--challenge noisy-digits")
 
 
-def test_mislabelled_is_refused_where_no_label_is_wrong() -> None:
+def test_mislabelled_is_refused_where_no_label_is_wrong(refused: Refused) -> None:
     arrays = labelled([0, 1], mislabelled=np.zeros(2, bool))
     refused(lambda: make_split(arrays, "mislabelled"), "nothing is to be forgotten", "Choose another")
 
 
-def test_a_long_list_of_groups_is_cut_short() -> None:
+def test_a_long_list_of_groups_is_cut_short(refused: Refused) -> None:
     arrays = labelled(np.zeros(500, int), groups=np.arange(500))
     assert len(refused(lambda: make_split(arrays, "group:x"), "group 'x'", ", ...")) < 400
 
@@ -437,10 +464,13 @@ def test_a_long_list_of_groups_is_cut_short() -> None:
         ("3\n4\n3\n", ["example 3 more than once", "1 duplicates", "numpy.unique"]),
         ("3\n60\n61\n", ["example 60", "2 such", "0 to 59", "Check that the indices"]),
         ("3\n-1\n", ["example -1", "0 to 59", "Check that the indices"]),
-        ("3\nfour\n", ["cannot be read", "four", "one integer a line", "Write it again"]),
-        ("3\n4.5\n", ["cannot be read", "4.5", "one integer a line", "Write it again"]),
-        ("3\n99999999999999999999\n", ["cannot be read", "one integer a line", "Write it again"]),
-        ("subject,index\n1\n", ["cannot be read", "one integer a line", "Write it again"]),
+        ("3\nfour\n", ["cannot be read", "line 2 has no integer there: 'four'", "one column", "Write it again"]),
+        ("index\n3\n4.5\n", ["cannot be read", "line 3 has no integer there: '4.5'", "Write it again"]),
+        ("3.0\n4\n", ["cannot be read", "line 1 has no integer there: '3.0'", "Write it again"]),
+        ("3\n99999999999999999999\n", ["cannot be read", "Write it again"]),
+        ("subject,index\n1\n", ["cannot be read", "line 2 has no integer there: '1'", "Write it again"]),
+        ("7,cat\n3,dog\n", ["cannot be read", "2 columns, and none is headed 'index'", "one column"]),
+        ("a,b,c\n7,3,1\n", ["cannot be read", "3 columns, and none is headed 'index'", "one column"]),
         ("\n".join(map(str, range(60))), ["everything is to be forgotten", "Choose another"]),
     ],
     ids=[
@@ -451,12 +481,15 @@ def test_a_long_list_of_groups_is_cut_short() -> None:
         "negative",
         "text",
         "fraction",
+        "fraction in the first row",
         "huge",
         "short row",
+        "two columns",
+        "three columns",
         "everything",
     ],
 )
-def test_bad_csv_is_refused(train: Arrays, tmp_path: Path, text: str, fragments: list[str]) -> None:
+def test_bad_csv_is_refused(train: Arrays, tmp_path: Path, text: str, fragments: list[str], refused: Refused) -> None:
     path = tmp_path / "forget.csv"
     path.write_text(text)
     refused(lambda: make_split(train, str(path)), str(path), *fragments)
@@ -491,14 +524,16 @@ def test_bad_csv_is_refused(train: Arrays, tmp_path: Path, text: str, fragments:
         "beyond int64",
     ],
 )
-def test_bad_npy_is_refused(train: Arrays, tmp_path: Path, indices: np.ndarray, fragments: list[str]) -> None:
+def test_bad_npy_is_refused(
+    train: Arrays, tmp_path: Path, indices: np.ndarray, fragments: list[str], refused: Refused
+) -> None:
     np.save(tmp_path / "forget.npy", indices)
     refused(lambda: make_split(train, str(tmp_path / "forget.npy")), "forget.npy", *fragments)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".npz"])
 @pytest.mark.parametrize("kind", ["absent", "a folder"])
-def test_missing_files_are_refused(train: Arrays, tmp_path: Path, suffix: str, kind: str) -> None:
+def test_missing_files_are_refused(train: Arrays, tmp_path: Path, suffix: str, kind: str, refused: Refused) -> None:
     path = tmp_path / f"forget{suffix}"
     if kind == "a folder":
         path.mkdir()
@@ -507,10 +542,13 @@ def test_missing_files_are_refused(train: Arrays, tmp_path: Path, suffix: str, k
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".npz"])
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00nonsense", b"\x93NUMPY\x01\x00"])
-def test_files_of_nonsense_are_refused(train: Arrays, tmp_path: Path, suffix: str, content: bytes) -> None:
+def test_files_of_nonsense_are_refused(
+    train: Arrays, tmp_path: Path, suffix: str, content: bytes, refused: Refused
+) -> None:
     path = tmp_path / f"forget{suffix}"
     path.write_bytes(content)
-    refused(lambda: make_split(train, str(path)), f"'{path}' cannot be read", "Write it again")
+    reason = "it is no zip archive" if suffix == ".npz" else ""
+    refused(lambda: make_split(train, str(path)), f"'{path}' cannot be read ({reason}", "Write it again")
 
 
 @pytest.mark.parametrize(
@@ -529,15 +567,21 @@ def test_files_of_nonsense_are_refused(train: Arrays, tmp_path: Path, suffix: st
     ],
     ids=["nothing but forget", "seed of text", "overlap", "gap"],
 )
-def test_npz_that_is_no_split_is_refused(tmp_path: Path, arrays: dict[str, Any], fragments: list[str]) -> None:
+def test_npz_that_is_no_split_is_refused(
+    tmp_path: Path, arrays: dict[str, Any], fragments: list[str], refused: Refused
+) -> None:
     np.savez(tmp_path / "split.npz", **arrays)
     message = refused(lambda: kit.load_split(tmp_path / "split.npz"), *fragments, "kit.save_split")
     assert message.count("Expected") == 1  # one paragraph, not one inside another
 
 
-def test_split_of_a_larger_training_set_is_refused(train: Arrays, tmp_path: Path) -> None:
-    kit.save_split(make_split(labelled(np.zeros(100, int)), "random:0.9"), tmp_path / "split.npz")
-    refused(lambda: make_split(train, str(tmp_path / "split.npz")), "split.npz")
+@pytest.mark.parametrize("examples", [59, 100])
+def test_split_of_another_training_set_is_refused(
+    train: Arrays, tmp_path: Path, examples: int, refused: Refused
+) -> None:
+    kit.save_split(Split("mine", 0, np.arange(5), np.arange(5, examples)), tmp_path / "split.npz")
+    call = lambda: make_split(train, str(tmp_path / "split.npz"))  # noqa: E731
+    refused(call, "split.npz", f"for {examples} training examples", "this challenge has 60")
 
 
 class Intruder:
@@ -556,7 +600,7 @@ def test_the_intruder_would_act_if_it_were_unpickled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["array.npy", "pickle.npy", "pickle.npz", "arrays.npz"])
-def test_pickles_are_refused_and_never_executed(train: Arrays, tmp_path: Path, kind: str) -> None:
+def test_pickles_are_refused_and_never_executed(train: Arrays, tmp_path: Path, kind: str, refused: Refused) -> None:
     path, intruder = tmp_path / kind, Intruder(tmp_path / "broken-in")
     if kind == "array.npy":
         np.save(path, np.array([intruder], object), allow_pickle=True)

@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,9 @@ import kit
 from kit import methods, submission
 from kit.types import InputError
 
+Refused = Callable[..., str]
+
 SOUND = "def unlearning(net, retain, forget, validation):\n    return net\n"
-
-
-def refused(call: Callable[[], Any], *fragments: str) -> str:
-    """Checks that `call` is refused in one paragraph with what happened, what was expected and how to fix it."""
-    with pytest.raises(InputError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for fragment in (*fragments, "Expected"):
-        assert fragment in message
-    return message
 
 
 def written(folder: Path, text: str, name: str = "mine.py") -> Path:
@@ -67,13 +59,13 @@ def test_a_function_is_taken_as_it_is(method: Callable[..., Any]) -> None:
     ("name", "near"),
     [("finetun", "finetune"), ("fine-tune", "finetune"), ("Finetune", "finetune"), ("retrian", "retrain")],
 )
-def test_unknown_names_are_refused_with_near_matches(name: str, near: str) -> None:
+def test_unknown_names_are_refused_with_near_matches(name: str, near: str, refused: Refused) -> None:
     message = refused(lambda: kit.load_method(name), f"no method '{name}'", "path of a Python file", "Did you mean")
     assert near in message.partition("Did you mean")[2]
 
 
-@pytest.mark.parametrize("name", ["zzz", "", "_0", "x/y"])
-def test_names_unlike_any_are_refused_with_the_whole_list(name: str) -> None:
+@pytest.mark.parametrize("name", ["zzz", "", "_0", "x/y", "retired"])
+def test_names_unlike_any_are_refused_with_the_whole_list(name: str, refused: Refused) -> None:
     refused(lambda: kit.load_method(name), f"no method '{name}'", ", ".join(methods.names()))
 
 
@@ -117,6 +109,42 @@ def test_a_file_may_be_called_like_a_library_or_a_method(tmp_path: Path) -> None
     assert kit.load_method("finetune").__module__ == "kit.methods.finetune"
 
 
+def test_a_file_may_define_dataclasses_with_postponed_annotations(tmp_path: Path) -> None:
+    """`dataclasses` looks the module of such a class up in `sys.modules`."""
+    text = """
+        from __future__ import annotations
+        from dataclasses import dataclass
+
+        @dataclass
+        class Settings:
+            rate: float = 0.5
+
+        def unlearning(net, retain, forget, validation):
+            return Settings().rate
+    """
+    assert kit.load_method(written(tmp_path, textwrap.dedent(text)))(None, None, None, None) == 0.5
+
+
+def test_a_module_beside_the_file_can_be_imported_and_sys_path_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = list(sys.path)
+    written(tmp_path, "ANSWER = 42\n", "kit_test_neighbour.py")
+    path = written(
+        tmp_path, "import kit_test_neighbour\n\ndef unlearning(*parts):\n    return kit_test_neighbour.ANSWER\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert kit.load_method(path.name)() == 42
+    assert sys.path == before
+    sys.modules.pop("kit_test_neighbour", None)
+
+
+def test_sys_path_is_as_before_after_a_file_that_fails(tmp_path: Path, refused: Refused) -> None:
+    before = list(sys.path)
+    refused(lambda: kit.load_method(written(tmp_path, "1 / 0\n")))
+    assert sys.path == before
+
+
 def test_two_files_of_one_name_are_two_methods(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -135,7 +163,7 @@ def test_checking_a_path_runs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("check", [kit.load_method, submission.check_identifier])
 @pytest.mark.parametrize("kind", ["absent", "a folder"])
-def test_missing_files_are_refused(tmp_path: Path, check: Callable[[Any], Any], kind: str) -> None:
+def test_missing_files_are_refused(tmp_path: Path, check: Callable[[Any], Any], kind: str, refused: Refused) -> None:
     path = tmp_path / "mine.py"
     if kind == "a folder":
         path.mkdir()
@@ -151,10 +179,12 @@ def test_missing_files_are_refused(tmp_path: Path, check: Callable[[Any], Any], 
         ("raise RuntimeError('no luck today')\n" + SOUND, ["RuntimeError", "no luck today"]),
         ("1 / 0\n" + SOUND, ["ZeroDivisionError"]),
         ("assert False\n" + SOUND, ["AssertionError"]),
+        ("import sys\nsys.exit(3)\n" + SOUND, ["SystemExit", "3"]),
+        ("raise ValueError('\\nfirst line\\nsecond line')\n" + SOUND, ["ValueError: first line."]),
     ],
 )
 def test_files_that_cannot_be_imported_are_refused_with_the_reason(
-    tmp_path: Path, text: str, fragments: list[str]
+    tmp_path: Path, text: str, fragments: list[str], refused: Refused
 ) -> None:
     path = written(tmp_path, text)
     refused(lambda: kit.load_method(path), f"Importing '{path}' failed", *fragments, f"Run 'python {path}'")
@@ -167,6 +197,6 @@ def test_the_users_own_error_stays_attached(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x = 1\n", SOUND.replace("unlearning", "unlearn"), "unlearning = 3\n"])
-def test_files_without_a_function_unlearning_are_refused(tmp_path: Path, text: str) -> None:
+def test_files_without_a_function_unlearning_are_refused(tmp_path: Path, text: str, refused: Refused) -> None:
     path = written(tmp_path, text)
     refused(lambda: kit.load_method(path), f"'{path}' defines no function 'unlearning'", "Rename your function")

@@ -1,0 +1,182 @@
+"""The public names: all there, all documented, and cheap to import."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kit
+from kit import types
+
+PACKAGE = Path(kit.__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+# TensorFlow's own interface stays in these, so that all else is plain Keras and NumPy.
+TENSORFLOW_FILES = {"training.py", "gradients.py", "datasets.py", "outputs.py"}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer")
+
+
+def run_python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=clean_environment() | environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS_"))}
+
+
+def test_the_names_are_sorted_and_each_stands_once() -> None:
+    assert list(kit.__all__) == sorted(set(kit.__all__))
+
+
+@pytest.mark.parametrize("name", kit.__all__)
+def test_a_public_name_resolves_and_is_documented(name: str) -> None:
+    documentation = inspect.getdoc(getattr(kit, name))
+    assert documentation
+    assert len(documentation.splitlines()[0]) >= 20
+    assert not documentation.startswith(f"{name}(")  # what a dataclass without a docstring is given
+
+
+@pytest.mark.parametrize("name", [name for name in kit.__all__ if inspect.isfunction(getattr(kit, name))])
+def test_the_parameters_and_the_result_of_a_public_function_are_typed(name: str) -> None:
+    signature = inspect.signature(getattr(kit, name))
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(parameter.annotation is not inspect.Parameter.empty for parameter in signature.parameters.values())
+
+
+@pytest.mark.parametrize("name", [name for name in kit.__all__ if inspect.isclass(getattr(kit, name))])
+def test_public_methods_and_properties_are_documented(name: str) -> None:
+    for member_name, member in vars(getattr(kit, name)).items():
+        if not member_name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+            assert inspect.getdoc(member), member_name
+
+
+def test_dir_shows_the_public_names_and_nothing_else() -> None:
+    assert dir(kit) == sorted(kit.__all__)
+
+
+@pytest.mark.parametrize("name", ["load_chalenge", "Kit", "_secret", "tensorflow"])
+def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
+    with pytest.raises(AttributeError) as error:
+        getattr(kit, name)
+    message = str(error.value)
+    assert f"'{name}'" in message
+    for known in kit.__all__:
+        assert known in message
+
+
+def test_hasattr_and_star_import_work() -> None:
+    assert not hasattr(kit, "nothing_of_the_kind")
+    names: dict[str, object] = {}
+    exec("from kit import *", names)
+    assert set(kit.__all__) <= set(names)
+
+
+def test_a_name_is_the_object_of_its_module() -> None:
+    assert kit.Arrays is types.Arrays
+    assert issubclass(kit.InputError, ValueError)
+    assert issubclass(kit.FailedRun, RuntimeError)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", kit.__version__)
+    assert importlib.metadata.version("unlearning-kit") == kit.__version__
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+# Importing
+
+
+def loaded_after(code: str) -> set[str]:
+    return set(run_python(f"{code}\nimport sys; print(*sys.modules)").split())
+
+
+def test_importing_the_kit_imports_nothing_heavy() -> None:
+    loaded = loaded_after("import kit; dir(kit); kit.__all__")
+    assert loaded.isdisjoint(HEAVY)
+    assert not [name for name in loaded if name.startswith("kit.")]
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["kit.Arrays", "kit.Recipe", "kit.methods.names()", "kit.scorers.infos()", "kit.challenges.names()", "kit.report"],
+)
+def test_what_needs_no_model_loads_no_tensorflow(use: str) -> None:
+    assert loaded_after(f"import kit; {use}").isdisjoint({"tensorflow", "keras"})
+
+
+def test_the_kit_asks_tensorflow_for_one_thread() -> None:
+    printed = run_python(
+        "import kit, os; print(os.environ['TF_NUM_INTRAOP_THREADS'], os.environ['TF_NUM_INTEROP_THREADS'])",
+        TF_NUM_INTRAOP_THREADS="7",
+    )
+    assert printed.split() == ["1", "1"]
+
+
+def test_importing_the_kit_leaves_random_states_and_warnings_alone() -> None:
+    code = (
+        "import random, warnings\n"
+        "before = random.getstate(), list(warnings.filters)\n"
+        "import kit\n"
+        "assert (random.getstate(), list(warnings.filters)) == before"
+    )
+    run_python(code)
+
+
+# Sources
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_tensorflows_own_interface_stays_in_four_files(path: Path) -> None:
+    if path.name not in TENSORFLOW_FILES or path.parent != PACKAGE:
+        assert not re.search(r"tf\.function|GradientTape", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_source_unpickles_or_evaluates(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"\bpickle\.load|allow_pickle=True|\beval\(|\bexec\(|load_model\(", text)
+    for call in re.findall(r"np\.load\([^)]*\)", text):
+        assert "allow_pickle=False" in call
+
+
+def lines_of(name: str) -> list[str]:
+    path = CHECKOUT / name
+    if not path.is_file():
+        pytest.skip(f"{name} is part of a checkout, not of an installed wheel")
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_requirements_are_those_that_colab_and_kaggle_have() -> None:
+    names = [re.split(r"[<>=!~\[;\s]", line)[0] for line in lines_of("requirements.txt") if line and line[0] != "#"]
+    assert "tensorflow" in names
+    assert "tensorflow-cpu" not in names
+    assert len(names) == len(set(names))
+
+
+def test_requirements_pin_nothing_to_one_version() -> None:
+    lines = [line for line in lines_of("requirements.txt") if line and line[0] != "#"]
+    assert not [line for line in lines if "==" in line]
+    assert all(">=" in line for line in lines)
+
+
+def test_the_readme_mentions_only_names_that_exist() -> None:
+    text = "\n".join(lines_of("README.md"))
+    for chain in sorted(set(re.findall(r"\bkit\.((?:[A-Za-z_]+\.)*[A-Za-z_]+)", text))):
+        found: object = kit
+        for name in chain.split("."):
+            assert hasattr(found, name), f"kit.{chain}"
+            found = getattr(found, name)
