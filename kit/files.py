@@ -104,7 +104,7 @@ def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
     Raises:
         InputError: the file is missing, or is not what `expected` says.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
         raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
     try:
         return load()

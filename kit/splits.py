@@ -39,8 +39,8 @@ def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Spli
         [1, 4]
     """
     forget = str(forget)
-    if seed < 0:
-        raise InputError(f"The split seed {seed} is negative. Expected 0 or more. Try --split-seed 0.")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"The split seed is {seed}. Expected a whole number, 0 or more. Try --split-seed 0.")
     kind, _, argument = forget.partition(":")
     if kind == "random":
         return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
@@ -102,6 +102,9 @@ def load_split(path: str | Path) -> Split:
 
     def load() -> Split:
         stored = files.read_npz(Path(path))
+        missing = sorted({"forget", "retain", "name", "seed"} - set(stored))
+        if missing:
+            raise ValueError(f"it has no array {' and no array '.join(map(repr, missing))}")
         return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
 
     split: Split = files.checked(load, Path(path), "a split that kit.save_split wrote (.npz)")
@@ -230,14 +233,16 @@ def _read_npy(path: Path) -> np.ndarray:
 def _read_csv(path: Path) -> np.ndarray:
     """Reads the only column, or the one headed `index`; a header line is optional."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row]
-    header = [] if not rows or _is_number(rows[0][0]) else [name.lower() for name in rows.pop(0)]
-    widest = max(map(len, [header, *rows]), default=0)
-    if widest > 1 and header.count("index") != 1:
-        raise ValueError(f"it has {widest} columns, and none is headed 'index'")
-    column = header.index("index") if widest > 1 else 0
+        reader = csv.reader(stream)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    first = [cell.lower() for cell in rows[0][1]] if rows else []
+    has_header = bool(first) and ("index" in first or not _is_number(first[0]))
+    widest = max((len(row) for _, row in rows), default=0)
+    if widest > 1 and first.count("index") != 1:
+        raise ValueError(f"it has {widest} columns, and {first.count('index') or 'none'} headed 'index'")
+    column = first.index("index") if widest > 1 else 0
     indices = []
-    for number, row in enumerate(rows, start=1 + bool(header)):
+    for number, row in rows[has_header:]:
         try:
             indices.append(int(row[column]))
         except (ValueError, IndexError):

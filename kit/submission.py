@@ -73,21 +73,31 @@ def _import_file(path: Path) -> Method:
     if specification is None or specification.loader is None:
         raise InputError(f"'{path}' cannot be imported. {_ADVICE} Give it the ending .py.")
     module = importlib.util.module_from_spec(specification)
+    path_before, modules_before = list(sys.path), set(sys.modules)
     sys.modules[name] = module  # dataclasses and pickles look their module up there
     sys.path.insert(0, str(path.resolve().parent))  # as 'python file.py' does, for helpers beside the file
     try:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a stranger's file can raise anything
         del sys.modules[name]
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = "".join(f": {line}" for line in str(error).strip().splitlines()[:1])
         raise InputError(
-            f"Importing '{path}' failed with {type(error).__name__}: {reason}. {_ADVICE} Run 'python {path}' to see "
+            f"Importing '{path}' failed with {type(error).__name__}{reason}. {_ADVICE} Run 'python {path}' to see "
             "where it fails."
         ) from error
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        sys.path[:] = path_before
+        _forget_helpers(path.resolve().parent, set(sys.modules) - modules_before - {name})
     function = getattr(module, "unlearning", None)
     if not callable(function):
         raise InputError(f"'{path}' defines no function 'unlearning'. {_ADVICE} Rename your function to 'unlearning'.")
     loaded: Method = function
     return loaded
+
+
+def _forget_helpers(folder: Path, loaded: set[str]) -> None:
+    """Drops modules that a submission imported from its own folder: the next one may have others of the same name."""
+    for name in loaded:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).resolve().is_relative_to(folder) and "site-packages" not in file:
+            del sys.modules[name]

@@ -150,10 +150,11 @@ class Split:
 
     def __post_init__(self) -> None:
         for part in ("forget", "retain"):
-            if np.asarray(getattr(self, part)).dtype.kind not in "iu" and len(getattr(self, part)):
+            indices = np.asarray(getattr(self, part))
+            if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
                 raise InputError(
-                    f"The {part} indices of '{self.name}' are no integers. Expected positions in the training set. "
-                    "Convert them with .astype(int) if they are whole numbers."
+                    f"The {part} indices of '{self.name}' have shape {indices.shape} and dtype {indices.dtype}. "
+                    "Expected a list of positions in the training set. Make them from a mask with numpy.flatnonzero."
                 )
             object.__setattr__(self, part, _read_only(np.ascontiguousarray(getattr(self, part), dtype=np.int64)))
         total = len(self.forget) + len(self.retain)
@@ -202,7 +203,7 @@ class Recipe:
     schedule: Literal["cosine", "constant"] = "cosine"
 
     def __post_init__(self) -> None:
-        sound = self.epochs >= 0 and self.epochs == int(self.epochs)
+        sound = isinstance(self.epochs, int | np.integer) and self.epochs >= 0
         sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf
         if not sound or not 0 <= self.momentum < 1 or self.schedule not in ("cosine", "constant"):
             raise InputError(
@@ -256,8 +257,8 @@ class Challenge:
                 f"Train, validation and test examples differ: {', '.join(sorted(kinds))}. Expected one dtype and "
                 "shape. Convert the images and resize them to one size before building the challenge."
             )
-        if self.batch_size < 1:
-            raise InputError(f"The batch size {self.batch_size} is too small. Expected 1 or more. Try 64.")
+        if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
+            raise InputError(f"The batch size is {self.batch_size}. Expected a whole number, 1 or more. Try 64.")
         if len(self.split.forget) + len(self.split.retain) != len(self.train):
             raise InputError(
                 f"The split covers {len(self.split.forget) + len(self.split.retain)} training examples but the "
@@ -332,15 +333,15 @@ class Outputs:
                 "for each model."
             )
         for part, array in logits.items():
-            if labels[part].size and not 0 <= labels[part].min() <= labels[part].max() < array.shape[-1]:
-                raise ValueError(
-                    f"Labels of '{part}' lie between {labels[part].min()} and {labels[part].max()}. Expected 0 .. "
-                    f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes."
-                )
             if array.ndim != 3 or array.shape[:2] != (len(self.seconds), len(labels[part])):
                 raise ValueError(
                     f"Logits of '{part}' have shape {array.shape}. Expected (models, examples, classes) with "
                     f"{len(self.seconds)} models and {len(labels[part])} examples. Compute them with kit.outputs."
+                )
+            if labels[part].size and not 0 <= labels[part].min() <= labels[part].max() < array.shape[-1]:
+                raise ValueError(
+                    f"Labels of '{part}' lie between {labels[part].min()} and {labels[part].max()}. Expected 0 .. "
+                    f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes."
                 )
 
     @property

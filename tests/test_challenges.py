@@ -26,7 +26,8 @@ SHARES = (0.70, 0.15, 0.15)
 # Positions in the default partition are multiples of the golden ratio, modulo 1. Let D(n) be the number of the first n
 # positions in a part less the part's share of n. A class is a run of positions m + 1 .. n, so that it deviates by
 # D(n) - D(m), at most max D - min D. Over the first 2,000 positions that is 2.6, and |D| itself is 2.2 at most; both
-# grow as slowly as the logarithm of n. 3 is sound for every class, and for the whole, of data sets of this size.
+# grow as slowly as the logarithm of n. 3 is sound for every class, and for the whole, of data sets of this size (and
+# for short runs far beyond it, as with 1,000 classes of five).
 WITHIN = 3
 
 # Recorded once. If one of these changes, every published number of the challenge is void.
@@ -266,7 +267,7 @@ def test_labels_that_are_identifiers_are_refused(refused: Refused) -> None:
 
 def test_batches_of_nothing_are_refused(refused: Refused) -> None:
     arrays = Arrays(np.zeros((40, 3)), np.arange(40) % 2)
-    refused(lambda: kit.make_challenge("mine", arrays, batch_size=0), "batch size 0", "Try 64")
+    refused(lambda: kit.make_challenge("mine", arrays, batch_size=0), "batch size is 0", "Try 64")
 
 
 @pytest.mark.parametrize(

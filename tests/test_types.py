@@ -262,7 +262,11 @@ def test_split_that_does_not_name_each_example_once_is_refused(
 def test_split_refuses_indices_that_are_no_integers(part: str, dtype: str, refused: Refused) -> None:
     sides = {"forget": np.array([0]), "retain": np.array([1])}
     sides[part] = sides[part].astype(dtype)
-    refused(lambda: Split("mine", 0, **sides), f"The {part} indices of 'mine' are no integers", "astype(int)")
+    refused(
+        lambda: Split("mine", 0, **sides),
+        f"The {part} indices of 'mine' have shape (1,) and dtype",
+        "numpy.flatnonzero",
+    )
 
 
 # Recipe
@@ -351,7 +355,7 @@ def test_challenge_refuses_examples_of_two_dtypes(odd: str, refused: Refused) ->
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_challenge_refuses_batches_of_nothing(batch_size: int, refused: Refused) -> None:
     call = lambda: Challenge("a", table(), table(), table(), halves(), "mlp", batch_size=batch_size)  # noqa: E731
-    refused(call, f"batch size {batch_size} is too small", "Try 64")
+    refused(call, f"batch size is {batch_size}", "Try 64")
 
 
 @pytest.mark.parametrize("examples", [6, 10])
