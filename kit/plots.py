@@ -29,7 +29,7 @@ def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None
         weights = np.full(len(values), 1 / len(values))
         ax.hist(values, bins=bins.tolist(), weights=weights, alpha=0.5, color=color, label=f"{part} ({len(values)})")
     ax.set(title=outputs.method, xlabel="cross-entropy (nats)", ylabel="share of examples", yscale="log")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper right")
     return ax
 
 
