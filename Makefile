@@ -41,9 +41,9 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
 
-# Writes what these commands print into the README.
+# Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
 readme: .venv/.dev
-	.venv/bin/python benchmarks/update_readme.py
+	.venv/bin/python -m benchmarks.update_readme
 
 # Retrains the shipped originals from scratch and says whether they match.
 pretrained: .venv/.runtime

@@ -1,6 +1,6 @@
 """Is the compiled loop faster than plain Keras? Same model, data, batches, epochs and thread, in one run.
 
-    python benchmarks/training_loop.py [--rounds 5] [--challenge NAME ...]
+    python benchmarks/training_loop.py [--rounds 5] [--challenge NAME ...] [--processors 1]
 
 Plain Keras is `compile(jit_compile=False)` and `fit(verbose=0)` in four forms; the quickest counts. "Steady" is a
 second training of the same compiled model; "first" includes building the data pipeline and tracing, as a first run
@@ -73,7 +73,11 @@ def compare(name: str, rounds: int) -> None:
             train()
             first[contestant].append(middle - start)
             steady[contestant].append(time.perf_counter() - middle)
-    print(f"\n{name}: {challenge.recipe.epochs} epochs of {len(challenge.split.retain)} examples, seconds")
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(
+        f"\n{name}: {challenge.recipe.epochs} epochs of {len(challenge.split.retain)} examples, "
+        f"seconds on {processors} processor{'s' * (processors != 1)}"
+    )
     print(f"{'':42s}{'first':>8s}{'ratio':>8s}{'steady':>8s}{'ratio':>8s}")
     for contestant in makers:
         cells = [np.median(times) for column in (first, steady) for times in (column[contestant],)]
@@ -89,7 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--challenge", nargs="*", default=list(challenges.names()))
+    parser.add_argument("--processors", type=int, default=1)
     arguments = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the printed number tells
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.processors])
     training.prepare_tensorflow()
     for name in arguments.challenge:
         compare(name, arguments.rounds)

@@ -1,4 +1,4 @@
-"""Writes what the README's commands print into the README: python benchmarks/update_readme.py"""
+"""Writes what the README's commands print into the README: python -m benchmarks.update_readme"""
 
 import re
 import subprocess
@@ -9,7 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
     "make run": (["-m", "kit", "run", "finetune"],),
-    "benchmarks": ([str(ROOT / "benchmarks" / "training_loop.py")], [str(ROOT / "benchmarks" / "signal.py")]),
+    "benchmarks": (
+        [str(ROOT / "benchmarks" / "training_loop.py")],
+        [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
+        [str(ROOT / "benchmarks" / "signal.py")],
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""THE training loop: data in memory, a whole epoch inside one compiled function, bits that can be repeated."""
+"""THE training loop: data in memory, whole epochs inside one compiled function, bits that can be repeated."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from kit.types import InputError, Recipe
 # images (batch, ...), seed (2,) int32 -> images: stateless random operations only (see `fit`)
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 MAX_SEED = 2**31 - 1
+# A call of a compiled function costs about 1 ms beside its steps, as much as two steps of a small network. Small data
+# sets are therefore trained on for several epochs a call; between calls the progress bar moves and Ctrl-C is heard.
+_EXAMPLES_A_CALL = 20_000
 
 
 def prepare_tensorflow() -> None:
@@ -80,17 +83,20 @@ def fit(
     if recipe.epochs == 0:
         return net
     variables = [variable.value for variable in net.trainable_variables]
-    key = ("epoch", augment, x.dtype, y.dtype, tuple(id(variable) for variable in variables))
-    epoch, momenta = compiled_once(net, key, lambda: _compile_epoch(net, variables, augment, x, y))
+    key = ("epochs", augment, x.dtype, y.dtype, tuple(id(variable) for variable in variables))
+    train, momenta = compiled_once(net, key, lambda: _compile_epochs(net, variables, augment, x, y))
     for momentum in momenta:
         momentum.assign(tf.zeros_like(momentum))
-    orders = np.random.default_rng(seed)
-    rates = recipe.learning_rates()
-    for number in tqdm(range(recipe.epochs), desc="training", unit="epoch", delay=2, leave=False, mininterval=0.5):
-        order = orders.permutation(len(x)).astype(np.int32)
-        seeds = tf.constant([seed % MAX_SEED, number], tf.int32)
-        settings = [tf.constant(value, tf.float32) for value in (rates[number], recipe.momentum, recipe.weight_decay)]
-        epoch(x, y, tf.constant(order), tf.constant(batch_size), seeds, *settings)
+    shuffle, rates = np.random.default_rng(seed), recipe.learning_rates()
+    settings = [tf.constant(value, tf.float32) for value in (recipe.momentum, recipe.weight_decay)]
+    at_once = max(1, _EXAMPLES_A_CALL // len(x))
+    with tqdm(total=recipe.epochs, desc="training", unit="epoch", delay=2, leave=False, mininterval=0.5) as bar:
+        for first in range(0, recipe.epochs, at_once):
+            some = rates[first : first + at_once]
+            orders = np.stack([shuffle.permutation(len(x)).astype(np.int32) for _ in some])
+            start = tf.constant([seed % MAX_SEED, first], tf.int32)
+            train(x, y, tf.constant(orders), tf.constant(batch_size), start, tf.constant(some), *settings)
+            bar.update(len(some))
     return net
 
 
@@ -117,10 +123,10 @@ def _in_memory(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor, int]:
     return tf.constant(x), tf.constant(y), len(pairs[0][1])
 
 
-def _compile_epoch(
+def _compile_epochs(
     net: keras.Model, variables: list[tf.Variable], augment: Augment | None, x: tf.Tensor, y: tf.Tensor
 ) -> tuple[Callable[..., None], list[tf.Variable]]:
-    """Returns a function that trains for one epoch, and the momentum buffers that it updates."""
+    """Returns a function that trains for some epochs, and the momentum buffers that it updates."""
     momenta = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in variables]
 
     def mean_loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -131,17 +137,21 @@ def _compile_epoch(
     # The number of examples stays open: another split of the same challenge is not traced again.
     scalar = tf.TensorSpec((), tf.float32)
     data = [tf.TensorSpec((None, *x.shape[1:]), x.dtype), tf.TensorSpec((None,), y.dtype)]
-    integers = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)]
+    integers = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)]
+    rates = tf.TensorSpec((None,), tf.float32)
 
     # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower.
-    @tf.function(input_signature=[*data, *integers, scalar, scalar, scalar], jit_compile=False)
-    def epoch(x, y, order, batch_size, seeds, rate, momentum, weight_decay):  # type: ignore[no-untyped-def]
-        num_examples = tf.size(order)
-        for step in tf.range((num_examples + batch_size - 1) // batch_size):
-            chosen = order[step * batch_size : tf.minimum((step + 1) * batch_size, num_examples)]
+    @tf.function(input_signature=[*data, *integers, rates, scalar, scalar], jit_compile=False)
+    def train(x, y, orders, batch_size, start, rates, momentum, weight_decay):  # type: ignore[no-untyped-def]
+        num_examples = tf.shape(orders)[1]
+        steps_an_epoch = (num_examples + batch_size - 1) // batch_size
+        for number in tf.range(tf.size(rates) * steps_an_epoch):
+            epoch, step = number // steps_an_epoch, number % steps_an_epoch
+            chosen = orders[epoch, step * batch_size : tf.minimum((step + 1) * batch_size, num_examples)]
             images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
             if augment is not None:
-                images = augment(images, tf.random.experimental.stateless_fold_in(seeds, step))
+                seed = tf.random.experimental.stateless_fold_in(start + tf.stack([0, epoch]), step)
+                images = augment(images, seed)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(variables)
                 loss = mean_loss(images, labels)
@@ -151,7 +161,7 @@ def _compile_epoch(
                     continue
                 decayed = tf.convert_to_tensor(gradient) + weight_decay * variable
                 tf.raw_ops.ResourceApplyMomentum(
-                    var=variable.handle, accum=buffer.handle, lr=rate, grad=decayed, momentum=momentum
+                    var=variable.handle, accum=buffer.handle, lr=rates[epoch], grad=decayed, momentum=momentum
                 )
 
-    return epoch, momenta
+    return train, momenta
