@@ -140,12 +140,14 @@ def _compile_epochs(
     integers = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)]
     rates = tf.TensorSpec((None,), tf.float32)
 
-    # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower.
-    @tf.function(input_signature=[*data, *integers, rates, scalar, scalar], jit_compile=False)
+    # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower. autograph=False: it rewrites source
+    # code, which has to be there, and on Python 3.13 does not survive warnings that are errors.
+    @tf.function(input_signature=[*data, *integers, rates, scalar, scalar], jit_compile=False, autograph=False)
     def train(x, y, orders, batch_size, start, rates, momentum, weight_decay):  # type: ignore[no-untyped-def]
         num_examples = tf.shape(orders)[1]
         steps_an_epoch = (num_examples + batch_size - 1) // batch_size
-        for number in tf.range(tf.size(rates) * steps_an_epoch):
+
+        def one_step(number: tf.Tensor) -> tf.Tensor:
             epoch, step = number // steps_an_epoch, number % steps_an_epoch
             chosen = orders[epoch, step * batch_size : tf.minimum((step + 1) * batch_size, num_examples)]
             images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
@@ -163,5 +165,9 @@ def _compile_epochs(
                 tf.raw_ops.ResourceApplyMomentum(
                     var=variable.handle, accum=buffer.handle, lr=rates[epoch], grad=decayed, momentum=momentum
                 )
+            return number + 1
+
+        num_steps = tf.size(rates) * steps_an_epoch
+        tf.while_loop(lambda number: number < num_steps, one_step, [tf.constant(0)], parallel_iterations=1)
 
     return train, momenta
