@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from kit import datasets, evaluation, pretrained, training
+from kit import datasets, environment, evaluation, pretrained, training
 from kit.outputs import compute_logits
 from kit.scorers.membership_inference import membership_auc
 
@@ -63,9 +63,7 @@ def main() -> None:
         ("retrained: forget - test accuracy", [row["forget"] - row["test"] for row in retrained], "within 0.03 of 0"),
         ("retrained: seconds, one thread", [row["seconds"] for row in retrained], "median <= 0.9"),
     ]
-    print(
-        f"noisy-digits, {num_splits} splits, training seeds varied with them; versions {evaluation.runner.versions()}"
-    )
+    print(f"noisy-digits, {num_splits} splits, training seeds varied with them; versions {environment.versions()}")
     print(f"{'':36s}{'mean':>9s}{'stderr':>9s}{'median':>9s}{'min':>9s}{'max':>9s}   wanted")
     for name, values, wanted in rows:
         array = np.array(values)

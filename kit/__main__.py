@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kit import command_line, submission_commands
+from kit.command_line import (
+    ChallengeOption,
+    DebugOption,
+    ForgetOption,
+    JsonOption,
+    MemoryLimitOption,
+    OutOption,
+    SandboxOption,
+    SeedOption,
+    SplitSeedOption,
+    TimeLimitOption,
+)
 from kit.types import FailedRun, InputError
 
 app = typer.Typer(
@@ -25,14 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
-ChallengeOption = Annotated[
-    str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
-]
-
 
 class Listing(StrEnum):
     """What `kit list` lists."""
@@ -42,57 +42,97 @@ class Listing(StrEnum):
     scorers = "scorers"
 
 
+MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")]
+
+
 @app.command("run")
 def run(
-    methods: Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")] = None,
+    methods: MethodsArgument = None,
     challenge: ChallengeOption = "noisy-digits",
-    forget: Annotated[
-        str,
-        typer.Option(
-            metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of indices."
-        ),
-    ] = "random:0.1",
-    split_seed: Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the runs.")] = 0,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs, report and figures.")] = Path("runs"),
+    forget: ForgetOption = "random:0.1",
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    out: OutOption = Path("runs"),
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
-    from kit import files
+    where = (challenge, forget, split_seed)
+    _compare(methods, where, 1, seed, out, (sandbox, time_limit, memory_limit), json_file, debug)
+
+
+@app.command("evaluate")
+def evaluate(
+    methods: MethodsArgument = None,
+    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
+    challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = "random:0.1",
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    out: OutOption = Path("runs"),
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """The same with several models of each method, whose mean is scored."""
+    where = (challenge, forget, split_seed)
+    _compare(methods, where, num_models, seed, out, (sandbox, time_limit, memory_limit), json_file, debug)
+
+
+def _compare(
+    methods: list[str] | None,
+    where: tuple[str, str, int],
+    num_models: int,
+    seed: int,
+    out: Path,
+    limits: tuple[bool, float | None, float | None],
+    json_file: Path | None,
+    debug: bool,
+) -> None:
     from kit.submission import check_identifier
 
     identifiers = methods or ["finetune"]
     for identifier in identifiers:
         check_identifier(identifier)
-    files.require_writable(out)
+    command_line.check_sandbox(limits[0])
+    command_line.require_writable(out)
     if json_file is not None and str(json_file) != "-":
-        files.require_writable(json_file.parent)
-    with _quiet_tensorflow(debug):
+        command_line.require_writable(json_file.parent)
+    with command_line.quiet_tensorflow(debug):
         from kit import challenges, evaluation
     from rich.console import Console
 
     from kit import plots, report, splits
 
-    loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
-    console = Console(stderr=str(json_file) == "-", highlight=False)
-    progress = Console(stderr=True, highlight=False)
-    try:
+    name, forget, split_seed = where
+    loaded = challenges.load_challenge(name, forget=forget, split_seed=split_seed)
+    with command_line.resumable():
         result = evaluation.evaluate_all(
-            identifiers, loaded, seed=seed, root=out, announce=lambda line: progress.print(f"· {line}", style="dim")
+            identifiers,
+            loaded,
+            num_models=num_models,
+            seed=seed,
+            root=out,
+            containment=command_line.containment(loaded, *limits),
+            announce=command_line.announcer(),
         )
-    except KeyboardInterrupt:
-        progress.print("\nInterrupted. Finished models are kept: the same command goes on where it stopped.")
-        raise typer.Exit(130) from None
     folder = out / loaded.name
     splits.save_split(loaded.split, folder / "split.npz")
-    report.write_json(folder / "report.json", result.reports)
+    report.write_json(folder / "report.json", result.reports, result.failures)
     plots.save(plots.loss_histograms(result.outputs), folder / "losses.png")
-    report.print_table(result.reports, console)
+    console = Console(stderr=str(json_file) == "-", highlight=False)
+    report.print_table(result.reports, console, result.failures)
     console.print(
         f"\nWritten: {folder / 'report.json'}, {folder / 'losses.png'}, {folder / 'split.npz'}", soft_wrap=True
     )
-    _write_json(json_file, report.to_json(result.reports))
+    command_line.write_json(json_file, report.to_json(result.reports, result.failures))
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -111,7 +151,7 @@ def list_names(
         for name, text in rows.items():
             table.add_row(f"[bold]{name}[/bold]", text)
         Console(highlight=False).print(table)
-    _write_json(json_file, rows)
+    command_line.write_json(json_file, rows)
 
 
 def _listed(what: Listing) -> dict[str, str]:
@@ -140,51 +180,27 @@ def pretrain(
     """Train a challenge's original model from scratch and say whether it matches the shipped one."""
     from kit import files
 
-    files.require_writable(files.cache_folder())
-    with _quiet_tensorflow(debug):
+    command_line.require_writable(files.cache_folder())
+    with command_line.quiet_tensorflow(debug):
         from kit import challenges, pretrained
     rebuilt = pretrained.rebuild(challenges.load_challenge(challenge), update_registry=update_registry)
     shown = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
     message = f"{challenge}: {rebuilt.verdict}. Accuracies: {shown}. {rebuilt.seconds:.1f} s. Weights: {rebuilt.path}"
     typer.echo(message, err=str(json_file) == "-")
     content = {"matches": rebuilt.matches, "verdict": rebuilt.verdict, "accuracies": rebuilt.accuracies}
-    _write_json(json_file, content | {"seconds": rebuilt.seconds, "path": str(rebuilt.path)})
+    command_line.write_json(json_file, content | {"seconds": rebuilt.seconds, "path": str(rebuilt.path)})
     if not rebuilt.matches:
         raise typer.Exit(1)
 
 
-def _write_json(path: Path | None, content: object) -> None:
-    from kit import files
-
-    if path is not None and str(path) == "-":
-        typer.echo(json.dumps(content, indent=1))
-    elif path is not None:
-        files.write_json(path, content)
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow(debug: bool) -> Iterator[None]:
-    """Imports TensorFlow and looks for devices while what its C++ part logs goes to a file, shown only on failure."""
-    if debug:
-        yield
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-            yield
-        except Exception:
-            log.seek(0)
-            os.write(kept, log.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+for name, command in (
+    ("new", submission_commands.new),
+    ("validate", submission_commands.validate),
+    ("pack", submission_commands.pack),
+    ("check-pack", submission_commands.check_pack),
+    ("doctor", submission_commands.doctor),
+):
+    app.command(name)(command)
 
 
 def main() -> None:

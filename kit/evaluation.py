@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from kit import methods, runner, scorers
+from kit import environment, methods, runner, scorers
+from kit.runner import Containment
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission import Method, method_name
-from kit.types import Challenge, Comparison, InputError, Outputs, Report
+from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report
 
 # Results of the same major and minor version can be compared.
 SCORE_VERSION = "1.0"
-# Five besides the one that stands in the row `retrain`: the fewest whose spread says anything.
-NUM_RETRAINED = 6
+# Besides those that stand in the row `retrain`: the fewest whose spread says anything.
+MIN_OTHERS = 5
 
 Identifier = str | Path | Method
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Reports on one challenge, `original` first and `retrain` last, and by method the outputs that they come from."""
+    """Reports on one challenge, `original` first and `retrain` last, and by method the outputs that they come from.
+
+    `failures` says of each method that broke its contract what it did; the others' results are not lost with it.
+    """
 
     reports: tuple[Report, ...]
     outputs: Mapping[str, Outputs]
+    failures: Mapping[str, FailedRun] = field(default_factory=dict)
 
 
 def evaluate(
@@ -35,10 +40,13 @@ def evaluate(
     *,
     num_models: int = 1,
     seed: int = 0,
-    num_retrained: int = NUM_RETRAINED,
+    num_retrained: int | None = None,
     root: str | Path | None = None,
 ) -> Report:
     """Runs and scores one method against retrained models (see `evaluate_all`).
+
+    Raises:
+        FailedRun: the method broke its contract, or damaged weights.
 
     Example:
         >>> import kit
@@ -59,8 +67,10 @@ def evaluate_all(
     *,
     num_models: int = 1,
     seed: int = 0,
-    num_retrained: int = NUM_RETRAINED,
+    num_retrained: int | None = None,
     root: str | Path | None = None,
+    containment: Containment | None = None,
+    given: Sequence[Outputs] = (),
     announce: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Runs and scores methods; `original` is added as the first row and `retrain` as the last.
@@ -70,32 +80,50 @@ def evaluate_all(
         challenge: see `kit.load_challenge`.
         num_models: models of each method; each score is a mean over them.
         seed: of all runs.
-        num_retrained: retrained models, more than `num_models`: all of them are the reference of the other methods.
-            The row `retrain` shows the first `num_models` of them, compared with the rest.
+        num_retrained: retrained models, by default `num_models` + 5: all of them are the reference of the other
+            methods. The row `retrain` shows the first `num_models` of them, compared with the rest.
         root: where finished runs are kept and found again; by default nowhere.
+        containment: limits and sandbox of the methods that are given as files.
+        given: outputs of `num_models` models made elsewhere (a pack), to be scored beside the others.
         announce: is told what is being done, a line at a time.
 
     Raises:
-        FailedRun: damaged weights, or a method that broke its contract.
+        FailedRun: damaged weights; or every method that was asked for broke its contract (the first of them). Where
+            only some did, they are in `failures`.
         InputError: two different methods of one name.
     """
+    num_retrained = num_models + MIN_OTHERS if num_retrained is None else num_retrained
     if num_retrained < num_models + 2:
         raise ValueError(
             f"{num_retrained} retrained models cannot serve as reference for {num_models} models. Expected at least "
             f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
         )
     named = _by_name(identifiers)
+    asked = set(named)
     named.pop("retrain", None)
     ordered = [named.pop("original", "original"), *named.values()]
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
-    reference = runner.reference_seconds(challenge)
+    reference = environment.reference_seconds(challenge)
     outputs: dict[str, Outputs] = {}
+    failures: dict[str, FailedRun] = {}
     for method, count in [*((method, num_models) for method in ordered), ("retrain", num_retrained)]:
         name = method_name(method)
+        if name == "retrain" and failures and set(failures) == asked:
+            raise next(iter(failures.values()))
         announce(f"{name}: {count} model{'s' * (count > 1)}")
-        outputs[name] = runner.run_population(method, challenge, num_models=count, seed=seed, root=root, worker=worker)
+        try:
+            outputs[name] = runner.run_population(
+                method, challenge, num_models=count, seed=seed, root=root, worker=worker, containment=containment
+            )
+        except FailedRun as failure:
+            if name in ("original", "retrain"):
+                raise
+            announce(f"{name} FAILED")
+            failures[name] = failure
+        if name == "original":
+            outputs |= {f"{one.method} (packed)" if one.method in named else one.method: one for one in given}
     announce("scoring")
     retrained = outputs["retrain"]
     reports = []
@@ -104,7 +132,7 @@ def evaluate_all(
         shown = unlearned.select(slice(num_models))
         comparison = Comparison(shown, others, *attack_sample(challenge), reference)
         reports.append(_report(challenge, name, seed, comparison, worker.original.sha256))
-    return Evaluation(tuple(reports), outputs)
+    return Evaluation(tuple(reports), outputs, failures)
 
 
 def _by_name(identifiers: Sequence[Identifier]) -> dict[str, Identifier]:
@@ -173,6 +201,6 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         reference_seconds=comparison.reference_seconds,
         scores=scorers.score_all(comparison),
         score_version=SCORE_VERSION,
-        versions=runner.versions(),
-        machine=runner.machine(),
+        versions=environment.versions(),
+        machine=environment.machine(),
     )

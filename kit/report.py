@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import files, scorers
-from kit.types import Report, Score
+from kit.types import FailedRun, Report, Score
 
 TIME_BUDGET = 0.2
 # A gap of fewer standard errors than this is called "inside the noise".
@@ -31,23 +31,30 @@ _HEADERS = {
 }
 
 
-def to_json(reports: Sequence[Report]) -> dict[str, Any]:
-    """Returns what `--json` writes: the score version, and each report with its scores by name.
+def to_json(reports: Sequence[Report], failures: Mapping[str, FailedRun] | None = None) -> dict[str, Any]:
+    """Returns what `--json` writes: the score version, each report with its scores by name, and who failed and why.
 
     Example:
         >>> to_json([])["reports"]
         []
     """
     versions = sorted({report.score_version for report in reports})
-    return {"score_version": ", ".join(versions), "reports": [asdict(report) for report in reports]}
+    failed = [
+        {"method": name, "check": getattr(failure, "check", "runs"), "reason": str(failure)}
+        for name, failure in (failures or {}).items()
+    ]
+    rows = [asdict(report) for report in reports]
+    return {"score_version": ", ".join(versions), "reports": rows, "failures": failed}
 
 
-def write_json(path: Path, reports: Sequence[Report]) -> None:
-    """Writes `to_json(reports)`, atomically."""
-    files.write_json(path, to_json(reports))
+def write_json(path: Path, reports: Sequence[Report], failures: Mapping[str, FailedRun] | None = None) -> None:
+    """Writes `to_json(reports, failures)`, atomically."""
+    files.write_json(path, to_json(reports, failures))
 
 
-def print_table(reports: Sequence[Report], console: Console | None = None) -> None:
+def print_table(
+    reports: Sequence[Report], console: Console | None = None, failures: Mapping[str, FailedRun] | None = None
+) -> None:
     """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean."""
     shown = [name for name in _HEADERS if any(report.scores[name].value is not None for report in reports)]
     first = reports[0]
@@ -57,17 +64,22 @@ def print_table(reports: Sequence[Report], console: Console | None = None) -> No
     notes = [f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}" for info in scorers.infos()]
     notes.append(f"target: the mean of {first.num_retrained} retrained models, where matching them is the aim")
     explained = Text("\n" + "\n".join(f"  {note}" for note in notes), style="dim")
-    sentences = Text("".join(f"\n{sentence}\n" for sentence in meaning(reports)))
-    (console or Console(highlight=False)).print(Group(title, _table(reports, shown), explained, sentences))
+    failures = failures or {}
+    told = [*meaning(reports), *(f"{name}: FAILED. {failure}" for name, failure in failures.items())]
+    sentences = Text("".join(f"\n{sentence}\n" for sentence in told))
+    table = _table(reports, shown, list(failures))
+    (console or Console(highlight=False)).print(Group(title, table, explained, sentences))
 
 
-def _table(reports: Sequence[Report], shown: Sequence[str]) -> Table:
+def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("method", overflow="fold", min_width=8)
     for name in shown:
         table.add_column(_HEADERS[name], justify="right", no_wrap=True)
     for report in reports:
         table.add_row(report.method, *(_cell(report.scores[name]) for name in shown))
+    for name in failed:
+        table.add_row(name, "FAILED", *("" for _ in shown[1:]), style="red")
     targets = [reports[0].scores[name].target for name in shown]
     table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
     return table

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib.metadata
 import json
-import platform
 import time
 import traceback
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 import kit
-from kit import datasets, files, methods, pretrained, training
+from kit import datasets, environment, files, methods, pretrained, training
+from kit.contained import Contained, Inputs, Limits
 from kit.outputs import compute_logits, load_logits, save_logits
-from kit.submission import Method, load_method, method_name
+from kit.submission import Method, Source, load_method, method_name, read_source
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
 _LEFTOVER_SECONDS = 3600
-_LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+# What a file may take before it is ended, in retrainings (in plain Keras), and at least this many seconds.
+_LIMIT_RETRAININGS, _LIMIT_SECONDS = 10, 60
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,14 @@ class Worker:
         seed_generators_reset(net, seed)
         return net
 
-    def logits(self, net: keras.Model, method: str) -> dict[str, np.ndarray]:
+    def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
+        """Returns the architecture that the kit built, with these weights (the same object each time)."""
+        self._scoring_net.set_weights(list(weights))
+        return self._scoring_net
+
+    def logits(self, weights: Sequence[np.ndarray], method: str) -> dict[str, np.ndarray]:
         """Takes a returned model's weights into an architecture that the kit built, and computes its logits there."""
-        weights = [np.asarray(array) for array in net.get_weights()]
+        weights = [np.asarray(array) for array in weights]
         expected = [tuple(array.shape) for array in self._scoring_net.weights]
         if [array.shape for array in weights] != expected:
             raise FailedRun(
@@ -74,8 +80,23 @@ class Worker:
                 f"original's {len(expected)}. Expected the architecture of 'net', because the scorer takes the weights "
                 "only. Return 'net', or a model built like it."
             )
-        self._scoring_net.set_weights(weights)
-        return compute_logits(self._scoring_net, self.challenge, method)
+        return compute_logits(self.net_with(weights), self.challenge, method)
+
+    def inputs(self, method: str) -> Inputs:
+        """Returns what a contained process is handed: the three sets in their order, and the original's weights."""
+        challenge, split = self.challenge, self.challenge.split
+        arrays = {"validation_x": challenge.validation.x, "validation_y": challenge.validation.y}
+        for part, indices in (("retain", split.retain), ("forget", split.forget)):
+            arrays |= {f"{part}_x": challenge.train.x[indices], f"{part}_y": challenge.train.y[indices]}
+        return Inputs(
+            arrays=arrays,
+            weights=self.original.weights,
+            model=challenge.model,
+            input_shape=challenge.input_shape,
+            num_classes=challenge.num_classes,
+            batch_size=challenge.batch_size,
+            hyperparameters=challenge.hyperparameters.get(method, {}),
+        )
 
 
 def _trainable_flags(net: keras.Model) -> list[bool]:
@@ -110,7 +131,8 @@ def unlearn(
     """Runs a method once and times the call.
 
     Args:
-        method: a name, a function or a path (see `kit.load_method`).
+        method: a name, a function or a path. A name or a function is called in this process, a file in one of its own
+            (`kit.contained`).
         challenge: see `kit.load_challenge`.
         seed: the same seed gives the same weights on the same machine, to the bit.
         worker: models to reuse from run to run; by default new ones.
@@ -123,6 +145,13 @@ def unlearn(
         'convnet'
     """
     worker = worker or Worker(challenge)
+    if is_file(method):
+        source, inputs = read_source(Path(str(method))), worker.inputs(method_name(method))
+        with Contained(source, inputs, limits_for(challenge)) as contained:
+            answer = contained.run(seed)
+        net = worker.fresh_net(seed, reuse=False)
+        net.set_weights(answer.weights)
+        return Unlearned(net, answer.seconds, seed)
     function = load_method(method)
     settings = hyperparameters(method, challenge)
     reuse = isinstance(method, str) and method in methods.names()
@@ -151,6 +180,16 @@ def unlearn(
     return Unlearned(returned, seconds, seed)
 
 
+def is_file(method: str | Path | Method) -> bool:
+    """Returns whether a method is given by the path of a file, rather than by a name or as a function."""
+    return not callable(method) and str(method) not in methods.names()
+
+
+def limits_for(challenge: Challenge) -> Limits:
+    """Returns what a contained run may take by default: far more than the budget, to end what never would."""
+    return Limits(seconds=_LIMIT_SECONDS + _LIMIT_RETRAININGS * environment.reference_seconds(challenge))
+
+
 def _where(error: BaseException) -> str:
     """Names the innermost line outside installed libraries, the one that its author can change."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
@@ -177,6 +216,7 @@ def run_population(
     seed: int = 0,
     root: str | Path | None = None,
     worker: Worker | None = None,
+    containment: Containment | None = None,
 ) -> Outputs:
     """Runs a method `num_models` times with different seeds, each from the same original model.
 
@@ -185,33 +225,119 @@ def run_population(
         num_models: >= 1.
         seed: of the population; run i has the seed `run_seed(seed, name, i)`.
         root: folder for finished runs, which are found there again: an interrupted population goes on where it
-            stopped. Runs of a user's function are always made anew, because its source does not tell all that it
-            depends on. By default nothing is stored.
+            stopped. Runs of a function are always made anew, because its source does not tell all that it depends on.
+            By default nothing is stored.
         worker: models to reuse from population to population.
+        containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
 
     Returns:
         `Outputs` with `num_models` models.
     """
     name = method_name(method)
     worker = worker or Worker(challenge)
-    builtin = isinstance(method, str) and method in methods.names()
-    folder = None if root is None or not builtin else population_folder(Path(root), name, challenge, worker)
+    source = read_source(Path(str(method))) if is_file(method) else None
+    folder = None
+    if root is not None and not callable(method):
+        folder = population_folder(Path(root), name, challenge, worker, source)
     runs = []
-    for number in tqdm(range(num_models), desc=name, unit="model", delay=2, leave=False, mininterval=0.5):
-        one_seed = run_seed(seed, name, number)
-        run_folder = None if folder is None else folder / f"seed-{seed}-run-{number:04d}"
-        stored = None if run_folder is None else _load_run(run_folder)
-        if stored is None:
-            unlearned = unlearn(method, challenge, seed=one_seed, worker=worker)
-            stored = worker.logits(unlearned.net, name), unlearned.seconds
-            if run_folder is not None:
-                save_logits(run_folder / "outputs.npz", stored[0])
-                done = {"method": name, "seed": one_seed, "seconds": stored[1], "versions": versions()}
-                files.write_json(run_folder / "done.json", done)
-        runs.append((*stored, one_seed))
+    with weights_of_runs(method, worker, source, containment) as weights_and_seconds:
+        for number in tqdm(range(num_models), desc=name, unit="model", delay=2, leave=False, mininterval=0.5):
+            one_seed = run_seed(seed, name, number)
+            run_folder = None if folder is None else folder / f"seed-{seed}-run-{number:04d}"
+            stored = None if run_folder is None else _load_run(run_folder)
+            if stored is None:
+                weights, seconds = weights_and_seconds(one_seed)
+                stored = worker.logits(weights, name), seconds
+                if run_folder is not None:
+                    save_logits(run_folder / "outputs.npz", stored[0])
+                    done = {"method": name, "seed": one_seed, "seconds": seconds, "versions": environment.versions()}
+                    files.write_json(run_folder / "done.json", done)
+            runs.append((*stored, one_seed))
     logits = {part: np.stack([run[0][part] for run in runs]) for part in PARTS}
     labels = {part: challenge.labels(part) for part in PARTS}
     return Outputs(name, logits, labels, np.array([run[1] for run in runs]), np.array([run[2] for run in runs]))
+
+
+@dataclass(frozen=True)
+class Containment:
+    """How a file is run: its limits (by default `limits_for(challenge)`), and whether in a sandbox."""
+
+    limits: Limits | None = None
+    sandboxed: bool = False
+
+
+RunOnce = Callable[[int], tuple[Sequence[np.ndarray], float]]
+
+
+@contextlib.contextmanager
+def weights_of_runs(
+    method: str | Path | Method, worker: Worker, source: Source | None, containment: Containment | None
+) -> Iterator[RunOnce]:
+    """Gives a function that runs a method with a seed and returns the unlearned weights and the seconds of the call."""
+    if source is None:
+
+        def in_process(seed: int) -> tuple[Sequence[np.ndarray], float]:
+            unlearned = unlearn(method, worker.challenge, seed=seed, worker=worker)
+            return unlearned.net.get_weights(), unlearned.seconds
+
+        yield in_process
+        return
+    containment = containment or Containment()
+    limits = containment.limits or limits_for(worker.challenge)
+    inputs = worker.inputs(method_name(method))
+    runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), source, worker)
+    with contextlib.closing(runs):
+        yield runs.run
+
+
+class ContainedRuns:
+    """Runs a file for many seeds: in one process where no state is carried from run to run, else in one a seed.
+
+    Where `kit validate` has not found out which, the second run is made twice, once more in a fresh process.
+    """
+
+    def __init__(self, start: Callable[[], Contained], source: Source, worker: Worker) -> None:
+        """Starts nothing yet; `start` makes a contained process that is entered here."""
+        self._start, self._runs = start, 0
+        self._verdict = verdict_path(source, worker.challenge)
+        self._current: Contained | None = None
+
+    def run(self, seed: int) -> tuple[Sequence[np.ndarray], float]:
+        """Returns the weights and the seconds of the run with `seed`."""
+        carries = carries_state(self._verdict) if self._runs else False
+        self._runs += 1
+        if carries is True:
+            self.close()
+        if self._current is None:
+            self._current = self._start().__enter__()
+        returned = self._current.run(seed)
+        if carries is None:
+            with self._start() as fresh:
+                alone = fresh.run(seed)
+            same = all(map(np.array_equal, returned.weights, alone.weights))
+            files.write_json(self._verdict, {"carries_state": not same})
+            returned = alone
+        return returned.weights, returned.seconds
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._current is not None:
+            self._current.close()
+            self._current = None
+
+
+def verdict_path(source: Source, challenge: Challenge) -> Path:
+    """Returns where it is recorded whether a submission carries state from run to run on a challenge."""
+    described = json.dumps([source.sha256, pretrained.fingerprint(challenge), _source_sha256(), environment.versions()])
+    return files.cache_folder() / "validated" / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.json"
+
+
+def carries_state(verdict: Path) -> bool | None:
+    """Returns what was found, or None where nobody looked."""
+    try:
+        return bool(json.loads(verdict.read_text())["carries_state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
@@ -226,11 +352,15 @@ def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
         return None
 
 
-def population_folder(root: Path, name: str, challenge: Challenge, worker: Worker) -> Path:
+def population_folder(
+    root: Path, name: str, challenge: Challenge, worker: Worker, source: Source | None = None
+) -> Path:
     """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
     settings = {
         key: asdict(value) if key == "recipe" else value for key, value in hyperparameters(name, challenge).items()
     }
+    if source is not None:
+        settings["source"] = source.sha256
     described = [
         name,
         settings,
@@ -238,8 +368,8 @@ def population_folder(root: Path, name: str, challenge: Challenge, worker: Worke
         worker.original.sha256,
         challenge.split.sha256,
         _source_sha256(),
-        versions(),
-        machine(),
+        environment.versions(),
+        environment.machine(),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return root / challenge.name / f"{name}-{digest[:12]}"
@@ -251,56 +381,3 @@ def _source_sha256() -> str:
     for path in sorted(Path(kit.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of the kit, Python and the libraries that numbers depend on."""
-    return {"kit": kit.__version__, "python": platform.python_version()} | {
-        library: importlib.metadata.version(library) for library in _LIBRARIES
-    }
-
-
-def machine() -> dict[str, str]:
-    """Returns what the bits of a trained model depend on besides versions: system, processor, threads."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = models[0] if models else processor
-    gpus = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
-    system = {"system": platform.system(), "processor": processor, "gpus": gpus}
-    return system | {"threads": "1", "op_determinism": "on"}
-
-
-def reference_seconds(challenge: Challenge) -> float:
-    """Returns the duration of one retraining in plain Keras on this machine: `compile` and `fit`, tracing included.
-
-    Measured once and cached under `$KIT_HOME`; the competition's time budget of 0.2 is a share of it.
-    """
-    key = json.dumps([pretrained.fingerprint(challenge), len(challenge.split.retain), versions(), machine()])
-    path = files.cache_folder() / "reference" / f"{challenge.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    if path.is_file():
-        return float(json.loads(path.read_text())["seconds"])
-    seconds = _time_plain_keras(challenge)
-    files.write_json(path, {"seconds": seconds, "challenge": challenge.name})
-    return seconds
-
-
-def _time_plain_keras(challenge: Challenge) -> float:
-    training.prepare_tensorflow()
-    keras.utils.set_random_seed(0)
-    net, recipe = pretrained.build(challenge), challenge.recipe
-    retain = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
-    rates = [float(rate) for rate in recipe.learning_rates()]
-    start = time.perf_counter()
-    net.compile(
-        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    bar = tqdm(total=recipe.epochs, desc="timing a retrain in plain Keras", unit="epoch", delay=2, leave=False)
-    follow = keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: bar.update())
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
-    with bar:
-        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], shuffle=False, verbose=0)
-    return time.perf_counter() - start

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import hashlib
 import importlib.util
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from kit import methods
 from kit.types import InputError
 
 Method = Callable[..., Any]
-_ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
+ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
 
 
 def load_method(identifier: str | Path | Method) -> Method:
@@ -52,7 +55,7 @@ def check_identifier(identifier: str | Path) -> None:
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
     if not Path(identifier).is_file():
-        raise InputError(f"There is no file '{identifier}'. {_ADVICE} Check the path and the working folder.")
+        raise InputError(f"There is no file '{identifier}'. {ADVICE} Check the path and the working folder.")
 
 
 def method_name(identifier: str | Path | Method) -> str:
@@ -67,11 +70,120 @@ def method_name(identifier: str | Path | Method) -> str:
     return Path(identifier).stem if str(identifier) not in methods.names() else str(identifier)
 
 
+@dataclass(frozen=True)
+class Source:
+    """A submission as bytes, so that it can be hashed and handed to another process.
+
+    Args:
+        name: under which its results appear.
+        entry: the file to import.
+        files: path relative to the submission's folder -> content; the entry and the modules beside it that it imports.
+    """
+
+    name: str
+    entry: str
+    files: Mapping[str, bytes]
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all files and their names."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            digest.update(f"{name} {len(content)} ".encode() + content)
+        return digest.hexdigest()
+
+
+def source_of(identifier: str | Path | Method) -> Source:
+    """Returns a built-in method, a file or a function as a `Source`.
+
+    Raises:
+        InputError: there is no such method or file, or the function cannot be copied.
+    """
+    if callable(identifier):
+        return source_of_function(identifier)
+    check_identifier(identifier)
+    if str(identifier) in methods.names():
+        return read_source(Path(methods.__file__).parent / f"{identifier}.py")
+    return read_source(Path(identifier))
+
+
+def read_source(path: Path) -> Source:
+    """Reads a submission and the modules beside it that it imports (found in its text: nothing is executed).
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    if not path.is_file():
+        check_identifier(path)
+    folder, found, waiting = path.parent, dict[str, bytes](), [Path(path.name)]
+    while waiting:
+        relative = waiting.pop()
+        if str(relative) in found:
+            continue
+        try:
+            found[str(relative)] = (folder / relative).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"'{folder / relative}' cannot be read ({error.strerror}). {ADVICE} Check the path and its permissions."
+            ) from error
+        waiting.extend(_beside(folder, relative, found[str(relative)]))
+    return Source(path.stem, path.name, found)
+
+
+def source_of_function(function: Method) -> Source:
+    """Returns a function as bytes for another process, with what it refers to: made by this process, run only there.
+
+    Raises:
+        InputError: it refers to something that cannot be copied, such as an open file or a model.
+    """
+    from joblib.externals import cloudpickle
+
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    file = getattr(module, "__file__", None) or ""
+    by_value = module is not None and module.__name__ != "__main__" and "site-packages" not in file
+    if by_value:  # a module of the user's that the other process might not find
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        content = cloudpickle.dumps(function)
+    except Exception as error:  # whatever an object raises that does not want to be copied
+        raise InputError(
+            f"'{method_name(function)}' cannot be handed to another process ({str(error).splitlines()[0]}). Expected a "
+            "function that uses its arguments, modules and plain values. Build models inside the function."
+        ) from error
+    finally:
+        if by_value:
+            cloudpickle.unregister_pickle_by_value(module)
+    return Source(method_name(function), "function.pickle", {"function.pickle": content})
+
+
+def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
+    """Returns the files in `folder` that a module imports: modules, or all of a package."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # the import will say so
+    names: list[tuple[Path, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [(Path(), alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = importer.parent if node.level else Path()
+            names += [(start, node.module or "")] if node.module else [(start, alias.name) for alias in node.names]
+    paths: list[Path] = []
+    for start, name in names:
+        first = start / name.partition(".")[0]
+        if (folder / first.with_suffix(".py")).is_file():
+            paths.append(first.with_suffix(".py"))
+        elif name and (folder / first / "__init__.py").is_file():
+            paths += [file.relative_to(folder) for file in sorted((folder / first).rglob("*.py"))]
+    return paths
+
+
 def _import_file(path: Path) -> Method:
     name = f"kit_submission_{zlib.crc32(str(path.resolve()).encode()):08x}"
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
-        raise InputError(f"'{path}' cannot be imported. {_ADVICE} Give it the ending .py.")
+        raise InputError(f"'{path}' cannot be imported. {ADVICE} Give it the ending .py.")
     module = importlib.util.module_from_spec(specification)
     path_before, modules_before = list(sys.path), set(sys.modules)
     sys.modules[name] = module  # dataclasses and pickles look their module up there
@@ -82,7 +194,7 @@ def _import_file(path: Path) -> Method:
         del sys.modules[name]
         reason = "".join(f": {line}" for line in str(error).strip().splitlines()[:1])
         raise InputError(
-            f"Importing '{path}' failed with {type(error).__name__}{reason}. {_ADVICE} Run 'python {path}' to see "
+            f"Importing '{path}' failed with {type(error).__name__}{reason}. {ADVICE} Run 'python {path}' to see "
             "where it fails."
         ) from error
     finally:
@@ -90,7 +202,7 @@ def _import_file(path: Path) -> Method:
         _forget_helpers(path.resolve().parent, set(sys.modules) - modules_before - {name})
     function = getattr(module, "unlearning", None)
     if not callable(function):
-        raise InputError(f"'{path}' defines no function 'unlearning'. {_ADVICE} Rename your function to 'unlearning'.")
+        raise InputError(f"'{path}' defines no function 'unlearning'. {ADVICE} Rename your function to 'unlearning'.")
     loaded: Method = function
     return loaded
 

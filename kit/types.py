@@ -422,6 +422,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What a check of `kit validate` has found.
+
+    Args:
+        check: the check's name.
+        level: `FAIL` (the submission cannot be scored, or breaks a rule) or `WARN` (it can, but look at this).
+        message: what happened, what was expected, how to fix it.
+    """
+
+    check: str
+    level: Literal["WARN", "FAIL"]
+    message: str
+
+
+@dataclass(frozen=True)
 class Report:
     """One row of a table: a method on a challenge, its scores and all that is needed to repeat it."""
 

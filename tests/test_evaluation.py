@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 import kit
-from kit import evaluation, pretrained, runner
+from kit import environment, evaluation, pretrained, runner
 from kit.evaluation import attack_sample, evaluate, evaluate_all
 from kit.outputs import predict_logits
 from kit.scorers import membership_inference
@@ -167,7 +167,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64))
     monkeypatch.setattr(runner, "run_population", population)
     monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
-    monkeypatch.setattr(runner, "reference_seconds", lambda challenge: 10.0)
+    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
     for slow in ("mia_accuracy", "mia_accuracy_stderr"):
         monkeypatch.setattr(membership_inference, slow, lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))
@@ -387,7 +387,7 @@ def test_reports_record_all_that_is_needed_to_repeat_them(found: kit.Evaluation,
         assert report.versions["numpy"] == np.__version__
         assert report.machine["op_determinism"] == "on"
         assert report.seconds == found.outputs[report.method].seconds[0] > 0
-        assert report.reference_seconds == runner.reference_seconds(challenge) > 0
+        assert report.reference_seconds == environment.reference_seconds(challenge) > 0
         ratio = report.scores["time_ratio"]
         assert ratio.value == pytest.approx(report.seconds / report.reference_seconds, rel=1e-12)
         assert ratio.stderr is None

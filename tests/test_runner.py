@@ -23,7 +23,7 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit import models, pretrained, runner, training
+from kit import environment, models, pretrained, runner, training
 from kit.types import PARTS, Challenge, FailedRun, Outputs, Recipe
 
 Net = keras.Model
@@ -640,9 +640,9 @@ def test_the_reference_is_measured_once(
         return fit(net, data, **options)
 
     monkeypatch.setattr(keras.Model, "fit", follow)
-    seconds = runner.reference_seconds(small_challenge)
+    seconds = environment.reference_seconds(small_challenge)
     assert trained == [(len(small_challenge.split.retain), small_challenge.recipe.epochs)]
-    assert runner.reference_seconds(small_challenge) == seconds > 0
+    assert environment.reference_seconds(small_challenge) == seconds > 0
     assert len(trained) == 1
-    runner.reference_seconds(replace(small_challenge, recipe=Recipe(epochs=1)))
+    environment.reference_seconds(replace(small_challenge, recipe=Recipe(epochs=1)))
     assert trained[1:] == [(len(small_challenge.split.retain), 1)]

@@ -1,0 +1,129 @@
+"""What the commands share: options, quiet imports, places to write to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from kit.runner import Containment
+    from kit.types import Challenge
+
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
+ChallengeOption = Annotated[
+    str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
+]
+ForgetOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of indices."
+    ),
+]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
+OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs, report and figures.")]
+SandboxOption = Annotated[
+    bool, typer.Option("--sandbox", help="Run files in bubblewrap: no network, no home folder (Linux).")
+]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="End a call of a file that takes longer."),
+]
+MemoryLimitOption = Annotated[
+    float | None, typer.Option("--memory-limit", min=0.5, metavar="GIB", help="End a file that takes more memory.")
+]
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """Writes to the file, to the output if it is '-', or nowhere."""
+    from kit import files
+
+    if path is not None and str(path) == "-":
+        typer.echo(json.dumps(content, indent=1))
+    elif path is not None:
+        files.write_json(path, content)
+
+
+def require_writable(folder: Path) -> None:
+    """Checks that results can be written under `folder` before anything is computed."""
+    from kit import files
+
+    files.require_writable(folder)
+
+
+def check_sandbox(wanted: bool) -> None:
+    """Checks that the sandbox works here, if it is wanted."""
+    if wanted:
+        from kit import sandbox
+
+        sandbox.require_sandbox()
+
+
+def containment(
+    challenge: Challenge, sandboxed: bool, time_limit: float | None, memory_limit: float | None
+) -> Containment:
+    """Returns how files are run, from the options."""
+    import dataclasses
+
+    from kit import runner
+
+    limits = runner.limits_for(challenge)
+    if time_limit is not None:
+        limits = dataclasses.replace(limits, seconds=time_limit)
+    if memory_limit is not None:
+        limits = dataclasses.replace(limits, memory_bytes=int(memory_limit * 2**30))
+    return runner.Containment(limits, sandboxed)
+
+
+def announcer() -> Callable[[str], None]:
+    """Returns a function that tells people, not machines, what is being done."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    return lambda line: console.print(f"· {line}", style="dim", markup=False)
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Says after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def quiet_tensorflow(debug: bool) -> Iterator[None]:
+    """Imports TensorFlow and looks for devices while what its C++ part logs goes to a file, shown only on failure."""
+    if debug:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            yield
+        except Exception:
+            log.seek(0)
+            os.write(kept, log.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

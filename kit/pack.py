@@ -1,0 +1,221 @@
+"""Writes the zip that a competition accepts: one checkpoint a model and a manifest; interrupted, it goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from kit import environment, files, runner
+from kit.evaluation import SCORE_VERSION
+from kit.runner import Containment
+from kit.submission import Method, method_name, source_of
+from kit.types import Challenge, FailedRun, InputError
+from kit.weights import weights_to_bytes
+
+MANIFEST = "manifest.json"
+# The competition's notebooks were run twice, first without data: a file of this name in the input folder says so.
+_MOCK_SIGN = "empty.txt"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pack that was written: where, how many models of how many bytes, and seconds of all calls together."""
+
+    path: Path
+    num_models: int
+    num_bytes: int
+    seconds: float
+
+
+def checkpoint_name(number: int) -> str:
+    """Returns the name of a model within the zip.
+
+    Example:
+        >>> checkpoint_name(7)
+        'checkpoints/0007.npz'
+    """
+    return f"checkpoints/{number:04d}.npz"
+
+
+def pack(
+    method: str | Path | Method,
+    challenge: Challenge,
+    *,
+    num_models: int,
+    output: str | Path,
+    seed: int = 0,
+    half: bool = False,
+    worker: runner.Worker | None = None,
+    containment: Containment | None = None,
+) -> Packed:
+    """Runs a method `num_models` times, with the seeds of `run_population`, and zips the unlearned weights.
+
+    Each model is in the zip before the next run begins. Interrupted, the same call goes on where it stopped: finished
+    models lie in `output` + `.partial`. Beside the zip no more than one model is kept.
+
+    Args:
+        method, challenge, seed, worker, containment: as in `run_population`.
+        num_models: the competition took 512.
+        output: the zip to write.
+        half: store float16, half the size; scores then differ in the last digits.
+
+    Raises:
+        FailedRun: the method broke its contract, or its weights do not fit in float16.
+        InputError: what lies in `output` + `.partial` is of another method, challenge or kind.
+    """
+    output, name = Path(output), method_name(method)
+    worker = worker or runner.Worker(challenge)
+    source = source_of(method)
+    description = {
+        "kit": environment.versions()["kit"],
+        "score_version": SCORE_VERSION,
+        "challenge": challenge.name,
+        "method": name,
+        "method_sha256": source.sha256,
+        "split": challenge.split.name,
+        "split_seed": challenge.split.seed,
+        "split_sha256": challenge.split.sha256,
+        "data_sha256": challenge.data_sha256,
+        "original_sha256": worker.original.sha256,
+        "seed": seed,
+        "dtype": "float16" if half else "float32",
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
+    growing = _GrowingZip(output, description)
+    contained = source if runner.is_file(method) else None
+    with runner.weights_of_runs(method, worker, contained, containment) as weights_and_seconds:
+        bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
+        with bar:
+            for number in range(len(growing), num_models):
+                one_seed = runner.run_seed(seed, name, number)
+                weights, seconds = weights_and_seconds(one_seed)
+                stored = [_halved(array, name) if half else np.asarray(array) for array in weights]
+                growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, seconds)
+                bar.update()
+    return growing.finish(num_models)
+
+
+def _halved(array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise FailedRun(
+            f"A weight of '{name}' is {float(np.abs(array).max()):.3g}, and float16 ends at 65504. Expected smaller "
+            "weights. Pack without --float16, or lower the method's learning rate."
+        )
+    return half
+
+
+class _GrowingZip:
+    """A zip to which one file at a time is added, and which survives being killed at any moment.
+
+    Adding writes over the archive's directory, which is at its end. A journal beside it keeps the directory as it was
+    after the last file, so that it can be put back.
+    """
+
+    def __init__(self, output: Path, description: dict[str, Any]) -> None:
+        self._output = output
+        self._partial, self._journal = (output.with_name(output.name + end) for end in (".partial", ".journal"))
+        self._description = description
+        self._seeds: list[int] = []
+        self._seconds: list[float] = []
+        if self._journal.is_file() and self._partial.is_file():
+            self._resume()
+        else:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return len(self._seeds)
+
+    def _resume(self) -> None:
+        try:
+            kept = json.loads(self._journal.read_text())
+            start, directory = int(kept["start"]), base64.b64decode(kept["directory"])
+            seeds, seconds, description = list(kept["seeds"]), list(kept["seconds"]), kept["description"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"'{self._journal}' cannot be read ({type(error).__name__}). Expected what an interrupted 'kit pack' "
+                f"left there. Delete it and '{self._partial}' to begin anew."
+            ) from error
+        if description != json.loads(json.dumps(self._description)):
+            changed = [key for key, value in self._description.items() if description.get(key) != value]
+            raise InputError(
+                f"'{self._partial}' holds {len(seeds)} models of another {' and '.join(changed)}. Expected the method, "
+                "challenge and options with which it was begun. Repeat the first command, choose another --output, or "
+                f"delete it and '{self._journal}'."
+            )
+        with self._partial.open("r+b") as stream:
+            stream.seek(start)
+            stream.write(directory)
+            stream.truncate()
+        self._seeds, self._seconds = seeds, seconds
+
+    def append(self, name: str, content: bytes, seed: int, seconds: float) -> None:
+        """Adds a file; once this returns, it stays."""
+        start = self._write(name, content)
+        self._seeds.append(seed)
+        self._seconds.append(seconds)
+        with self._partial.open("rb") as stream:
+            stream.seek(start)
+            directory = base64.b64encode(stream.read()).decode()
+        files.write_json(
+            self._journal,
+            {
+                "start": start,
+                "directory": directory,
+                "seeds": self._seeds,
+                "seconds": self._seconds,
+                "description": self._description,
+            },
+        )
+
+    def _write(self, name: str, content: bytes) -> int:
+        with zipfile.ZipFile(self._partial, "a", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(name), content)
+        with zipfile.ZipFile(self._partial) as archive:
+            return archive.start_dir
+
+    def finish(self, num_models: int) -> Packed:
+        """Adds the manifest and gives the zip its name."""
+        manifest = self._description | {
+            "num_models": num_models,
+            "seeds": self._seeds[:num_models],
+            "seconds": self._seconds[:num_models],
+        }
+        if len(self) != num_models:
+            raise InputError(
+                f"'{self._partial}' holds {len(self)} models already. Expected {num_models} at most. Ask for "
+                f"--num-models {len(self)}, or delete it and '{self._journal}'."
+            )
+        self._write(MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        os.replace(self._partial, self._output)
+        self._journal.unlink()
+        return Packed(self._output, num_models, self._output.stat().st_size, float(sum(self._seconds)))
+
+
+def is_mock_run(input_folder: str | Path = "/kaggle/input") -> bool:
+    """Returns whether this is the competition's first run of a notebook, in which the data are not there yet.
+
+    Example:
+        >>> is_mock_run("no such folder")
+        False
+    """
+    return next(Path(input_folder).rglob(_MOCK_SIGN), None) is not None
+
+
+def write_mock(output: str | Path) -> None:
+    """Writes the zip that such a run has to leave: it holds nothing but the word that it is one."""
+    with files.atomic_write(Path(output)) as stream, zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps({"mock": True}) + "\n")

@@ -1,0 +1,159 @@
+"""Checks of a submission's text, before anything of it is executed. A check returns "" or what is wrong."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from kit.submission import Method, Source
+
+PARAMETERS = ("net", "retain", "forget", "validation")
+_CONTRACT = "Expected 'def unlearning(net, retain, forget, validation):' at the top level."
+# Names by which a submission could reach the evaluation's data, or results of retraining.
+_FORBIDDEN_MODULES = (
+    "sklearn.datasets", "keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets",
+    "kit.challenges", "kit.datasets", "kit.pretrained", "kit.evaluation", "kit.runner", "kit.scorers", "kit.outputs",
+    "kit.contained", "kit.report",
+)  # fmt: skip
+_FORBIDDEN_NAMES = (
+    "load_challenge", "load_digits", "load_data", "evaluate_all", "run_population", "data_folder", "cache_folder",
+)  # fmt: skip
+_FORBIDDEN_TEXTS = ("oracle", "data/pretrained", "KIT_HOME", "KERAS_HOME", "/proc/", "outputs.npz", "/kaggle/input")
+
+
+def text_of(method: Method | Source) -> str | None:
+    """Returns the source text of a submission, or None for a function whose source is not to be had."""
+    if isinstance(method, Source):
+        return method.files[method.entry].decode("utf-8", errors="replace")
+    try:
+        return textwrap.dedent(inspect.getsource(method))
+    except (OSError, TypeError):
+        return None
+
+
+def parse_problem(text: str) -> str:
+    """Returns why `text` is not Python.
+
+    Example:
+        >>> parse_problem("def f(:")[:35]
+        'Line 1 is not Python: invalid synta'
+    """
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return f"Line {error.lineno} is not Python: {error.msg}. Correct it, and look for an unclosed bracket above."
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"The file is not Python: {error}. Save it as plain UTF-8 text."
+    return ""
+
+
+def definition_problem(text: str) -> str:
+    """Returns why no function `unlearning` is defined at the top level of `text`, which must parse.
+
+    Example:
+        >>> definition_problem("unlearning = lambda net, retain, forget, validation: net")[:38]
+        "'unlearning' is a variable, not a 'def"
+    """
+    found = _top_level(ast.parse(text))
+    if isinstance(found, ast.FunctionDef):
+        return ""
+    kinds = {ast.AsyncFunctionDef: "an 'async def'", ast.ClassDef: "a class", ast.Assign: "a variable"}
+    if found is not None:
+        return f"'unlearning' is {kinds[type(found)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
+    nested = [node for node in ast.walk(ast.parse(text)) if getattr(node, "name", "") == "unlearning"]
+    if nested:
+        return f"'unlearning' is defined inside another block (line {nested[0].lineno}). {_CONTRACT} Move it out."  # type: ignore[attr-defined]
+    functions = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    hint = f" Rename '{functions[0]}'." if len(functions) == 1 else " 'kit new FILE' writes a file to start from."
+    return f"No function 'unlearning' is defined. {_CONTRACT}{hint}"
+
+
+def _top_level(tree: ast.Module) -> ast.stmt | None:
+    found: ast.stmt | None = None
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == "unlearning":
+            found = node
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found = node if "unlearning" in names else found
+    return found
+
+
+def signature_problem(method: Callable[..., Any] | str) -> str:
+    """Returns what is wrong with the parameters of a function, or of the top-level `unlearning` in a text.
+
+    Example:
+        >>> signature_problem("def unlearning(model, retain, forget, validation): ...")[:31]
+        'Its parameters are model, retai'
+    """
+    if isinstance(method, str):
+        found = _top_level(ast.parse(method))
+        assert isinstance(found, ast.FunctionDef)
+        arguments = found.args
+        positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+        variable = [argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+        required = [
+            argument.arg
+            for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if default is None
+        ]
+    else:
+        parameters = list(inspect.signature(method).parameters.values())
+        kinds = inspect.Parameter
+        positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
+        required = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
+    if tuple(positional[:4]) != PARAMETERS:
+        return (
+            f"Its parameters are {', '.join(positional) or 'none'}. Expected net, retain, forget, validation, in this "
+            "order and under these names. Rename or reorder them."
+        )
+    if positional[4:] or variable:
+        extra = ", ".join(positional[4:] + [f"*{name}" for name in variable])
+        return (
+            f"It has the further parameters {extra}. Expected further ones to be keyword-only. Put a '*' before them, "
+            "as in (net, retain, forget, validation, *, epochs=3)."
+        )
+    if required:
+        return (
+            f"The parameter{'s' * (len(required) > 1)} {', '.join(required)} ha{'ve' if len(required) > 1 else 's'} no "
+            "default. Expected one for each further parameter, because the harness passes four arguments. Give it one."
+        )
+    return ""
+
+
+def evaluation_data_problem(text: str) -> str:
+    """Returns where a text seems to reach for the evaluation's data or for the kit's retrained models.
+
+    Example:
+        >>> evaluation_data_problem("from sklearn.datasets import load_digits")[:40]
+        "Line 1 uses 'sklearn.datasets', which ca"
+    """
+    tree = ast.parse(text)
+    docstrings = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
+    for node in ast.walk(tree):
+        used = ""
+        if isinstance(node, ast.Import):
+            used = next((alias.name for alias in node.names if _is_forbidden(alias.name)), "")
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            used = next((name for name in names if _is_forbidden(name)), "")
+            used = used or next((alias.name for alias in node.names if alias.name in _FORBIDDEN_NAMES), "")
+        elif isinstance(node, ast.Attribute):
+            used = node.attr if node.attr in _FORBIDDEN_NAMES else ""
+            used = used or (ast.unparse(node) if _is_forbidden(ast.unparse(node)) else "")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            used = next((part for part in _FORBIDDEN_TEXTS if part in node.value), "")
+        if used:
+            return (
+                f"Line {node.lineno} uses '{used}', which can lead to test data or retrained models. Expected a "  # type: ignore[attr-defined]
+                "function that works with its four arguments (RULES.md). Remove it; if it is innocent, tell the host."
+            )
+    return ""
+
+
+def _is_forbidden(name: str) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in _FORBIDDEN_MODULES)

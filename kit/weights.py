@@ -1,0 +1,140 @@
+"""A model's weights as `.npz`: written plainly, read as if the writer were an enemy."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# A .npy header of a plain array takes 128 bytes; NumPy itself allows 10,000.
+_HEADER_BYTES = 10_000
+# An entry of the zip's directory takes about 55 bytes. Forged ones cost memory and time before they can be compared.
+_DIRECTORY_BYTES = 200
+_SHOWN = 60
+
+
+class _Refused(ValueError):
+    """The reader's own refusal, told apart from the ValueErrors of zipfile and NumPy."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an array must be: its shape and its dtype."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the data."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+def expected_like(weights: Sequence[np.ndarray]) -> tuple[Expected, ...]:
+    """Returns what `read_weights` must find to replace `weights`.
+
+    Example:
+        >>> expected_like([np.zeros((2, 3), np.float32)])
+        (Expected(shape=(2, 3), dtype=dtype('float32')),)
+    """
+    return tuple(Expected(tuple(array.shape), array.dtype) for array in weights)
+
+
+def weights_to_bytes(weights: Sequence[np.ndarray]) -> bytes:
+    """Returns an uncompressed `.npz` that names the arrays 0, 1, ...; the same arrays give the same bytes."""
+    stream = io.BytesIO()
+    np.savez(stream, **{str(number): array for number, array in enumerate(weights)})  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def largest_file(expected: Sequence[Expected]) -> int:
+    """Returns how many bytes an honest `.npz` of these arrays can have at most."""
+    return sum(array.nbytes + 2 * _HEADER_BYTES for array in expected) + _HEADER_BYTES
+
+
+def read_weights(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray, ...]:
+    """Returns the arrays of an `.npz` whose writer is not trusted.
+
+    Nothing is unpickled, nothing is written to disk, and no more memory is taken than the expected arrays need,
+    whatever sizes the file claims.
+
+    Args:
+        data: the bytes of the file.
+        expected: what each array must be, in order.
+
+    Raises:
+        ValueError: what is wrong with the file, as half a sentence.
+
+    Example:
+        >>> arrays = [np.arange(3, dtype=np.float32)]
+        >>> read_weights(weights_to_bytes(arrays), expected_like(arrays))[0]
+        array([0., 1., 2.], dtype=float32)
+    """
+    if len(data) > largest_file(expected):
+        raise _Refused(f"it has {len(data):,} bytes where {largest_file(expected):,} are enough")
+    directory_bytes = struct.unpack("<L", data[-10:-6])[0] if data[-22:-18] == b"PK\5\6" else None
+    if directory_bytes is None or directory_bytes > len(expected) * _DIRECTORY_BYTES:
+        raise _Refused("it is no sound .npz file (no directory at its end, or a large one)")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            found = sorted(entry.filename for entry in archive.infolist())
+            if found != sorted(f"{number}.npy" for number in range(len(expected))):
+                shown = [name[:40] for name in found[:5]]
+                raise _Refused(f"it holds {len(found)} arrays {shown}..., not 0.npy to {len(expected) - 1}.npy")
+            return tuple(_read_entry(archive, number, array) for number, array in enumerate(expected))
+    except _Refused:
+        raise
+    except Exception as error:  # zipfile and zlib raise errors of many kinds for a forged file
+        raise _Refused(f"it is no sound .npz file ({type(error).__name__})") from error
+
+
+def _read_entry(archive: zipfile.ZipFile, number: int, expected: Expected) -> np.ndarray:
+    entry = archive.getinfo(f"{number}.npy")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _Refused(f"array {number} is compressed in an unusual way")
+    most = expected.nbytes + _HEADER_BYTES
+    with archive.open(entry) as stream:
+        raw = stream.read(most + 1)  # bounded: the sizes that the archive states may be lies
+        if len(raw) > most or stream.read(1):
+            raise _Refused(f"array {number} is larger than the {expected.nbytes:,} bytes that it should have")
+    shape, dtype, fortran_order, data = _split_npy(raw, number)
+    if shape != expected.shape or dtype != expected.dtype or dtype.fields != expected.dtype.fields:
+        raise _Refused(
+            f"array {number} has shape {_short(shape)} and dtype {_short(dtype)}, "
+            f"expected {expected.shape} and {expected.dtype}"
+        )
+    if len(data) != expected.nbytes:
+        raise _Refused(f"array {number} has {len(data):,} bytes of data, expected {expected.nbytes:,}")
+    flat = np.frombuffer(data, dtype)
+    array = flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
+    if dtype.kind in "fc" and not np.isfinite(array).all():
+        raise _Refused(f"array {number} holds NaN or infinite values")
+    return np.ascontiguousarray(array).reshape(shape)  # of a scalar, NumPy makes a list of one
+
+
+def _split_npy(raw: bytes, number: int) -> tuple[tuple[int, ...], np.dtype, bool, bytes]:
+    """Parses the header alone: NumPy's own reader allocates what the header claims before it looks for the data."""
+    stream = io.BytesIO(raw)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # headers of Python 2 are read with a warning
+            version = np.lib.format.read_magic(stream)
+            shape, fortran_order, dtype = readers[version](stream, max_header_size=_HEADER_BYTES)
+    except Exception as error:  # a forged header can raise anything
+        raise _Refused(f"array {number} has no sound .npy header ({type(error).__name__})") from error
+    return shape, dtype, fortran_order, raw[stream.tell() :]
+
+
+def _short(value: object) -> str:
+    """Returns what a forged header holds, cut: it can be as long as its writer likes."""
+    try:
+        shown = str(value)
+    except ValueError:  # Python does not print integers of thousands of digits
+        return "beyond printing"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
