@@ -118,7 +118,7 @@ def _compare(
             num_models=num_models,
             seed=seed,
             root=out,
-            containment=command_line.containment(loaded, *limits),
+            containment=command_line.containment(*limits),
             announce=command_line.announcer(),
         )
     folder = out / loaded.name

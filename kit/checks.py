@@ -12,11 +12,11 @@ import numpy as np
 
 from kit import challenges, environment, files, run_checks, runner, static_checks
 from kit.child import PROBED
-from kit.contained import BrokenSubmission, Contained, Inputs, Limits, Returned, default_memory_bytes
+from kit.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
 from kit.outputs import predict_logits
 from kit.report import TIME_BUDGET
 from kit.submission import Method, Source, source_of
-from kit.types import Challenge, InputError, Problem
+from kit.types import BrokenSubmission, Challenge, InputError, Problem
 
 CHECKS = {
     "parses": "the file is Python",

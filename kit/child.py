@@ -130,7 +130,7 @@ class Child:
         start = time.perf_counter()
         name = self.settings["entry"]
         if name.endswith(".pickle"):  # a function of the user's notebook, written by the kit that started this process
-            from joblib.externals import cloudpickle
+            import cloudpickle
 
             method: Callable[..., Any] = cloudpickle.loads((self.submission / name).read_bytes())
         else:

@@ -15,7 +15,6 @@ import typer
 
 if TYPE_CHECKING:
     from kit.runner import Containment
-    from kit.types import Challenge
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
@@ -70,20 +69,11 @@ def check_sandbox(wanted: bool) -> None:
         sandbox.require_sandbox()
 
 
-def containment(
-    challenge: Challenge, sandboxed: bool, time_limit: float | None, memory_limit: float | None
-) -> Containment:
+def containment(sandboxed: bool, time_limit: float | None, memory_limit: float | None) -> Containment:
     """Returns how files are run, from the options."""
-    import dataclasses
+    from kit.runner import Containment
 
-    from kit import runner
-
-    limits = runner.limits_for(challenge)
-    if time_limit is not None:
-        limits = dataclasses.replace(limits, seconds=time_limit)
-    if memory_limit is not None:
-        limits = dataclasses.replace(limits, memory_bytes=int(memory_limit * 2**30))
-    return runner.Containment(limits, sandboxed)
+    return Containment(time_limit, None if memory_limit is None else int(memory_limit * 2**30), sandboxed)
 
 
 def announcer() -> Callable[[str], None]:

@@ -33,7 +33,7 @@ import psutil
 
 from kit import files, sandbox
 from kit.submission import Source
-from kit.types import FailedRun
+from kit.types import BrokenSubmission
 from kit.weights import expected_like, largest_file, read_weights
 
 START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
@@ -43,15 +43,6 @@ _KEPT_OUTPUT = 64 * 1024
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
-
-
-class BrokenSubmission(FailedRun):
-    """A submission failed; `check` names the check of `kit validate` that it fails."""
-
-    def __init__(self, check: str, message: str) -> None:
-        """Takes the check's name, and a paragraph for the author of the submission."""
-        super().__init__(message)
-        self.check = check
 
 
 def default_memory_bytes() -> int:
@@ -321,9 +312,9 @@ class Contained:
             check = "weights" if "NaN" in str(reason) or "dtype" in str(reason) else "architecture"
             raise BrokenSubmission(
                 check,
-                f"The weights that '{self.source.name}' returned cannot be used: {reason}. Expected the "
-                f"{len(self._expected)} weight arrays of 'net', finite, with its shapes and dtypes. Return 'net', or a "
-                "model built like it.",
+                f"The weights that '{self.source.name}' returned cannot be used: {reason}. Expected the architecture "
+                f"of 'net': {len(self._expected)} arrays of its shapes and dtypes, with finite values. Return 'net', "
+                "or a model built like it; where values are not finite, lower the learning rate.",
             ) from error
 
     @property

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 import kit
-from kit import datasets, environment, files, methods, pretrained, training
+from kit import datasets, environment, files, methods, pretrained, static_checks, training
 from kit.contained import Contained, Inputs, Limits
 from kit.outputs import compute_logits, load_logits, save_logits
 from kit.submission import Method, Source, load_method, method_name, read_source
@@ -147,6 +147,7 @@ def unlearn(
     worker = worker or Worker(challenge)
     if is_file(method):
         source, inputs = read_source(Path(str(method))), worker.inputs(method_name(method))
+        static_checks.require(source)
         with Contained(source, inputs, limits_for(challenge)) as contained:
             answer = contained.run(seed)
         net = worker.fresh_net(seed, reuse=False)
@@ -260,10 +261,16 @@ def run_population(
 
 @dataclass(frozen=True)
 class Containment:
-    """How a file is run: its limits (by default `limits_for(challenge)`), and whether in a sandbox."""
+    """How a file is run: seconds of a call and bytes of memory (where None, `limits_for(challenge)`), and a sandbox."""
 
-    limits: Limits | None = None
+    seconds: float | None = None
+    memory_bytes: int | None = None
     sandboxed: bool = False
+
+    def limits(self, challenge: Challenge) -> Limits:
+        """Returns the limits on a challenge."""
+        limits = limits_for(challenge)
+        return Limits(self.seconds or limits.seconds, self.memory_bytes or limits.memory_bytes)
 
 
 RunOnce = Callable[[int], tuple[Sequence[np.ndarray], float]]
@@ -282,8 +289,9 @@ def weights_of_runs(
 
         yield in_process
         return
+    static_checks.require(source)
     containment = containment or Containment()
-    limits = containment.limits or limits_for(worker.challenge)
+    limits = containment.limits(worker.challenge)
     inputs = worker.inputs(method_name(method))
     runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), source, worker)
     with contextlib.closing(runs):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kit.submission import Method, Source
+from kit.types import BrokenSubmission
 
 PARAMETERS = ("net", "retain", "forget", "validation")
 _CONTRACT = "Expected 'def unlearning(net, retain, forget, validation):' at the top level."
@@ -34,6 +35,20 @@ def text_of(method: Method | Source) -> str | None:
         return None
 
 
+def require(source: Source) -> None:
+    """Checks what must hold before a file is worth starting a process for.
+
+    Raises:
+        BrokenSubmission: it does not parse, or defines no function `unlearning` with the contract's parameters.
+    """
+    text = text_of(source) or ""
+    checks = {"parses": parse_problem, "defines_unlearning": definition_problem, "signature": signature_problem}
+    for name, check in checks.items():
+        problem = check(text)
+        if problem:
+            raise BrokenSubmission(name, f"'{source.entry}': {problem}")
+
+
 def parse_problem(text: str) -> str:
     """Returns why `text` is not Python.
 
@@ -44,9 +59,9 @@ def parse_problem(text: str) -> str:
     try:
         ast.parse(text)
     except SyntaxError as error:
-        return f"Line {error.lineno} is not Python: {error.msg}. Correct it, and look for an unclosed bracket above."
+        return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Correct this line or one above."
     except (ValueError, RecursionError, MemoryError) as error:
-        return f"The file is not Python: {error}. Save it as plain UTF-8 text."
+        return f"The file is not Python: {error}. Expected a Python file. Save it as plain UTF-8 text."
     return ""
 
 

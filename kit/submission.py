@@ -136,7 +136,7 @@ def source_of_function(function: Method) -> Source:
     Raises:
         InputError: it refers to something that cannot be copied, such as an open file or a model.
     """
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, "__file__", None) or ""

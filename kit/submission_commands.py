@@ -123,7 +123,7 @@ def pack(
             output=output,
             seed=seed,
             half=half,
-            containment=command_line.containment(loaded, sandbox, time_limit, memory_limit),
+            containment=command_line.containment(sandbox, time_limit, memory_limit),
         )
     typer.echo(
         f"Written: {packed.path}, {packed.num_models} models, {packed.num_bytes / 1e6:.1f} MB. Next: "

@@ -24,6 +24,15 @@ class FailedRun(RuntimeError):
     """Work that was asked for correctly and failed: damaged files, a method that broke its contract."""
 
 
+class BrokenSubmission(FailedRun):
+    """A submission failed; `check` names the check of `kit validate` that it fails."""
+
+    def __init__(self, check: str, message: str) -> None:
+        """Takes the check's name, and a paragraph for the author of the submission."""
+        super().__init__(message)
+        self.check = check
+
+
 def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.setflags(write=False)

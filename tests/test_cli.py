@@ -26,7 +26,7 @@ import pytest
 
 import kit
 from kit import __main__ as command_line
-from kit import challenges, evaluation, files, methods, pretrained, scorers
+from kit import challenges, contained, evaluation, files, methods, pretrained, scorers
 from kit.types import Arrays, Recipe
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
@@ -331,7 +331,7 @@ def test_the_report_in_the_folder_is_that_of_json(real_run: RealRun) -> None:
 
 def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
     content = json.loads((real_run.folder / "result.json").read_text())
-    assert set(content) == {"score_version", "reports"}
+    assert set(content) == {"score_version", "reports", "failures"}
     assert re.fullmatch(r"\d+\.\d+", content["score_version"])
     for report in content["reports"]:
         assert (report["challenge"], report["seed"], report["num_models"]) == ("noisy-digits", 0, 1)
@@ -507,24 +507,29 @@ def test_what_a_killed_run_left_is_no_obstacle(
         assert {"done.json", "outputs.npz"} <= {path.name for path in run.iterdir()}
 
 
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_after_an_interruption_the_same_command_goes_on(folder: Path, tiny: str, finished: tuple[Path, Result]) -> None:
     shutil.copytree(finished[0] / "out", folder / "out")
     results = folder / "out" / tiny
     for path in [*results.glob("original-*"), results / "report.json"]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     method = folder / "waits.py"
-    method.write_text("def unlearning(net, retain, forget, validation):\n    raise KeyboardInterrupt\n")
-    result = call("run", method, "--challenge", tiny, "--out", "out")
+    method.write_text(GOOD_METHOD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contained.Contained, "run", interrupt)
+        result = call("run", method, "--challenge", tiny, "--out", "out")
     assert result.code == 130
     assert "Traceback" not in result.err
     assert "the same command goes on where it stopped" in unwrapped(result.err)
     assert not (results / "report.json").exists()
     done = {path: path.stat().st_mtime_ns for path in results.rglob("done.json")}
     assert sorted(path.parts[-3].partition("-")[0] for path in done) == ["original", *["retrain"] * 3]
-    method.write_text(GOOD_METHOD)
     assert call("run", method, "--challenge", tiny, "--out", "out").code == 0
     assert {path: path.stat().st_mtime_ns for path in done} == done
-    assert len(list(results.rglob("done.json"))) == len(done)  # runs of a user's method are not kept
+    assert len(list(results.rglob("done.json"))) == len(done) + 1
 
 
 # Lists and help
@@ -807,14 +812,14 @@ def test_a_json_file_whose_folder_cannot_be_is_refused_before_any_work(
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("def unlearning(net, retain, forget, validation):\n    pass\n", ["NoneType", "return net"]),
+        ("def unlearning(net, retain, forget, validation):\n    pass\n", ["returned nothing", "return net"]),
         ("def unlearning(net, retain, forget, validation):\n    return 'net'\n", ["str", "return net"]),
         (
             "def unlearning(net, retain, forget, validation):\n    raise RuntimeError('out of\\nluck')\n",
             ["RuntimeError", "out of", "line 2", "--debug"],
         ),
-        ("def unlearning(net):\n    return net\n", ["TypeError", "unlearning(net, retain, forget, validation)"]),
-        ("def unlearning(net, retain, forget, validation, extra):\n    return net\n", ["TypeError", "extra"]),
+        ("def unlearning(net):\n    return net\n", ["Its parameters are net", "net, retain, forget, validation"]),
+        ("def unlearning(net, retain, forget, validation, extra):\n    return net\n", ["extra", "keyword-only"]),
         (
             "import keras\ndef unlearning(net, retain, forget, validation):\n"
             "    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])\n",
@@ -843,18 +848,18 @@ def test_a_method_that_breaks_its_contract_fails_with_its_name(
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("def unlearning(\n", ["SyntaxError"]),
-        ("import a_library_that_is_not_there\n", ["ModuleNotFoundError", "a_library_that_is_not_there"]),
-        ("def unlearn(net):\n    return net\n", ["no function 'unlearning'", "Rename"]),
-        ("unlearning = 3\n", ["no function 'unlearning'"]),
-        ("import sys\nsys.exit()\n", ["SystemExit"]),
+        ("def unlearning(\n", ["Line 1 is not Python", "never closed"]),
+        (f"import a_library_that_is_not_there\n{GOOD_METHOD}", ["ModuleNotFoundError", "a_library_that_is_not_there"]),
+        ("def unlearn(net):\n    return net\n", ["No function 'unlearning'", "Rename 'unlearn'"]),
+        ("unlearning = 3\n", ["a variable, not a 'def'"]),
+        (f"import sys\nsys.exit()\n{GOOD_METHOD}", ["SystemExit", "line 2"]),
     ],
     ids=["syntax", "import", "name", "number", "exit"],
 )
-def test_a_file_that_is_no_method_is_bad_input(folder: Path, tiny: str, source: str, words: list[str]) -> None:
+def test_a_file_that_is_no_method_fails_with_the_reason(folder: Path, tiny: str, source: str, words: list[str]) -> None:
     (folder / "my_method.py").write_text(source)
-    error = one_paragraph(call("run", "my_method.py", "--challenge", tiny, "--out", "out", "--json", "r.json"))
-    for word in ["my_method.py", "def unlearning(net, retain, forget, validation)", *words]:
+    error = one_paragraph(call("run", "my_method.py", "--challenge", tiny, "--out", "out", "--json", "r.json"), code=1)
+    for word in ["my_method", "Expected", *words]:
         assert word in error
     assert not (folder / "r.json").exists()
 

@@ -197,7 +197,7 @@ def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Chal
         ("original", 2),
         ("blank", 2),
         ("finetune", 2),
-        ("retrain", 6),
+        ("retrain", 7),
     ]
     assert {call["seed"] for call in planted.calls} == {7}
     assert {call["root"] for call in planted.calls} == {tmp_path}
@@ -205,7 +205,7 @@ def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Chal
         "original": 2,
         "blank": 2,
         "finetune": 2,
-        "retrain": 6,
+        "retrain": 7,
     }
 
 
@@ -240,7 +240,7 @@ def test_every_row_but_retrain_is_compared_with_all_retrained_models(
     planted: Planted, challenge: Challenge, num_models: int
 ) -> None:
     """Model i has the first 5 i + 4 forget examples right, so that every mean tells which models it is of."""
-    found = evaluate_all(["finetune"], challenge, num_models=num_models)
+    found = evaluate_all(["finetune"], challenge, num_models=num_models, num_retrained=6)
     examples = len(challenge.split.forget)
     right = np.array([5 * model + 4 for model in range(6)]) / examples
     for report in found.reports:

@@ -1,0 +1,17 @@
+"""A decorator makes a TensorFlow graph of it."""
+# check: runs
+# level: FAIL
+
+import keras
+import tensorflow as tf
+
+
+@tf.function
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    return net

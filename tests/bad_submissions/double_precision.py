@@ -1,0 +1,18 @@
+"""Its weights are float64."""
+# check: weights
+# level: FAIL
+# says: float64
+
+import keras
+import numpy as np
+
+
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    net.__class__ = type("Odd", (type(net),), {"get_weights": lambda self: [weights.astype(np.float64) for weights in super(type(self), self).get_weights()]})
+    return net

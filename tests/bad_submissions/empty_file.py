@@ -1,0 +1,5 @@
+"""The file defines nothing at all."""
+# check: defines_unlearning
+# level: FAIL
+
+

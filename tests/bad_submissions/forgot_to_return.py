@@ -1,0 +1,15 @@
+"""It changes the net and returns nothing."""
+# check: returns_model
+# level: FAIL
+# says: End the function with 'return net'
+
+import keras
+
+
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)

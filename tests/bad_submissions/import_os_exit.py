@@ -1,0 +1,20 @@
+"""It ends the process while it is imported."""
+# check: imports
+# level: FAIL
+# says: exit code 0
+
+import os
+
+import keras
+
+
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    return net
+
+os._exit(0)

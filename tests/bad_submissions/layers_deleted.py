@@ -1,0 +1,16 @@
+"""It deletes the layers of the net."""
+# check: architecture
+# level: FAIL
+
+import keras
+
+
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    net._layers.clear()
+    return net

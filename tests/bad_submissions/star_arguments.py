@@ -1,0 +1,16 @@
+"""The parameters are *args."""
+# check: signature
+# level: FAIL
+
+import keras
+
+
+def unlearning(*args):
+    net, retain = args[:2]
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    return net

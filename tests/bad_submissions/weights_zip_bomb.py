@@ -1,0 +1,35 @@
+"""It replaces the file of weights by a small archive of large arrays."""
+# check: architecture
+# level: FAIL
+# says: cannot be used
+
+import os
+import zipfile
+
+import keras
+
+
+def replace():
+    with zipfile.ZipFile(".weights.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(8):
+            archive.writestr(f"{number}.npy", bytes(10_000_000))
+
+
+def unlearning(net, retain, forget, validation):
+    net.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=1, verbose=0)
+    base = type(net)
+
+    class Odd(base):
+        @property
+        def output_shape(self):  # asked for when the weights are already written
+            if os.path.isfile(".weights.npz") and not os.path.islink(".weights.npz"):
+                replace()
+            return (None, 10)
+
+    net.__class__ = Odd
+    return net
