@@ -40,6 +40,7 @@ notebooks: .venv/.dev
 benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
+	.venv/bin/python benchmarks/containment.py
 
 # Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
 readme: .venv/.dev

@@ -12,6 +12,7 @@ BLOCKS = {
     "benchmarks": (
         [str(ROOT / "benchmarks" / "training_loop.py")],
         [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
+        [str(ROOT / "benchmarks" / "containment.py")],
         [str(ROOT / "benchmarks" / "signal.py")],
     ),
 }

@@ -17,11 +17,13 @@ __version__ = "0.1.0"
 # The public names, imported when first used: `import kit` and `python -m kit --help` never load TensorFlow.
 _HOME_OF = {
     "Arrays": "types",
+    "BrokenSubmission": "types",
     "Challenge": "types",
     "Evaluation": "evaluation",
     "FailedRun": "types",
     "InputError": "types",
     "Outputs": "types",
+    "Problem": "types",
     "Recipe": "types",
     "Report": "types",
     "Score": "types",
@@ -37,13 +39,17 @@ _HOME_OF = {
     "run_population": "runner",
     "save_split": "splits",
     "unlearn": "runner",
+    "validate": "checks",
 }
 _MODULES = (
     "challenges",
+    "check_pack",
+    "checks",
     "evaluation",
     "methods",
     "models",
     "outputs",
+    "pack",
     "plots",
     "report",
     "scorers",

@@ -34,7 +34,7 @@ import psutil
 from kit import files, sandbox
 from kit.submission import Source
 from kit.types import BrokenSubmission
-from kit.weights import expected_like, largest_file, read_weights
+from kit.weights import RefusedWeightsError, expected_like, largest_file, read_weights
 
 START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
 _GRACE_SECONDS = 1.0
@@ -309,9 +309,8 @@ class Contained:
         except (OSError, ValueError) as error:
             self.close()
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            check = "weights" if "NaN" in str(reason) or "dtype" in str(reason) else "architecture"
             raise BrokenSubmission(
-                check,
+                error.check if isinstance(error, RefusedWeightsError) else "weights",
                 f"The weights that '{self.source.name}' returned cannot be used: {reason}. Expected the architecture "
                 f"of 'net': {len(self._expected)} arrays of its shapes and dtypes, with finite values. Return 'net', "
                 "or a model built like it; where values are not finite, lower the learning rate.",

@@ -59,7 +59,7 @@ def parse_problem(text: str) -> str:
     try:
         ast.parse(text)
     except SyntaxError as error:
-        return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Correct this line or one above."
+        return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Look there and just above."
     except (ValueError, RecursionError, MemoryError) as error:
         return f"The file is not Python: {error}. Expected a Python file. Save it as plain UTF-8 text."
     return ""

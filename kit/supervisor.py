@@ -23,6 +23,7 @@ import psutil
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _POLL_SECONDS = 0.05
+_SETTLE_SECONDS = 0.5
 _MAX_PROCESSES = 200
 _LARGEST_FILE = 4 << 30
 
@@ -67,7 +68,9 @@ def _memory(processes: list[psutil.Process]) -> int:
 def _end_all(main: subprocess.Popen[bytes], grace: float) -> int:
     """Asks all descendants to end, then kills those that do not; returns how many outlived the main process."""
     asked = _descendants()
-    outlived = 0 if main.poll() is None else len([process for process in asked if process.pid != main.pid])
+    if main.poll() is not None:  # what ends together with the main process takes a moment
+        _, asked = psutil.wait_procs(asked, timeout=_SETTLE_SECONDS)
+    outlived = len(asked) if main.poll() is not None else 0
     for process in asked:
         with contextlib.suppress(psutil.Error):
             process.terminate()

@@ -18,8 +18,13 @@ _DIRECTORY_BYTES = 200
 _SHOWN = 60
 
 
-class _Refused(ValueError):
-    """The reader's own refusal, told apart from the ValueErrors of zipfile and NumPy."""
+class RefusedWeightsError(ValueError):
+    """A file of weights is refused. `check` names the check of `kit validate`: `architecture` where they are others."""
+
+    def __init__(self, reason: str, check: str = "weights") -> None:
+        """Takes the reason as half a sentence, and the check that fails."""
+        super().__init__(reason)
+        self.check = check
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def read_weights(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray,
         expected: what each array must be, in order.
 
     Raises:
-        ValueError: what is wrong with the file, as half a sentence.
+        RefusedWeightsError: what is wrong with the file, as half a sentence.
 
     Example:
         >>> arrays = [np.arange(3, dtype=np.float32)]
@@ -76,44 +81,48 @@ def read_weights(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray,
         array([0., 1., 2.], dtype=float32)
     """
     if len(data) > largest_file(expected):
-        raise _Refused(f"it has {len(data):,} bytes where {largest_file(expected):,} are enough")
+        raise RefusedWeightsError(f"it has {len(data):,} bytes where {largest_file(expected):,} are enough")
     directory_bytes = struct.unpack("<L", data[-10:-6])[0] if data[-22:-18] == b"PK\5\6" else None
     if directory_bytes is None or directory_bytes > len(expected) * _DIRECTORY_BYTES:
-        raise _Refused("it is no sound .npz file (no directory at its end, or a large one)")
+        raise RefusedWeightsError("it is no sound .npz file (no directory at its end, or a large one)")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = sorted(entry.filename for entry in archive.infolist())
             if found != sorted(f"{number}.npy" for number in range(len(expected))):
                 shown = [name[:40] for name in found[:5]]
-                raise _Refused(f"it holds {len(found)} arrays {shown}..., not 0.npy to {len(expected) - 1}.npy")
+                reason = f"it holds {len(found)} arrays {shown}..., not 0.npy to {len(expected) - 1}.npy"
+                raise RefusedWeightsError(reason, check="architecture")
             return tuple(_read_entry(archive, number, array) for number, array in enumerate(expected))
-    except _Refused:
+    except RefusedWeightsError:
         raise
     except Exception as error:  # zipfile and zlib raise errors of many kinds for a forged file
-        raise _Refused(f"it is no sound .npz file ({type(error).__name__})") from error
+        raise RefusedWeightsError(f"it is no sound .npz file ({type(error).__name__})") from error
 
 
 def _read_entry(archive: zipfile.ZipFile, number: int, expected: Expected) -> np.ndarray:
     entry = archive.getinfo(f"{number}.npy")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _Refused(f"array {number} is compressed in an unusual way")
+        raise RefusedWeightsError(f"array {number} is compressed in an unusual way")
     most = expected.nbytes + _HEADER_BYTES
     with archive.open(entry) as stream:
         raw = stream.read(most + 1)  # bounded: the sizes that the archive states may be lies
         if len(raw) > most or stream.read(1):
-            raise _Refused(f"array {number} is larger than the {expected.nbytes:,} bytes that it should have")
+            raise RefusedWeightsError(
+                f"array {number} is larger than the {expected.nbytes:,} bytes that it should have"
+            )
     shape, dtype, fortran_order, data = _split_npy(raw, number)
     if shape != expected.shape or dtype != expected.dtype or dtype.fields != expected.dtype.fields:
-        raise _Refused(
+        raise RefusedWeightsError(
             f"array {number} has shape {_short(shape)} and dtype {_short(dtype)}, "
-            f"expected {expected.shape} and {expected.dtype}"
+            f"expected {expected.shape} and {expected.dtype}",
+            check="weights" if shape == expected.shape else "architecture",
         )
     if len(data) != expected.nbytes:
-        raise _Refused(f"array {number} has {len(data):,} bytes of data, expected {expected.nbytes:,}")
+        raise RefusedWeightsError(f"array {number} has {len(data):,} bytes of data, expected {expected.nbytes:,}")
     flat = np.frombuffer(data, dtype)
     array = flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
     if dtype.kind in "fc" and not np.isfinite(array).all():
-        raise _Refused(f"array {number} holds NaN or infinite values")
+        raise RefusedWeightsError(f"array {number} holds NaN or infinite values")
     return np.ascontiguousarray(array).reshape(shape)  # of a scalar, NumPy makes a list of one
 
 
@@ -127,7 +136,7 @@ def _split_npy(raw: bytes, number: int) -> tuple[tuple[int, ...], np.dtype, bool
             version = np.lib.format.read_magic(stream)
             shape, fortran_order, dtype = readers[version](stream, max_header_size=_HEADER_BYTES)
     except Exception as error:  # a forged header can raise anything
-        raise _Refused(f"array {number} has no sound .npy header ({type(error).__name__})") from error
+        raise RefusedWeightsError(f"array {number} has no sound .npy header ({type(error).__name__})") from error
     return shape, dtype, fortran_order, raw[stream.tell() :]
 
 

@@ -12,5 +12,5 @@ def unlearning(net, retain, forget, validation):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
-    net.fit(forget, epochs=1, verbose=0)
+    net.fit(forget, epochs=20, verbose=0)
     return net

@@ -1,7 +1,7 @@
 """It fails with an ordinary error."""
 # check: runs
 # level: FAIL
-# says: line 8
+# says: line 7
 
 def unlearning(net, retain, forget, validation):
     for images, labels, weights in retain:

@@ -1,0 +1,130 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From a function to a submission
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/unlearning-kit/unlearning-kit/blob/main/notebooks/02_submission.ipynb) [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://raw.githubusercontent.com/unlearning-kit/unlearning-kit/main/notebooks/02_submission.ipynb)
+#
+# The way of a participant, in about a minute on a laptop: write one function, check it before the long run, score it,
+# pack many unlearned models in the zip that a competition accepts, and check that zip with the scorer's own code.
+
+# %%
+# In Colab or Kaggle this takes the kit; on your own machine install it once with `pip install -e .`
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("kit") is None:
+    address = "git+https://github.com/unlearning-kit/unlearning-kit"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", address], check=True)
+
+# %%
+import kit  # before TensorFlow computes anything: kit asks it for one thread, so that results can be repeated
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+# %% [markdown]
+# ## 1. One function
+#
+# It is handed the trained model and three sets of batches, and returns the unlearned model. This one adds a little noise
+# to the weights and repairs the damage on the retain set: noise makes two runs differ, and the competition compares
+# *distributions* of models.
+
+
+# %%
+def noise_and_repair(net, retain, forget, validation, *, noise=0.02, epochs=2):
+    for variable in net.trainable_variables:
+        variable.assign_add(np.random.normal(0.0, noise, variable.shape))
+    net.compile(
+        optimizer=keras.optimizers.SGD(learning_rate=0.02, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    net.fit(retain, epochs=epochs, shuffle=False, verbose=0)
+    return net
+
+
+# %% [markdown]
+# ## 2. Check it before the long run
+#
+# The same checks as `kit validate FILE`: each is run in a process of its own, ended if it takes too long. An empty list
+# means ready; a `WARN` about the time can also mean that this machine is busy.
+
+# %%
+problems = kit.validate(noise_and_repair)
+for problem in problems:
+    print(problem.level, problem.check, "-", problem.message)
+print("ready" if not problems else f"{len(problems)} to look at")
+
+# %% [markdown]
+# What it says to a typical mistake:
+
+
+# %%
+def forgot_to_return(net, retain, forget, validation):
+    net.compile(keras.optimizers.SGD(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    net.fit(retain, epochs=1, shuffle=False, verbose=0)
+
+
+mistakes = kit.validate(forgot_to_return)
+print(mistakes[0].level, mistakes[0].check, "-", mistakes[0].message)
+
+# %% [markdown]
+# ## 3. Score it
+#
+# Against models that were retrained without the forget set, the only fair reference.
+
+# %%
+challenge = kit.load_challenge("noisy-digits")
+report = kit.evaluate(noise_and_repair, challenge)
+for name in ("retain_accuracy", "forget_accuracy", "test_accuracy", "mia_gap"):
+    score = report.scores[name]
+    target = "" if score.target is None else f"   retrained: {score.target:.3f}"
+    print(f"{name:16s} {score.value:+.3f} ± {score.stderr:.3f}{target}")
+
+# %% [markdown]
+# ## 4. Pack it
+#
+# The competition ran a notebook twice: first without data, to see that it runs, with a file `empty.txt` in the input
+# folder. Then it wants a zip of any kind, and no work. The second time it wants 512 models; four show the way here.
+
+# %%
+NUM_MODELS = 4  # 512 in the competition
+
+if kit.pack.is_mock_run():
+    kit.pack.write_mock("submission.zip")
+else:
+    packed = kit.pack.pack(noise_and_repair, challenge, num_models=NUM_MODELS, output="submission.zip")
+    print(f"{packed.path}: {packed.num_models} models, {packed.num_bytes / 1000:.0f} kB")
+
+# %% [markdown]
+# ## 5. Check the zip
+#
+# Count, names, shapes, dtype, finite values, diversity and the manifest. `python -m kit check-pack submission.zip` does
+# the same and scores the models.
+
+# %%
+if not kit.pack.is_mock_run():
+    checked = kit.check_pack.check_pack("submission.zip", challenge)
+    for check in checked.checks:
+        print(f"{check.status:5s}{check.name:12s} {check.message}")
+
+# %%
+# The headline of this notebook: the mistake was caught by name, and the pack is accepted.
+assert mistakes[0].check == "returns_model"
+assert kit.pack.is_mock_run() or (checked.sound and checked.outputs.num_models == NUM_MODELS)
