@@ -3,13 +3,17 @@ PYTHON ?= python3
 PYTHON_LOWEST ?= python3.11
 PYTHON_HIGHEST ?= python3.13
 
-.PHONY: run test check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
+.PHONY: run test test-slow check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/python -m kit run finetune
 
 test: .venv/.dev
 	.venv/bin/python -m pytest
+
+# What 'make test' leaves out: the rest of the bad submissions, and attacks on the sandbox (needs bubblewrap).
+test-slow: .venv/.dev
+	.venv/bin/python -m pytest -m slow tests/test_bad_submissions.py
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .

@@ -73,6 +73,11 @@ class _Findings:
             self._announce(self._found[name])
         return not problem
 
+    def fail(self, name: str, problem: str) -> None:
+        """Records what ended the examination, even where an earlier run had passed this check."""
+        self._found.pop(name, None)
+        self.add(name, problem)
+
     def finish(self) -> list[Checked]:
         """Returns one outcome for each check, in their order."""
         for name in CHECKS:
@@ -130,7 +135,7 @@ def examine(
                 limits = Limits(time_limit(environment.reference_seconds(challenge)), default_memory_bytes())
             _Examination(findings, source, worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
-        findings.add(broken.check, str(broken))
+        findings.fail(broken.check, str(broken))
     except InputError as error:
         if not callable(method):
             raise
@@ -152,7 +157,8 @@ def _check_text(findings: _Findings, method: Method | Source) -> bool:
     text = static_checks.text_of(method)
     if isinstance(method, Source):
         assert text is not None
-        if not findings.add("parses", static_checks.parse_problem(text)):
+        unreadable = static_checks.encoding_problem(method.files[method.entry])
+        if not findings.add("parses", unreadable or static_checks.parse_problem(text)):
             return False
         if not findings.add("defines_unlearning", static_checks.definition_problem(text)):
             return False

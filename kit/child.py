@@ -67,7 +67,11 @@ def _where(error: BaseException, folder: Path) -> str:
 
 
 def _described(error: BaseException, folder: Path) -> dict[str, str]:
-    text = next(iter(str(error).strip().splitlines()), "")
+    try:
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    except Exception:  # a stranger's exception can refuse to be printed
+        lines = [""]
+    text = lines[-1 if lines[0].startswith("in user code") else 0].strip()  # TensorFlow quotes the code first
     return {"error": type(error).__name__, "text": text[:_TEXT], "where": _where(error, folder)}
 
 
@@ -191,18 +195,20 @@ class Child:
 
 
 def _is_foreign(thread: threading.Thread) -> bool:
-    return thread is not threading.main_thread() and thread.is_alive() and not thread.name.startswith("kit")
+    return thread is not threading.main_thread() and thread.is_alive()
 
 
 def _architecture(net: Any) -> list[str]:
     """Returns a line for each layer that a model's outputs depend on, its name left out."""
     lines = []
     for layer in net.layers:
+        if type(layer).__name__ == "InputLayer":  # a functional model lists it, a sequential one does not
+            continue
         settings = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")}
         for volatile in ("kernel_initializer", "bias_initializer", "dtype", "build_config"):
             settings.pop(volatile, None)
         lines.append(f"{type(layer).__name__} {json.dumps(settings, default=str, sort_keys=True)}")
-    return [*lines, f"outputs {net.output_shape}", f"inputs {net.input_shape}"]
+    return [*lines, *(f"{kind} {getattr(net, kind, None)}" for kind in ("output_shape", "input_shape"))]
 
 
 def _short(expected: list[str], found: list[str]) -> str:
@@ -217,7 +223,10 @@ def _short(expected: list[str], found: list[str]) -> str:
 def _probe(net: Any, dataset: Any) -> list[float]:
     """Returns some outputs of the model itself, which the kit compares with those of the weights alone."""
     images, _ = next(iter(dataset))
-    outputs = np.asarray(net(images[:PROBED], training=False), dtype=np.float64).ravel()
+    try:
+        outputs = np.asarray(net(images[:PROBED], training=False), dtype=np.float64).ravel()
+    except Exception:  # another architecture can refuse these images
+        return []
     return [float(value) if np.isfinite(value) else 0.0 for value in outputs[:1000]]
 
 

@@ -38,7 +38,8 @@ from kit.weights import RefusedWeightsError, expected_like, largest_file, read_w
 
 START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
 _GRACE_SECONDS = 1.0
-_LARGEST_REPLY = 1 << 20
+_HANDING_OVER_SECONDS = 1.0
+_LARGEST_REPLY, _MOST_REPLIES = 1 << 20, 100
 _KEPT_OUTPUT = 64 * 1024
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
@@ -109,15 +110,20 @@ class _Replies:
     """Reads lines of JSON with the time at which each came; a flood or a line that is none ends the reading."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        self.disturbed = False
         self._queue: queue.Queue[tuple[float, dict[str, Any]] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-replies")
         self._thread.start()
 
     def _read(self, stream: IO[bytes]) -> None:
-        with stream, contextlib.suppress(ValueError, OSError, RecursionError):
+        with stream, contextlib.suppress(OSError):
             while line := stream.readline(_LARGEST_REPLY):
-                reply = json.loads(line)
-                if not isinstance(reply, dict) or self._queue.qsize() > 100:
+                try:
+                    reply = json.loads(line)
+                except (ValueError, RecursionError):
+                    reply = None
+                if not isinstance(reply, dict) or self._queue.qsize() > _MOST_REPLIES:
+                    self.disturbed = True
                     break
                 self._queue.put((time.perf_counter(), reply))
         self._queue.put(None)
@@ -243,14 +249,17 @@ class Contained:
             self._process.stdin.flush()
         start, _ = self._wait("calling", START_SECONDS, "preparing")
         end, _ = self._wait("returned", self.limits.seconds, "calling")
-        _, said = self._wait("written", WRITE_SECONDS, "returning")
-        return Returned(self._read_weights(), end - start, said)
+        written, said = self._wait("written", WRITE_SECONDS, "returning")
+        late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
+        return Returned(self._read_weights(), (written if late else end) - start, said)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
             answer = self._replies.next(seconds)
         except queue.Empty:
             self.close()
+            if self.outcome.get("ended_for") == "memory":
+                raise self._broken({}, stage) from None
             what = "importing it" if stage == "importing" else "its call"
             check = "imports" if stage == "importing" else "time_budget"
             raise BrokenSubmission(
@@ -270,7 +279,7 @@ class Contained:
         error = f"{printable(said.get('error'), 80)}: {printable(said.get('text') or '', 400)}".rstrip(": ")
         error = error if error.endswith(".") else f"{error}."
         kind = said.get("kind")
-        if kind in ("import_failed", "raised") and said.get("error") == "MemoryError":
+        if kind in ("import_failed", "raised") and said.get("error") in ("MemoryError", "ResourceExhaustedError"):
             return BrokenSubmission("memory", _too_much_memory(name, limit, at))
         if kind == "import_failed":
             return BrokenSubmission(
@@ -288,11 +297,18 @@ class Contained:
             return BrokenSubmission("returns_model", _no_model(name, said))
         if self.outcome.get("ended_for") == "memory":
             return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
-        how = _ending(self.outcome)
+        check = "imports" if stage == "importing" else "runs"
+        if self._replies.disturbed or kind is not None:
+            return BrokenSubmission(
+                check,
+                f"'{name}' wrote into the channel through which its process talks to the kit. Expected it to leave "
+                "file descriptors alone that it did not open. Use print, or open a file of your own.",
+            )
         return BrokenSubmission(
-            "imports" if stage == "importing" else "runs",
-            f"'{name}' ended its process while {stage} ({how}). Expected it to return the model and to leave the "
-            "process alone. Look for os._exit, signals, too many processes, or a library that crashes.",
+            check,
+            f"'{name}' ended its process while {stage} ({_ending(self.outcome)}). Expected it to leave the process "
+            "alone and, when it is called, to return the model. Look for os._exit, signals, too many processes, or a "
+            "library that crashes.",
         )
 
     def _read_weights(self) -> tuple[np.ndarray, ...]:
@@ -304,6 +320,10 @@ class Contained:
             with os.fdopen(handle, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(handle).st_mode):
                     raise ValueError("it is no regular file")
+                size = os.fstat(handle).st_size
+                if size > most:
+                    larger = f"they take {size:,} bytes where {most:,} are enough"
+                    raise RefusedWeightsError(larger, check="architecture")
                 data = stream.read(most + 1)
             return read_weights(data, self._expected)
         except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -22,13 +23,22 @@ _FORBIDDEN_MODULES = (
 _FORBIDDEN_NAMES = (
     "load_challenge", "load_digits", "load_data", "evaluate_all", "run_population", "data_folder", "cache_folder",
 )  # fmt: skip
-_FORBIDDEN_TEXTS = ("oracle", "data/pretrained", "KIT_HOME", "KERAS_HOME", "/proc/", "outputs.npz", "/kaggle/input")
+_FORBIDDEN_TEXTS = (
+    "oracle",
+    "data/pretrained",
+    "KIT_HOME",
+    "KERAS_HOME",
+    "/proc/",
+    "outputs.npz",
+    "runs/",
+    "/kaggle/input",
+)
 
 
 def text_of(method: Method | Source) -> str | None:
     """Returns the source text of a submission, or None for a function whose source is not to be had."""
     if isinstance(method, Source):
-        return method.files[method.entry].decode("utf-8", errors="replace")
+        return method.files[method.entry].decode(errors="replace")
     try:
         return textwrap.dedent(inspect.getsource(method))
     except (OSError, TypeError):
@@ -41,12 +51,28 @@ def require(source: Source) -> None:
     Raises:
         BrokenSubmission: it does not parse, or defines no function `unlearning` with the contract's parameters.
     """
-    text = text_of(source) or ""
+    problem, text = encoding_problem(source.files[source.entry]), text_of(source) or ""
+    if problem:
+        raise BrokenSubmission("parses", f"'{source.entry}': {problem}")
     checks = {"parses": parse_problem, "defines_unlearning": definition_problem, "signature": signature_problem}
     for name, check in checks.items():
         problem = check(text)
         if problem:
             raise BrokenSubmission(name, f"'{source.entry}': {problem}")
+
+
+def encoding_problem(content: bytes) -> str:
+    """Returns why Python cannot read these bytes as text.
+
+    Example:
+        >>> encoding_problem("name = 'é'".encode("latin-1"))[:40]
+        'The file is no text that Python reads: i'
+    """
+    try:
+        importlib.util.decode_source(content)
+    except (UnicodeDecodeError, SyntaxError, LookupError) as error:
+        return f"The file is no text that Python reads: {error}. Expected a Python file. Save it as UTF-8."
+    return ""
 
 
 def parse_problem(text: str) -> str:
@@ -59,6 +85,8 @@ def parse_problem(text: str) -> str:
     try:
         ast.parse(text)
     except SyntaxError as error:
+        if error.lineno is None:
+            return f"The file is not Python: {error.msg}. Expected a Python file. Save it as plain UTF-8 text."
         return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Look there and just above."
     except (ValueError, RecursionError, MemoryError) as error:
         return f"The file is not Python: {error}. Expected a Python file. Save it as plain UTF-8 text."
@@ -121,9 +149,10 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
         positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         required = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
+    shown = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
     if tuple(positional[:4]) != PARAMETERS:
         return (
-            f"Its parameters are {', '.join(positional) or 'none'}. Expected net, retain, forget, validation, in this "
+            f"Its parameters are {shown}. Expected net, retain, forget, validation, in this "
             "order and under these names. Rename or reorder them."
         )
     if positional[4:] or variable:

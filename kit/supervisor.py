@@ -22,8 +22,8 @@ from typing import Any
 import psutil
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_POLL_SECONDS = 0.05
-_SETTLE_SECONDS = 0.5
+_POLL_SECONDS = 0.1
+_SETTLE_SECONDS, _KILL_SECONDS = 0.5, 10.0
 _MAX_PROCESSES = 200
 _LARGEST_FILE = 4 << 30
 
@@ -65,26 +65,35 @@ def _memory(processes: list[psutil.Process]) -> int:
     return total
 
 
+def _others(main: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Returns the descendants but the main process, whose exit code only `main` may collect."""
+    return [process for process in _descendants() if process.pid != main.pid]
+
+
 def _end_all(main: subprocess.Popen[bytes], grace: float) -> int:
     """Asks all descendants to end, then kills those that do not; returns how many outlived the main process."""
-    asked = _descendants()
+    outlived = 0
     if main.poll() is not None:  # what ends together with the main process takes a moment
-        _, asked = psutil.wait_procs(asked, timeout=_SETTLE_SECONDS)
-    outlived = len(asked) if main.poll() is not None else 0
-    for process in asked:
-        with contextlib.suppress(psutil.Error):
+        _, alive = psutil.wait_procs(_others(main), timeout=_SETTLE_SECONDS)
+        outlived = len(alive)
+    others = _others(main)
+    for process in (main, *others):
+        with contextlib.suppress(psutil.Error, OSError):
             process.terminate()
-    psutil.wait_procs(asked, timeout=grace)
-    deadline = time.monotonic() + 10
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        main.wait(grace)
+    psutil.wait_procs(others, timeout=grace)
+    deadline = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < deadline:  # a process may start others while it is being killed
-        left = _descendants()
-        if not left:
+        left = _others(main)
+        if not left and main.poll() is not None:
             break
-        for process in left:
-            with contextlib.suppress(psutil.Error):
+        for process in (main, *left):
+            with contextlib.suppress(psutil.Error, OSError):
                 process.kill()
         psutil.wait_procs(left, timeout=0.2)
-    main.poll()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            main.wait(0.2)
     return outlived
 
 

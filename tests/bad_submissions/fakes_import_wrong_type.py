@@ -1,5 +1,5 @@
 """While imported it sends a reply with a number where a list belongs."""
-# check: imports
+# check: runs
 # level: FAIL
 
 import os

