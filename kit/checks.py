@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from kit import challenges, environment, files, run_checks, runner, static_checks
+from kit import challenges, environment, run_checks, runner, static_checks
 from kit.child import PROBED
 from kit.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
+from kit.contained_runs import record_carried_state, verdict_path
 from kit.outputs import predict_logits
 from kit.report import TIME_BUDGET
 from kit.submission import Method, Source, source_of
@@ -249,8 +250,7 @@ class _Examination:
             problem = run_checks.carried_state_problem(self.name) if carried else ""
             self.add("no_carried_state", problem, level="WARN")
         if not self.source.entry.endswith(".pickle"):
-            verdict = runner.verdict_path(self.source, self.worker.challenge)
-            files.write_json(verdict, {"carries_state": carried})
+            record_carried_state(verdict_path(self.source, self.worker.challenge), carried)
         return alone
 
     def _check_time(self, seconds: float) -> None:

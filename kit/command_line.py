@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from kit.runner import Containment
+    from kit.contained_runs import Containment
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
@@ -71,7 +71,7 @@ def check_sandbox(wanted: bool) -> None:
 
 def containment(sandboxed: bool, time_limit: float | None, memory_limit: float | None) -> Containment:
     """Returns how files are run, from the options."""
-    from kit.runner import Containment
+    from kit.contained_runs import Containment
 
     return Containment(time_limit, None if memory_limit is None else int(memory_limit * 2**30), sandboxed)
 

@@ -15,23 +15,22 @@ import os
 import queue
 import secrets
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import psutil
 
 from kit import files, sandbox
+from kit.channels import Output, Replies
+from kit.endings import explain, printable
 from kit.submission import Source
 from kit.types import BrokenSubmission
 from kit.weights import RefusedWeightsError, expected_like, largest_file, read_weights
@@ -39,8 +38,6 @@ from kit.weights import RefusedWeightsError, expected_like, largest_file, read_w
 START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
 _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
-_LARGEST_REPLY, _MOST_REPLIES = 1 << 20, 100
-_KEPT_OUTPUT = 64 * 1024
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
@@ -79,58 +76,6 @@ class Returned:
     weights: tuple[np.ndarray, ...]
     seconds: float
     said: Mapping[str, Any]
-
-
-class _Output:
-    """Reads what a process prints, keeps the beginning and the end of it, and counts the rest."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.num_bytes, self._head, self._tail = 0, b"", b""
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-output")
-        self._thread.start()
-
-    def _read(self, stream: IO[bytes]) -> None:
-        while chunk := os.read(stream.fileno(), 1 << 16):
-            self.num_bytes += len(chunk)
-            room = _KEPT_OUTPUT - len(self._head)
-            self._head += chunk[:room]
-            self._tail = (self._tail + chunk[room:])[-_KEPT_OUTPUT:] if len(chunk) > room else self._tail
-        stream.close()
-
-    def text(self) -> str:
-        left_out = self.num_bytes - len(self._head) - len(self._tail)
-        middle = f"\n... {left_out:,} bytes left out ...\n".encode() if left_out else b""
-        return (self._head + middle + self._tail).decode(errors="replace")
-
-    def finish(self) -> None:
-        self._thread.join(timeout=1)
-
-
-class _Replies:
-    """Reads lines of JSON with the time at which each came; a flood or a line that is none ends the reading."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.disturbed = False
-        self._queue: queue.Queue[tuple[float, dict[str, Any]] | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-replies")
-        self._thread.start()
-
-    def _read(self, stream: IO[bytes]) -> None:
-        with stream, contextlib.suppress(OSError):
-            while line := stream.readline(_LARGEST_REPLY):
-                try:
-                    reply = json.loads(line)
-                except (ValueError, RecursionError):
-                    reply = None
-                if not isinstance(reply, dict) or self._queue.qsize() > _MOST_REPLIES:
-                    self.disturbed = True
-                    break
-                self._queue.put((time.perf_counter(), reply))
-        self._queue.put(None)
-
-    def next(self, seconds: float) -> tuple[float, dict[str, Any]] | None:
-        """Returns the next reply; None at the end. Raises `queue.Empty` when none comes in time."""
-        return self._queue.get(timeout=seconds)
 
 
 class Contained:
@@ -228,7 +173,7 @@ class Contained:
             start_new_session=True,
         )
         assert self._process.stdout is not None and self._process.stderr is not None  # noqa: PT018 (pipes above)
-        self._output, self._replies = _Output(self._process.stderr), _Replies(self._process.stdout)
+        self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
         self._wait("started", START_SECONDS, "starting")
         self._wait("importing", START_SECONDS, "starting")
         _, said = self._wait("imported", IMPORT_SECONDS, "importing")
@@ -259,7 +204,7 @@ class Contained:
         except queue.Empty:
             self.close()
             if self.outcome.get("ended_for") == "memory":
-                raise self._broken({}, stage) from None
+                raise self._ending(stage, {}) from None
             what = "importing it" if stage == "importing" else "its call"
             check = "imports" if stage == "importing" else "time_budget"
             raise BrokenSubmission(
@@ -270,45 +215,16 @@ class Contained:
         if answer is not None and answer[1].get("kind") == kind:
             return answer
         self.close()
-        raise self._broken(answer[1] if answer else {}, stage)
+        raise self._ending(stage, answer[1] if answer else {})
 
-    def _broken(self, said: Mapping[str, Any], stage: str) -> BrokenSubmission:
-        """Finds out what went wrong from the process's last words, or from how it ended."""
-        name, limit = self.source.name, f"{self.limits.memory_bytes / 2**30:.1f} GiB"
-        at = f" at {printable(said['where'], 120)}" if said.get("where") else ""
-        error = f"{printable(said.get('error'), 80)}: {printable(said.get('text') or '', 400)}".rstrip(": ")
-        error = error if error.endswith(".") else f"{error}."
-        kind = said.get("kind")
-        if kind in ("import_failed", "raised") and said.get("error") in ("MemoryError", "ResourceExhaustedError"):
-            return BrokenSubmission("memory", _too_much_memory(name, limit, at))
-        if kind == "import_failed":
-            return BrokenSubmission(
-                "imports",
-                f"Importing '{name}' failed{at} with {error} Expected a file that only defines things. "
-                f"Run 'python {self.source.entry}' to see where it fails.",
-            )
-        if kind == "raised":
-            return BrokenSubmission(
-                "runs",
-                f"'{name}' failed{at} with {error} Expected unlearning(net, retain, forget, validation) to return the "
-                "unlearned model. Mend the function; --debug shows all that it printed.",
-            )
-        if kind == "no_model":
-            return BrokenSubmission("returns_model", _no_model(name, said))
-        if self.outcome.get("ended_for") == "memory":
-            return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
-        check = "imports" if stage == "importing" else "runs"
-        if self._replies.disturbed or kind is not None:
-            return BrokenSubmission(
-                check,
-                f"'{name}' wrote into the channel through which its process talks to the kit. Expected it to leave "
-                "file descriptors alone that it did not open. Use print, or open a file of your own.",
-            )
-        return BrokenSubmission(
-            check,
-            f"'{name}' ended its process while {stage} ({_ending(self.outcome)}). Expected it to leave the process "
-            "alone and, when it is called, to return the model. Look for os._exit, signals, too many processes, or a "
-            "library that crashes.",
+    def _ending(self, stage: str, said: Mapping[str, Any]) -> BrokenSubmission:
+        return explain(
+            self.source,
+            limit_bytes=self.limits.memory_bytes,
+            stage=stage,
+            said=said,
+            outcome=self.outcome,
+            disturbed=self._replies.disturbed,
         )
 
     def _read_weights(self) -> tuple[np.ndarray, ...]:
@@ -384,45 +300,3 @@ class Contained:
 def _number(value: object) -> float:
     """Returns a finite number for whatever a contained process says."""
     return float(value) if isinstance(value, float) and np.isfinite(value) else 0.0
-
-
-def printable(value: object, most: int) -> str:
-    """Returns what a contained process says as text that is safe to print: short, and without control characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value)[:most])
-
-
-def _too_much_memory(name: str, limit: str, at: str) -> str:
-    return (
-        f"'{name}' asked for more memory than the limit of {limit}{at}. Expected it to stay below. Work in batches, do "
-        "not keep a copy for each example, or raise --memory-limit."
-    )
-
-
-def _no_model(name: str, said: Mapping[str, Any]) -> str:
-    kind = printable(said.get("type"), 80)
-    if kind == "NoneType" and said.get("net_edited"):
-        return (
-            f"'{name}' returned nothing although it has changed 'net'. Expected the unlearned keras.Model. End the "
-            "function with 'return net'."
-        )
-    what = "nothing" if kind == "NoneType" else f"a {kind}"
-    hint = " (net.fit returns a History, not the model)" if kind == "History" else ""
-    return (
-        f"'{name}' returned {what}{hint}. Expected the unlearned keras.Model. End the function with 'return net', or "
-        "return the model that you built."
-    )
-
-
-def _ending(outcome: Mapping[str, Any]) -> str:
-    code = outcome.get("exit_code")
-    if outcome.get("ended_for") == "processes":
-        return "it started too many processes"
-    if outcome.get("ended_for") == "supervisor":
-        return "it killed the process that watches it"
-    if not isinstance(code, int):
-        return "no exit code"
-    number = -code if code < 0 else code - 128 if code > 128 else 0
-    with contextlib.suppress(ValueError):
-        if number:
-            return f"signal {signal.Signals(number).name}"
-    return f"exit code {code}"

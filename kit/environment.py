@@ -72,3 +72,11 @@ def _time_plain_keras(challenge: Challenge) -> float:
     with bar:
         net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, follow], shuffle=False, verbose=0)
     return time.perf_counter() - start
+
+
+def source_sha256() -> str:
+    """Digest of the code that makes models: editing it makes new populations, as it must."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(kit.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kit import environment, methods, runner, scorers
-from kit.runner import Containment
+from kit.contained_runs import Containment
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission import Method, method_name
 from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report

@@ -14,9 +14,9 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import environment, files, runner
+from kit.contained_runs import Containment
 from kit.evaluation import SCORE_VERSION
-from kit.runner import Containment
-from kit.submission import Method, method_name, source_of
+from kit.submission import Method, is_file, method_name, source_of
 from kit.types import Challenge, FailedRun, InputError
 from kit.weights import weights_to_bytes
 
@@ -91,7 +91,7 @@ def pack(
         "machine": environment.machine(),
     }
     growing = _GrowingZip(output, description)
-    contained = source if runner.is_file(method) else None
+    contained = source if is_file(method) else None
     with runner.weights_of_runs(method, worker, contained, containment) as weights_and_seconds:
         bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
         with bar:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from kit.contained import printable
+from kit.endings import printable
 from kit.report import TIME_BUDGET
 
 SLOW_IMPORT_SECONDS = 5.0
 WARN_OUTPUT, MAX_OUTPUT = 100_000, 10_000_000
 # How far above chance the accuracy must lie, in standard errors.
 _CHANCE_ERRORS = 3.0
+_LARGEST = 1e300
 
 
 def import_problem(entry: str, seconds: float) -> str:
@@ -50,7 +51,8 @@ def architecture_problem(name: str, said: Mapping[str, Any], outputs: np.ndarray
         said: what the contained process says of the model: `architecture`, `described`, `probe`.
         outputs: what its weights give in the original's architecture on the examples that `probe` was computed from.
     """
-    probe = [value for value in _items(said.get("probe"), 1000) if isinstance(value, int | float)]
+    numbers = [value for value in _items(said.get("probe"), 1000) if isinstance(value, int | float)]
+    probe = [float(value) if abs(value) < _LARGEST else np.inf for value in numbers]  # JSON has numbers without end
     ours = outputs.astype(np.float64).ravel()[: len(probe) or None]
     compared = np.isfinite(ours)  # whether logits are finite is a check of its own
     if said.get("architecture") is not True:
@@ -183,7 +185,7 @@ def time_problem(fact: str, ratio: float) -> str:
 
 def same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     """Returns whether two models have the same weights, to the bit."""
-    return all(map(np.array_equal, one, other))
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
 def _items(value: object, most: int) -> list[Any]:

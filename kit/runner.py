@@ -18,16 +18,14 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-import kit
 from kit import datasets, environment, files, methods, pretrained, static_checks, training
-from kit.contained import Contained, Inputs, Limits
+from kit.contained import Contained, Inputs
+from kit.contained_runs import ContainedRuns, Containment, limits_for, verdict_path
 from kit.outputs import compute_logits, load_logits, save_logits
-from kit.submission import Method, Source, load_method, method_name, read_source
+from kit.submission import Method, Source, is_file, load_method, method_name, read_source
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
 _LEFTOVER_SECONDS = 3600
-# What a file may take before it is ended, in retrainings (in plain Keras), and at least this many seconds.
-_LIMIT_RETRAININGS, _LIMIT_SECONDS = 10, 60
 
 
 @dataclass(frozen=True)
@@ -181,16 +179,6 @@ def unlearn(
     return Unlearned(returned, seconds, seed)
 
 
-def is_file(method: str | Path | Method) -> bool:
-    """Returns whether a method is given by the path of a file, rather than by a name or as a function."""
-    return not callable(method) and str(method) not in methods.names()
-
-
-def limits_for(challenge: Challenge) -> Limits:
-    """Returns what a contained run may take by default: far more than the budget, to end what never would."""
-    return Limits(seconds=_LIMIT_SECONDS + _LIMIT_RETRAININGS * environment.reference_seconds(challenge))
-
-
 def _where(error: BaseException) -> str:
     """Names the innermost line outside installed libraries, the one that its author can change."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
@@ -259,20 +247,6 @@ def run_population(
     return Outputs(name, logits, labels, np.array([run[1] for run in runs]), np.array([run[2] for run in runs]))
 
 
-@dataclass(frozen=True)
-class Containment:
-    """How a file is run: seconds of a call and bytes of memory (where None, `limits_for(challenge)`), and a sandbox."""
-
-    seconds: float | None = None
-    memory_bytes: int | None = None
-    sandboxed: bool = False
-
-    def limits(self, challenge: Challenge) -> Limits:
-        """Returns the limits on a challenge."""
-        limits = limits_for(challenge)
-        return Limits(self.seconds or limits.seconds, self.memory_bytes or limits.memory_bytes)
-
-
 RunOnce = Callable[[int], tuple[Sequence[np.ndarray], float]]
 
 
@@ -293,59 +267,10 @@ def weights_of_runs(
     containment = containment or Containment()
     limits = containment.limits(worker.challenge)
     inputs = worker.inputs(method_name(method))
-    runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), source, worker)
+    verdict = verdict_path(source, worker.challenge)
+    runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), verdict)
     with contextlib.closing(runs):
         yield runs.run
-
-
-class ContainedRuns:
-    """Runs a file for many seeds: in one process where no state is carried from run to run, else in one a seed.
-
-    Where `kit validate` has not found out which, the second run is made twice, once more in a fresh process.
-    """
-
-    def __init__(self, start: Callable[[], Contained], source: Source, worker: Worker) -> None:
-        """Starts nothing yet; `start` makes a contained process that is entered here."""
-        self._start, self._runs = start, 0
-        self._verdict = verdict_path(source, worker.challenge)
-        self._current: Contained | None = None
-
-    def run(self, seed: int) -> tuple[Sequence[np.ndarray], float]:
-        """Returns the weights and the seconds of the run with `seed`."""
-        carries = carries_state(self._verdict) if self._runs else False
-        self._runs += 1
-        if carries is True:
-            self.close()
-        if self._current is None:
-            self._current = self._start().__enter__()
-        returned = self._current.run(seed)
-        if carries is None:
-            with self._start() as fresh:
-                alone = fresh.run(seed)
-            same = all(map(np.array_equal, returned.weights, alone.weights))
-            files.write_json(self._verdict, {"carries_state": not same})
-            returned = alone
-        return returned.weights, returned.seconds
-
-    def close(self) -> None:
-        """Ends the process."""
-        if self._current is not None:
-            self._current.close()
-            self._current = None
-
-
-def verdict_path(source: Source, challenge: Challenge) -> Path:
-    """Returns where it is recorded whether a submission carries state from run to run on a challenge."""
-    described = json.dumps([source.sha256, pretrained.fingerprint(challenge), _source_sha256(), environment.versions()])
-    return files.cache_folder() / "validated" / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.json"
-
-
-def carries_state(verdict: Path) -> bool | None:
-    """Returns what was found, or None where nobody looked."""
-    try:
-        return bool(json.loads(verdict.read_text())["carries_state"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
@@ -375,17 +300,9 @@ def population_folder(
         pretrained.fingerprint(challenge),
         worker.original.sha256,
         challenge.split.sha256,
-        _source_sha256(),
+        environment.source_sha256(),
         environment.versions(),
         environment.machine(),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return root / challenge.name / f"{name}-{digest[:12]}"
-
-
-def _source_sha256() -> str:
-    """Digest of the code that makes models: editing it makes new populations, as it must."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(kit.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import textwrap
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ PARAMETERS = ("net", "retain", "forget", "validation")
 _CONTRACT = "Expected 'def unlearning(net, retain, forget, validation):' at the top level."
 # Names by which a submission could reach the evaluation's data, or results of retraining.
 _FORBIDDEN_MODULES = (
-    "sklearn.datasets", "keras.datasets", "tensorflow.keras.datasets", "torchvision.datasets",
+    "sklearn.datasets", "keras.datasets", "tensorflow.keras.datasets", "tf.keras.datasets", "torchvision.datasets",
     "kit.challenges", "kit.datasets", "kit.pretrained", "kit.evaluation", "kit.runner", "kit.scorers", "kit.outputs",
     "kit.contained", "kit.report",
 )  # fmt: skip
@@ -38,7 +39,8 @@ _FORBIDDEN_TEXTS = (
 def text_of(method: Method | Source) -> str | None:
     """Returns the source text of a submission, or None for a function whose source is not to be had."""
     if isinstance(method, Source):
-        return method.files[method.entry].decode(errors="replace")
+        content = method.files[method.entry]
+        return content.decode(errors="replace") if encoding_problem(content) else importlib.util.decode_source(content)
     try:
         return textwrap.dedent(inspect.getsource(method))
     except (OSError, TypeError):
@@ -59,6 +61,13 @@ def require(source: Source) -> None:
         problem = check(text)
         if problem:
             raise BrokenSubmission(name, f"'{source.entry}': {problem}")
+
+
+def _parse(text: str) -> ast.Module:
+    """Parses without a word about invalid escapes and the like: Python will say that when it imports the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def encoding_problem(content: bytes) -> str:
@@ -83,13 +92,14 @@ def parse_problem(text: str) -> str:
         'Line 1 is not Python: invalid synta'
     """
     try:
-        ast.parse(text)
+        _parse(text)
     except SyntaxError as error:
         if error.lineno is None:
             return f"The file is not Python: {error.msg}. Expected a Python file. Save it as plain UTF-8 text."
         return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Look there and just above."
     except (ValueError, RecursionError, MemoryError) as error:
-        return f"The file is not Python: {error}. Expected a Python file. Save it as plain UTF-8 text."
+        reason = str(error) or f"{type(error).__name__}, it is nested too deeply"
+        return f"The file is not Python: {reason}. Expected a Python file. Write shorter expressions."
     return ""
 
 
@@ -100,28 +110,45 @@ def definition_problem(text: str) -> str:
         >>> definition_problem("unlearning = lambda net, retain, forget, validation: net")[:38]
         "'unlearning' is a variable, not a 'def"
     """
-    found = _top_level(ast.parse(text))
+    tree = _parse(text)
+    found = _top_level(tree)
     if isinstance(found, ast.FunctionDef):
         return ""
-    kinds = {ast.AsyncFunctionDef: "an 'async def'", ast.ClassDef: "a class", ast.Assign: "a variable"}
     if found is not None:
-        return f"'unlearning' is {kinds[type(found)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
-    nested = [node for node in ast.walk(ast.parse(text)) if getattr(node, "name", "") == "unlearning"]
+        return f"'unlearning' is {_KINDS[type(found)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nested = [node for node in ast.walk(tree) if isinstance(node, kinds) and node.name == "unlearning"]
     if nested:
-        return f"'unlearning' is defined inside another block (line {nested[0].lineno}). {_CONTRACT} Move it out."  # type: ignore[attr-defined]
-    functions = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+        return f"'unlearning' is defined inside another block (line {nested[0].lineno}). {_CONTRACT} Move it out."
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     hint = f" Rename '{functions[0]}'." if len(functions) == 1 else " 'kit new FILE' writes a file to start from."
     return f"No function 'unlearning' is defined. {_CONTRACT}{hint}"
 
 
+_KINDS: dict[type[ast.stmt], str] = {
+    ast.AsyncFunctionDef: "an 'async def'",
+    ast.ClassDef: "a class",
+    ast.Assign: "a variable",
+    ast.AnnAssign: "a variable",
+    ast.Import: "imported",
+    ast.ImportFrom: "imported",
+    ast.Delete: "deleted again",
+}
+
+
 def _top_level(tree: ast.Module) -> ast.stmt | None:
+    """Returns the last statement at the top level that gives 'unlearning' a meaning."""
     found: ast.stmt | None = None
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == "unlearning":
-            found = node
-        elif isinstance(node, ast.Assign):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            found = node if "unlearning" in names else found
+        names: list[str] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in node.names]
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Delete):
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        found = node if "unlearning" in names else found
     return found
 
 
@@ -133,7 +160,7 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
         'Its parameters are model, retai'
     """
     if isinstance(method, str):
-        found = _top_level(ast.parse(method))
+        found = _top_level(_parse(method))
         assert isinstance(found, ast.FunctionDef)
         arguments = found.args
         positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
@@ -144,7 +171,10 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
             if default is None
         ]
     else:
-        parameters = list(inspect.signature(method).parameters.values())
+        try:
+            parameters = list(inspect.signature(method).parameters.values())
+        except (ValueError, TypeError):
+            return f"{method!r} has no signature. Expected a function with the four parameters. Pass a 'def' of yours."
         kinds = inspect.Parameter
         positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
@@ -176,27 +206,47 @@ def evaluation_data_problem(text: str) -> str:
         >>> evaluation_data_problem("from sklearn.datasets import load_digits")[:40]
         "Line 1 uses 'sklearn.datasets', which ca"
     """
-    tree = ast.parse(text)
-    docstrings = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
+    tree = _parse(text)
+    texts = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
     for node in ast.walk(tree):
-        used = ""
-        if isinstance(node, ast.Import):
-            used = next((alias.name for alias in node.names if _is_forbidden(alias.name)), "")
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            used = next((name for name in names if _is_forbidden(name)), "")
-            used = used or next((alias.name for alias in node.names if alias.name in _FORBIDDEN_NAMES), "")
-        elif isinstance(node, ast.Attribute):
-            used = node.attr if node.attr in _FORBIDDEN_NAMES else ""
-            used = used or (ast.unparse(node) if _is_forbidden(ast.unparse(node)) else "")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            used = next((part for part in _FORBIDDEN_TEXTS if part in node.value), "")
+        is_docstring = isinstance(node, ast.Constant) and id(node) in texts
+        used = "" if is_docstring else _forbidden_in(node)
         if used:
             return (
                 f"Line {node.lineno} uses '{used}', which can lead to test data or retrained models. Expected a "  # type: ignore[attr-defined]
                 "function that works with its four arguments (RULES.md). Remove it; if it is innocent, tell the host."
             )
     return ""
+
+
+def _forbidden_in(node: ast.AST) -> str:
+    """Returns the forbidden module, name or text that a node of the syntax tree uses, or ""."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        names += [alias.name for alias in node.names]
+    elif isinstance(node, ast.Attribute):
+        names = [node.attr, _dotted(node)]
+    elif isinstance(node, ast.Name):
+        names = [node.id]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        value = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
+        names = [value]
+        text = "runs/" if value.startswith("runs/") else next((part for part in _FORBIDDEN_TEXTS if part in value), "")
+        if text:
+            return text
+    return next((name for name in names if name in _FORBIDDEN_NAMES or _is_forbidden(name)), "")
+
+
+def _dotted(node: ast.expr) -> str:
+    """Returns `a.b.c` for such an expression, and nothing for any other."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def _is_forbidden(name: str) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import hashlib
 import importlib.util
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from kit import methods
@@ -18,6 +21,11 @@ from kit.types import InputError
 
 Method = Callable[..., Any]
 ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
+
+
+def is_file(method: str | Path | Method) -> bool:
+    """Returns whether a method is given by the path of a file, rather than by a name or as a function."""
+    return not callable(method) and str(method) not in methods.names()
 
 
 def load_method(identifier: str | Path | Method) -> Method:
@@ -87,7 +95,7 @@ class Source:
     @property
     def sha256(self) -> str:
         """Hex digest of all files and their names."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{self.entry} ".encode())
         for name, content in sorted(self.files.items()):
             digest.update(f"{name} {len(content)} ".encode() + content)
         return digest.hexdigest()
@@ -134,20 +142,27 @@ def source_of_function(function: Method) -> Source:
     """Returns a function as bytes for another process, with what it refers to: made by this process, run only there.
 
     Raises:
-        InputError: it refers to something that cannot be copied, such as an open file or a model.
+        InputError: it refers to something that cannot be copied, such as a lock or a file that it writes to.
+
+    A function whose module imports other modules of the user's, which are not installed, cannot find them there.
     """
     import cloudpickle
 
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
-    file = getattr(module, "__file__", None) or ""
-    by_value = module is not None and module.__name__ != "__main__" and "site-packages" not in file
-    if by_value:  # a module of the user's that the other process might not find
+    inner = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    module = sys.modules.get(getattr(inner, "__module__", None) or "")
+    by_value = (
+        module is not None and _is_users(module) and module.__name__ not in cloudpickle.list_registry_pickle_by_value()
+    )
+    if by_value:  # a module that the other process might not find
         cloudpickle.register_pickle_by_value(module)
     try:
         content = cloudpickle.dumps(function)
     except Exception as error:  # whatever an object raises that does not want to be copied
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"'{method_name(function)}' cannot be handed to another process ({str(error).splitlines()[0]}). Expected a "
+            f"'{method_name(function)}' cannot be handed to another process ({reason}). Expected a "
             "function that uses its arguments, modules and plain values. Build models inside the function."
         ) from error
     finally:
@@ -156,10 +171,19 @@ def source_of_function(function: Method) -> Source:
     return Source(method_name(function), "function.pickle", {"function.pickle": content})
 
 
+def _is_users(module: ModuleType) -> bool:
+    """Returns whether a module is neither installed, nor Python's own, nor the session itself."""
+    top = module.__name__.partition(".")[0]
+    installed = "site-packages" in (getattr(module, "__file__", None) or "")
+    return top != "__main__" and top not in sys.stdlib_module_names and not installed
+
+
 def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
     """Returns the files in `folder` that a module imports: modules, or all of a package."""
     try:
-        tree = ast.parse(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the user's text, which is not ours to judge here
+            tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # the import will say so
     names: list[tuple[Path, str]] = []
@@ -172,10 +196,12 @@ def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
     paths: list[Path] = []
     for start, name in names:
         first = start / name.partition(".")[0]
-        if (folder / first.with_suffix(".py")).is_file():
-            paths.append(first.with_suffix(".py"))
-        elif name and (folder / first / "__init__.py").is_file():
-            paths += [file.relative_to(folder) for file in sorted((folder / first).rglob("*.py"))]
+        package = sorted((folder / first).rglob("*.py")) if name and (folder / first).is_dir() else []
+        module = first.with_suffix(".py") if name else first
+        if (folder / first / "__init__.py") in package or not (folder / module).is_file():
+            paths += [file.relative_to(folder) for file in package]  # with or without an __init__.py
+        else:
+            paths.append(module)
     return paths
 
 

@@ -1,0 +1,70 @@
+"""What comes out of a contained process: text that is kept at both ends, and replies that may be forged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import threading
+import time
+from typing import IO, Any
+
+_KEPT_OUTPUT = 64 * 1024
+_LARGEST_REPLY, _MOST_REPLIES = 1 << 20, 100
+
+
+class Output:
+    """Reads what a process prints, keeps the beginning and the end of it, and counts the rest."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Begins to read in a thread of its own."""
+        self.num_bytes, self._head, self._tail = 0, b"", b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-output")
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        while chunk := os.read(stream.fileno(), 1 << 16):
+            self.num_bytes += len(chunk)
+            room = _KEPT_OUTPUT - len(self._head)
+            self._head += chunk[:room]
+            self._tail = (self._tail + chunk[room:])[-_KEPT_OUTPUT:] if len(chunk) > room else self._tail
+        stream.close()
+
+    def text(self) -> str:
+        """Returns what is kept."""
+        left_out = self.num_bytes - len(self._head) - len(self._tail)
+        middle = f"\n... {left_out:,} bytes left out ...\n".encode() if left_out else b""
+        return (self._head + middle + self._tail).decode(errors="replace")
+
+    def finish(self) -> None:
+        """Waits for the end of what the process printed."""
+        self._thread.join(timeout=1)
+
+
+class Replies:
+    """Reads lines of JSON with the time at which each came; a flood or a line that is none ends the reading."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Begins to read in a thread of its own; `disturbed` tells whether something came that is no reply."""
+        self.disturbed = False
+        self._queue: queue.Queue[tuple[float, dict[str, Any]] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-replies")
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream, contextlib.suppress(OSError):
+            while line := stream.readline(_LARGEST_REPLY):
+                try:
+                    reply = json.loads(line)
+                except (ValueError, RecursionError):
+                    reply = None
+                if not isinstance(reply, dict) or self._queue.qsize() > _MOST_REPLIES:
+                    self.disturbed = True
+                    break
+                self._queue.put((time.perf_counter(), reply))
+        self._queue.put(None)
+
+    def next(self, seconds: float) -> tuple[float, dict[str, Any]] | None:
+        """Returns the next reply; None at the end. Raises `queue.Empty` when none comes in time."""
+        return self._queue.get(timeout=seconds)
