@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import runner
+from kit.endings import printable
 from kit.evaluation import SCORE_VERSION
 from kit.pack import MANIFEST, checkpoint_name
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 from kit.weights import Expected, expected_like, largest_file, read_weights
 
-_LARGEST_MANIFEST = 1 << 20
+_LARGEST_MANIFEST, _LONGEST_MESSAGE, _MOST_SECONDS = 1 << 20, 700, 1e9
 _FIELDS = {
     "kit": str, "score_version": str, "challenge": str, "method": str, "method_sha256": str, "split": str,
     "split_seed": int, "split_sha256": str, "data_sha256": str, "original_sha256": str, "seed": int,
@@ -81,12 +83,12 @@ def check_pack(
         InputError: there is no such file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
         raise InputError(f"There is no file '{path}'. Expected a zip that 'kit pack' wrote. Check the path.")
     checks: list[PackCheck] = []
 
     def passed(name: str, message: str, status: str = "PASS") -> None:
-        checks.append(PackCheck(name, status, message))
+        checks.append(PackCheck(name, status, printable(message, _LONGEST_MESSAGE)))
         if announce is not None:
             announce(checks[-1])
 
@@ -178,8 +180,9 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
 
 def _sound_lists(manifest: dict[str, Any]) -> bool:
     seeds, seconds, count = manifest["seeds"], manifest["seconds"], manifest["num_models"]
-    numbers = all(isinstance(value, int | float) and 0 <= value < float("inf") for value in seconds)
-    return numbers and all(isinstance(value, int) for value in seeds) and len(seeds) == len(seconds) == count > 0
+    sound = all(isinstance(value, int | float) and 0 <= value < _MOST_SECONDS for value in seconds)
+    sound = sound and all(isinstance(value, int) and 0 <= value < 2**32 for value in seeds) and manifest["seed"] >= 0
+    return sound and len(seeds) == len(seconds) == count > 0
 
 
 def _check_names(archive: zipfile.ZipFile, manifest: dict[str, Any], num_models: int | None) -> int:
@@ -204,7 +207,7 @@ def _read_models(
     archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: runner.Worker
 ) -> tuple[Outputs, int]:
     """Returns the outputs of all models, read one at a time, and how many models differ."""
-    original, name = worker.original.weights, str(manifest["method"])
+    original, name = worker.original.weights, printable(manifest["method"], 80)
     half = manifest["dtype"] == "float16"
     expected: Sequence[Expected] = expected_like(original)
     if half:
@@ -219,7 +222,9 @@ def _read_models(
             restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
             runs.append(worker.logits(restored, f"{name}, {entry}"))
         except (ValueError, FailedRun) as error:
-            raise _Refused("checkpoints", f"'{entry}': {error}. Expected weights like the original's.") from error
+            raise _Refused(
+                "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."
+            ) from error
     logits = {part: np.stack([run[part] for run in runs]) for part in PARTS}
     labels = {part: challenge.labels(part) for part in PARTS}
     seconds, seeds = np.array(manifest["seconds"], float), np.array(manifest["seeds"], np.int64)

@@ -123,7 +123,8 @@ def evaluate_all(
             announce(f"{name} FAILED")
             failures[name] = failure
         if name == "original":
-            outputs |= {f"{one.method} (packed)" if one.method in named else one.method: one for one in given}
+            taken = {*named, "original", "retrain"}
+            outputs |= {f"{one.method} (packed)" if one.method in taken else one.method: one for one in given}
     announce("scoring")
     retrained = outputs["retrain"]
     reports = []

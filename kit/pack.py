@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ def pack(
         InputError: what lies in `output` + `.partial` is of another method, challenge or kind.
     """
     output, name = Path(output), method_name(method)
+    if num_models < 1 or output.is_dir():
+        what = f"'{output}', which is a folder" if output.is_dir() else f"'{output}'"
+        raise InputError(
+            f"{num_models} models cannot be packed into {what}. Expected one model or more and the name of a zip. Try "
+            "num_models=512, output='submission.zip'."
+        )
     worker = worker or runner.Worker(challenge)
     source = source_of(method)
     description = {
@@ -98,10 +105,28 @@ def pack(
             for number in range(len(growing), num_models):
                 one_seed = runner.run_seed(seed, name, number)
                 weights, seconds = weights_and_seconds(one_seed)
-                stored = [_halved(array, name) if half else np.asarray(array) for array in weights]
+                sound = _like_original(weights, worker.original.weights, name)
+                stored = [_halved(array, name) if half else array for array in sound]
                 growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, seconds)
                 bar.update()
     return growing.finish(num_models)
+
+
+def _like_original(weights: Sequence[np.ndarray], original: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+    """Returns the weights in the original's dtypes; those of another architecture or not finite cannot be scored."""
+    arrays = [np.asarray(array) for array in weights]
+    if [array.shape for array in arrays] != [array.shape for array in original]:
+        raise FailedRun(
+            f"The model that '{name}' returned has weights of other shapes than the original's. Expected the "
+            "architecture of 'net'. Return 'net', or a model built like it."
+        )
+    arrays = [array.astype(like.dtype) for array, like in zip(arrays, original, strict=True)]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise FailedRun(
+            f"The model that '{name}' returned has NaN or infinite weights. Expected finite ones. Lower the method's "
+            "learning rate, or clip its gradients."
+        )
+    return arrays
 
 
 def _halved(array: np.ndarray, name: str) -> np.ndarray:
@@ -134,6 +159,7 @@ class _GrowingZip:
             self._resume()
         else:
             output.parent.mkdir(parents=True, exist_ok=True)
+            self._journal.unlink(missing_ok=True)  # first: a journal alone would be believed the next time
             self._partial.unlink(missing_ok=True)
 
     def __len__(self) -> int:
@@ -144,7 +170,7 @@ class _GrowingZip:
             kept = json.loads(self._journal.read_text())
             start, directory = int(kept["start"]), base64.b64decode(kept["directory"])
             seeds, seconds, description = list(kept["seeds"]), list(kept["seconds"]), kept["description"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"'{self._journal}' cannot be read ({type(error).__name__}). Expected what an interrupted 'kit pack' "
                 f"left there. Delete it and '{self._partial}' to begin anew."
@@ -155,6 +181,11 @@ class _GrowingZip:
                 f"'{self._partial}' holds {len(seeds)} models of another {' and '.join(changed)}. Expected the method, "
                 "challenge and options with which it was begun. Repeat the first command, choose another --output, or "
                 f"delete it and '{self._journal}'."
+            )
+        if self._partial.stat().st_size < start:
+            raise InputError(
+                f"'{self._partial}' has {self._partial.stat().st_size:,} bytes where {start:,} were written. Expected "
+                f"the file as it was left. Restore it, or delete it and '{self._journal}' to begin anew."
             )
         with self._partial.open("r+b") as stream:
             stream.seek(start)
@@ -202,6 +233,8 @@ class _GrowingZip:
         self._write(MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
         os.replace(self._partial, self._output)
         self._journal.unlink()
+        for leftover in self._output.parent.glob(f".{self._journal.name}.*"):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
         return Packed(self._output, num_models, self._output.stat().st_size, float(sum(self._seconds)))
 
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from kit import methods
@@ -91,10 +91,13 @@ class Source:
     name: str
     entry: str
     files: Mapping[str, bytes]
+    function_sha256: str = ""
 
     @property
     def sha256(self) -> str:
-        """Hex digest of all files and their names."""
+        """Hex digest of all files and their names; of a function, that of its code."""
+        if self.function_sha256:
+            return self.function_sha256
         digest = hashlib.sha256(f"{self.entry} ".encode())
         for name, content in sorted(self.files.items()):
             digest.update(f"{name} {len(content)} ".encode() + content)
@@ -168,7 +171,27 @@ def source_of_function(function: Method) -> Source:
     finally:
         if by_value:
             cloudpickle.unregister_pickle_by_value(module)
-    return Source(method_name(function), "function.pickle", {"function.pickle": content})
+    return Source(method_name(function), "function.pickle", {"function.pickle": content}, _code_sha256(inner))
+
+
+def _code_sha256(function: Method) -> str:
+    """Hex digest of a function's code, defaults and plain closed-over values, but not of where it was defined.
+
+    Its pickle names the notebook's cell and line: it would differ after each restart of the session.
+    """
+    plain = (bool, int, float, str, bytes, tuple, list, dict, type(None))
+
+    def described(code: CodeType) -> list[Any]:
+        constants = [described(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+        return [code.co_code.hex(), code.co_names, code.co_varnames, constants]
+
+    code = getattr(function, "__code__", None)
+    if code is None:  # an object with __call__
+        return hashlib.sha256(repr(type(function)).encode()).hexdigest()
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [repr(value) for value in cells if isinstance(value, plain)]
+    defaults = [repr(function.__defaults__), repr(sorted((function.__kwdefaults__ or {}).items()))]
+    return hashlib.sha256(repr([described(code), values, defaults]).encode()).hexdigest()
 
 
 def _is_users(module: ModuleType) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -146,7 +147,7 @@ def check_pack(
     """Check a pack and score its models."""
     from rich.console import Console
 
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InputError(f"There is no file '{file}'. Expected a zip that 'kit pack' wrote. Check the path.")
     command_line.require_writable(out)
     console = Console(stderr=str(json_file) == "-", highlight=False)

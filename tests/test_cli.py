@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import re
@@ -23,9 +22,9 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+from cli_helpers import Result, call, one_paragraph
 
 import kit
-from kit import __main__ as command_line
 from kit import challenges, contained, evaluation, files, methods, pretrained, scorers
 from kit.types import Arrays, Recipe
 
@@ -34,36 +33,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 NUMBER = re.compile(r"[+-]?\d\.\d{3}|-")
 GOOD_METHOD = "def unlearning(net, retain, forget, validation):\n    return net\n"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command leaves: its exit code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Strings(io.StringIO):
-    """A text stream in memory that also has a name and an encoding, as a terminal's has."""
-
-    encoding = "utf-8"
-
-
-def call(*arguments: str | Path) -> Result:
-    """Runs the command line in this process, as `kit ARGUMENTS` would."""
-    out, err, argv = Strings(), Strings(), sys.argv
-    sys.argv = ["kit", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            command_line.main()
-        code: Any = 0
-    except SystemExit as error:
-        code = error.code
-    finally:
-        sys.argv = argv
-    return Result({None: 0}.get(code, code), out.getvalue(), err.getvalue())
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -94,17 +63,6 @@ def contents(*folders: Path) -> dict[str, tuple[int, str]]:
             whole = path.is_file()
             found[str(path)] = (path.stat().st_mtime_ns, files.sha256_of(path)) if whole else (0, "")
     return found
-
-
-def one_paragraph(result: Result, code: int = 2) -> str:
-    """Checks that an error is one paragraph, without a traceback and without output; returns it on one line."""
-    assert result.code == code, result.err
-    assert result.out == ""
-    error = result.err[result.err.index("Error: ") :].strip()
-    assert "Traceback" not in result.err
-    assert 'File "' not in result.err
-    assert "\n" not in error
-    return error
 
 
 def usage_error(result: Result) -> str:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import kit
-from kit import contained, environment, files, runner, sandbox, submission
+from kit import contained_runs, endings, environment, files, runner, sandbox, submission
 from kit.contained import Contained, Limits
 from kit.types import BrokenSubmission, Challenge, InputError
 
@@ -241,7 +241,7 @@ def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path
     [("plain", "plain"), ("\x1b[31mred\x1b[0m\nnext", "?[31mred?[0m?next"), (12, "12"), ("long" * 100, "longlonglo")],
 )
 def test_what_a_process_says_is_safe_to_print(said: object, text: str) -> None:
-    assert contained.printable(said, 10 if said == "long" * 100 else 100) == text
+    assert endings.printable(said, 10 if said == "long" * 100 else 100) == text
 
 
 def test_the_output_is_kept_at_both_ends_and_counted(start: Callable[..., Contained]) -> None:
@@ -272,6 +272,7 @@ def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return begun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "expected"), [(SOUND, 2), (CARRIES, 4)], ids=["no carried state", "carried state"])
 def test_a_population_keeps_its_process_only_where_no_state_is_carried(
     text: str, expected: int, starts: list[str], small_challenge: Challenge, tmp_path: Path
@@ -306,6 +307,7 @@ def test_finished_runs_of_a_file_are_found_again_until_it_changes(
     assert not np.array_equal(first.logits["test"], other.logits["test"])
 
 
+@pytest.mark.slow
 def test_one_broken_file_does_not_lose_the_others(small_challenge: Challenge, tmp_path: Path) -> None:
     (tmp_path / "sound.py").write_text(SOUND)
     (tmp_path / "broken.py").write_text(SOUND.replace("return net", "raise RuntimeError('out of luck')"))
@@ -350,10 +352,10 @@ def test_the_verdict_on_carried_state_belongs_to_this_source(small_challenge: Ch
     for text in (SOUND, CARRIES):
         (tmp_path / "mine.py").write_text(text)
         sources.append(submission.read_source(tmp_path / "mine.py"))
-    paths = [runner.verdict_path(source, small_challenge) for source in sources]
+    paths = [contained_runs.verdict_path(source, small_challenge) for source in sources]
     assert len(set(paths)) == 2
-    assert runner.carries_state(paths[0]) is None
+    assert contained_runs.carries_state(paths[0]) is None
     files.write_json(paths[0], {"carries_state": True})
-    assert runner.carries_state(paths[0]) is True
+    assert contained_runs.carries_state(paths[0]) is True
     paths[0].write_text("{")
-    assert runner.carries_state(paths[0]) is None
+    assert contained_runs.carries_state(paths[0]) is None

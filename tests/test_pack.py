@@ -166,7 +166,7 @@ def test_a_pack_holds_the_models_of_a_population(
 ) -> None:
     outputs = runner.run_population(method, small_challenge, num_models=2, seed=seed, worker=worker)
     packed = packs(tmp_path / "pack.zip", 2, method=method, seed=seed)
-    checked = checking.check_pack(packed.path, small_challenge, num_models=2)
+    checked = checking.check_pack(packed.path, small_challenge, num_models=2, worker=None if seed else worker)
     assert [(check.name, check.status) for check in checked.checks] == [(name, "PASS") for name in CHECKS]
     assert checked.sound
     assert checked.seed == seed
@@ -213,12 +213,21 @@ def test_weights_beyond_float16_are_refused_and_what_there_is_stays(
     assert_same_pack(path, packs(tmp_path.with_name("undisturbed") / "pack.zip", 2, half=True).path)
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Retrained models are made once."""
+    return tmp_path_factory.mktemp("runs")
+
+
 # Keras's LearningRateScheduler hands NumPy a variable without the keyword that NumPy 2.4 asks for.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_pack_scores_what_its_method_scores(small_challenge: Challenge, worker: runner.Worker, three: Path) -> None:
+def test_a_pack_scores_what_its_method_scores(
+    small_challenge: Challenge, worker: runner.Worker, three: Path, runs: Path
+) -> None:
     outputs = checking.check_pack(three, small_challenge, worker=worker).outputs
     assert outputs is not None
-    result = evaluation.evaluate_all([noisy], small_challenge, num_models=3, given=[outputs])
+    outputs = outputs.select(slice(2))
+    result = evaluation.evaluate_all([noisy], small_challenge, num_models=2, root=runs, given=[outputs])
     assert [report.method for report in result.reports][0::3] == ["original", "retrain"]
     rows = {report.method: report for report in result.reports}
     assert len(rows) == 4
@@ -236,12 +245,12 @@ def test_a_pack_scores_what_its_method_scores(small_challenge: Challenge, worker
 # BUG: the row 'original' is that of the pack, and a pack of 'retrain' does not appear at all.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
-    small_challenge: Challenge, worker: runner.Worker, three: Path
+    small_challenge: Challenge, worker: runner.Worker, three: Path, runs: Path
 ) -> None:
     outputs = checking.check_pack(three, small_challenge, worker=worker).outputs
     assert outputs is not None
-    forged = [replace(outputs.select(slice(1)), method=name) for name in ("original", "retrain")]
-    result = evaluation.evaluate_all([], small_challenge, num_models=1, given=forged)
+    forged = [replace(outputs.select(slice(2)), method=name) for name in ("original", "retrain")]
+    result = evaluation.evaluate_all([], small_challenge, num_models=2, root=runs, given=forged)
     names = [report.method for report in result.reports]
     assert names == ["original", "original (packed)", "retrain (packed)", "retrain"]
     original = worker.logits(worker.original.weights, "original")["test"]
@@ -286,6 +295,15 @@ def test_the_output_folder_is_made(packs: Packs, three: Path, tmp_path: Path) ->
     path = tmp_path / "not" / "there" / "pack.zip"
     assert packs(str(path), 3).path == path
     assert_same_pack(path, three)
+
+
+# BUG: IsADirectoryError from os.replace, after all models were run (`kit pack` itself looks before).
+def test_a_folder_as_output_is_refused_before_any_run(
+    packs: Packs, hook: dict[str, Any], refused: Refused, tmp_path: Path
+) -> None:
+    (tmp_path / "pack.zip").mkdir()
+    refused(lambda: packs(tmp_path / "pack.zip", 1), "is a folder")
+    assert hook["seeds"] == []
 
 
 def test_a_pack_that_is_there_is_replaced_only_by_a_finished_one(
@@ -347,8 +365,7 @@ def test_a_model_of_another_precision_is_packed_like_a_population_takes_it(
 # Going on
 
 
-@pytest.mark.parametrize("done", [0, 1, 2])
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("done", "half"), [(0, False), (1, False), (2, False), (2, True)])
 def test_an_interrupted_pack_goes_on_where_it_stopped(
     packs: Packs, hook: dict[str, Any], three: Path, done: int, half: bool, tmp_path: Path
 ) -> None:
@@ -401,8 +418,10 @@ def test_a_failed_run_loses_nothing(packs: Packs, hook: dict[str, Any], three: P
     assert_same_pack(tmp_path / "pack.zip", three)
 
 
-@pytest.mark.parametrize(("where", "name"), [(files, "write_json"), (os, "replace"), (Path, "unlink")])
-@pytest.mark.parametrize("call", range(4))
+@pytest.mark.parametrize(
+    ("where", "name", "call"),
+    [(files, "write_json", 1), (os, "replace", 0), (os, "replace", 3)] + [(Path, "unlink", call) for call in range(3)],
+)
 def test_ctrl_c_at_a_bad_moment(
     packs: Packs, monkeypatch: pytest.MonkeyPatch, three: Path, where: Any, name: str, call: int, tmp_path: Path
 ) -> None:
@@ -703,6 +722,24 @@ def test_a_function_of_a_notebook_goes_on_after_a_restart(packs: Packs, hook: di
     assert hook["seeds"] == population_seeds(2, "unlearning")
 
 
+LOG: list[float] = []
+
+
+def logs(net: Net, retain: Any, forget: Any, validation: Any) -> Net:
+    LOG.append(float(net.get_weights()[0].mean()))
+    return noisy(net, retain, forget, validation)
+
+
+# BUG: the values of what a function refers to are a part of method_sha256: refused, and with it every method that
+# logs, counts or caches anything.
+def test_a_function_that_keeps_a_log_goes_on(packs: Packs, hook: dict[str, Any], tmp_path: Path) -> None:
+    hook["before"] = stop_at(1)
+    with pytest.raises(KeyboardInterrupt):
+        packs(tmp_path / "pack.zip", 2, method=logs)
+    packs(tmp_path / "pack.zip", 2, method=logs)
+    assert hook["seeds"] == population_seeds(2, "logs")
+
+
 # Killed
 
 
@@ -710,23 +747,26 @@ PACKS = """
 import pickle, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from kit import pack
+from kit import pack, runner
 challenge = pickle.loads(Path(sys.argv[2]).read_bytes())
-pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3])
+worker = runner.Worker(challenge)
+sys.stdin.readline()
+pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], worker=worker)
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def packing_process(
     small_challenge: Challenge, worker: runner.Worker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process that packs until it is killed. It starts while other tests run."""
+    """A process that packs, once it is told to, until it is killed. It starts while other tests run."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "challenge.pickle").write_bytes(pickle.dumps(small_challenge))
     path = folder / "out" / "pack.zip"
     command = [sys.executable, "-c", PACKS, str(Path(kit.__file__).parent.parent), folder / "challenge.pickle", path]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
         try:
             yield process, path
         finally:
@@ -745,6 +785,9 @@ def test_a_killed_process_is_followed_by_another(
     tmp_path: Path,
 ) -> None:
     process, path = packing_process
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
     give_up = time.monotonic() + 60
     while models_in(beside(path)[1]) < 2 and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.002)
@@ -849,10 +892,16 @@ def containing(change: Callable[[list[np.ndarray]], list[np.ndarray]], dtype: st
     return forge
 
 
+def directory_of(data: bytearray) -> int:
+    """Where the pack's directory begins (checkpoints have directories of their own)."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.start_dir
+
+
 def flagged(sound: Entries) -> bytes:
     """Sets the bit that says that an entry is encrypted, in both headers of the first checkpoint."""
     data = bytearray(zipped(sound))
-    central = data.index(b"PK\x01\x02")
+    central = directory_of(data)
     data[6] |= 1
     data[central + 8] |= 1
     return bytes(data)
@@ -861,7 +910,7 @@ def flagged(sound: Entries) -> bytes:
 def lying_about_size(sound: Entries) -> bytes:
     """A checkpoint that its directory says to be 4 GB."""
     data = bytearray(zipped(sound))
-    central = data.index(b"PK\x01\x02")
+    central = directory_of(data)
     data[central + 20 : central + 28] = struct.pack("<2L", 0xFFFFFFFE, 0xFFFFFFFE)
     return bytes(data)
 
@@ -875,8 +924,6 @@ def extra(*names: str) -> Callable[[Entries], bytes]:
 
 
 def pickled(sound: Entries) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, **{"0": np.array([{"an": "object"}], dtype=object)})
     with np.load(io.BytesIO(sound[FIRST])) as stored:
         number = len(stored.files)
     arrays = {str(one): np.array([Evil()], dtype=object) for one in range(number)}
@@ -896,8 +943,10 @@ FORGED: dict[str, tuple[Callable[[Entries], bytes], str, str]] = {
     "empty": (lambda sound: b"", "zip", "no sound zip archive (BadZipFile)"),
     "no zip": (lambda sound: b"rubbish" * 1000, "zip", "no sound zip archive (BadZipFile)"),
     "a checkpoint": (lambda sound: sound[FIRST], "manifest", "no item named 'manifest.json'"),
-    "cut": (lambda sound: zipped(sound)[:-30], "zip", "no sound zip archive"),
-    "halved": (lambda sound: zipped(sound)[: len(zipped(sound)) // 2], "zip", "no sound zip archive"),
+    # Without its own directory, that of a small checkpoint within it is found.
+    "cut": (lambda sound: zipped(sound)[:-30], "manifest", "no item named 'manifest.json'"),
+    "halved": (lambda sound: zipped(sound)[: len(zipped(sound)) // 2], "manifest", "no item named"),
+    "cut early": (lambda sound: zipped(sound)[:3000], "zip", "no sound zip archive (BadZipFile)"),
     "without its beginning": (lambda sound: zipped(sound)[20_000:], "zip", ""),
     "empty zip": (lambda sound: zipped({}), "manifest", "no item named 'manifest.json'"),
     "no manifest": (
@@ -974,12 +1023,12 @@ FORGED: dict[str, tuple[Callable[[Entries], bytes], str, str]] = {
     "other case": (renamed(FIRST, FIRST.upper()), "names", "CHECKPOINTS/0000.NPZ"),
     "long names": (extra(*(f"{number}" + "x" * 60_000 for number in range(3))), "names", "holds 7 files"),
     "bomb": (
-        lambda sound: zipped(sound | {FIRST: bytes(300 << 20)}, zipfile.ZIP_DEFLATED),
+        lambda sound: zipped(sound | {FIRST: bytes(64 << 20)}, zipfile.ZIP_DEFLATED),
         "checkpoints",
         f"'{FIRST}' has more than",
     ),
     "bomb of a manifest": (
-        lambda sound: zipped(sound | {packing.MANIFEST: bytes(300 << 20)}, zipfile.ZIP_DEFLATED),
+        lambda sound: zipped(sound | {packing.MANIFEST: bytes(64 << 20)}, zipfile.ZIP_DEFLATED),
         "manifest",
         "more than 1,048,576 bytes",
     ),
@@ -1162,6 +1211,7 @@ def test_a_pack_may_be_compressed_and_in_another_order(
     assert_same_outputs(found, expected)
 
 
+# BUG: OSError for the long name, in pathlib's is_file; os.path.isfile says no (as in kit.files.checked).
 @pytest.mark.parametrize("name", ["nothing.zip", "", ".", "x" * 300 + ".zip", "nul\0l.zip"])
 def test_what_is_no_file_is_refused(
     small_challenge: Challenge, worker: runner.Worker, name: str, refused: Refused, tmp_path: Path
@@ -1173,9 +1223,8 @@ def test_what_is_no_file_is_refused(
 def one(sound: Entries, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Where damaged packs are put, and a sound one of a single model."""
     manifest = json.loads(sound[packing.MANIFEST]) | {"num_models": 1, "seeds": [5], "seconds": [0.5]}
-    return tmp_path_factory.mktemp("damaged") / "pack.zip", zipped({FIRST: sound[FIRST], "manifest.json": b"x"} | {
-        packing.MANIFEST: json.dumps(manifest).encode()
-    })  # fmt: skip
+    data = zipped({FIRST: sound[FIRST], packing.MANIFEST: json.dumps(manifest).encode()})
+    return tmp_path_factory.mktemp("damaged") / "pack.zip", data
 
 
 # Where in the file (most of it is the numbers of one array; its ends and headers are more worth), and what is done.

@@ -1,5 +1,5 @@
 """The returned model hands out arrays of Python objects."""
-# check: weights
+# check: architecture
 # level: FAIL
 
 import keras

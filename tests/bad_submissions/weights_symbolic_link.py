@@ -1,5 +1,5 @@
 """It replaces the file of weights by a link to another file."""
-# check: architecture
+# check: weights
 # level: FAIL
 # says: cannot be used
 

@@ -1,5 +1,5 @@
 """It cuts the file of weights in half."""
-# check: architecture
+# check: weights
 # level: FAIL
 # says: cannot be used
 

@@ -1,5 +1,5 @@
 """It replaces the file of weights by a small archive of large arrays."""
-# check: architecture
+# check: weights
 # level: FAIL
 # says: cannot be used
 
