@@ -139,6 +139,7 @@ def unlearn(
         FailedRun: the method raised an error or did not return a `keras.Model`.
 
     Example:
+        >>> import kit
         >>> unlearn("original", kit.load_challenge()).net.name
         'convnet'
     """

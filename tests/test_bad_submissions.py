@@ -36,8 +36,7 @@ CALL_SECONDS, MEMORY = 8.0, 3 << 30
 # The longest way: two calls that end at the limit, an import that does, and starting TensorFlow four times.
 LONGEST_SECONDS = 120.0
 QUICK = {  # without a process, or one of each kind: the rest is marked slow
-    "parses", "defines_unlearning", "signature", "forgot_to_return", "raises", "segmentation_fault", "eleven_classes",
-    "nan_weights", "memory_array", "endless_loop", "leaves_daemon", "fakes_reply_written",
+    "parses", "defines_unlearning", "signature", "forgot_to_return", "raises", "segmentation_fault",
 }  # fmt: skip
 
 

@@ -291,6 +291,7 @@ def test_a_population_keeps_its_process_only_where_no_state_is_carried(
     assert len(starts) == (1 if text == SOUND else 3)
 
 
+@pytest.mark.slow
 def test_finished_runs_of_a_file_are_found_again_until_it_changes(
     starts: list[str], small_challenge: Challenge, tmp_path: Path
 ) -> None:

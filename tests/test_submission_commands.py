@@ -100,6 +100,7 @@ def test_a_sandbox_that_cannot_be_is_refused_before_anything_runs(
     assert [path.name for path in folder.iterdir()] == ["mine.py"]
 
 
+@pytest.mark.slow
 def test_a_broken_file_gets_a_row_and_the_others_keep_theirs(folder: Path, data: Path) -> None:
     (folder / "noise.py").write_text(NOISE)
     (folder / "broken.py").write_text(NOISE.replace("return net", "raise RuntimeError('out of luck')"))
