@@ -1,4 +1,4 @@
-"""Writes what the README's commands print into the README: python -m benchmarks.update_readme"""
+"""Writes what the README's commands print into the README: python -m benchmarks.update_readme [BLOCK ...]"""
 
 import re
 import subprocess
@@ -12,8 +12,11 @@ BLOCKS = {
     "benchmarks": (
         [str(ROOT / "benchmarks" / "training_loop.py")],
         [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
-        [str(ROOT / "benchmarks" / "containment.py")],
         [str(ROOT / "benchmarks" / "signal.py")],
+    ),
+    "containment": (
+        [str(ROOT / "benchmarks" / "containment.py")],
+        [str(ROOT / "benchmarks" / "containment.py"), "--sandbox"],
     ),
 }
 
@@ -21,6 +24,8 @@ BLOCKS = {
 def main() -> None:
     readme = ROOT / "README.md"
     for name, commands in BLOCKS.items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         printed = ""
         for command in commands:
             with tempfile.TemporaryDirectory() as folder:
