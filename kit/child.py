@@ -109,8 +109,12 @@ class Child:
 
         training.prepare_tensorflow()
         training.warm_up()
+        from tqdm import tqdm
+
         from kit import files
         from kit.types import Arrays
+
+        tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
 
         stored = files.read_npz(self.given / "inputs.npz")
         self.weights = [stored[f"weight_{number}"] for number in range(self.settings["num_weights"])]
