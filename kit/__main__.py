@@ -101,8 +101,7 @@ def _compare(
         check_identifier(identifier)
     command_line.check_sandbox(limits[0])
     command_line.require_writable(out)
-    if json_file is not None and str(json_file) != "-":
-        command_line.require_writable(json_file.parent)
+    command_line.require_writable_json(json_file)
     with command_line.quiet_tensorflow(debug):
         from kit import challenges, evaluation
     from rich.console import Console

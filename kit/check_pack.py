@@ -171,8 +171,10 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
         if manifest[key] != value:
             raise _Refused(
                 "manifest",
-                f"It was made with another {key}: {manifest[key][:16]}, here {value[:16]}. Expected this challenge and "
-                "forget set. Give --challenge, --forget and --split-seed with which it was packed, or pack again.",
+                f"It was made with another {key}: {manifest[key][:16]}, here {value[:16]}. It was packed for "
+                f"{manifest['challenge']}, forget set {manifest['split']} (split seed {manifest['split_seed']}). "
+                f"Expected {challenge.name}, {challenge.split.name} (split seed {challenge.split.seed}). Give the "
+                "--challenge, --forget and --split-seed with which it was packed, or pack again.",
             )
     checked: dict[str, Any] = manifest
     return checked

@@ -48,6 +48,13 @@ _TIMING_NOISE = 1.5
 MAX_EXAMPLES = 2_000
 _MIN_LIMIT_SECONDS = 20.0
 
+# What a failure shows to be in order: a model with bad weights was returned by a call that ran.
+_SHOWN_BY = {
+    "returns_model": ("runs",),
+    "weights": ("runs", "returns_model"),
+    "architecture": ("runs", "returns_model"),
+}
+
 Status = Literal["PASS", "WARN", "FAIL", "SKIP"]
 
 
@@ -136,6 +143,8 @@ def examine(
                 limits = Limits(time_limit(environment.reference_seconds(challenge)), default_memory_bytes())
             _Examination(findings, source, worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
+        for earlier in _SHOWN_BY.get(broken.check, ()):
+            findings.add(earlier)
         findings.fail(broken.check, str(broken))
     except InputError as error:
         if not callable(method):

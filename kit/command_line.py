@@ -40,7 +40,7 @@ TimeLimitOption = Annotated[
     typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="End a call of a file that takes longer."),
 ]
 MemoryLimitOption = Annotated[
-    float | None, typer.Option("--memory-limit", min=0.5, metavar="GIB", help="End a file that takes more memory.")
+    float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
 ]
 
 
@@ -54,11 +54,17 @@ def write_json(path: Path | None, content: object) -> None:
         files.write_json(path, content)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, option: str = "--out") -> None:
     """Checks that results can be written under `folder` before anything is computed."""
     from kit import files
 
-    files.require_writable(folder)
+    files.require_writable(folder, option)
+
+
+def require_writable_json(path: Path | None) -> None:
+    """Checks that the file of `--json` can be written before anything is computed."""
+    if path is not None and str(path) != "-":
+        require_writable(path.parent, "--json")
 
 
 def check_sandbox(wanted: bool) -> None:

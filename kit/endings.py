@@ -37,6 +37,8 @@ def explain(
     kind = said.get("kind")
     if kind in ("import_failed", "raised") and said.get("error") in ("MemoryError", "ResourceExhaustedError"):
         return BrokenSubmission("memory", _too_much_memory(name, limit, at))
+    if said.get("error") == "FileNotFoundError" and "/given/submission/" in error:
+        error += " Files beside a submission are not there when it runs, only modules that it imports (RULES.md)."
     if kind == "import_failed":
         return BrokenSubmission(
             "imports",

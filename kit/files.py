@@ -79,7 +79,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, option: str = "--out") -> None:
     """Checks that results can be stored under `folder`, without leaving anything behind.
 
     Raises:
@@ -94,7 +94,7 @@ def require_writable(folder: Path) -> None:
     except OSError as error:
         raise InputError(
             f"The output folder '{folder}' cannot be written to ({error.strerror or error} at '{nearest}'). Expected a "
-            "folder, existing or not, in which files may be made. Choose another one with --out."
+            f"folder, existing or not, in which files may be made. Choose another one with {option}."
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit import command_line
+from kit import command_line, methods
 from kit.command_line import ChallengeOption, DebugOption, ForgetOption, JsonOption, SandboxOption, SplitSeedOption
 from kit.types import InputError
 
@@ -26,6 +26,11 @@ def new(
         raise InputError(
             f"'{file}' cannot be the name of a submission, which Python imports. Expected letters, digits and "
             "underscores, and the ending .py. Try my_method.py."
+        )
+    if file.stem in methods.names():
+        raise InputError(
+            f"'{file.stem}' is the name of a built-in method, and rows of one name cannot be told apart. Expected "
+            "another name. Try my_method.py."
         )
     if file.exists():
         raise InputError(f"'{file}' exists already. Expected a new name, so that nothing is lost. Choose another one.")
@@ -51,6 +56,7 @@ def validate(
 
     check_identifier(file)
     command_line.check_sandbox(sandbox)
+    command_line.require_writable_json(json_file)
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with command_line.quiet_tensorflow(debug):
         from kit import challenges, checks, environment
@@ -105,9 +111,13 @@ def pack(
 
     check_identifier(file)
     command_line.check_sandbox(sandbox)
-    command_line.require_writable(output.parent)
-    if output.is_dir():
-        raise InputError(f"'{output}' is a folder. Expected the name of a zip. Try --output {output / 'pack.zip'}.")
+    command_line.require_writable(output.parent, "--output")
+    command_line.require_writable_json(json_file)
+    if output.exists():
+        raise InputError(
+            f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
+            "--output, or delete it."
+        )
     with command_line.quiet_tensorflow(debug):
         from kit import challenges
         from kit import pack as packing
@@ -150,6 +160,7 @@ def check_pack(
     if not os.path.isfile(file):
         raise InputError(f"There is no file '{file}'. Expected a zip that 'kit pack' wrote. Check the path.")
     command_line.require_writable(out)
+    command_line.require_writable_json(json_file)
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with command_line.quiet_tensorflow(debug):
         from kit import challenges, evaluation

@@ -69,6 +69,43 @@ def test_new_refuses_what_python_cannot_import(folder: Path, name: str) -> None:
     assert not list(folder.iterdir())
 
 
+def test_new_refuses_the_name_of_a_built_in_method(folder: Path) -> None:
+    assert "built-in method" in one_paragraph(call("new", "finetune.py"))
+    assert not list(folder.iterdir())
+
+
+def test_a_finished_pack_is_not_written_over(folder: Path, data: Path) -> None:
+    (folder / "noise.py").write_text(NOISE)
+    (folder / "submission.zip").write_bytes(b"512 models")
+    assert "exists already" in one_paragraph(call("pack", "noise.py", "--num-models", "1", "--challenge", data))
+    assert (folder / "submission.zip").read_bytes() == b"512 models"
+
+
+@pytest.mark.parametrize("command", ["validate", "pack", "check-pack", "run"])
+def test_an_unwritable_json_file_is_found_before_any_work(folder: Path, command: str) -> None:
+    (folder / "noise.py").write_text(NOISE)
+    (folder / "file").write_text("no folder")
+    argument = "noise.py"
+    assert "--json" in one_paragraph(call(command, argument, "--json", "file/result.json"))
+
+
+def test_a_file_beside_a_submission_that_is_not_there_is_explained(folder: Path, data: Path) -> None:
+    (folder / "rate.txt").write_text("0.01")
+    (folder / "reads.py").write_text(
+        NOISE.replace("    net.set", "    open(__file__.replace('reads.py', 'rate.txt'))\n    net.set")
+    )
+    result = call("validate", "reads.py", "--challenge", data, "--json", "-")
+    checked = {one["name"]: one for one in json.loads(result.out)["checks"]}
+    assert "only modules that it imports (RULES.md)" in checked["runs"]["message"]
+
+
+def test_a_model_with_bad_weights_was_returned_by_a_call_that_ran(folder: Path, data: Path) -> None:
+    (folder / "nan.py").write_text(NOISE.replace("0.01", "np.nan"))
+    result = call("validate", "nan.py", "--challenge", data, "--json", "-")
+    status = {one["name"]: one["status"] for one in json.loads(result.out)["checks"]}
+    assert (status["runs"], status["returns_model"], status["weights"]) == ("PASS", "PASS", "FAIL")
+
+
 def test_validate_names_the_fault_and_fails(folder: Path, data: Path) -> None:
     (folder / "bad.py").write_text(NOISE.replace("    return net\n", ""))
     result = call("validate", "bad.py", "--challenge", data, "--json", "-")
