@@ -18,6 +18,7 @@ from kit.outputs import predict_logits
 from kit.report import TIME_BUDGET
 from kit.submission import Method, Source, source_of
 from kit.types import BrokenSubmission, Challenge, InputError, Problem
+from kit.weights import same_weights
 
 CHECKS = {
     "parses": "the file is Python",
@@ -243,7 +244,7 @@ class _Examination:
             self.add("above_chance", run_checks.chance_problem(accuracy, y), fact=f"retain accuracy {accuracy:.3f}")
 
     def _check_seeds(self, zero: Returned, one: Returned) -> Returned:
-        same, original = run_checks.same, self.worker.original.weights
+        same, original = same_weights, self.worker.original.weights
         with self.start() as fresh:
             alone = fresh.run(1)
         if not same(zero.weights, original) and same(zero.weights, one.weights):

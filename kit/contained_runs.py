@@ -14,6 +14,7 @@ from kit import environment, files, pretrained
 from kit.contained import Contained, Limits
 from kit.submission import Source
 from kit.types import Challenge
+from kit.weights import same_weights
 
 # What a file may take before it is ended, in retrainings (in plain Keras), and at least this many seconds.
 _LIMIT_RETRAININGS, _LIMIT_SECONDS = 10, 60
@@ -62,8 +63,7 @@ class ContainedRuns:
         if carries is None:
             with self._start() as fresh:
                 alone = fresh.run(seed)
-            same = all(map(np.array_equal, returned.weights, alone.weights))
-            record_carried_state(self._verdict, not same)
+            record_carried_state(self._verdict, not same_weights(returned.weights, alone.weights))
             returned = alone
         return returned.weights, returned.seconds
 

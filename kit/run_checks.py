@@ -9,6 +9,7 @@ import numpy as np
 
 from kit.endings import printable
 from kit.report import TIME_BUDGET
+from kit.weights import same_weights
 
 SLOW_IMPORT_SECONDS = 5.0
 WARN_OUTPUT, MAX_OUTPUT = 100_000, 10_000_000
@@ -85,7 +86,7 @@ def logits_problem(logits: Sequence[np.ndarray]) -> str:
 
 def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequence[np.ndarray]) -> str:
     """Returns whether a method gave back the original's weights."""
-    if not same(weights, original):
+    if not same_weights(weights, original):
         return ""
     return (
         f"'{name}' returned the weights of the original. Expected other weights, since nothing is forgotten as it is. "
@@ -181,11 +182,6 @@ def time_problem(fact: str, ratio: float) -> str:
         f"{fact[0].upper()}{fact[1:]}. Expected at most {TIME_BUDGET}. Do fewer epochs; on a small challenge most of "
         "the time is Keras tracing the model, so compile once."
     )
-
-
-def same(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    """Returns whether two models have the same weights, to the bit."""
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
 def _items(value: object, most: int) -> list[Any]:

@@ -57,6 +57,16 @@ def weights_to_bytes(weights: Sequence[np.ndarray]) -> bytes:
     return stream.getvalue()
 
 
+def same_weights(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    """Returns whether two models have the same weights, to the bit.
+
+    Example:
+        >>> same_weights([np.zeros(2)], [np.zeros(2), np.zeros(3)])
+        False
+    """
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
 def largest_file(expected: Sequence[Expected]) -> int:
     """Returns how many bytes an honest `.npz` of these arrays can have at most."""
     return sum(array.nbytes + 2 * _HEADER_BYTES for array in expected) + _HEADER_BYTES

@@ -518,8 +518,6 @@ def test_help_and_lists_take_less_than_half_a_second(folder: Path, arguments: li
         after, elapsed = os.times(), time.perf_counter() - begin
         of_processor = after[2] + after[3] - before[2] - before[3]
         spent.append(min(of_processor, elapsed) if of_processor > 0 else elapsed)
-    if min(spent) >= 0.5 and hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip(f"the machine is too busy to tell ({min(spent):.2f} s)")
     assert min(spent) < 0.5
 
 

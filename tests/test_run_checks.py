@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit import run_checks, static_checks
+from kit import run_checks, static_checks, weights
 from kit.report import TIME_BUDGET
 
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -210,8 +210,8 @@ def test_the_weights_of_the_original_are_a_problem() -> None:
     ],
 )
 def test_same_is_to_the_bit(other: list[np.ndarray], alike: bool) -> None:
-    assert run_checks.same(WEIGHTS, other) is alike
-    assert run_checks.same(other, WEIGHTS) is alike
+    assert weights.same_weights(WEIGHTS, other) is alike
+    assert weights.same_weights(other, WEIGHTS) is alike
 
 
 # Accuracy
