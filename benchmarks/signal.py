@@ -23,8 +23,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from kit import datasets, environment, evaluation, pretrained, training
-from kit.outputs import compute_logits
+from kit.outputs import compute_outputs
 from kit.scorers.membership_inference import membership_auc
+from kit.types import PARTS
 
 
 def measure(challenge: kit.Challenge, net: keras.Model, indices: np.ndarray, seed: int) -> dict[str, float]:
@@ -35,11 +36,11 @@ def measure(challenge: kit.Challenge, net: keras.Model, indices: np.ndarray, see
     start = time.perf_counter()
     training.fit(net, data, challenge.recipe)
     seconds = time.perf_counter() - start
-    logits = {part: array[np.newaxis] for part, array in compute_logits(net, challenge).items()}
-    outputs = kit.Outputs("model", logits, {part: challenge.labels(part) for part in logits}, [seconds], [seed])
+    labels = {part: challenge.labels(part) for part in PARTS}
+    outputs = kit.Outputs.of_models("model", [compute_outputs(net, challenge)], labels, seconds=[seconds], seeds=[seed])
     members, nonmembers, _ = evaluation.attack_sample(challenge)
     auc = membership_auc(outputs.losses("forget")[0, members], outputs.losses("test")[0, nonmembers])
-    accuracies = {part: float(outputs.correct(part).mean()) for part in ("retain", "forget", "test")}
+    accuracies = {part: float(outputs.correct[part].mean()) for part in ("retain", "forget", "test")}
     return accuracies | {"auc": auc, "seconds": seconds}
 
 

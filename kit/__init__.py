@@ -36,7 +36,7 @@ _HOME_OF = {
     "load_split": "splits",
     "make_challenge": "challenges",
     "make_split": "splits",
-    "run_population": "runner",
+    "run_population": "populations",
     "save_split": "splits",
     "unlearn": "runner",
     "validate": "checks",

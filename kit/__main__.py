@@ -9,19 +9,8 @@ from typing import Annotated
 
 import typer
 
-from kit import command_line, submission_commands
-from kit.command_line import (
-    ChallengeOption,
-    DebugOption,
-    ForgetOption,
-    JsonOption,
-    MemoryLimitOption,
-    OutOption,
-    SandboxOption,
-    SeedOption,
-    SplitSeedOption,
-    TimeLimitOption,
-)
+from kit import command_line, comparison_commands, quiet, submission_commands
+from kit.command_line import DebugOption, JsonOption, OutOption
 from kit.types import FailedRun, InputError
 
 app = typer.Typer(
@@ -40,98 +29,6 @@ class Listing(StrEnum):
     challenges = "challenges"
     methods = "methods"
     scorers = "scorers"
-
-
-MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")]
-
-
-@app.command("run")
-def run(
-    methods: MethodsArgument = None,
-    challenge: ChallengeOption = "noisy-digits",
-    forget: ForgetOption = "random:0.1",
-    split_seed: SplitSeedOption = 0,
-    seed: SeedOption = 0,
-    out: OutOption = Path("runs"),
-    sandbox: SandboxOption = False,
-    time_limit: TimeLimitOption = None,
-    memory_limit: MemoryLimitOption = None,
-    json_file: JsonOption = None,
-    debug: DebugOption = False,
-) -> None:
-    """Unlearn, retrain, attack and compare: the main job."""
-    where = (challenge, forget, split_seed)
-    _compare(methods, where, 1, seed, out, (sandbox, time_limit, memory_limit), json_file, debug)
-
-
-@app.command("evaluate")
-def evaluate(
-    methods: MethodsArgument = None,
-    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
-    challenge: ChallengeOption = "noisy-digits",
-    forget: ForgetOption = "random:0.1",
-    split_seed: SplitSeedOption = 0,
-    seed: SeedOption = 0,
-    out: OutOption = Path("runs"),
-    sandbox: SandboxOption = False,
-    time_limit: TimeLimitOption = None,
-    memory_limit: MemoryLimitOption = None,
-    json_file: JsonOption = None,
-    debug: DebugOption = False,
-) -> None:
-    """The same with several models of each method, whose mean is scored."""
-    where = (challenge, forget, split_seed)
-    _compare(methods, where, num_models, seed, out, (sandbox, time_limit, memory_limit), json_file, debug)
-
-
-def _compare(
-    methods: list[str] | None,
-    where: tuple[str, str, int],
-    num_models: int,
-    seed: int,
-    out: Path,
-    limits: tuple[bool, float | None, float | None],
-    json_file: Path | None,
-    debug: bool,
-) -> None:
-    from kit.submission import check_identifier
-
-    identifiers = methods or ["finetune"]
-    for identifier in identifiers:
-        check_identifier(identifier)
-    command_line.check_sandbox(limits[0])
-    command_line.require_writable(out)
-    command_line.require_writable_json(json_file)
-    with command_line.quiet_tensorflow(debug):
-        from kit import challenges, evaluation
-    from rich.console import Console
-
-    from kit import plots, report, splits
-
-    name, forget, split_seed = where
-    loaded = challenges.load_challenge(name, forget=forget, split_seed=split_seed)
-    with command_line.resumable():
-        result = evaluation.evaluate_all(
-            identifiers,
-            loaded,
-            num_models=num_models,
-            seed=seed,
-            root=out,
-            containment=command_line.containment(*limits),
-            announce=command_line.announcer(),
-        )
-    folder = out / loaded.name
-    splits.save_split(loaded.split, folder / "split.npz")
-    report.write_json(folder / "report.json", result.reports, result.failures)
-    plots.save(plots.loss_histograms(result.outputs), folder / "losses.png")
-    console = Console(stderr=str(json_file) == "-", highlight=False)
-    report.print_table(result.reports, console, result.failures)
-    console.print(
-        f"\nWritten: {folder / 'report.json'}, {folder / 'losses.png'}, {folder / 'split.npz'}", soft_wrap=True
-    )
-    command_line.write_json(json_file, report.to_json(result.reports, result.failures))
-    if result.failures:
-        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -173,6 +70,10 @@ def pretrain(
     update_registry: Annotated[
         bool, typer.Option("--update-registry", help="For maintainers: store the result in data/.")
     ] = False,
+    oracle: Annotated[
+        bool, typer.Option("--oracle", help="For maintainers: retrain 512 models and store what they say in data/.")
+    ] = False,
+    out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -180,8 +81,14 @@ def pretrain(
     from kit import files
 
     command_line.require_writable(files.cache_folder())
-    with command_line.quiet_tensorflow(debug):
-        from kit import challenges, pretrained
+    with quiet.quiet_tensorflow(debug):
+        from kit import challenges, oracles, pretrained
+    if oracle:
+        with command_line.resumable():
+            path = oracles.build(challenges.load_challenge(challenge), root=out)
+        typer.echo(f"Written: {path}, {path.stat().st_size / 1e6:.1f} MB", err=str(json_file) == "-")
+        command_line.write_json(json_file, {"path": str(path)})
+        return
     rebuilt = pretrained.rebuild(challenges.load_challenge(challenge), update_registry=update_registry)
     shown = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
     message = f"{challenge}: {rebuilt.verdict}. Accuracies: {shown}. {rebuilt.seconds:.1f} s. Weights: {rebuilt.path}"
@@ -193,6 +100,8 @@ def pretrain(
 
 
 for name, command in (
+    ("run", comparison_commands.run),
+    ("evaluate", comparison_commands.evaluate),
     ("new", submission_commands.new),
     ("validate", submission_commands.validate),
     ("pack", submission_commands.pack),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from kit import runner
 from kit.endings import printable
 from kit.evaluation import SCORE_VERSION
 from kit.pack import MANIFEST, checkpoint_name
-from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
+from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, Outputs
 from kit.weights import Expected, expected_like, largest_file, read_weights
 
 _LARGEST_MANIFEST, _LONGEST_MESSAGE, _MOST_SECONDS = 1 << 20, 700, 1e9
@@ -213,7 +212,7 @@ def _read_models(
     half = manifest["dtype"] == "float16"
     expected: Sequence[Expected] = expected_like(original)
     if half:
-        expected = [dataclasses.replace(e, dtype=np.dtype(np.float16)) if e.dtype.kind == "f" else e for e in expected]
+        expected = [replace(e, dtype=np.dtype(np.float16)) if e.dtype.kind == "f" else e for e in expected]
     digests, runs = set(), []
     for number in tqdm(range(manifest["num_models"]), desc="reading", unit="model", delay=2, leave=False):
         entry = checkpoint_name(number)
@@ -222,12 +221,12 @@ def _read_models(
             weights = read_weights(content, expected)
             digests.add(hashlib.sha256(b"".join(array.tobytes() for array in weights)).digest())
             restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
-            runs.append(worker.logits(restored, f"{name}, {entry}"))
+            made = worker.outputs(restored, f"{name}, {entry}")
+            runs.append(made if number < NUM_WITH_LOGITS else replace(made, logits={}))
         except (ValueError, FailedRun) as error:
             raise _Refused(
                 "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."
             ) from error
-    logits = {part: np.stack([run[part] for run in runs]) for part in PARTS}
     labels = {part: challenge.labels(part) for part in PARTS}
-    seconds, seeds = np.array(manifest["seconds"], float), np.array(manifest["seeds"], np.int64)
-    return Outputs(name, logits, labels, seconds, seeds), len(digests)
+    outputs = Outputs.of_models(name, runs, labels, seconds=manifest["seconds"], seeds=manifest["seeds"])
+    return outputs, len(digests)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,28 +95,3 @@ def resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
-
-
-@contextlib.contextmanager
-def quiet_tensorflow(debug: bool) -> Iterator[None]:
-    """Imports TensorFlow and looks for devices while what its C++ part logs goes to a file, shown only on failure."""
-    if debug:
-        yield
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-            yield
-        except Exception:
-            log.seek(0)
-            os.write(kept, log.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from kit import environment, methods, runner, scorers
+from kit import engines, environment, methods, oracles, populations, runner, scorers
 from kit.contained_runs import Containment
+from kit.engines import Engine
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission import Method, method_name
 from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report
 
 # Results of the same major and minor version can be compared.
-SCORE_VERSION = "1.0"
+SCORE_VERSION = "1.1"
 # Besides those that stand in the row `retrain`: the fewest whose spread says anything.
 MIN_OTHERS = 5
 
@@ -41,7 +44,10 @@ def evaluate(
     num_models: int = 1,
     seed: int = 0,
     num_retrained: int | None = None,
+    fresh_oracle: bool = False,
     root: str | Path | None = None,
+    engine: str | Engine | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Runs and scores one method against retrained models (see `evaluate_all`).
 
@@ -55,7 +61,15 @@ def evaluate(
         True
     """
     evaluation = evaluate_all(
-        [method], challenge, num_models=num_models, seed=seed, num_retrained=num_retrained, root=root
+        [method],
+        challenge,
+        num_models=num_models,
+        seed=seed,
+        num_retrained=num_retrained,
+        fresh_oracle=fresh_oracle,
+        root=root,
+        engine=engine,
+        workers=workers,
     )
     name = method_name(method)
     return next(report for report in evaluation.reports if report.method == name)
@@ -68,7 +82,10 @@ def evaluate_all(
     num_models: int = 1,
     seed: int = 0,
     num_retrained: int | None = None,
+    fresh_oracle: bool = False,
     root: str | Path | None = None,
+    engine: str | Engine | None = None,
+    workers: int | None = None,
     containment: Containment | None = None,
     given: Sequence[Outputs] = (),
     announce: Callable[[str], None] | None = None,
@@ -78,11 +95,14 @@ def evaluate_all(
     Args:
         identifiers: names, functions or paths of methods.
         challenge: see `kit.load_challenge`.
-        num_models: models of each method; each score is a mean over them.
+        num_models: models of each method; each score is a mean over them, or compares them with as many retrained ones.
         seed: of all runs.
-        num_retrained: retrained models, by default `num_models` + 5: all of them are the reference of the other
-            methods. The row `retrain` shows the first `num_models` of them, compared with the rest.
+        num_retrained: retrained models, the reference of the other methods. By default all of the oracle that comes
+            with the kit for this split, else `num_models` + 5. The row `retrain` shows some of them (`num_models`, at
+            most half), compared with the rest.
+        fresh_oracle: retrain, even where an oracle comes with the kit.
         root: where finished runs are kept and found again; by default nowhere.
+        engine, workers: as in `kit.run_population`.
         containment: limits and sandbox of the methods that are given as files.
         given: outputs of `num_models` models made elsewhere (a pack), to be scored beside the others.
         announce: is told what is being done, a line at a time.
@@ -92,48 +112,100 @@ def evaluate_all(
             only some did, they are in `failures`.
         InputError: two different methods of one name.
     """
-    num_retrained = num_models + MIN_OTHERS if num_retrained is None else num_retrained
-    if num_retrained < num_models + 2:
-        raise ValueError(
-            f"{num_retrained} retrained models cannot serve as reference for {num_models} models. Expected at least "
-            f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
-        )
     named = _by_name(identifiers)
     asked = set(named)
     named.pop("retrain", None)
     ordered = [named.pop("original", "original"), *named.values()]
+    retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
+    count = _num_retrained(num_models, num_retrained)
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
     reference = environment.reference_seconds(challenge)
     outputs: dict[str, Outputs] = {}
     failures: dict[str, FailedRun] = {}
-    for method, count in [*((method, num_models) for method in ordered), ("retrain", num_retrained)]:
-        name = method_name(method)
-        if name == "retrain" and failures and set(failures) == asked:
-            raise next(iter(failures.values()))
-        announce(f"{name}: {count} model{'s' * (count > 1)}")
-        try:
-            outputs[name] = runner.run_population(
-                method, challenge, num_models=count, seed=seed, root=root, worker=worker, containment=containment
+    with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
+
+        def population(method: Identifier, number: int) -> Outputs:
+            announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
+            return populations.run_population(
+                method,
+                challenge,
+                num_models=number,
+                seed=seed,
+                root=root,
+                engine="serial" if engine is None and callable(method) else started,
+                worker=worker,
+                containment=containment,
             )
-        except FailedRun as failure:
-            if name in ("original", "retrain"):
-                raise
-            announce(f"{name} FAILED")
-            failures[name] = failure
-        if name == "original":
-            taken = {*named, "original", "retrain"}
-            outputs |= {f"{one.method} (packed)" if one.method in taken else one.method: one for one in given}
+
+        for method in ordered:
+            name = method_name(method)
+            try:
+                outputs[name] = population(method, num_models)
+            except FailedRun as failure:
+                if name == "original":
+                    raise
+                announce(f"{name} FAILED")
+                failures[name] = failure
+            if name == "original":
+                taken = {*named, "original", "retrain"}
+                outputs |= {f"{one.method} (packed)" if one.method in taken else one.method: one for one in given}
+        if failures and set(failures) == asked:
+            raise next(iter(failures.values()))
+        outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
     announce("scoring")
-    retrained = outputs["retrain"]
-    reports = []
-    for name, unlearned in outputs.items():
-        others = retrained.select(slice(num_models, None)) if name == "retrain" else retrained
-        shown = unlearned.select(slice(num_models))
-        comparison = Comparison(shown, others, *attack_sample(challenge), reference)
-        reports.append(_report(challenge, name, seed, comparison, worker.original.sha256))
+    reports = [
+        _report(challenge, name, seed, _comparison(challenge, one, outputs["retrain"], num_models, reference), worker)
+        for name, one in outputs.items()
+    ]
     return Evaluation(tuple(reports), outputs, failures)
+
+
+def _num_retrained(num_models: int, wanted: int | None) -> int:
+    """Returns how many models are retrained where no oracle is at hand."""
+    count = num_models + MIN_OTHERS if wanted is None else wanted
+    if count < num_models + 2:
+        raise ValueError(
+            f"{count} retrained models cannot serve as reference for {num_models} models. Expected at least "
+            f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
+        )
+    return count
+
+
+def _shipped(challenge: Challenge, num_models: int, wanted: int | None) -> Outputs | None:
+    """Returns the oracle that comes with the kit, where there is one and it is large enough."""
+    oracle = oracles.load(challenge)
+    if oracle is None or oracle.num_models < max(num_models, wanted or 0):
+        return None
+    return oracle if wanted is None else oracle.select(slice(wanted))
+
+
+def _timed(oracle: Outputs, population: Callable[[Identifier, int], Outputs]) -> Outputs:
+    """Returns the oracle with the seconds of one retraining on this machine instead of those on its maker's."""
+    seconds = population("retrain", 1).seconds[0]
+    return dataclasses.replace(oracle, seconds=np.full(oracle.num_models, seconds))
+
+
+@contextlib.contextmanager
+def _engine(engine: str | Engine | None, workers: int | None, num_models: int) -> Iterator[Engine]:
+    """Gives an engine for several populations; ends it if it was started here."""
+    if isinstance(engine, Engine):
+        yield engine
+        return
+    with engines.start(engine or populations.default_engine(num_models), workers=workers) as started:
+        yield started
+
+
+def _comparison(
+    challenge: Challenge, unlearned: Outputs, retrained: Outputs, num_models: int, reference_seconds: float
+) -> Comparison:
+    """Compares a method's models with the retrained ones; of these, every other one with those between them."""
+    if unlearned is retrained:
+        everything = np.arange(retrained.num_models)
+        shown = everything[::2][: min(num_models, retrained.num_models // 2)]
+        unlearned, retrained = retrained.select(shown), retrained.select(np.setdiff1d(everything, shown))
+    return Comparison(unlearned, retrained, *attack_sample(challenge), reference_seconds)
 
 
 def _by_name(identifiers: Sequence[Identifier]) -> dict[str, Identifier]:
@@ -186,7 +258,7 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
     return members, candidates[chosen], ""
 
 
-def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, weights_sha256: str) -> Report:
+def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, worker: runner.Worker) -> Report:
     return Report(
         challenge=challenge.name,
         method=name,
@@ -197,7 +269,7 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         split_seed=challenge.split.seed,
         split_sha256=challenge.split.sha256,
         data_sha256=challenge.data_sha256,
-        weights_sha256=weights_sha256,
+        weights_sha256=worker.original.sha256,
         seconds=float(comparison.unlearned.seconds.mean()),
         reference_seconds=comparison.reference_seconds,
         scores=scorers.score_all(comparison),

@@ -1,4 +1,4 @@
-"""From a model to logits, and logits on disk. After this nothing touches Keras."""
+"""From a model to its outputs, and outputs on disk. After this nothing touches Keras."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import tensorflow as tf
 from kit import files
 from kit.datasets import as_float
 from kit.training import compiled_once
-from kit.types import PARTS, Challenge, FailedRun
+from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
 
 _BATCH_SIZE = 1024
+_KINDS = ("confidences", "correct", "logits")
 
 
 def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -34,8 +35,8 @@ def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def compute_logits(net: keras.Model, challenge: Challenge, method: str = "model") -> dict[str, np.ndarray]:
-    """Returns part -> logits for retain, forget, validation and test: one forward pass over each example.
+def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model") -> ModelOutputs:
+    """Returns what `net` says of retain, forget, validation and test: one forward pass over each example.
 
     Raises:
         FailedRun: logits that are not finite.
@@ -54,15 +55,20 @@ def compute_logits(net: keras.Model, challenge: Challenge, method: str = "model"
                 f"The model that '{method}' returned gives NaN or infinite logits for {int(bad.sum())} of {len(bad)} "
                 f"{part} examples. Expected finite logits. Lower the method's learning rate, or clip its gradients."
             )
-    return logits
+    return ModelOutputs.of_logits(logits, {part: challenge.labels(part) for part in PARTS})
 
 
-def save_logits(path: Path, logits: dict[str, np.ndarray]) -> None:
-    """Writes part -> (examples, classes) as `.npz`, atomically."""
-    files.write_npz(path, logits)
+def save_outputs(path: Path, outputs: ModelOutputs) -> None:
+    """Writes one model's outputs as `.npz`, atomically."""
+    arrays = {f"{name}_{part}": array for name in _KINDS for part, array in getattr(outputs, name).items()}
+    files.write_npz(path, arrays)
 
 
-def load_logits(path: Path) -> dict[str, np.ndarray]:
-    """Reads what `save_logits` wrote; nothing is unpickled."""
+def load_outputs(path: Path) -> ModelOutputs:
+    """Reads what `save_outputs` wrote; nothing is unpickled."""
     stored = files.read_npz(path)
-    return {part: stored[part] for part in PARTS}
+    kinds = [
+        {part: stored[f"{name}_{part}"] for part in PARTS if name != "logits" or f"{name}_{part}" in stored}
+        for name in _KINDS
+    ]
+    return ModelOutputs(*kinds)

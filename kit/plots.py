@@ -11,7 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kit import files
-from kit.types import Outputs
+from kit.scorers import forgetting
+from kit.scorers._resampling import MIN_MODELS
+from kit.scorers.forgetting import guarded
+from kit.types import NUM_WITH_LOGITS, Outputs
 
 
 def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None) -> Axes:
@@ -36,11 +39,115 @@ def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None
 def loss_histograms(outputs: Mapping[str, Outputs]) -> Figure:
     """Returns one histogram a method side by side, on common axes."""
     largest = max(float(one.losses(part)[0].max()) for one in outputs.values() for part in ("test", "forget"))
-    figure = Figure(figsize=(4 * len(outputs), 3.4), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(outputs), sharex=True, sharey=True))
+    figure, axes = _row(len(outputs))
     for one, ax in zip(outputs.values(), axes, strict=True):
         loss_histogram(one, ax, bins=np.linspace(0, largest, 31)).label_outer()
     return figure
+
+
+def figures(outputs: Mapping[str, Outputs]) -> dict[str, Figure]:
+    """Returns the figures of an evaluation by name; `outputs` by method, the retrained models' as `retrain`."""
+    drawn = {"losses": loss_histograms(outputs)}
+    retrained = outputs["retrain"]
+    compared = {name: one for name, one in outputs.items() if name != "retrain"}
+    fewest = min([retrained.num_models, *(one.num_models for one in compared.values())])
+    if fewest >= MIN_MODELS:
+        confidences = {name: guarded(one.confidences["forget"]) for name, one in outputs.items()}
+        count = {name: min(len(array), retrained.num_models) for name, array in confidences.items()}
+        pairs = {name: (confidences[name][: count[name]], confidences["retrain"][: count[name]]) for name in compared}
+        half = retrained.num_models // 2
+        pairs["retrain"] = confidences["retrain"][::2][:half], confidences["retrain"][1::2][:half]
+        drawn |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
+    drawn["roc"] = roc_curves(outputs)
+    return drawn
+
+
+def epsilon_histogram(epsilons: np.ndarray, num_models: int, ax: Axes, *, title: str = "") -> Axes:
+    """Draws how many forget examples have which epsilon, in the competition's bins, with what each bin earns.
+
+    Args:
+        epsilons: (examples,), from `kit.scorers.forgetting.example_epsilons`.
+        num_models: N on either side, which decides where points end.
+        ax: where to draw.
+        title: of the picture.
+    """
+    bins = forgetting.num_bins(num_models)
+    edges = forgetting.BIN_WIDTH * np.arange(bins + 2)  # the last bin holds all that earns nothing
+    shares = np.histogram(np.clip(epsilons, 0, edges[-1] - forgetting.BIN_WIDTH / 2), edges)[0] / len(epsilons)
+    colors = ["tab:blue"] * bins + ["tab:red"]
+    ax.bar(edges[:-1], shares, forgetting.BIN_WIDTH, align="edge", color=colors, edgecolor="white")
+    earned = forgetting.points(edges[:-1] + forgetting.BIN_WIDTH / 2, num_models)
+    for left, share, one in zip(edges, shares, earned, strict=False):
+        if share:
+            text = f"{one:.3g}" if one >= 0.01 else ("0" if one == 0 else f"1/{round(1 / one)}")
+            ax.text(left + forgetting.BIN_WIDTH / 2, share, text, ha="center", va="bottom", fontsize=6)
+    score = float(forgetting.points(epsilons, num_models).mean())
+    ax.set(title=f"{title}: {score:.3f}", xlabel="epsilon (last bin: and more)", ylabel="share of forget examples")
+    ax.margins(y=0.1)
+    return ax
+
+
+def epsilon_histograms(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Returns one histogram of epsilons a method; `pairs`: method -> confidences (models, examples) of both sides."""
+    figure, axes = _row(len(pairs))
+    for (name, (unlearned, retrained)), ax in zip(pairs.items(), axes, strict=True):
+        epsilons = forgetting.example_epsilons(unlearned, retrained)
+        epsilon_histogram(epsilons, len(unlearned), ax, title=f"{name}, {len(unlearned)} models")
+        ax.label_outer()
+    return figure
+
+
+def score_curves(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Returns the forgetting score against the number of models a side, a line a method; `pairs` as above."""
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
+    ax = figure.subplots()
+    for name, (unlearned, retrained) in pairs.items():
+        sizes = [2**power for power in range(3, 20) if 2**power <= len(unlearned)]
+        scores = forgetting.score_by_num_models(unlearned, retrained, sizes)
+        ax.plot(list(scores), list(scores.values()), marker="o", label=name)
+    ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
+    ax.set_title("Few models flatter bad methods")
+    ax.legend(frameon=False)
+    return figure
+
+
+def roc_curve(outputs: Outputs, ax: Axes) -> Axes:
+    """Draws the attack on the loss, forget against test, all models pooled, on logarithmic axes.
+
+    Args:
+        outputs: of one method.
+        ax: where to draw. Small rates of false positives are where an attack that is sure of itself shows.
+
+    Of a population the first 16 models are shown.
+    """
+    from sklearn.metrics import roc_curve as curve
+
+    members, nonmembers = (outputs.losses(part)[:NUM_WITH_LOGITS].ravel() for part in ("forget", "test"))
+    truth = np.repeat([1, 0], [len(members), len(nonmembers)])
+    false_positives, true_positives, _ = curve(truth, -np.concatenate([members, nonmembers]))
+    ax.plot(false_positives, true_positives, label=outputs.method)
+    return ax
+
+
+def roc_curves(outputs: Mapping[str, Outputs]) -> Figure:
+    """Returns the ROC curves of all methods in one picture."""
+    figure = Figure(figsize=(4.4, 4), layout="constrained")
+    ax = figure.subplots()
+    lowest = 1.0 / max(len(one.labels["test"]) * min(one.num_models, NUM_WITH_LOGITS) for one in outputs.values())
+    for one in outputs.values():
+        roc_curve(one, ax)
+    diagonal = [lowest, 1.0]
+    ax.plot(diagonal, diagonal, color="gray", linestyle=":", label="guessing")
+    ax.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1.05))
+    ax.set(xlabel="false positive rate (test)", ylabel="true positive rate (forget)", title="Attack on the loss")
+    ax.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _row(number: int) -> tuple[Figure, np.ndarray]:
+    """Returns a figure with panels side by side on common axes."""
+    figure = Figure(figsize=(4 * number, 3.4), layout="constrained")
+    return figure, np.atleast_1d(figure.subplots(1, number, sharex=True, sharey=True))
 
 
 def save(figure: Figure, path: Path) -> None:

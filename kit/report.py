@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,17 +18,44 @@ TIME_BUDGET = 0.2
 # A gap of fewer standard errors than this is called "inside the noise".
 NOISE = 2.0
 
-_HEADERS = {
-    "retain_accuracy": "accuracy\nretain",
-    "forget_accuracy": "accuracy\nforget",
-    "validation_accuracy": "accuracy\nvalid.",
-    "test_accuracy": "accuracy\ntest",
-    "mia_accuracy": "attack\naccuracy",
-    "mia_auc": "attack\nAUC",
-    "mia_gap": "AUC\ngap",
-    "mia_tpr_at_1pct_fpr": "TPR at\n1 % FPR",
-    "time_ratio": "time\nratio",
+# Tables of at most 80 columns: a score's name -> the header of its column.
+_TABLES = {
+    "": {
+        "retain_accuracy": "accuracy\nretain",
+        "forget_accuracy": "accuracy\nforget",
+        "validation_accuracy": "accuracy\nvalid.",
+        "test_accuracy": "accuracy\ntest",
+        "mia_accuracy": "attack\naccuracy",
+        "mia_auc": "attack\nAUC",
+        "mia_gap": "AUC\ngap",
+        "mia_tpr_at_1pct_fpr": "TPR at\n1 % FPR",
+        "time_ratio": "time\nratio",
+    },
+    "as a population, against as many retrained models": {
+        "forgetting_score": "forgetting\nscore",
+        "forgetting_ceiling": "\nceiling",
+        "forgetting_score_normalised": "of the\nceiling",
+        "competition_score": "competition\nscore",
+        "ulira_accuracy": "U-LiRA\naccuracy",
+        "ulira_auc": "U-LiRA\nAUC",
+        "ulira_tpr_at_1pct_fpr": "U-LiRA TPR\n1 % FPR",
+    },
+    "other attacks": {
+        "lira_auc": "LiRA\nAUC",
+        "rmia_auc": "RMIA\nAUC",
+        "svc_mia_efficacy": "SVC-MIA\nefficacy",
+        "svc_mia_efficacy_m_entropy": "the same\nm-entropy",
+    },
+    "distance to retrained models": {
+        "klom_forget": "KLoM\nforget",
+        "klom_retain": "KLoM\nretain",
+        "klom_test": "KLoM\ntest",
+        "js_to_retrain": "JS to\nretrain",
+        "average_gap": "average\ngap",
+        "tug_of_war": "tug of\nwar",
+    },
 }
+_HEADERS = {name: header for headers in _TABLES.values() for name, header in headers.items()}
 
 
 def to_json(reports: Sequence[Report], failures: Mapping[str, FailedRun] | None = None) -> dict[str, Any]:
@@ -56,19 +83,21 @@ def print_table(
     reports: Sequence[Report], console: Console | None = None, failures: Mapping[str, FailedRun] | None = None
 ) -> None:
     """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean."""
-    shown = [name for name in _HEADERS if any(report.scores[name].value is not None for report in reports)]
-    first = reports[0]
-    title = Text.assemble(
-        "\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})"
-    )
-    notes = [f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}" for info in scorers.infos()]
-    notes.append(f"target: the mean of {first.num_retrained} retrained models, where matching them is the aim")
-    explained = Text("\n" + "\n".join(f"  {note}" for note in notes), style="dim")
     failures = failures or {}
-    told = [*meaning(reports), *(f"{name}: FAILED. {failure}" for name, failure in failures.items())]
-    sentences = Text("".join(f"\n{sentence}\n" for sentence in told))
-    table = _table(reports, shown, list(failures))
-    (console or Console(highlight=False)).print(Group(title, table, explained, sentences))
+    first = reports[0]
+    parts: list[RenderableType] = [
+        Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})")
+    ]
+    for title, headers in _TABLES.items():
+        shown = [name for name in headers if any(report.scores[name].value is not None for report in reports)]
+        if shown:
+            parts += [Text(f"\n{title}", style="bold")] if title else []
+            parts += [_table(reports, shown, list(failures) if not title else [])]
+    parts.append(Text("\n" + "\n".join(f"  {note}" for note in _notes(reports)), style="dim"))
+    told = [*meaning(reports), *_warnings(reports)]
+    told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
+    parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
+    (console or Console(highlight=False)).print(Group(*parts))
 
 
 def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str]) -> Table:
@@ -81,12 +110,36 @@ def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str
     for name in failed:
         table.add_row(name, "FAILED", *("" for _ in shown[1:]), style="red")
     targets = [reports[0].scores[name].target for name in shown]
-    table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
+    if any(target is not None for target in targets):
+        table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
     return table
 
 
+def _notes(reports: Sequence[Report]) -> list[str]:
+    """Says of each score what it is, and why it is missing; what takes a population is not missed for a single run."""
+    notes = []
+    for info in scorers.infos():
+        computed = any(report.scores[info.name].value is not None for report in reports)
+        if computed or info.name in _TABLES[""]:
+            notes.append(f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}")
+    notes.append(f"target: the mean of {reports[0].num_retrained} retrained models, where matching them is the aim")
+    if reports[0].num_models == 1:
+        notes.append("'kit evaluate --num-models 512' gives the 2023 competition's score, and more")
+    return notes
+
+
+def _warnings(reports: Sequence[Report]) -> list[str]:
+    """Returns what scores warn of, each sentence once, with the methods that it is about."""
+    about: dict[str, list[str]] = {}
+    for report in reports:
+        for score in report.scores.values():
+            for warning in score.warnings:
+                about.setdefault(warning, []).append(report.method)
+    return [f"Note ({', '.join(dict.fromkeys(names))}): {warning}" for warning, names in about.items()]
+
+
 def _one_line(name: str) -> str:
-    return _HEADERS[name].replace("\n", " ")
+    return _HEADERS[name].replace("\n", " ").strip()
 
 
 def _remark(report: Report, name: str) -> str:
@@ -129,4 +182,15 @@ def _meaning(report: Report) -> str:
         found = "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
     ratio = time_ratio.value or 0.0
     budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
-    return f"{measured}, {found} It took {ratio:.2f} of a retraining, {budget}."
+    return f"{measured}, {found} It took {ratio:.2f} of a retraining, {budget}.{_forgetting(report)}"
+
+
+def _forgetting(report: Report) -> str:
+    score, normalised = report.scores["forgetting_score"], report.scores["forgetting_score_normalised"]
+    if score.value is None or score.interval is None or normalised.value is None or normalised.stderr is None:
+        return ""
+    low, high = score.interval
+    return (
+        f" Its forgetting score is {score.value:.3f} ({low:.3f} to {high:.3f}), {normalised.value:.0%} ± "
+        f"{normalised.stderr:.0%} of what retrained models get against each other."
+    )

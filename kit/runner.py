@@ -1,31 +1,26 @@
-"""One run of a method, and a population of them: seeded, timed, on disk as soon as they are finished."""
+"""One run of a method: seeded, timed, from the original model and a state that earlier runs have not touched."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 import traceback
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
-from kit import datasets, environment, files, methods, pretrained, static_checks, training
+from kit import datasets, methods, pretrained, static_checks, training
 from kit.contained import Contained, Inputs
 from kit.contained_runs import ContainedRuns, Containment, limits_for, verdict_path
-from kit.outputs import compute_logits, load_logits, save_logits
+from kit.outputs import compute_outputs
+from kit.pretrained import Pretrained
 from kit.submission import Method, Source, is_file, load_method, method_name, read_source
-from kit.types import PARTS, Challenge, FailedRun, Outputs
-
-_LEFTOVER_SECONDS = 3600
+from kit.types import Challenge, FailedRun, ModelOutputs
 
 
 @dataclass(frozen=True)
@@ -44,11 +39,11 @@ class Worker:
     seed generators). A model that was compiled, frozen in part or given to a user's function is not handed out again.
     """
 
-    def __init__(self, challenge: Challenge) -> None:
+    def __init__(self, challenge: Challenge, original: Pretrained | None = None) -> None:
         """Prepares TensorFlow and loads the original (which is trained now if it neither ships nor is cached)."""
         training.prepare_tensorflow()
         self.challenge = challenge
-        self.original = pretrained.load(challenge)
+        self.original = original or pretrained.load(challenge)
         self._scoring_net = pretrained.build(challenge)
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
@@ -68,8 +63,8 @@ class Worker:
         self._scoring_net.set_weights(list(weights))
         return self._scoring_net
 
-    def logits(self, weights: Sequence[np.ndarray], method: str) -> dict[str, np.ndarray]:
-        """Takes a returned model's weights into an architecture that the kit built, and computes its logits there."""
+    def outputs(self, weights: Sequence[np.ndarray], method: str) -> ModelOutputs:
+        """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there."""
         weights = [np.asarray(array) for array in weights]
         expected = [tuple(array.shape) for array in self._scoring_net.weights]
         if [array.shape for array in weights] != expected:
@@ -78,7 +73,7 @@ class Worker:
                 f"original's {len(expected)}. Expected the architecture of 'net', because the scorer takes the weights "
                 "only. Return 'net', or a model built like it."
             )
-        return compute_logits(self.net_with(weights), self.challenge, method)
+        return compute_outputs(self.net_with(weights), self.challenge, method)
 
     def inputs(self, method: str) -> Inputs:
         """Returns what a contained process is handed: the three sets in their order, and the original's weights."""
@@ -198,56 +193,6 @@ def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[s
     return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
 
 
-def run_population(
-    method: str | Path | Method,
-    challenge: Challenge,
-    *,
-    num_models: int,
-    seed: int = 0,
-    root: str | Path | None = None,
-    worker: Worker | None = None,
-    containment: Containment | None = None,
-) -> Outputs:
-    """Runs a method `num_models` times with different seeds, each from the same original model.
-
-    Args:
-        method, challenge: as in `unlearn`.
-        num_models: >= 1.
-        seed: of the population; run i has the seed `run_seed(seed, name, i)`.
-        root: folder for finished runs, which are found there again: an interrupted population goes on where it
-            stopped. Runs of a function are always made anew, because its source does not tell all that it depends on.
-            By default nothing is stored.
-        worker: models to reuse from population to population.
-        containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
-
-    Returns:
-        `Outputs` with `num_models` models.
-    """
-    name = method_name(method)
-    worker = worker or Worker(challenge)
-    source = read_source(Path(str(method))) if is_file(method) else None
-    folder = None
-    if root is not None and not callable(method):
-        folder = population_folder(Path(root), name, challenge, worker, source)
-    runs = []
-    with weights_of_runs(method, worker, source, containment) as weights_and_seconds:
-        for number in tqdm(range(num_models), desc=name, unit="model", delay=2, leave=False, mininterval=0.5):
-            one_seed = run_seed(seed, name, number)
-            run_folder = None if folder is None else folder / f"seed-{seed}-run-{number:04d}"
-            stored = None if run_folder is None else _load_run(run_folder)
-            if stored is None:
-                weights, seconds = weights_and_seconds(one_seed)
-                stored = worker.logits(weights, name), seconds
-                if run_folder is not None:
-                    save_logits(run_folder / "outputs.npz", stored[0])
-                    done = {"method": name, "seed": one_seed, "seconds": seconds, "versions": environment.versions()}
-                    files.write_json(run_folder / "done.json", done)
-            runs.append((*stored, one_seed))
-    logits = {part: np.stack([run[0][part] for run in runs]) for part in PARTS}
-    labels = {part: challenge.labels(part) for part in PARTS}
-    return Outputs(name, logits, labels, np.array([run[1] for run in runs]), np.array([run[2] for run in runs]))
-
-
 RunOnce = Callable[[int], tuple[Sequence[np.ndarray], float]]
 
 
@@ -272,38 +217,3 @@ def weights_of_runs(
     runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), verdict)
     with contextlib.closing(runs):
         yield runs.run
-
-
-def _load_run(folder: Path) -> tuple[dict[str, np.ndarray], float] | None:
-    """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
-    for leftover in folder.glob(".*"):  # of a killed process; a young one may be another process's, still writing
-        if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-            leftover.unlink(missing_ok=True)
-    try:
-        seconds = float(json.loads((folder / "done.json").read_text())["seconds"])
-        return load_logits(folder / "outputs.npz"), seconds
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-
-
-def population_folder(
-    root: Path, name: str, challenge: Challenge, worker: Worker, source: Source | None = None
-) -> Path:
-    """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
-    settings = {
-        key: asdict(value) if key == "recipe" else value for key, value in hyperparameters(name, challenge).items()
-    }
-    if source is not None:
-        settings["source"] = source.sha256
-    described = [
-        name,
-        settings,
-        pretrained.fingerprint(challenge),
-        worker.original.sha256,
-        challenge.split.sha256,
-        environment.source_sha256(),
-        environment.versions(),
-        environment.machine(),
-    ]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    return root / challenge.name / f"{name}-{digest[:12]}"

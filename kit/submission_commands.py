@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit import command_line, methods
+from kit import command_line, methods, quiet
 from kit.command_line import ChallengeOption, DebugOption, ForgetOption, JsonOption, SandboxOption, SplitSeedOption
 from kit.types import InputError
 
@@ -58,7 +58,7 @@ def validate(
     command_line.check_sandbox(sandbox)
     command_line.require_writable_json(json_file)
     console = Console(stderr=str(json_file) == "-", highlight=False)
-    with command_line.quiet_tensorflow(debug):
+    with quiet.quiet_tensorflow(debug):
         from kit import challenges, checks, environment
         from kit.contained import Limits, default_memory_bytes
     loaded = challenges.load_challenge(challenge)
@@ -118,7 +118,7 @@ def pack(
             f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
             "--output, or delete it."
         )
-    with command_line.quiet_tensorflow(debug):
+    with quiet.quiet_tensorflow(debug):
         from kit import challenges
         from kit import pack as packing
     if packing.is_mock_run():
@@ -162,7 +162,7 @@ def check_pack(
     command_line.require_writable(out)
     command_line.require_writable_json(json_file)
     console = Console(stderr=str(json_file) == "-", highlight=False)
-    with command_line.quiet_tensorflow(debug):
+    with quiet.quiet_tensorflow(debug):
         from kit import challenges, evaluation
         from kit import check_pack as checking
     from kit import report
@@ -198,7 +198,7 @@ def doctor(json_file: JsonOption = None, debug: DebugOption = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    with command_line.quiet_tensorflow(debug):
+    with quiet.quiet_tensorflow(debug):
         from kit import doctor as examination
 
         facts = examination.examine()

@@ -76,10 +76,9 @@ net = kit.unlearn("original", challenge).net
 net.summary()
 
 # %%
-logits = kit.outputs.compute_logits(net, challenge)
+outputs = kit.outputs.compute_outputs(net, challenge)
 for part in ("retain", "forget", "validation", "test"):
-    accuracy = (logits[part].argmax(axis=-1) == challenge.labels(part)).mean()
-    print(f"{part:10s} accuracy {accuracy:.3f}")
+    print(f"{part:10s} accuracy {outputs.correct[part].mean():.3f}")
 
 # %% [markdown]
 # It knows the labels of the forget set by heart, the wrong ones too, and it gets about 70 % of the test set (no model

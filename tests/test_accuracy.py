@@ -118,12 +118,12 @@ def comparison(unlearned: int, retrained: int) -> Comparison:
     sizes = dict(zip(PARTS, (40, 30, 20, 50), strict=True))
     labels = {part: generator.integers(0, 3, size) for part, size in sizes.items()}
     populations = [
-        Outputs(
+        Outputs.of_logits(
             method,
             {part: generator.normal(size=(models, size, 3)) for part, size in sizes.items()},
             labels,
-            generator.uniform(1, 2, models),
-            np.arange(models),
+            seconds=generator.uniform(1, 2, models),
+            seeds=np.arange(models),
         )
         for method, models in (("method", unlearned), ("retrain", retrained))
     ]
@@ -143,7 +143,7 @@ def test_scores_are_scikit_learns_accuracies(models: int) -> None:
 
         score = scores[f"{part}_accuracy"]
         assert score.value == pytest.approx(mean(given.unlearned), abs=1e-12)
-        assert score.stderr == accuracy_with_stderr(given.unlearned.correct(part))[1]
+        assert score.stderr == accuracy_with_stderr(given.unlearned.correct[part])[1]
         assert score.direction == ("match_retrain" if part == "forget" else "up")
         assert score.target == (pytest.approx(mean(given.retrained), abs=1e-12) if part == "forget" else None)
         assert score.null_band is None

@@ -285,7 +285,7 @@ def test_a_population_keeps_its_process_only_where_no_state_is_carried(
     alone = [kit.unlearn(path, small_challenge, seed=int(seed)).net.get_weights() for seed in together.seeds[2:]]
     worker = runner.Worker(small_challenge)
     for number, weights in enumerate(alone, start=2):
-        np.testing.assert_array_equal(worker.logits(weights, "mine")["test"], together.logits["test"][number])
+        np.testing.assert_array_equal(worker.outputs(weights, "mine").logits["test"], together.logits["test"][number])
     starts.clear()
     kit.run_population(path, small_challenge, num_models=3, seed=1)  # what was found out is remembered
     assert len(starts) == (1 if text == SOUND else 3)

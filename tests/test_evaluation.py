@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 import kit
-from kit import environment, evaluation, pretrained, runner
+from kit import environment, evaluation, populations, pretrained, runner
 from kit.evaluation import attack_sample, evaluate, evaluate_all
 from kit.outputs import predict_logits
 from kit.scorers import membership_inference
@@ -158,14 +158,14 @@ class Planted:
             for example, label in enumerate(labels["forget"]):
                 wrong, right = (label + 1) % 3, label
                 logits["forget"][model, example, right if example < 5 * model + 4 else wrong] = 4
-        return Outputs(name, logits, labels, np.arange(1, models + 1), np.arange(models))
+        return Outputs.of_logits(name, logits, labels, seconds=np.arange(1, models + 1), seeds=np.arange(models))
 
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     population = Planted()
     worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64))
-    monkeypatch.setattr(runner, "run_population", population)
+    monkeypatch.setattr(populations, "run_population", population)
     monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
     monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
     for slow in ("mia_accuracy", "mia_accuracy_stderr"):

@@ -68,7 +68,7 @@ def test_contract(name: str, small_challenge: Challenge, worker: runner.Worker) 
     returned = runner.unlearn(name, small_challenge, seed=1, worker=worker).net
     assert isinstance(returned, keras.Model)
     assert architecture(returned) == architecture(pretrained.build(small_challenge))
-    logits = worker.logits(returned.get_weights(), name)
+    logits = worker.outputs(returned.get_weights(), name).logits
     assert all(np.isfinite(array).all() for array in logits.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 
 import kit
 from kit import models, outputs, pretrained
-from kit.types import PARTS, Challenge, FailedRun
+from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_each_part_has_the_logits_of_its_examples(net: keras.Model, small_challe
         "validation": small_challenge.validation.x,
         "test": small_challenge.test.x,
     }
-    logits = outputs.compute_logits(net, small_challenge)
+    logits = outputs.compute_outputs(net, small_challenge).logits
     assert tuple(logits) == PARTS
     for part in PARTS:
         np.testing.assert_allclose(logits[part], logits_by_hand(net, expected[part]), rtol=0, atol=1e-5)
@@ -83,7 +84,7 @@ def test_logits_that_are_not_finite_are_refused(small_challenge: Challenge, bad:
     net = pretrained.build(small_challenge)
     net.layers[-1].bias.assign([0, 0, bad])
     with pytest.raises(FailedRun) as caught:
-        outputs.compute_logits(net, small_challenge, "diverging")
+        outputs.compute_outputs(net, small_challenge, "diverging")
     message, number = str(caught.value), len(small_challenge.split.retain)
     assert "\n" not in message
     assert f"'diverging' returned gives NaN or infinite logits for {number} of {number} retain" in message
@@ -100,24 +101,29 @@ def test_one_bad_example_is_enough(
 
     monkeypatch.setattr(outputs, "predict_logits", predict)
     with pytest.raises(FailedRun, match=f"for 1 of {len(small_challenge.validation)} validation examples"):
-        outputs.compute_logits(net, small_challenge)
+        outputs.compute_outputs(net, small_challenge)
 
 
-def test_stored_logits_come_back_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_logits", [True, False])
+def test_stored_outputs_come_back_to_the_bit(tmp_path: Path, with_logits: bool) -> None:
     logits = {part: np.random.default_rng(len(part)).normal(size=(5, 3)).astype(np.float32) for part in PARTS}
-    outputs.save_logits(tmp_path / "deep" / "outputs.npz", logits)
-    loaded = outputs.load_logits(tmp_path / "deep" / "outputs.npz")
-    assert tuple(loaded) == PARTS
-    for part in PARTS:
-        assert loaded[part].dtype == np.float32
-        np.testing.assert_array_equal(loaded[part], logits[part])
+    made = ModelOutputs.of_logits(logits, {part: np.arange(5) % 3 for part in PARTS})
+    made = made if with_logits else dataclasses.replace(made, logits={})
+    outputs.save_outputs(tmp_path / "deep" / "outputs.npz", made)
+    loaded = outputs.load_outputs(tmp_path / "deep" / "outputs.npz")
+    for kind in ("confidences", "correct", "logits"):
+        ours, theirs = getattr(made, kind), getattr(loaded, kind)
+        assert tuple(theirs) == tuple(ours) == (() if kind == "logits" and not with_logits else PARTS)
+        for part in ours:
+            assert theirs[part].dtype == ours[part].dtype
+            np.testing.assert_array_equal(theirs[part], ours[part])
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["outputs.npz"]
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    np.savez(tmp_path / "outputs.npz", **{part: np.array([print], dtype=object) for part in PARTS})
+    np.savez(tmp_path / "outputs.npz", **{f"correct_{part}": np.array([print], dtype=object) for part in PARTS})
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        outputs.load_logits(tmp_path / "outputs.npz")
+        outputs.load_outputs(tmp_path / "outputs.npz")
 
 
 def test_kit_names_the_module() -> None:

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 import kit
 from kit import check_pack as checking
-from kit import evaluation, files, pretrained, runner, submission
+from kit import evaluation, files, populations, pretrained, runner, submission
 from kit import pack as packing
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 from kit.weights import weights_to_bytes
@@ -164,7 +164,7 @@ def assert_same_outputs(one: Outputs, other: Outputs) -> None:
 def test_a_pack_holds_the_models_of_a_population(
     small_challenge: Challenge, worker: runner.Worker, packs: Packs, method: Any, seed: int, tmp_path: Path
 ) -> None:
-    outputs = runner.run_population(method, small_challenge, num_models=2, seed=seed, worker=worker)
+    outputs = populations.run_population(method, small_challenge, num_models=2, seed=seed, worker=worker)
     packed = packs(tmp_path / "pack.zip", 2, method=method, seed=seed)
     checked = checking.check_pack(packed.path, small_challenge, num_models=2, worker=None if seed else worker)
     assert [(check.name, check.status) for check in checked.checks] == [(name, "PASS") for name in CHECKS]
@@ -253,7 +253,7 @@ def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
     result = evaluation.evaluate_all([], small_challenge, num_models=2, root=runs, given=forged)
     names = [report.method for report in result.reports]
     assert names == ["original", "original (packed)", "retrain (packed)", "retrain"]
-    original = worker.logits(worker.original.weights, "original")["test"]
+    original = worker.outputs(worker.original.weights, "original").logits["test"]
     np.testing.assert_array_equal(result.outputs["original"].logits["test"][0], original)
 
 
@@ -354,7 +354,7 @@ def test_weights_that_check_pack_would_refuse_are_not_packed(
 def test_a_model_of_another_precision_is_packed_like_a_population_takes_it(
     small_challenge: Challenge, worker: runner.Worker, packs: Packs, tmp_path: Path
 ) -> None:
-    outputs = runner.run_population(double_precision, small_challenge, num_models=1, worker=worker)
+    outputs = populations.run_population(double_precision, small_challenge, num_models=1, worker=worker)
     packed = packs(tmp_path / "pack.zip", 1, method=double_precision)
     checked = checking.check_pack(packed.path, small_challenge, worker=worker)
     assert [check.message for check in checked.checks if check.status == "FAIL"] == []

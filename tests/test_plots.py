@@ -22,7 +22,7 @@ def outputs_of(method: str = "finetune", *, scale: float = 1.0, seed: int = 0, m
     generator = np.random.default_rng(seed)
     logits = {part: generator.normal(size=(models, SIZES[part], 3)) * scale for part in PARTS}
     labels = {part: np.arange(SIZES[part]) % 3 for part in PARTS}
-    return Outputs(method, logits, labels, np.ones(models), np.arange(models))
+    return Outputs.of_logits(method, logits, labels, seconds=np.ones(models), seeds=np.arange(models))
 
 
 def new_axes() -> Axes:
@@ -102,7 +102,9 @@ def test_losses_without_any_spread_can_be_drawn(tmp_path: Path, logit: float) ->
     labels = np.arange(30) % 3
     logits = np.zeros((1, 30, 3), np.float32)
     logits[0, np.arange(30), labels] = logit
-    outputs = Outputs("flat", dict.fromkeys(PARTS, logits), dict.fromkeys(PARTS, labels), np.ones(1), np.zeros(1))
+    outputs = Outputs.of_logits(
+        "flat", dict.fromkeys(PARTS, logits), dict.fromkeys(PARTS, labels), seconds=np.ones(1), seeds=np.zeros(1)
+    )
     plots.save(plots.loss_histograms({"flat": outputs}), tmp_path / "flat.png")
     assert (tmp_path / "flat.png").stat().st_size > 0
 

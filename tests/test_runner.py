@@ -23,8 +23,8 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit import environment, models, pretrained, runner, training
-from kit.types import PARTS, Challenge, FailedRun, Outputs, Recipe
+from kit import environment, models, populations, runner, training
+from kit.types import PARTS, Challenge, FailedRun, Recipe
 
 Net = keras.Model
 
@@ -368,7 +368,7 @@ def test_a_broken_method_is_told_what_is_expected(
     small_challenge: Challenge, worker: runner.Worker, method: Callable[..., Any], says: str
 ) -> None:
     with pytest.raises(FailedRun) as caught:
-        runner.run_population(method, small_challenge, num_models=1, worker=worker)
+        populations.run_population(method, small_challenge, num_models=1, worker=worker)
     message = str(caught.value)
     assert says in message
     assert f"'{method.__name__.strip('<>')}' returned" in message
@@ -414,210 +414,12 @@ def test_ctrl_c_is_no_failure_of_the_method(small_challenge: Challenge, worker: 
 
 
 def test_a_failed_run_leaves_the_worker_sound(small_challenge: Challenge, worker: runner.Worker) -> None:
-    before = runner.run_population("original", small_challenge, num_models=1, worker=worker)
+    before = populations.run_population("original", small_challenge, num_models=1, worker=worker)
     with pytest.raises(FailedRun):
-        runner.run_population(other_weights(np.nan), small_challenge, num_models=1, worker=worker)
-    assert_same_models(runner.run_population("original", small_challenge, num_models=1, worker=worker), before)
-
-
-# Populations
-
-
-def assert_same_models(one: Outputs, other: Outputs) -> None:
-    assert one.method == other.method
-    np.testing.assert_array_equal(one.seeds, other.seeds)
+        populations.run_population(other_weights(np.nan), small_challenge, num_models=1, worker=worker)
+    after = populations.run_population("original", small_challenge, num_models=1, worker=worker)
     for part in PARTS:
-        np.testing.assert_array_equal(one.logits[part], other.logits[part])
-        np.testing.assert_array_equal(one.labels[part], other.labels[part])
-
-
-@pytest.fixture
-def population(small_challenge: Challenge, builtin_worker: runner.Worker, tmp_path: Path) -> Callable[..., Outputs]:
-    """Runs models of finetune, stored under `root`."""
-
-    def run(num_models: int, **options: Any) -> Outputs:
-        options = {"method": "finetune", "seed": 0, "root": tmp_path / "runs", "worker": builtin_worker} | options
-        return runner.run_population(options.pop("method"), small_challenge, num_models=num_models, **options)
-
-    return run
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The seeds of the runs made so far."""
-    seeds: list[int] = []
-    unlearn = runner.unlearn
-
-    def follow(method: Any, challenge: Challenge, *, seed: int, worker: runner.Worker) -> runner.Unlearned:
-        seeds.append(seed)
-        return unlearn(method, challenge, seed=seed, worker=worker)
-
-    monkeypatch.setattr(runner, "unlearn", follow)
-    return seeds
-
-
-def run_folders(root: Path) -> list[Path]:
-    return sorted(path.parent for path in root.rglob("done.json"))
-
-
-def test_a_population_holds_each_run(
-    small_challenge: Challenge, worker: runner.Worker, population: Callable[..., Outputs]
-) -> None:
-    outputs = population(2, seed=9)
-    assert (outputs.method, outputs.num_models) == ("finetune", 2)
-    assert outputs.seeds.tolist() == [runner.run_seed(9, "finetune", number) for number in range(2)]
-    assert (outputs.seconds > 0).all()
-    for number, seed in enumerate(outputs.seeds.tolist()):
-        net = runner.unlearn("finetune", small_challenge, seed=seed, worker=runner.Worker(small_challenge)).net
-        for part, logits in worker.logits(net.get_weights(), "finetune").items():
-            np.testing.assert_array_equal(outputs.logits[part][number], logits)
-            np.testing.assert_array_equal(outputs.labels[part], small_challenge.labels(part))
-
-
-def test_finished_runs_are_found_again(population: Callable[..., Outputs], calls: list[int]) -> None:
-    first = population(2)
-    again = population(2)
-    assert len(calls) == 2
-    assert_same_models(again, first)
-    np.testing.assert_array_equal(again.seconds, first.seconds)
-
-
-def test_more_models_keep_those_that_there_are(population: Callable[..., Outputs], calls: list[int]) -> None:
-    first = population(1)
-    more = population(3)
-    assert len(calls) == len(set(calls)) == 3
-    assert_same_models(more.select(slice(1)), first)
-    assert more.seconds[0] == first.seconds[0]
-    assert_same_models(more, population(3, root=None))
-    assert_same_models(population(2), more.select(slice(2)))
-
-
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"method": "original"}, {"root": None}])
-def test_another_population_is_not_mistaken_for_it(
-    population: Callable[..., Outputs], calls: list[int], changes: dict[str, Any]
-) -> None:
-    population(1)
-    population(1, **changes)
-    assert len(calls) == 2
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"hyperparameters": {"finetune": {"epochs": 2}}},
-        {"split": "class:1"},
-        {"recipe": Recipe(epochs=1)},
-        {"batch_size": 16},
-    ],
-)
-def test_a_folder_belongs_to_one_challenge_and_its_settings(
-    small_challenge: Challenge, worker: runner.Worker, changes: dict[str, Any], tmp_path: Path
-) -> None:
-    if "split" in changes:
-        changes = {"split": kit.make_split(small_challenge.train, changes["split"])}
-    folder = runner.population_folder(tmp_path, "finetune", small_challenge, worker)
-    assert folder.parent == tmp_path / "small"
-    assert runner.population_folder(tmp_path, "finetune", small_challenge, worker) == folder
-    assert runner.population_folder(tmp_path, "finetune", replace(small_challenge, **changes), worker) != folder
-
-
-def test_an_interrupted_population_goes_on_where_it_stopped(
-    population: Callable[..., Outputs], calls: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    whole = population(3, root=None)
-    calls.clear()
-    save = runner.save_logits
-
-    def killed_while_saving(path: Path, logits: dict[str, np.ndarray]) -> None:
-        save(path, logits)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(runner, "save_logits", killed_while_saving)
-        with pytest.raises(KeyboardInterrupt):
-            population(3)
-    assert len(run_folders(tmp_path)) == 1
-    assert_same_models(population(3), whole)
-    assert calls == whole.seeds[[0, 1, 1, 2]].tolist()
-
-
-def cut_in_half(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def flip_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("done.json", Path.unlink),
-        ("done.json", cut_in_half),
-        ("done.json", lambda path: path.write_text("{}")),
-        ("outputs.npz", Path.unlink),
-        ("outputs.npz", cut_in_half),
-        ("outputs.npz", lambda path: path.write_text("rubbish")),
-        ("outputs.npz", flip_a_bit),
-    ],
-)
-def test_an_unfinished_or_damaged_run_is_made_again(
-    population: Callable[..., Outputs], calls: list[int], name: str, damage: Callable[[Path], Any], tmp_path: Path
-) -> None:
-    first = population(2)
-    folder = run_folders(tmp_path)[0]
-    intact = (folder / "outputs.npz").read_bytes()
-    damage(folder / name)
-    for _ in range(2):
-        assert_same_models(population(2), first)
-        assert calls == first.seeds[[0, 1, 0]].tolist()
-    assert (folder / "outputs.npz").read_bytes() == intact
-    assert sorted(path.name for path in folder.iterdir()) == ["done.json", "outputs.npz"]
-
-
-def test_half_a_file_of_a_killed_process_goes_but_not_one_that_is_being_written(
-    population: Callable[..., Outputs], calls: list[int], tmp_path: Path
-) -> None:
-    population(1)
-    old, young = (run_folders(tmp_path)[0] / name for name in (".outputs.npz.old", ".outputs.npz.young"))
-    for path, hours in ((old, 2), (young, 0)):
-        path.touch()
-        os.utime(path, (time.time() - 3600 * hours,) * 2)
-    population(1)
-    assert (old.exists(), young.exists(), len(calls)) == (False, True, 1)
-
-
-def test_a_record_tells_how_a_run_was_made(population: Callable[..., Outputs], tmp_path: Path) -> None:
-    outputs = population(1)
-    record = json.loads((run_folders(tmp_path)[0] / "done.json").read_text())
-    assert (record["method"], record["seed"], record["seconds"]) == ("finetune", outputs.seeds[0], outputs.seconds[0])
-    assert record["versions"]["tensorflow"] == tf.__version__
-    assert record["versions"]["keras"] == keras.__version__
-
-
-def test_runs_of_a_function_are_not_stored(
-    population: Callable[..., Outputs], calls: list[int], tmp_path: Path
-) -> None:
-    def mine(net: Net, *datasets: tf.data.Dataset) -> Net:
-        return net
-
-    outputs = [population(1, method=mine) for _ in range(2)]
-    assert len(calls) == 2
-    assert outputs[0].method == "mine"
-    assert_same_models(*outputs)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_original_has_the_logits_of_the_pretrained_weights(
-    small_challenge: Challenge, population: Callable[..., Outputs]
-) -> None:
-    net = pretrained.build(small_challenge)
-    net.set_weights(pretrained.load(small_challenge).weights)
-    logits = population(1, method="original").logits["test"][0]
-    np.testing.assert_allclose(logits, net.predict(small_challenge.test.x, verbose=0), rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(after.confidences[part], before.confidences[part])
 
 
 # The duration that methods are compared with

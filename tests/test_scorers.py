@@ -38,7 +38,7 @@ def population(generator: np.random.Generator, method: str, models: int, **label
     logits = {part: 2 * generator.normal(size=(models, SIZES[part], 4)) for part in PARTS}
     for part in PARTS:  # a model that knows something, so that no score sits at a corner
         logits[part][:, np.arange(SIZES[part]), labels[part]] += 1
-    return Outputs(method, logits, labels, generator.uniform(1, 2, models), np.arange(models))
+    return Outputs.of_logits(method, logits, labels, seconds=generator.uniform(1, 2, models), seeds=np.arange(models))
 
 
 def make_comparison(seed: int = 0, impossible: str = "") -> Comparison:
@@ -62,7 +62,8 @@ def arrays_of(comparison: Comparison) -> dict[str, np.ndarray]:
     for side in ("unlearned", "retrained"):
         outputs: Outputs = getattr(comparison, side)
         found |= {f"{side} seconds": outputs.seconds, f"{side} seeds": outputs.seeds}
-        found |= {f"{side} logits {part}": outputs.logits[part] for part in PARTS}
+        for kind in ("confidences", "correct", "logits"):
+            found |= {f"{side} {kind} {part}": getattr(outputs, kind)[part] for part in PARTS}
         found |= {f"{side} labels {part}": outputs.labels[part] for part in PARTS}
     return found
 
@@ -75,6 +76,8 @@ def reordered(comparison: Comparison, seed: int) -> Comparison:
     def follow(outputs: Outputs) -> Outputs:
         return dataclasses.replace(
             outputs,
+            confidences={part: outputs.confidences[part][:, orders[part]] for part in PARTS},
+            correct={part: outputs.correct[part][:, orders[part]] for part in PARTS},
             logits={part: outputs.logits[part][:, orders[part]] for part in PARTS},
             labels={part: outputs.labels[part][orders[part]] for part in PARTS},
         )

@@ -51,8 +51,8 @@ def score(comparison: Comparison) -> list[Score]:
     scores = []
     for info in SCORES:
         part = info.name.removesuffix("_accuracy")
-        value, stderr = accuracy_with_stderr(comparison.unlearned.correct(part))
+        value, stderr = accuracy_with_stderr(comparison.unlearned.correct[part])
         matches = info.direction == "match_retrain"
-        target = float(comparison.retrained.correct(part).mean()) if matches else None
+        target = float(comparison.retrained.correct[part].mean()) if matches else None
         scores.append(Score(info.name, value, stderr, info.direction, target))
     return scores

@@ -14,7 +14,7 @@ SCORES = (
 
 
 def time_ratio(seconds: np.ndarray, reference_seconds: float) -> tuple[float, float | None]:
-    """Returns mean seconds over the reference and its standard error (None for a single run).
+    """Returns mean seconds over the reference and its standard error (None for a single run, or one repeated).
 
     Args:
         seconds: (models,), duration of each call.
@@ -25,7 +25,7 @@ def time_ratio(seconds: np.ndarray, reference_seconds: float) -> tuple[float, fl
         (0.25, 0.125)
     """
     ratios = np.asarray(seconds, float) / reference_seconds
-    stderr = float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(ratios) > 1 else None
+    stderr = float(np.std(ratios, ddof=1) / np.sqrt(len(ratios))) if len(np.unique(ratios)) > 1 else None
     return float(ratios.mean()), stderr
 
 

@@ -94,6 +94,31 @@ def mia_accuracy(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> flo
     return float(scores.mean())
 
 
+def mia_accuracies(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> np.ndarray:
+    """Returns `mia_accuracy` of each of several models.
+
+    All are fitted at once, to the exact optimum; scikit-learn stops a little before it, which moves the accuracy of
+    one model in several by one example. A single model is left to scikit-learn.
+
+    Args:
+        member_losses, nonmember_losses: (models, k) each.
+
+    Returns:
+        float64 (models,), each in [0, 1].
+
+    Example:
+        >>> losses = np.random.default_rng(0).exponential(size=(2, 3, 200))
+        >>> bool((abs(mia_accuracies(losses[0], losses[1]) - 0.5) < 0.1).all())
+        True
+    """
+    num_models, num_members = member_losses.shape
+    if num_models == 1:
+        return np.array([mia_accuracy(member_losses[0], nonmember_losses[0])])
+    losses, chunk = np.concatenate([nonmember_losses, member_losses], axis=1), _rows_at_once(2 * num_members)
+    rows = [_attack_rows(losses[start : start + chunk], num_members) for start in range(0, num_models, chunk)]
+    return np.concatenate(rows)
+
+
 def mia_accuracy_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarray, *, seed: int = 0) -> float:
     """Returns the standard error of `mia_accuracy` over the draw of the examples (bootstrap within either side)."""
     generator = np.random.default_rng(seed)
@@ -101,7 +126,7 @@ def mia_accuracy_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarray,
     def resample() -> np.ndarray:
         return np.concatenate([generator.choice(side, len(side)) for side in (nonmember_losses, member_losses)])
 
-    return float(np.std(_attack_many(resample, len(member_losses)), ddof=1))
+    return float(np.std(_attack_draws(resample, len(member_losses)), ddof=1))
 
 
 def mia_accuracy_null_band(
@@ -110,7 +135,7 @@ def mia_accuracy_null_band(
     """Returns the central 95 % of `mia_accuracy` when these losses are dealt to the two sides at random."""
     generator = np.random.default_rng(seed)
     pooled, _ = _attack_sample(member_losses, nonmember_losses)
-    accuracies = _attack_many(lambda: generator.permutation(pooled), len(member_losses))
+    accuracies = _attack_draws(lambda: generator.permutation(pooled), len(member_losses))
     low, high = np.quantile(accuracies, [0.025, 0.975])
     return float(low), float(high)
 
@@ -136,8 +161,7 @@ def membership_auc_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarra
 
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988.
     """
-    of_members = _placements(np.sort(nonmember_losses), member_losses)
-    of_nonmembers = 1 - _placements(np.sort(member_losses), nonmember_losses)
+    of_members, of_nonmembers = _both_placements(member_losses, nonmember_losses)
     return float(np.sqrt(variance_of_mean(of_members) + variance_of_mean(of_nonmembers)))
 
 
@@ -171,19 +195,18 @@ def true_positive_rate(
 
 
 def membership_auc_gap(
-    unlearned: tuple[np.ndarray, np.ndarray], retrained: tuple[np.ndarray, np.ndarray], *, seed: int = 0
+    unlearned: tuple[np.ndarray, np.ndarray], retrained: tuple[np.ndarray, np.ndarray]
 ) -> tuple[float, float]:
     """Returns the mean AUC of unlearned models minus that of retrained models, and its standard error.
 
-    The variance has two parts. Over examples: a bootstrap in which all models see the same resampled examples, so
-    that the luck of one forget set cancels out. Over seeds: of the retrained models' mean, and of the unlearned
-    models' mean; a single unlearned model is taken to vary as much as a retrained one, which makes the standard error
-    right where it matters, for a method that is as good as retraining.
+    The variance has two parts. Over examples: that of DeLong for the difference of AUCs on the same examples, each
+    averaged over its models, so that the luck of one forget set cancels out. Over seeds: of the retrained models'
+    mean, and of the unlearned models' mean; a single unlearned model is taken to vary as much as a retrained one, which
+    makes the standard error right where it matters, for a method that is as good as retraining.
 
     Args:
         unlearned: losses of members (models, k) and of non-members (models, l).
         retrained: the same of at least two other models, on the same examples.
-        seed: of the bootstrap.
 
     Returns:
         Gap in [-1, 1] (below 0: the forget set now has higher losses than for a model that never saw it) and stderr.
@@ -194,14 +217,12 @@ def membership_auc_gap(
         >>> abs(gap) < 3 * stderr
         True
     """
-    aucs = [np.array([membership_auc(*pair) for pair in zip(*side, strict=True)]) for side in (unlearned, retrained)]
-    kernel = _mean_kernel(*unlearned) - _mean_kernel(*retrained)
-    generator = np.random.default_rng(seed)
-    weights = [
-        generator.multinomial(count, np.full(count, 1 / count), size=NUM_RESAMPLES).astype(np.float32) / count
-        for count in kernel.shape
-    ]
-    over_examples = float(np.var(((weights[0] @ kernel) * weights[1]).sum(axis=1), ddof=1))
+    sides = [[_both_placements(*pair) for pair in zip(*side, strict=True)] for side in (unlearned, retrained)]
+    aucs = [np.array([members.mean() for members, _ in side]) for side in sides]
+    over_examples = 0.0
+    for which in (0, 1):  # placements of the members, then of the non-members
+        means = [np.mean([pair[which] for pair in side], axis=0) for side in sides]
+        over_examples += variance_of_mean(means[0] - means[1])
     spread_of_one = float(np.var(aucs[1], ddof=1))
     over_seeds = spread_of_one / len(aucs[1])
     over_seeds += variance_of_mean(aucs[0]) if len(aucs[0]) > 1 else spread_of_one
@@ -221,7 +242,7 @@ def score(comparison: Comparison) -> list[Score]:
     return [
         _attack_score(
             "mia_accuracy",
-            mia_accuracy,
+            mia_accuracies,
             unlearned,
             retrained,
             over_examples=mia_accuracy_stderr(*first),
@@ -229,7 +250,7 @@ def score(comparison: Comparison) -> list[Score]:
         ),
         _attack_score(
             "mia_auc",
-            membership_auc,
+            _each(membership_auc),
             unlearned,
             retrained,
             over_examples=membership_auc_stderr(*first),
@@ -245,16 +266,14 @@ _Losses = tuple[np.ndarray, np.ndarray]
 
 def _attack_score(
     name: str,
-    attack: Callable[[np.ndarray, np.ndarray], float],
+    attack: Callable[[np.ndarray, np.ndarray], np.ndarray],
     unlearned: _Losses,
     retrained: _Losses,
     *,
     over_examples: float,
     null_band: tuple[float, float] | None = None,
 ) -> Score:
-    values, targets = (
-        np.array([attack(*pair) for pair in zip(*models, strict=True)]) for models in (unlearned, retrained)
-    )
+    values, targets = (attack(*models) for models in (unlearned, retrained))
     stderr = float(np.hypot(over_examples, np.sqrt(variance_of_mean(values))))
     return Score(name, float(values.mean()), stderr, "match_retrain", float(targets.mean()), null_band)
 
@@ -269,7 +288,13 @@ def _low_false_positive_score(unlearned: _Losses, retrained: _Losses) -> Score:
         true_positive_rate(*(generator.choice(side[0], len(side[0])) for side in unlearned))
         for _ in range(NUM_RESAMPLES // 5)
     ]
-    return _attack_score(name, true_positive_rate, unlearned, retrained, over_examples=float(np.std(resampled, ddof=1)))
+    over_examples = float(np.std(resampled, ddof=1))
+    return _attack_score(name, _each(true_positive_rate), unlearned, retrained, over_examples=over_examples)
+
+
+def _each(attack: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Turns an attack on one model into one on each of several."""
+    return lambda members, nonmembers: np.array([attack(*pair) for pair in zip(members, nonmembers, strict=True)])
 
 
 def _placements(sorted_losses: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -279,13 +304,10 @@ def _placements(sorted_losses: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return (above + 0.5 * ties) / len(sorted_losses)
 
 
-def _mean_kernel(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> np.ndarray:
-    """Mean over models of [member below non-member], ties half: float32 (k, l), whose mean is the AUC."""
-    kernel = np.zeros((member_losses.shape[1], nonmember_losses.shape[1]), np.float32)
-    for members, nonmembers in zip(member_losses, nonmember_losses, strict=True):
-        kernel += members[:, np.newaxis] < nonmembers
-        kernel += members[:, np.newaxis] <= nonmembers
-    return kernel / (2 * len(member_losses))
+def _both_placements(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each member the share of non-members above it, of each non-member the share of members below it."""
+    of_nonmembers = 1 - _placements(np.sort(member_losses), nonmember_losses)
+    return _placements(np.sort(nonmember_losses), member_losses), of_nonmembers
 
 
 def _attack_sample(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -298,23 +320,31 @@ def _attack_sample(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> t
     return losses, np.repeat([0, 1], len(member_losses))
 
 
-def _attack_many(draw: Callable[[], np.ndarray], num_members: int, num_draws: int = 400) -> np.ndarray:
-    """Accuracies (num_draws,) of the attack on losses that `draw` returns (non-members first), all fitted at once."""
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    members = np.repeat([0, 1], num_members)
-    splits = list(StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0).split(members, members))
-    chunk = max(1, 2_000_000 // len(members))  # bounds the memory at some 100 MB
+def _attack_draws(draw: Callable[[], np.ndarray], num_members: int, num_draws: int = 400) -> np.ndarray:
+    """Accuracies (num_draws,) of the attack on losses that `draw` returns, non-members first."""
+    chunk = _rows_at_once(2 * num_members)
     accuracies = []
     for start in range(0, num_draws, chunk):
         losses = np.stack([draw() for _ in range(min(chunk, num_draws - start))])
-        total = np.zeros(len(losses))
-        for train, test in splits:
-            slopes, intercepts = _fit_logistic(losses[:, train], members[train])
-            predicted = slopes[:, np.newaxis] * losses[:, test] + intercepts[:, np.newaxis] > 0
-            total += (predicted == members[test]).mean(axis=1)
-        accuracies.append(total / NUM_SPLITS)
+        accuracies.append(_attack_rows(losses, num_members))
     return np.concatenate(accuracies)
+
+
+def _rows_at_once(num_examples: int) -> int:
+    return max(1, 2_000_000 // num_examples)  # bounds the memory at some 100 MB
+
+
+def _attack_rows(losses: np.ndarray, num_members: int) -> np.ndarray:
+    """Accuracies (rows,) of the attack on each row of losses (rows, examples), non-members first, fitted at once."""
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    members = np.repeat([0, 1], num_members)
+    total = np.zeros(len(losses))
+    for train, test in StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0).split(members, members):
+        slopes, intercepts = _fit_logistic(losses[:, train], members[train])
+        predicted = slopes[:, np.newaxis] * losses[:, test] + intercepts[:, np.newaxis] > 0
+        total += (predicted == members[test]).mean(axis=1)
+    return total / NUM_SPLITS
 
 
 def _fit_logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,158 @@
+"""The main job of the command line: `kit run` and `kit evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit import command_line, engines, quiet
+from kit.command_line import (
+    ChallengeOption,
+    DebugOption,
+    ForgetOption,
+    JsonOption,
+    MemoryLimitOption,
+    OutOption,
+    SandboxOption,
+    SeedOption,
+    SplitSeedOption,
+    TimeLimitOption,
+)
+from kit.engines import Engine
+
+if TYPE_CHECKING:
+    from kit.evaluation import Evaluation
+    from kit.types import Challenge
+
+MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")]
+FreshOracleOption = Annotated[
+    bool, typer.Option("--fresh-oracle", help="Retrain, even where retrained models come with the kit.")
+]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What was asked for."""
+
+    methods: list[str]
+    challenge: str
+    forget: str
+    split_seed: int
+    num_models: int
+    seed: int
+    out: Path
+    limits: tuple[bool, float | None, float | None]
+    json_file: Path | None
+    debug: bool
+    fresh_oracle: bool
+
+
+def run(
+    methods: MethodsArgument = None,
+    challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = "random:0.1",
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    out: OutOption = Path("runs"),
+    fresh_oracle: FreshOracleOption = False,
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Unlearn, retrain, attack and compare: the main job."""
+    limits = (sandbox, time_limit, memory_limit)
+    where = (challenge, forget, split_seed)
+    _compare(_Job(methods or ["finetune"], *where, 1, seed, out, limits, json_file, debug, fresh_oracle))
+
+
+def evaluate(
+    methods: MethodsArgument = None,
+    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Models made at a time. Default: one a core.")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="serial|processes|ray", help="Where models are made; the bits are the same."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
+    ] = 0.0,
+    challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = "random:0.1",
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    out: OutOption = Path("runs"),
+    fresh_oracle: FreshOracleOption = False,
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """The same with a population of each method, and the 2023 competition's score (512 models there)."""
+    limits = (sandbox, time_limit, memory_limit)
+    where = (challenge, forget, split_seed)
+    job = _Job(methods or ["finetune"], *where, num_models, seed, out, limits, json_file, debug, fresh_oracle)
+    if engine is None and (address is not None or (workers or 0) > 1):
+        engine = "processes" if address is None else "ray"
+    if engine is None:
+        _compare(job)
+        return
+    with engines.start(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker) as started:
+        _compare(job, started)
+
+
+def _compare(job: _Job, engine: Engine | None = None) -> None:
+    from kit.submission import check_identifier
+
+    for identifier in job.methods:
+        check_identifier(identifier)
+    command_line.check_sandbox(job.limits[0])
+    command_line.require_writable(job.out)
+    command_line.require_writable_json(job.json_file)
+    with quiet.quiet_tensorflow(job.debug):
+        from kit import challenges, evaluation
+    loaded = challenges.load_challenge(job.challenge, forget=job.forget, split_seed=job.split_seed)
+    with command_line.resumable():
+        result = evaluation.evaluate_all(
+            job.methods,
+            loaded,
+            num_models=job.num_models,
+            seed=job.seed,
+            fresh_oracle=job.fresh_oracle,
+            root=job.out,
+            engine=engine,
+            containment=command_line.containment(*job.limits),
+            announce=command_line.announcer(),
+        )
+    _show(result, loaded, job)
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
+    """Writes the report, the split and the figures, and prints the table."""
+    from rich.console import Console
+
+    from kit import plots, report, splits
+
+    folder = job.out / challenge.name
+    splits.save_split(challenge.split, folder / "split.npz")
+    report.write_json(folder / "report.json", result.reports, result.failures)
+    figures = plots.figures(result.outputs)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+    console = Console(stderr=str(job.json_file) == "-", highlight=False)
+    report.print_table(result.reports, console, result.failures)
+    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
+    console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True)
+    command_line.write_json(job.json_file, report.to_json(result.reports, result.failures))

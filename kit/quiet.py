@@ -1,0 +1,67 @@
+"""Importing TensorFlow without what its C++ part logs, and handing work to processes that do so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
+    """Imports TensorFlow and looks for devices while what its C++ part logs goes to a file, shown only on failure.
+
+    Args:
+        debug: do not hide anything.
+    """
+    if debug:
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            yield
+        except Exception:
+            log.seek(0)
+            os.write(kept, log.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+class Sealed:
+    """Work as bytes for another process, which opens it quietly: only then does it import what the work needs."""
+
+    def __init__(self, content: bytes) -> None:
+        """Takes a pickled object with the methods `run(number)` and `close()`."""
+        self._content = content
+        self._opened: Any = None
+
+    def run(self, number: int) -> Any:
+        """Opens the work at the first call, and runs one task."""
+        if self._opened is None:
+            with quiet_tensorflow():
+                self._opened = pickle.loads(self._content)  # noqa: S301 (from this kit's own driver)
+            self._content = b""
+        return self._opened.run(number)
+
+    def close(self) -> None:
+        """Closes the work, if it was opened."""
+        if self._opened is not None:
+            self._opened.close()
+
+
+def run_sealed(sealed: Sealed, number: int) -> Any:
+    """Runs one task: what engines with other processes are given."""
+    return sealed.run(number)

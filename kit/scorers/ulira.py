@@ -1,0 +1,162 @@
+"""U-LiRA: can the best guess about one forget example at a time tell an unlearned from a retrained model?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kit.scorers._resampling import halves, jackknife_replicates, stderr_of_replicates, too_few_models
+from kit.scorers.lira import CLIP, FLOOR, mean_auc
+from kit.scorers.membership_inference import true_positive_rate
+from kit.types import Comparison, Score, ScoreInfo
+
+SCORES = (
+    ScoreInfo(
+        "ulira_accuracy",
+        "match_retrain",
+        "how often likelihood ratios, fitted to each forget example, tell unlearned from retrained models (ideal: 0.5)",
+    ),
+    ScoreInfo("ulira_auc", "match_retrain", "the same without a threshold: chance of a higher ratio when unlearned"),
+    ScoreInfo(
+        "ulira_tpr_at_1pct_fpr",
+        "match_retrain",
+        "unlearned models found, example by example, when 1 % of the retrained are accused wrongly (ideal: 0.01)",
+    ),
+)
+FALSE_POSITIVE_RATE = 0.01
+# Of unlearned models that nobody can tell from retrained ones, in the order of `SCORES`.
+TARGETS = (0.5, 0.5, FALSE_POSITIVE_RATE)
+
+Ratios = tuple[np.ndarray, np.ndarray]
+
+
+def log_likelihood_ratios(unlearned: np.ndarray, retrained: np.ndarray, *, floor: float = FLOOR) -> Ratios:
+    """Returns the log likelihood ratio, unlearned against retrained, of each model on each forget example.
+
+    For each example, normals are fitted to the confidences of half of the models of either side, and the other half is
+    told apart by them; then the halves change places. So no model is judged by what was fitted to it.
+
+    Args:
+        unlearned, retrained: logit-scaled confidences log p - log(1 - p), (models, examples), of 4 or more models on
+            either side; clipped to +-100. Never whether the prediction is right: 0 and 1 have no normal distribution.
+        floor: of the standard deviations, in the unit of the confidences.
+
+    Returns:
+        float64 (models, examples) of unlearned and of retrained models, even models first; the last of an odd number
+        is left out. Above 0 the guess is "unlearned".
+
+    Raises:
+        ValueError: other examples on either side, or fewer than 4 models.
+
+    Source: Hayes et al., Inexact unlearning needs more careful evaluations to avoid a false sense of privacy,
+    arXiv 2403.01218. Differs from it: there the originals are shadow models, trained on random halves of the data, so
+    that each example has models that unlearned it and models that never saw it, the unlearning algorithm having run on
+    all of them. Here one original was trained on all, and the distributions are those of one forget set.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> retrained = generator.normal(0, 1, (16, 100))
+        >>> of_unlearned, of_retrained = log_likelihood_ratios(generator.normal(4, 1, (16, 100)), retrained)
+        >>> bool((of_unlearned > 0).mean() > 0.9), bool((of_retrained > 0).mean() < 0.1)
+        (True, True)
+    """
+    sides = [np.asarray(side, np.float64) for side in (unlearned, retrained)]
+    if {side.ndim for side in sides} != {2} or len({side.shape[1] for side in sides}) != 1 or min(map(len, sides)) < 4:
+        raise ValueError(
+            f"The confidences of unlearned and retrained models have shapes {sides[0].shape} and {sides[1].shape}. "
+            "Expected (models, examples) of the same examples, and 4 models or more on either side. Run a population."
+        )
+    return _ratios(sides[0], sides[1], halves(len(sides[0])), halves(len(sides[1])), floor)
+
+
+def ulira_accuracy(ratios: Ratios) -> float:
+    """Returns the share of (model, example) told right by the sign of the log likelihood ratio, 0 counting half.
+
+    Args:
+        ratios: as `log_likelihood_ratios` returns them; both sides weigh the same.
+
+    Example:
+        >>> ulira_accuracy((np.array([[1.0, -1.0]]), np.array([[-2.0, 0.0]])))
+        0.625
+    """
+    right = [(np.sign(side).mean() + 1) / 2 for side in ratios]
+    return float((right[0] + 1 - right[1]) / 2)
+
+
+def ulira_auc(ratios: Ratios) -> float:
+    """Returns the AUC over all (model, example), pooled: of unlearned models against retrained, ties half.
+
+    Example:
+        >>> ulira_auc((np.array([[1.0, -1.0]]), np.array([[-2.0, -3.0]])))
+        1.0
+    """
+    return mean_auc(ratios[0].reshape(1, -1), ratios[1].reshape(1, -1))
+
+
+def ulira_true_positive_rate(ratios: Ratios, *, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
+    """Returns the share of (model, example) of unlearned models above the threshold that accuses so few retrained ones.
+
+    Example:
+        >>> ulira_true_positive_rate((np.array([[5.0, 0.0]]), np.arange(100.0)[np.newaxis] / 100))
+        0.5
+    """
+    unlearned, retrained = (-side.ravel() for side in ratios)
+    return true_positive_rate(unlearned, retrained, false_positive_rate=false_positive_rate)
+
+
+def score(comparison: Comparison) -> list[Score]:
+    """Returns the scores that `SCORES` declares, of the whole forget set and of as many models on either side.
+
+    The standard errors are those over models, by the jackknife; the forget set is taken as given. Where there is next
+    to nothing to tell the models apart by, they are half as large again as need be, or nearly twice: what is fitted
+    and what is judged then only vary together, and the jackknife counts that more than once.
+    """
+    sides = comparison.unlearned, comparison.retrained
+    reason = too_few_models(*(side.num_models for side in sides))
+    if reason:
+        return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
+    number = min(side.num_models for side in sides)
+    number -= number % 2
+    unlearned, retrained = (side.confidences["forget"][:number].astype(np.float64) for side in sides)
+
+    def measures(kept_unlearned: np.ndarray, kept_retrained: np.ndarray) -> list[float]:
+        ratios = _ratios(unlearned, retrained, halves(number, kept_unlearned), halves(number, kept_retrained))
+        return [ulira_accuracy(ratios), ulira_auc(ratios), ulira_true_positive_rate(ratios)]
+
+    values = measures(np.arange(number), np.arange(number))
+    stderrs = map(stderr_of_replicates, jackknife_replicates(measures, number, number).T)
+    scores = [
+        Score(info.name, value, stderr, info.direction, target)
+        for info, value, stderr, target in zip(SCORES, values, stderrs, TARGETS, strict=True)
+    ]
+    if FALSE_POSITIVE_RATE * retrained.size < 10:
+        why = f"1 % of {number} retrained models times {retrained.shape[1]} examples is fewer than 10"
+        scores[2] = Score(
+            SCORES[2].name, None, None, SCORES[2].direction, reason=f"{why}: too few to set a threshold by"
+        )
+    return scores
+
+
+def _ratios(
+    unlearned: np.ndarray,
+    retrained: np.ndarray,
+    unlearned_halves: tuple[np.ndarray, np.ndarray],
+    retrained_halves: tuple[np.ndarray, np.ndarray],
+    floor: float = FLOOR,
+) -> Ratios:
+    """Fits to one half of either side and judges the other, both ways; halves are indices of models."""
+    folds = []
+    for fitted, judged in ((0, 1), (1, 0)):
+        mean_unlearned, spread_unlearned = _fit_normals(unlearned[unlearned_halves[fitted]], floor)
+        mean_retrained, spread_retrained = _fit_normals(retrained[retrained_halves[fitted]], floor)
+        shift = np.log(spread_retrained / spread_unlearned)
+        for side, cut in ((unlearned, unlearned_halves), (retrained, retrained_halves)):
+            values = np.clip(side[cut[judged]], -CLIP, CLIP)
+            from_retrained = ((values - mean_retrained) / spread_retrained) ** 2
+            folds.append(shift + (from_retrained - ((values - mean_unlearned) / spread_unlearned) ** 2) / 2)
+    return np.concatenate([folds[2], folds[0]]), np.concatenate([folds[3], folds[1]])
+
+
+def _fit_normals(confidences: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each example, (examples,)."""
+    clipped = np.clip(confidences, -CLIP, CLIP)
+    return clipped.mean(axis=0), np.maximum(clipped.std(axis=0, ddof=1), floor)
