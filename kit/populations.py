@@ -169,7 +169,7 @@ class Work:
             )
         self.worker = self.worker or runner.Worker(self.challenge, self.original)
         self._stack = contextlib.ExitStack()
-        method = pickle.loads(self.method) if isinstance(self.method, bytes) else self.method  # noqa: S301  our own
+        method = pickle.loads(self.method) if isinstance(self.method, bytes) else self.method  # noqa: S301 (this kit's driver made it)
         runs = runner.weights_of_runs(method, self.worker, self.source, self.containment)
         self._weights_and_seconds = self._stack.enter_context(runs)
 

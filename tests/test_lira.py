@@ -44,7 +44,9 @@ def comparison(seed: int = 0, unlearned: int = 8, retrained: int = 13, shift: fl
 def changed(given: Comparison, side: str, change: Callable[[np.ndarray], np.ndarray], *parts: str) -> Comparison:
     """The same comparison with the confidences of one side changed, on the parts named or on all."""
     outputs: Outputs = getattr(given, side)
-    confidences = {part: change(array) if part in (parts or SIZES) else array for part, array in outputs.confidences.items()}
+    confidences = {
+        part: change(array) if part in (parts or SIZES) else array for part, array in outputs.confidences.items()
+    }
     return dataclasses.replace(given, **{side: dataclasses.replace(outputs, confidences=confidences)})
 
 
@@ -60,7 +62,7 @@ def test_scores_are_z_values() -> None:
     generator = np.random.default_rng(1)
     values, out = generator.normal(2, 3, (4, 9)), generator.normal(1, 2, (6, 9))
     for model, example in np.ndindex(4, 9):
-        z = stats.zmap(values[model, example], out[:, example], ddof=1)
+        (z,) = stats.zmap(values[model, [example]], out[:, example], ddof=1)
         assert lira_scores(values, out)[model, example] == pytest.approx(float(z), rel=1e-12)
 
 
@@ -212,7 +214,9 @@ def test_inputs_are_left_alone_and_the_same_call_gives_the_same_numbers() -> Non
     assert score(given) == score(given)
     for side in ("unlearned", "retrained"):
         for part in SIZES:
-            np.testing.assert_array_equal(getattr(given, side).confidences[part], getattr(before, side).confidences[part])
+            np.testing.assert_array_equal(
+                getattr(given, side).confidences[part], getattr(before, side).confidences[part]
+            )
 
 
 def test_extreme_and_constant_confidences_give_finite_scores() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ VALUES = {
     "mia_tpr_at_1pct_fpr": 0.038,
     "time_ratio": 0.129,
 }
+# Those of a population, none like another or like the ones above.
+OF_POPULATIONS = {
+    name: 0.201 + 0.003 * number for number, name in enumerate(sorted(set(scorers.names()) - set(VALUES)))
+}
+ALONE = "needs a population: 8 models or more on either side"
 TOO_FEW = "1 % of 126 test examples is fewer than 10: too few to set a threshold by"
 NO_ATTACK = "class 5 is forgotten altogether, so that no test example is a non-member of the same kind"
 
@@ -40,7 +46,8 @@ def score(name: str, value: float | None, stderr: float | None = 0.021, **fields
 
 
 def made(method: str = "finetune", **changes: Score) -> Report:
-    scores = {name: score(name, value) for name, value in VALUES.items()}
+    scores = {name: score(name, None, None, reason=ALONE) for name in scorers.names()}
+    scores |= {name: score(name, value) for name, value in VALUES.items()}
     scores["time_ratio"] = score("time_ratio", VALUES["time_ratio"], None)
     scores["mia_tpr_at_1pct_fpr"] = score("mia_tpr_at_1pct_fpr", None, None, reason=TOO_FEW)
     return Report(
@@ -61,6 +68,14 @@ def made(method: str = "finetune", **changes: Score) -> Report:
         versions={"kit": "0.1.0", "python": "3.11.7"},
         machine={"system": "Linux"},
     )
+
+
+def population(method: str = "finetune", **changes: Score) -> Report:
+    scores = {name: score(name, value) for name, value in OF_POPULATIONS.items()}
+    scores["forgetting_score"] = score("forgetting_score", 0.111, 0.01, interval=(0.091, 0.131))
+    scores["forgetting_score_normalised"] = score("forgetting_score_normalised", 0.62, 0.05)
+    scores["forgetting_ceiling"] = score("forgetting_ceiling", 0.179, None)
+    return replace(made(method, **scores | changes), num_models=16)
 
 
 def without_attack(method: str) -> Report:
@@ -158,15 +173,45 @@ def test_scores_of_a_large_test_set_are_all_in_the_table() -> None:
     assert "not computed" not in text
 
 
-def test_the_test_knows_every_score() -> None:
-    assert set(VALUES) == set(scorers.names())
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_population_has_a_column_for_every_score(width: int) -> None:
+    text = printed(*map(population, ROWS), width=width)
+    lines = [line.split() for line in text.splitlines() if line.startswith("finetune") and "the attack" not in line]
+    assert len(lines) == 4  # tables
+    shown = [word for line in lines for word in line[1:]]
+    given = population().scores
+    expected = [one for one in given.values() if one.value is not None]
+    assert sorted(shown) == sorted(
+        f"{one.value:+.3f}" if one.name == "mia_gap" else f"{one.value:.3f}" for one in expected
+    )
+    assert {name for name, one in given.items() if one.value is None} == {"mia_tpr_at_1pct_fpr"}
+
+
+def test_what_takes_a_population_is_not_missed_for_a_single_run() -> None:
+    text = unwrapped(printed(*map(made, ROWS)))
+    assert ALONE not in text
+    assert "kit evaluate --num-models 512" in text
+    assert "kit evaluate --num-models 512" not in unwrapped(printed(*map(population, ROWS)))
+
+
+def test_the_forgetting_score_stands_in_the_sentence_with_its_interval_and_ceiling() -> None:
+    (text,) = report.meaning([population()])
+    assert "forgetting score is 0.111 (0.091 to 0.131), 62% ± 5% of what retrained models get" in text
+
+
+def test_a_warning_is_told_once_with_the_methods_that_it_is_about() -> None:
+    warned = score("forgetting_score", 0.1, interval=(0.0, 0.2), warnings=("Few models flatter.",))
+    text = unwrapped(printed(*(population(name, forgetting_score=warned) for name in ROWS)))
+    assert text.count("Few models flatter.") == 1
+    assert "Note (original, finetune, retrain): Few models flatter." in text
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_each_column_has_a_line_that_explains_it(width: int) -> None:
-    text = unwrapped(printed(*map(made, ROWS), width=width))
+@pytest.mark.parametrize(("make", "names"), [(made, VALUES), (population, {*VALUES, *OF_POPULATIONS})])
+def test_each_column_has_a_line_that_explains_it(width: int, make: Callable[[str], Report], names: set[str]) -> None:
+    text = unwrapped(printed(*map(make, ROWS), width=width))
     for info in scorers.infos():
-        assert f": {unwrapped(info.explanation)}" in text
+        assert (f": {unwrapped(info.explanation)}" in text) == (info.name in names), info.name
     assert "target: the mean of 6 retrained models" in text
 
 
@@ -314,7 +359,10 @@ def test_json_holds_every_field_of_every_report(tmp_path: Path) -> None:
     assert content["score_version"] == "1.0"
     assert [one["method"] for one in content["reports"]] == ["original", "finetune", "retrain"]
     for one, given in zip(content["reports"], reports, strict=True):
-        restored = Report(**one | {"scores": {name: Score(**fields) for name, fields in one["scores"].items()}})
+        scores = {
+            name: Score(**fields | {"warnings": tuple(fields["warnings"])}) for name, fields in one["scores"].items()
+        }
+        restored = Report(**one | {"scores": scores})
         assert restored == given
 
 

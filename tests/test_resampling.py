@@ -89,14 +89,15 @@ def test_of_a_difference_of_means_the_variance_is_that_of_both_sides(sizes: tupl
     assert np.mean(variances) == pytest.approx(1 / sizes[0] + 4 / sizes[1], rel=0.1)
 
 
-def test_unequal_groups_make_the_variance_too_large_by_four_percent_at_most() -> None:
+def test_unequal_groups_make_the_variance_too_large_by_three_percent_at_most() -> None:
     """Exactly, for a mean: the expectation over independent models of variance 1."""
     for size, other in itertools.product(range(8, 40), (8, 11, 64)):
         groups = min(16, size, other)
-        replicates = np.array([(np.arange(size) % groups != g) / (np.arange(size) % groups != g).sum() for g in range(groups)])
+        kept = np.arange(size) % groups != np.arange(groups)[:, np.newaxis]
+        replicates = kept / kept.sum(axis=1, keepdims=True)
         deviations = replicates - replicates.mean(axis=0)
         expected = (groups - 1) / groups * (deviations**2).sum()
-        assert 1 - 1e-12 <= expected * size <= 1.04, (size, groups)
+        assert 1 - 1e-12 <= expected * size <= 1.03, (size, groups)
 
 
 @pytest.mark.parametrize("sizes", [(8, 13), (16, 16), (64, 40)])
@@ -116,7 +117,8 @@ def test_the_standard_error_of_an_auc_covers_the_truth(sizes: tuple[int, int], s
         assert value == pytest.approx(roc_auc_score(labels, np.concatenate(sides)))
         found.append((value, jackknife_stderr(lambda u, r, s=sides: auc(s, u, r), *sizes)))
     values, stderrs = np.array(found).T
-    assert 0.89 <= (np.abs(values - truth) <= 2 * stderrs).mean() <= 0.985
+    # 8 groups give a t distribution of 7 degrees of freedom, and an AUC is skewed
+    assert 0.86 <= (np.abs(values - truth) <= 2 * stderrs).mean() <= 0.985
     assert np.sqrt((stderrs**2).mean()) == pytest.approx(values.std(), rel=0.2)
 
 

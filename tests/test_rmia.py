@@ -121,9 +121,9 @@ def test_it_grows_with_what_is_remembered() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_standard_error_covers(shift: float) -> None:
-    found = [score(comparison(seed, 16, 16, shift)) for seed in range(120)]
+    found = [score(comparison(seed, 16, 16, shift)) for seed in range(80)]
     values, stderrs = np.array([[one.value, one.stderr] for one in found], float).T
-    # Forget and test examples are drawn alike, but their luck is the same for all models: the mean stands for the truth.
+    # The validation set is drawn afresh with the rest, and its luck is in the standard error too little to matter.
     assert 0.9 <= (np.abs(values - values.mean()) <= 2 * stderrs).mean() <= 1
     assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.4
 
@@ -191,11 +191,13 @@ def test_without_a_population_or_an_attack_there_is_a_reason(sizes: tuple[int, i
     ],
 )
 def test_what_does_not_belong_together_is_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match=r"Expected \(models, examples\), .* none of them empty\. Pass the same models"):
+    with pytest.raises(
+        ValueError, match=r"Expected \(models, examples\), .* none of them empty\. Pass the same models"
+    ):
         rmia_scores(*map(np.zeros, shapes))
 
 
 @pytest.mark.parametrize("settings", [{"offline_a": -0.1}, {"offline_a": 1.1}, {"gamma": 0.0}, {"gamma": float("nan")}])
 def test_settings_outside_their_range_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="Expected 0 <= offline_a <= 1 and gamma > 0. The defaults are 0.33 and 2.0"):
+    with pytest.raises(ValueError, match=r"Expected 0 <= offline_a <= 1 and gamma > 0. The defaults are 0.33 and 2.0"):
         rmia_scores(*[np.zeros((2, 2))] * 4, **settings)

@@ -59,7 +59,7 @@ def jackknife_stderr(
     """Returns the standard error of a statistic of two populations over the draw of their models.
 
     Grouped jackknife: model i of either side belongs to group i modulo `groups`; group g is left out of both sides at
-    once. Groups of one side differ by one model at most; where they do, the result is too large by 2 % or less from 8
+    once. Groups of one side differ by one model at most; where they do, the result is too large by 1 % or less from 8
     models on. The statistic must be smooth in the models: a mean, an AUC, a divergence, but no extreme value.
 
     Args:
