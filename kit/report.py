@@ -123,6 +123,12 @@ def _notes(reports: Sequence[Report]) -> list[str]:
         if computed or info.name in _TABLES[""]:
             notes.append(f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}")
     notes.append(f"target: the mean of {reports[0].num_retrained} retrained models, where matching them is the aim")
+    last = reports[-1]
+    if last.method == "retrain" and last.num_models < reports[0].num_models:
+        notes.append(
+            f"the row retrain: {last.num_models} models, held against {last.num_retrained} others; scores that depend "
+            "on the number of models are not comparable with the other rows"
+        )
     if reports[0].num_models == 1:
         notes.append("'kit evaluate --num-models 512' gives the 2023 competition's score, and more")
     return notes
@@ -152,8 +158,10 @@ def _remark(report: Report, name: str) -> str:
 def _cell(score: Score) -> str:
     if score.value is None:
         return "-"
-    value = f"{score.value:+.3f}" if score.target == 0 else f"{score.value:.3f}"
-    return value if score.stderr is None else f"{value}\n±{score.stderr:.3f}"
+    # Competition scores tell methods apart in the fourth digit: the best of 2023 had 0.0937.
+    digits = 4 if score.name in ("forgetting_score", "competition_score") else 3
+    value = f"{score.value:+.{digits}f}" if score.target == 0 else f"{score.value:.{digits}f}"
+    return value if score.stderr is None else f"{value}\n±{score.stderr:.{digits}f}"
 
 
 def meaning(reports: Sequence[Report]) -> list[str]:
@@ -191,6 +199,6 @@ def _forgetting(report: Report) -> str:
         return ""
     low, high = score.interval
     return (
-        f" Its forgetting score is {score.value:.3f} ({low:.3f} to {high:.3f}), {normalised.value:.0%} ± "
-        f"{normalised.stderr:.0%} of what retrained models get against each other."
+        f" Its forgetting score is {score.value:.4f} ({low:.4f} to {high:.4f}), {normalised.value:.1%} ± "
+        f"{normalised.stderr:.1%} of what retrained models get against each other."
     )

@@ -99,11 +99,16 @@ def _end_here(*_: object) -> None:
     """Ends this process with all that its tasks started; as a signal's handler too, hence no ordinary exit."""
     with contextlib.suppress(Exception):
         held.drop()
+    _exit_with_children()
+
+
+def _exit_with_children() -> None:
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             child.kill()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 
@@ -117,6 +122,7 @@ def _die_with(driver: int, folder: str) -> None:
     while os.getppid() == driver and psutil.pid_exists(driver):
         time.sleep(_POLL_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
+    threading.Timer(_POLL_SECONDS, _exit_with_children).start()  # if the payload cannot be closed while it is used
     _end_here()
 
 

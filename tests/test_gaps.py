@@ -87,12 +87,8 @@ def test_scores_by_hand(models: int) -> None:
     unlearned, retrained = outputs(1, models, remembers=0.7), outputs(2, models + 3)
     found = scores(unlearned, retrained)
     assert list(found) == ["tug_of_war", "average_gap"]
-    accuracies = [
-        [float(np.mean(side.confidences[part] > np.log(1 / 3) - np.log(1)) if False else side.correct[part].mean())]
-        for side in (unlearned, retrained)
-        for part in ("forget", "retain", "test")
-    ]
-    differences = np.abs(np.ravel(accuracies[:3]) - np.ravel(accuracies[3:]))
+    accuracies = [side.correct[part].mean() for side in (unlearned, retrained) for part in ("forget", "retain", "test")]
+    differences = np.abs(np.subtract(accuracies[:3], accuracies[3:]))
     assert found["tug_of_war"].value == pytest.approx(np.prod(1 - differences), abs=1e-12)
     efficacy = svc_mia.score(compare(unlearned, retrained))[0]
     expected = (differences.sum() + abs(efficacy.value - efficacy.target)) / 4
@@ -114,7 +110,7 @@ def test_remembering_is_further_from_retraining() -> None:
     assert found[3]["average_gap"].value > 0.1
 
 
-@pytest.mark.parametrize("models", [(1, 6), (8, 13), (24, 24)])
+@pytest.mark.parametrize("models", [(8, 13), (24, 24)])
 def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, int]) -> None:
     """Examples are the same in all worlds, as they are for both sides; only the models are drawn anew."""
     found = [
@@ -127,8 +123,10 @@ def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, in
         assert (np.abs(values - values.mean()) <= 2 * stderrs).mean() >= 0.85, name
 
 
-def test_near_zero_gaps_the_standard_errors_are_not_too_small() -> None:
-    found = [scores(outputs(2 * w, 8), outputs(2 * w + 1, 8)) for w in range(300, 340)]
+@pytest.mark.parametrize("models", [(1, 6), (8, 8)])
+def test_near_zero_gaps_the_standard_errors_are_not_too_small(models: tuple[int, int]) -> None:
+    """A single model too, which is taken to vary as a retrained one: here it does."""
+    found = [scores(outputs(2 * w, models[0]), outputs(2 * w + 1, models[1])) for w in range(300, 340)]
     for name in ("tug_of_war", "average_gap"):
         values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
         assert np.sqrt((stderrs**2).mean()) > 0.8 * values.std(), name

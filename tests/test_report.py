@@ -181,9 +181,8 @@ def test_a_population_has_a_column_for_every_score(width: int) -> None:
     shown = [word for line in lines for word in line[1:]]
     given = population().scores
     expected = [one for one in given.values() if one.value is not None]
-    assert sorted(shown) == sorted(
-        f"{one.value:+.3f}" if one.name == "mia_gap" else f"{one.value:.3f}" for one in expected
-    )
+    formats = {"forgetting_score": ".4f", "competition_score": ".4f", "mia_gap": "+.3f"}
+    assert sorted(shown) == sorted(format(one.value, formats.get(one.name, ".3f")) for one in expected)
     assert {name for name, one in given.items() if one.value is None} == {"mia_tpr_at_1pct_fpr"}
 
 
@@ -196,7 +195,7 @@ def test_what_takes_a_population_is_not_missed_for_a_single_run() -> None:
 
 def test_the_forgetting_score_stands_in_the_sentence_with_its_interval_and_ceiling() -> None:
     (text,) = report.meaning([population()])
-    assert "forgetting score is 0.111 (0.091 to 0.131), 62% ± 5% of what retrained models get" in text
+    assert "forgetting score is 0.1110 (0.0910 to 0.1310), 62.0% ± 5.0% of what retrained models get" in text
 
 
 def test_a_warning_is_told_once_with_the_methods_that_it_is_about() -> None:

@@ -1,4 +1,4 @@
-"""MIA-efficacy against scikit-learn step by step; the features against their formulas, and the trap in published code."""
+"""MIA-efficacy against scikit-learn step by step; the features against their formulas; the trap in published code."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_modified_entropy_knows_the_label_and_the_published_code_does_not(
     np.testing.assert_allclose(m_entropy_of_the_repositories(p[0], labels), m_entropy_of_the_repositories(p[0], other))
     found = modified_entropy(logits[0], labels)
     assert np.abs(found - modified_entropy(logits[0], other)).max() > 1
-    assert abs(np.corrcoef(found, m_entropy_of_the_repositories(p[0], labels))[0, 1]) < 0.7
+    assert abs(np.corrcoef(found, m_entropy_of_the_repositories(p[0], labels))[0, 1]) < 0.8
     # surer and right is less, surer and wrong is more: what makes it a feature of membership
     right, wrong = np.zeros(2, int), np.ones(2, int)
     surer = np.array([[1.0, 0.0], [5.0, 0.0]])

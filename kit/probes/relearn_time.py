@@ -109,8 +109,10 @@ def anamnesis_index(steps_unlearned: float | None, steps_retrained: float | None
 
 def _copy(net: keras.Model) -> keras.Model:
     """The same architecture with variables of its own, of equal values: weights, statistics and random states."""
-    student = keras.models.clone_model(net)
-    student.trainable = True
-    for variable, original in zip(student.variables, net.variables, strict=True):
+    clone = keras.models.clone_model(net)
+    for variable, original in zip(clone.variables, net.variables, strict=True):
         variable.assign(original)
-    return student
+    clone.trainable = False  # Keras passes on a change only: a layer may be frozen where the model as a whole is not
+    clone.trainable = True
+    # The clone is compiled as `net` is, and compiling it again would leave the metrics of that in place.
+    return keras.Model(clone.inputs, clone.outputs)

@@ -192,13 +192,14 @@ def no_logits(num_unlearned: int, num_retrained: int) -> str:
 def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarray, max_examples: int) -> np.ndarray:
     from sklearn.svm import SVC
 
-    sides = [np.asarray(side, np.float64).reshape(len(side), -1) for side in (retain, test, forget)]
-    if min(side.size for side in sides) == 0 or len({side.shape[1] for side in sides}) != 1 or max_examples < 1:
+    shapes = {np.shape(side)[1:] for side in (retain, test, forget)}
+    if min(np.size(side) for side in (retain, test, forget)) == 0 or len(shapes) != 1 or max_examples < 1:
         raise ValueError(
             f"The features of retain, test and forget set have shapes {np.shape(retain)}, {np.shape(test)} and "
             f"{np.shape(forget)}, and max_examples is {max_examples}. Expected (n,) or (n, features) with one number "
             "of features and no empty set, and max_examples of 1 or more. Compute all three with the same function."
         )
+    sides = [np.asarray(side, np.float64).reshape(len(side), -1) for side in (retain, test, forget)]
     count = min(len(sides[0]), len(sides[1]), max_examples)
     attack = SVC(C=3, gamma="auto").fit(np.concatenate([side[:count] for side in sides[:2]]), np.repeat([1, 0], count))
     nonmembers: np.ndarray = attack.predict(sides[2]) == 0
