@@ -166,13 +166,13 @@ def test_what_does_not_belong_together_is_refused(shapes: tuple[tuple[int, ...],
 
 
 def test_values_and_targets_like_for_like_by_hand() -> None:
-    given = comparison(models=(33, 47), shift=1.0)
+    given = comparison(models=(65, 79), shift=1.0)
     found = scores(given)
     assert list(found) == ["klom_forget", "klom_retain", "klom_test"]
     for name, score in found.items():
         part = name.removeprefix("klom_")
         unlearned, retrained = (
-            side.confidences[part][:32].astype(float) for side in (given.unlearned, given.retrained)
+            side.confidences[part][:64].astype(float) for side in (given.unlearned, given.retrained)
         )
 
         def p95(one: np.ndarray, other: np.ndarray) -> float:
@@ -238,7 +238,7 @@ def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
         np.testing.assert_array_equal(given.unlearned.confidences[part], before.unlearned.confidences[part])
 
 
-@pytest.mark.parametrize("models", [(8, 8), (8, 13), (8, 512), (512, 512)])
+@pytest.mark.parametrize("models", [(64, 64), (64, 71), (64, 512), (512, 512)])
 def test_any_population_gives_finite_numbers(models: tuple[int, int]) -> None:
     for score in scores(comparison(2, models)).values():
         assert 0 <= score.value <= LARGEST
@@ -246,7 +246,13 @@ def test_any_population_gives_finite_numbers(models: tuple[int, int]) -> None:
         assert np.isfinite(score.stderr)
 
 
-@pytest.mark.parametrize("models", [(7, 8), (8, 7), (1, 6)])
+def test_more_models_than_256_do_not_count() -> None:
+    given = comparison(4, (300, 400))
+    fewer = dataclasses.replace(given, unlearned=given.unlearned.select(slice(256)))
+    assert scores(given) == scores(fewer)
+
+
+@pytest.mark.parametrize("models", [(63, 64), (64, 63), (1, 6)])
 def test_without_a_population_there_is_a_reason(models: tuple[int, int]) -> None:
     for score in scores(comparison(3, models)).values():
         assert (score.value, score.stderr, score.target) == (None, None, None)

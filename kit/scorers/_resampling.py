@@ -133,7 +133,7 @@ def balanced_halves(num_models: int) -> np.ndarray:
     return members & (np.arange(num_models) < size)
 
 
-def too_few_models(num_unlearned: int, num_retrained: int) -> str:
+def too_few_models(num_unlearned: int, num_retrained: int, *, fewest: int = MIN_MODELS) -> str:
     """Returns why a score that needs two populations cannot be computed; an empty text where it can.
 
     Example:
@@ -142,9 +142,9 @@ def too_few_models(num_unlearned: int, num_retrained: int) -> str:
         >>> too_few_models(8, 13)
         ''
     """
-    if min(num_unlearned, num_retrained) >= MIN_MODELS:
+    if min(num_unlearned, num_retrained) >= fewest:
         return ""
     return (
-        f"needs a population: {MIN_MODELS} models or more on either side, not {num_unlearned} unlearned and "
+        f"needs a population: {fewest} models or more on either side, not {num_unlearned} unlearned and "
         f"{num_retrained} retrained (see --num-models)"
     )

@@ -261,8 +261,19 @@ def forgetting_quality(
     of_ratio = difference.mean(axis=0).var(ddof=1) / num_examples if num_examples > 1 else 0.0
     normalised_stderr = float(np.sqrt(of_ratio + _shared_variance(difference))) / ceiling if ceiling else 0.0
     stderr = float(np.sqrt(variance))
-    interval = max(score - 1.96 * stderr, 0.0), min(score + 1.96 * stderr, 1.0)
-    return ForgettingQuality(score, stderr, interval, ceiling, normalised, normalised_stderr, epsilons)
+    return ForgettingQuality(
+        score, stderr, _interval(score, stderr, num_halves), ceiling, normalised, normalised_stderr, epsilons
+    )
+
+
+def _interval(score: float, stderr: float, num_halves: int) -> tuple[float, float]:
+    """95 % by Student's t, on a logarithmic scale: points halve from bin to bin, so small scores vary in proportion."""
+    from scipy.stats import t
+
+    if score == 0:
+        return 0.0, 0.0
+    factor = float(np.exp(t.ppf(0.975, num_halves - 1) * stderr / score))
+    return score / factor, min(score * factor, 1.0)
 
 
 def _shared_variance(halves: np.ndarray) -> float:
