@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PYTHON_LOWEST ?= python3.11
 PYTHON_HIGHEST ?= python3.13
+# A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
+PARALLEL ?= -n logical --dist loadfile
 
 .PHONY: run test test-slow check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
 
@@ -9,11 +11,11 @@ run: .venv/.runtime
 	.venv/bin/python -m kit run finetune
 
 test: .venv/.dev
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest $(PARALLEL)
 
 # What 'make test' leaves out: most bad submissions, attacks on the sandbox (needs bubblewrap), long populations.
 test-slow: .venv/.dev
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python -m pytest $(PARALLEL) -m slow
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .
@@ -22,10 +24,10 @@ check: .venv/.dev
 
 # The oldest and the newest pair of TensorFlow and Keras that the kit supports.
 test-lowest: .venv-lowest/.dev
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(PARALLEL)
 
 test-highest: .venv-highest/.dev
-	.venv-highest/bin/python -m pytest
+	.venv-highest/bin/python -m pytest $(PARALLEL)
 
 # An installed wheel, in an empty folder: does it carry its data along?
 test-wheel: .venv/.dev

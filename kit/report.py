@@ -88,7 +88,7 @@ def print_table(
     parts: list[RenderableType] = [
         Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})")
     ]
-    for title, headers in _TABLES.items():
+    for title, headers in _tables(reports).items():
         shown = [name for name in headers if any(report.scores[name].value is not None for report in reports)]
         if shown:
             parts += [Text(f"\n{title}", style="bold")] if title else []
@@ -98,6 +98,11 @@ def print_table(
     told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
     (console or Console(highlight=False)).print(Group(*parts))
+
+
+def _tables(reports: Sequence[Report]) -> dict[str, dict[str, str]]:
+    """Returns the tables by title: for single runs the first one, lest a newcomer lose sight of it."""
+    return _TABLES if any(report.num_models > 1 for report in reports) else {"": _TABLES[""]}
 
 
 def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str]) -> Table:
@@ -117,10 +122,10 @@ def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str
 
 def _notes(reports: Sequence[Report]) -> list[str]:
     """Says of each score what it is, and why it is missing; what takes a population is not missed for a single run."""
-    notes = []
+    notes, told = [], {name for headers in _tables(reports).values() for name in headers}
     for info in scorers.infos():
         computed = any(report.scores[info.name].value is not None for report in reports)
-        if computed or info.name in _TABLES[""]:
+        if info.name in _TABLES[""] or (info.name in told and computed):
             notes.append(f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}")
     notes.append(f"target: the mean of {reports[0].num_retrained} retrained models, where matching them is the aim")
     last = reports[-1]
@@ -130,7 +135,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
             "on the number of models are not comparable with the other rows"
         )
     if reports[0].num_models == 1:
-        notes.append("'kit evaluate --num-models 512' gives the 2023 competition's score, and more")
+        notes.append("report.json: more scores; 'kit evaluate --num-models 512': the 2023 competition's, and others")
     return notes
 
 
