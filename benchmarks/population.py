@@ -1,6 +1,6 @@
 """How many models a minute? The kit's populations against the straightforward loop in plain Keras, in one run.
 
-    python benchmarks/population.py [--rounds 3] [--models 64] [--plain 8] [--challenge NAME ...] [--memory]
+    python benchmarks/population.py [--rounds 3] [--models 96] [--plain 6] [--challenge NAME ...] [--memory]
 
 The straightforward loop builds, compiles (`jit_compile=False`), fits (`verbose=0`, data cached, shuffled and batched by
 tf.data, the quickest form of benchmarks/training_loop.py), predicts and deletes one model after another in one process.
@@ -114,8 +114,8 @@ def follow_memory(name: str, num_models: int = 512) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", type=int, default=64)
-    parser.add_argument("--plain", type=int, default=8)
+    parser.add_argument("--models", type=int, default=96)
+    parser.add_argument("--plain", type=int, default=6)
     parser.add_argument("--challenge", nargs="*", default=list(challenges.names()))
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()

@@ -9,6 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
     "make run": (["-m", "kit", "run", "finetune"],),
+    "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
+    "population": (
+        [str(ROOT / "benchmarks" / "population.py")],
+        [str(ROOT / "benchmarks" / "population.py"), "--memory", "--challenge", "noisy-digits"],
+    ),
+    "scores": (
+        [str(ROOT / "benchmarks" / "metric.py")],
+        [str(ROOT / "benchmarks" / "scoring.py")],
+        [str(ROOT / "benchmarks" / "engines.py")],
+    ),
     "benchmarks": (
         [str(ROOT / "benchmarks" / "training_loop.py")],
         [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],

@@ -108,8 +108,8 @@ def usable_cores() -> int:
 
 
 def worker_variables() -> dict[str, str]:
-    """Returns what the environment of a worker has besides the driver's."""
-    return _ONE_THREAD | {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
+    """Returns what the environment of a worker has besides the driver's: its progress is the driver's to show."""
+    return _ONE_THREAD | {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
 
 
 def _check_options(name: str, workers: int | None, address: str | None, gpus_per_worker: float) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 import cloudpickle
 import psutil
 from joblib.externals.loky.backend import get_context  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from kit.engines import Engine, P, R, attempt, held, lost_task, unpack, usable_cores, worker_variables
 
@@ -88,6 +89,7 @@ def _serve(pipe: Connection, driver: int, folder: str) -> None:
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_die_with, args=(driver, folder), daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore between processes, which nobody takes down
     with contextlib.suppress(EOFError, OSError):
         while True:
             path, task = pipe.recv()
