@@ -122,9 +122,9 @@ def evaluate_all(
     announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
     reference = environment.reference_seconds(challenge)
-    outputs: dict[str, Outputs] = {}
-    failures: dict[str, FailedRun] = {}
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
+        # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
+        for_functions = "serial" if engine is None else started
 
         def population(method: Identifier, number: int) -> Outputs:
             announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
@@ -134,25 +134,15 @@ def evaluate_all(
                 num_models=number,
                 seed=seed,
                 root=root,
-                engine="serial" if engine is None and callable(method) else started,
+                engine=for_functions if callable(method) else started,
                 worker=worker,
                 containment=containment,
             )
 
-        for method in ordered:
-            name = method_name(method)
-            try:
-                outputs[name] = population(method, num_models)
-            except FailedRun as failure:
-                if name == "original":
-                    raise
-                announce(f"{name} FAILED")
-                failures[name] = failure
-            if name == "original":
-                taken = {*named, "original", "retrain"}
-                outputs |= {f"{one.method} (packed)" if one.method in taken else one.method: one for one in given}
+        outputs, failures = _run_methods(ordered, population, num_models, announce)
         if failures and set(failures) == asked:
             raise next(iter(failures.values()))
+        outputs = _with_given(outputs, given, {*named, "original", "retrain"})
         outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
     announce("scoring")
     reports = [
@@ -160,6 +150,34 @@ def evaluate_all(
         for name, one in outputs.items()
     ]
     return Evaluation(tuple(reports), outputs, failures)
+
+
+def _run_methods(
+    methods: Sequence[Identifier],
+    population: Callable[[Identifier, int], Outputs],
+    num_models: int,
+    announce: Callable[[str], None],
+) -> tuple[dict[str, Outputs], dict[str, FailedRun]]:
+    """Runs methods one after another; one that breaks its contract does not take the others' results with it."""
+    outputs: dict[str, Outputs] = {}
+    failures: dict[str, FailedRun] = {}
+    for method in methods:
+        name = method_name(method)
+        try:
+            outputs[name] = population(method, num_models)
+        except FailedRun as failure:
+            if name == "original":
+                raise
+            announce(f"{name} FAILED")
+            failures[name] = failure
+    return outputs, failures
+
+
+def _with_given(outputs: Mapping[str, Outputs], given: Sequence[Outputs], taken: set[str]) -> dict[str, Outputs]:
+    """Puts outputs that were made elsewhere behind the first row, under names of their own."""
+    (first, original), *others = outputs.items()
+    packed = {f"{one.method} (packed)" if one.method in taken else one.method: one for one in given}
+    return {first: original, **packed, **dict(others)}
 
 
 def _num_retrained(num_models: int, wanted: int | None) -> int:
