@@ -79,7 +79,7 @@ def epsilon_histogram(epsilons: np.ndarray, num_models: int, ax: Axes, *, title:
     earned = forgetting.points(edges[:-1] + forgetting.BIN_WIDTH / 2, num_models)
     for left, share, one in zip(edges, shares, earned, strict=False):
         if share:
-            text = f"{one:.3g}" if one >= 0.01 else ("0" if one == 0 else f"1/{round(1 / one)}")
+            text = f"1/{round(1 / one)}" if 0 < one < 1 else f"{one:.0f}"
             ax.text(left + forgetting.BIN_WIDTH / 2, share, text, ha="center", va="bottom", fontsize=6)
     score = float(forgetting.points(epsilons, num_models).mean())
     ax.set(title=f"{title}: {score:.3f}", xlabel="epsilon (last bin: and more)", ylabel="share of forget examples")

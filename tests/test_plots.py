@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_auc_score
 
 from kit import plots
+from kit.scorers import forgetting
 from kit.types import PARTS, Outputs
 
 SIZES = {"retain": 40, "forget": 30, "validation": 20, "test": 25}
@@ -148,3 +150,63 @@ def test_pictures_need_no_display_and_no_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# Populations
+
+
+def pair(seed: int, models: int = 32, examples: int = 30, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return generator.normal(shift, 1, (models, examples)), generator.normal(0, 1, (models, examples))
+
+
+def test_epsilons_are_counted_in_the_competitions_bins() -> None:
+    epsilons = np.array([0.1, 0.2, 0.7, 1.4, 3.9, 50.0])
+    ax = plots.epsilon_histogram(epsilons, 64, new_axes(), title="mine")
+    bars = ax.containers[0]
+    assert len(bars) == forgetting.num_bins(64) + 1 == 11
+    np.testing.assert_allclose([bar.get_height() * 6 for bar in bars], [2, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1])
+    np.testing.assert_allclose([bar.get_x() for bar in bars], 0.5 * np.arange(11))
+    labels = [text.get_text() for text in ax.texts]
+    assert labels == ["1", "1/2", "1/4", "1/128", "0"]
+    assert ax.get_title() == f"mine: {forgetting.points(epsilons, 64).mean():.3f}"
+    assert bars[-1].get_facecolor() != bars[0].get_facecolor()  # what earns nothing stands out
+
+
+def test_score_curves_show_the_score_at_each_number_of_models() -> None:
+    figure = plots.score_curves({"mine": pair(0), "other": pair(1, shift=2.0)})
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert list(lines) == ["mine", "other"]
+    expected = forgetting.score_by_num_models(*pair(0), [8, 16, 32])
+    assert dict(zip(*lines["mine"].get_data(), strict=True)) == expected
+    assert ax.get_xscale() == "log"
+
+
+def test_roc_curves_are_scikit_learns_on_logarithmic_axes() -> None:
+    outputs = outputs_of(models=3)
+    figure = plots.roc_curves({"finetune": outputs})
+    (ax,) = figure.axes
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    line, diagonal = ax.get_lines()
+    false_positives, true_positives = line.get_data()
+    truth = np.repeat([1, 0], [3 * SIZES["forget"], 3 * SIZES["test"]])
+    losses = np.concatenate([outputs.losses(part).ravel() for part in ("forget", "test")])
+    assert np.trapezoid(true_positives, false_positives) == pytest.approx(roc_auc_score(truth, -losses))
+    np.testing.assert_array_equal(*diagonal.get_data())
+
+
+@pytest.mark.parametrize(
+    ("models", "names"), [(1, {"losses", "roc"}), (8, {"losses", "roc", "epsilons", "scores_by_models"})]
+)
+def test_figures_of_populations_are_drawn_where_there_are_some(models: int, names: set[str], tmp_path: Path) -> None:
+    outputs = {
+        "finetune": outputs_of(models=models),
+        "retrain": outputs_of("retrain", models=max(2 * models, 6), seed=1),
+    }
+    figures = plots.figures(outputs)
+    assert set(figures) == names
+    for name, figure in figures.items():
+        plots.save(figure, tmp_path / f"{name}.png")
+    if "epsilons" in figures:
+        assert [ax.get_title().split(",")[0] for ax in figures["epsilons"].axes] == ["finetune", "retrain"]
