@@ -84,6 +84,13 @@ def pretrain(
     with quiet.quiet_tensorflow(debug):
         from kit import challenges, oracles, pretrained
     if oracle:
+        if update_registry:
+            raise InputError(
+                "--oracle and --update-registry were given together. Expected one of them. Update the original first, "
+                "and make its oracle afterwards."
+            )
+        command_line.require_writable(out)
+        command_line.require_writable(files.data_folder() / "oracles", "an installation of your own")
         with command_line.resumable():
             path = oracles.build(challenges.load_challenge(challenge), root=out)
         typer.echo(f"Written: {path}, {path.stat().st_size / 1e6:.1f} MB", err=str(json_file) == "-")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.types import InputError
+
 if TYPE_CHECKING:
     from kit.contained_runs import Containment
 
@@ -60,6 +62,10 @@ def require_writable(folder: Path, option: str = "--out") -> None:
 
 def require_writable_json(path: Path | None) -> None:
     """Checks that the file of `--json` can be written before anything is computed."""
+    if path is not None and path.is_dir():
+        raise InputError(
+            f"--json '{path}' is a folder. Expected the name of a file, or '-' for the output. Add a name."
+        )
     if path is not None and str(path) != "-":
         require_writable(path.parent, "--json")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -102,16 +104,20 @@ def evaluate(
     limits = (sandbox, time_limit, memory_limit)
     where = (challenge, forget, split_seed)
     job = _Job(methods or ["finetune"], *where, num_models, seed, out, limits, json_file, debug, fresh_oracle)
-    if engine is None and (address is not None or (workers or 0) > 1):
-        engine = "processes" if address is None else "ray"
-    if engine is None:
-        _compare(job)
-        return
-    with engines.start(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker) as started:
-        _compare(job, started)
+    if engine is None and (address is not None or gpus_per_worker):
+        engine = "ray"
+    elif engine is None and workers is not None:
+        engine = "processes"
+
+    def start() -> Engine | None:
+        if engine is None:
+            return None
+        return engines.start(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+
+    _compare(job, start)
 
 
-def _compare(job: _Job, engine: Engine | None = None) -> None:
+def _compare(job: _Job, start: Callable[[], Engine | None] = lambda: None) -> None:
     from kit.submission import check_identifier
 
     for identifier in job.methods:
@@ -122,7 +128,11 @@ def _compare(job: _Job, engine: Engine | None = None) -> None:
     with quiet.quiet_tensorflow(job.debug):
         from kit import challenges, evaluation
     loaded = challenges.load_challenge(job.challenge, forget=job.forget, split_seed=job.split_seed)
-    with command_line.resumable():
+    command_line.require_writable(job.out / loaded.name)
+    with command_line.resumable(), contextlib.ExitStack() as stack:
+        started = start()
+        if started is not None:
+            stack.enter_context(started)
         result = evaluation.evaluate_all(
             job.methods,
             loaded,
@@ -130,7 +140,7 @@ def _compare(job: _Job, engine: Engine | None = None) -> None:
             seed=job.seed,
             fresh_oracle=job.fresh_oracle,
             root=job.out,
-            engine=engine,
+            engine=started,
             containment=command_line.containment(*job.limits),
             announce=command_line.announcer(),
         )
@@ -143,16 +153,19 @@ def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
-    from kit import plots, report, splits
+    from kit import evaluation, plots, report, splits
 
     folder = job.out / challenge.name
     splits.save_split(challenge.split, folder / "split.npz")
     report.write_json(folder / "report.json", result.reports, result.failures)
-    figures = plots.figures(result.outputs)
+    members, nonmembers, _ = evaluation.attack_sample(challenge)
+    figures = plots.figures(result.outputs, members, nonmembers)
+    for name in plots.NAMES:
+        (folder / f"{name}.png").unlink(missing_ok=True)  # of another run, which this report is not about
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
     console = Console(stderr=str(job.json_file) == "-", highlight=False)
     report.print_table(result.reports, console, result.failures)
     written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
-    console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True)
+    console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
     command_line.write_json(job.json_file, report.to_json(result.reports, result.failures))

@@ -18,6 +18,8 @@ from kit.weights import same_weights
 
 # What a file may take before it is ended, in retrainings (in plain Keras), and at least this many seconds.
 _LIMIT_RETRAININGS, _LIMIT_SECONDS = 10, 60
+# Keras keeps some 4 MB of each model that is compiled in a process; after so many runs a fresh one takes over.
+_RUNS_A_PROCESS = 64
 
 
 def limits_for(challenge: Challenge) -> Limits:
@@ -35,6 +37,8 @@ class Containment:
 
     def limits(self, challenge: Challenge) -> Limits:
         """Returns the limits on a challenge."""
+        if self.seconds is not None and self.memory_bytes is not None:  # nothing has to be measured
+            return Limits(self.seconds, self.memory_bytes)
         limits = limits_for(challenge)
         return Limits(self.seconds or limits.seconds, self.memory_bytes or limits.memory_bytes)
 
@@ -55,7 +59,7 @@ class ContainedRuns:
         """Returns the weights and the seconds of the run with `seed`."""
         carries = carries_state(self._verdict) if self._runs else False
         self._runs += 1
-        if carries is True:
+        if carries is True or self._runs % _RUNS_A_PROCESS == 1:
             self.close()
         if self._current is None:
             self._current = self._start().__enter__()

@@ -24,6 +24,8 @@ from kit.types import FailedRun, InputError
 NAMES = ("serial", "processes", "ray")
 # The bits of a trained model depend on the number of threads, and as many workers as cores fill the machine anyway.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+# The first process would take all of a graphics card that several share.
+_SHARED_CARD = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 P = TypeVar("P")
 R = TypeVar("R")
 
@@ -109,7 +111,11 @@ def usable_cores() -> int:
 
 def worker_variables() -> dict[str, str]:
     """Returns what the environment of a worker has besides the driver's: its progress is the driver's to show."""
-    return _ONE_THREAD | {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
+    return (
+        _ONE_THREAD
+        | _SHARED_CARD
+        | {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
+    )
 
 
 def _check_options(name: str, workers: int | None, address: str | None, gpus_per_worker: float) -> None:
@@ -128,10 +134,10 @@ def _check_options(name: str, workers: int | None, address: str | None, gpus_per
             f"The engine '{name}' was given {what}. Expected that with 'ray' only. Choose the engine 'ray', or leave "
             "the option out."
         )
-    if gpus_per_worker < 0:
+    if gpus_per_worker < 0 or (gpus_per_worker > 1 and gpus_per_worker % 1):
         raise InputError(
-            f"A worker was given {gpus_per_worker} graphics cards. Expected 0 or more, 0.5 for half a card. Correct "
-            "the number, or leave it out."
+            f"A worker was given {gpus_per_worker} graphics cards. Expected a part of one, such as 0.5, or a whole "
+            "number. Correct it, or leave it out."
         )
 
 

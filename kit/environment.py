@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -74,8 +75,12 @@ def _time_plain_keras(challenge: Challenge) -> float:
     return time.perf_counter() - start
 
 
+@functools.cache
 def source_sha256() -> str:
-    """Digest of the code that makes models: editing it makes new populations, as it must."""
+    """Digest of the code that makes models: editing it makes new populations, as it must.
+
+    Read once, for the code that this process runs is that of its start.
+    """
     digest = hashlib.sha256()
     for path in sorted(Path(kit.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())

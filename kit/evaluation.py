@@ -13,6 +13,7 @@ import numpy as np
 from kit import engines, environment, methods, oracles, populations, runner, scorers
 from kit.contained_runs import Containment
 from kit.engines import Engine
+from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission import Method, method_name
 from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report
@@ -97,9 +98,9 @@ def evaluate_all(
         challenge: see `kit.load_challenge`.
         num_models: models of each method; each score is a mean over them, or compares them with as many retrained ones.
         seed: of all runs.
-        num_retrained: retrained models, the reference of the other methods. By default all of the oracle that comes
-            with the kit for this split, else `num_models` + 5. The row `retrain` shows some of them (`num_models`, at
-            most half), compared with the rest.
+        num_retrained: retrained models, the reference of the other methods, 3 or more. By default all of the oracle
+            that comes with the kit for this split, else `num_models` + 5 (16 at least where populations are compared).
+            The row `retrain` shows some of them (`num_models`, at most half), compared with the rest.
         fresh_oracle: retrain, even where an oracle comes with the kit.
         root: where finished runs are kept and found again; by default nowhere.
         engine, workers: as in `kit.run_population`.
@@ -110,21 +111,21 @@ def evaluate_all(
     Raises:
         FailedRun: damaged weights; or every method that was asked for broke its contract (the first of them). Where
             only some did, they are in `failures`.
-        InputError: two different methods of one name.
+        InputError: two different methods of one name; fewer than 3 retrained models.
     """
     named = _by_name(identifiers)
     asked = set(named)
     named.pop("retrain", None)
     ordered = [named.pop("original", "original"), *named.values()]
-    retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
     count = _num_retrained(num_models, num_retrained)
+    retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
     announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
     reference = environment.reference_seconds(challenge)
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
-        for_functions = "serial" if engine is None else started
+        for_functions = "serial" if engine is None and workers is None else started
 
         def population(method: Identifier, number: int) -> Outputs:
             announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
@@ -182,13 +183,15 @@ def _with_given(outputs: Mapping[str, Outputs], given: Sequence[Outputs], taken:
 
 def _num_retrained(num_models: int, wanted: int | None) -> int:
     """Returns how many models are retrained where no oracle is at hand."""
-    count = num_models + MIN_OTHERS if wanted is None else wanted
-    if count < num_models + 2:
-        raise ValueError(
-            f"{count} retrained models cannot serve as reference for {num_models} models. Expected at least "
-            f"{num_models + 2}, so that two are left beside those in the row 'retrain'. Raise num_retrained."
+    if wanted is None:
+        # Half of them stand in the row 'retrain': enough, on either side, for what compares populations.
+        return max(num_models + MIN_OTHERS, 2 * MIN_MODELS if num_models >= MIN_MODELS else 0)
+    if wanted < 3:
+        raise InputError(
+            f"{wanted} retrained models cannot serve as reference. Expected 3 or more, one for the row 'retrain' and "
+            "two to compare it with. Raise num_retrained."
         )
-    return count
+    return wanted
 
 
 def _shipped(challenge: Challenge, num_models: int, wanted: int | None) -> Outputs | None:
@@ -211,7 +214,7 @@ def _engine(engine: str | Engine | None, workers: int | None, num_models: int) -
     if isinstance(engine, Engine):
         yield engine
         return
-    with engines.start(engine or populations.default_engine(num_models), workers=workers) as started:
+    with engines.start(engine or populations.default_engine(num_models, workers), workers=workers) as started:
         yield started
 
 

@@ -16,6 +16,8 @@ from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.forgetting import guarded
 from kit.types import NUM_WITH_LOGITS, Outputs
 
+NAMES = ("losses", "epsilons", "scores_by_models", "roc")
+
 
 def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None) -> Axes:
     """Draws the losses (nats) of forget and test examples of the first model, as the 2023 kit does.
@@ -45,8 +47,13 @@ def loss_histograms(outputs: Mapping[str, Outputs]) -> Figure:
     return figure
 
 
-def figures(outputs: Mapping[str, Outputs]) -> dict[str, Figure]:
-    """Returns the figures of an evaluation by name; `outputs` by method, the retrained models' as `retrain`."""
+def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> dict[str, Figure]:
+    """Returns the figures of an evaluation by name, some of `NAMES`.
+
+    Args:
+        outputs: by method, the retrained models' as `retrain`.
+        members, nonmembers: what the attacks compare (`kit.evaluation.attack_sample`), empty where none is possible.
+    """
     drawn = {"losses": loss_histograms(outputs)}
     retrained = outputs["retrain"]
     compared = {name: one for name, one in outputs.items() if name != "retrain"}
@@ -58,7 +65,8 @@ def figures(outputs: Mapping[str, Outputs]) -> dict[str, Figure]:
         half = retrained.num_models // 2
         pairs["retrain"] = confidences["retrain"][::2][:half], confidences["retrain"][1::2][:half]
         drawn |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
-    drawn["roc"] = roc_curves(outputs)
+    if len(members):
+        drawn["roc"] = roc_curves(outputs, members, nonmembers)
     return drawn
 
 
@@ -103,7 +111,8 @@ def score_curves(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     ax = figure.subplots()
     for name, (unlearned, retrained) in pairs.items():
         sizes = [2**power for power in range(3, 20) if 2**power <= len(unlearned)]
-        scores = forgetting.score_by_num_models(unlearned, retrained, sizes)
+        some = slice(forgetting.MOST_EXAMPLES_HALVED)
+        scores = forgetting.score_by_num_models(unlearned[:, some], retrained[:, some], sizes)
         ax.plot(list(scores), list(scores.values()), marker="o", label=name)
     ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
     ax.set_title("Few models flatter bad methods")
@@ -111,31 +120,32 @@ def score_curves(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     return figure
 
 
-def roc_curve(outputs: Outputs, ax: Axes) -> Axes:
-    """Draws the attack on the loss, forget against test, all models pooled, on logarithmic axes.
+def roc_curve(outputs: Outputs, members: np.ndarray, nonmembers: np.ndarray, ax: Axes) -> Axes:
+    """Draws the attack on the loss, forget against test, all models pooled.
 
     Args:
         outputs: of one method.
+        members, nonmembers: indices into the forget and the test set.
         ax: where to draw. Small rates of false positives are where an attack that is sure of itself shows.
 
     Of a population the first 16 models are shown.
     """
     from sklearn.metrics import roc_curve as curve
 
-    members, nonmembers = (outputs.losses(part)[:NUM_WITH_LOGITS].ravel() for part in ("forget", "test"))
-    truth = np.repeat([1, 0], [len(members), len(nonmembers)])
-    false_positives, true_positives, _ = curve(truth, -np.concatenate([members, nonmembers]))
+    samples = (("forget", members), ("test", nonmembers))
+    losses = [outputs.losses(part)[:NUM_WITH_LOGITS, indices].ravel() for part, indices in samples]
+    false_positives, true_positives, _ = curve(np.repeat([1, 0], [*map(len, losses)]), -np.concatenate(losses))
     ax.plot(false_positives, true_positives, label=outputs.method)
     return ax
 
 
-def roc_curves(outputs: Mapping[str, Outputs]) -> Figure:
-    """Returns the ROC curves of all methods in one picture."""
+def roc_curves(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> Figure:
+    """Returns the ROC curves of all methods in one picture, on logarithmic axes; arguments as in `roc_curve`."""
     figure = Figure(figsize=(4.4, 4), layout="constrained")
     ax = figure.subplots()
-    lowest = 1.0 / max(len(one.labels["test"]) * min(one.num_models, NUM_WITH_LOGITS) for one in outputs.values())
+    lowest = 1.0 / (len(nonmembers) * max(min(one.num_models, NUM_WITH_LOGITS) for one in outputs.values()))
     for one in outputs.values():
-        roc_curve(one, ax)
+        roc_curve(one, members, nonmembers, ax)
     diagonal = [lowest, 1.0]
     ax.plot(diagonal, diagonal, color="gray", linestyle=":", label="guessing")
     ax.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1.05))

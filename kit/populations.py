@@ -16,7 +16,7 @@ from typing import Any
 import cloudpickle
 from tqdm import tqdm
 
-from kit import engines, environment, files, pretrained, runner
+from kit import engines, environment, files, pretrained, runner, training
 from kit.contained_runs import Containment
 from kit.engines import Engine
 from kit.outputs import load_outputs, save_outputs
@@ -39,8 +39,10 @@ class Run:
     seed: int
 
 
-def default_engine(num_models: int) -> str:
-    """Returns `processes` where that pays, else `serial`; the bits are the same."""
+def default_engine(num_models: int, workers: int | None = None) -> str:
+    """Returns `processes` where that pays or workers are asked for, else `serial`; the bits are the same."""
+    if workers is not None:
+        return "processes"
     return "processes" if num_models >= _FEWEST_FOR_PROCESSES and engines.usable_cores() > 1 else "serial"
 
 
@@ -65,8 +67,8 @@ def run_population(
         root: folder for finished runs, which are found there again: an interrupted population goes on where it
             stopped. Runs of a function are always made anew, because its source does not tell all that it depends on.
             By default nothing is stored.
-        engine: `serial`, `processes`, `ray`, or one that `kit.engines.start` returned. By default processes for 16
-            models or more of a name or a file. Every engine makes the same bits.
+        engine: `serial`, `processes`, `ray`, or one that `kit.engines.start` returned. By default processes where
+            `workers` is given, and for 16 models or more of a name or a file. Every engine makes the same bits.
         workers: of `processes` and of a local `ray`; by default one a core.
         worker: models of this process, to reuse from population to population on the engine `serial`.
         containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
@@ -79,7 +81,7 @@ def run_population(
         InputError: a function that cannot be handed to another process; an engine that there is not.
     """
     if engine is None:
-        engine = "serial" if callable(method) else default_engine(num_models)
+        engine = "serial" if callable(method) and workers is None else default_engine(num_models, workers)
     with contextlib.ExitStack() as stack:
         if isinstance(engine, str):
             engine = stack.enter_context(engines.start(engine, workers=workers))
@@ -124,7 +126,7 @@ class Work:
         source: of a file.
         original: the original's weights, so that no other machine trains its own.
         folder: where runs are stored, or None.
-        source_sha256: of the kit's own code, because another version would make other models.
+        versions: of the kit's own code and of the libraries, because others would make other models.
     """
 
     name: str
@@ -136,7 +138,7 @@ class Work:
     folder: Path | None
     stores: bool
     containment: Containment | None
-    source_sha256: str
+    versions: dict[str, str]
     worker: runner.Worker | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _weights_and_seconds: runner.RunOnce | None = None
@@ -161,13 +163,16 @@ class Work:
         return run
 
     def _prepare(self) -> None:
-        if self.source_sha256 != environment.source_sha256():
+        here = {"source": environment.source_sha256()[:12], **environment.versions()}
+        if here != self.versions:
+            other = ", ".join(f"{name} {here.get(name)} instead of {one}" for name, one in self.versions.items())
             raise FailedRun(
-                "The kit in a worker process is not the one that this command runs: its files were changed meanwhile, "
-                "or another machine has another version. Expected the same everywhere, because another one makes other "
-                "models. Run the command again, or install the same kit on every machine."
+                f"A worker process has another kit or other libraries than this command ({other}). Expected the same "
+                "everywhere, because others make other models. Run the command again if the kit's files were changed "
+                "meanwhile, or install the same versions on every machine."
             )
         self.worker = self.worker or runner.Worker(self.challenge, self.original)
+        training.warm_up()
         self._stack = contextlib.ExitStack()
         method = pickle.loads(self.method) if isinstance(self.method, bytes) else self.method  # noqa: S301 (this kit's driver made it)
         runs = runner.weights_of_runs(method, self.worker, self.source, self.containment)
@@ -226,7 +231,7 @@ def _work(
         folder=folder,
         stores=engine.shares_disk,
         containment=containment,
-        source_sha256=environment.source_sha256(),
+        versions={"source": environment.source_sha256()[:12], **environment.versions()},
         worker=worker if serial else None,
     )
 
@@ -242,15 +247,16 @@ def _finished(work: Work, num_models: int) -> Iterator[tuple[int, Run]]:
 def _load_run(folder: Path, *, with_logits: bool) -> Run | None:
     """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
     for leftover in folder.glob(".*"):  # of a killed process; a young one may be another process's, still writing
-        if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-            leftover.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink()
     try:
         done = json.loads((folder / "done.json").read_text())
         outputs = load_outputs(folder / "outputs.npz")
         if with_logits and not outputs.logits:
             return None
         return Run(outputs, float(done["seconds"]), int(done["seed"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
 
 

@@ -94,7 +94,8 @@ class Ray(Engine):
             num_gpus=self._gpus,
             max_retries=_RETRIES,
             retry_exceptions=False,
-            runtime_env={"env_vars": _variables()},
+            # A task without a share of a card must not see one: all of a node's tasks would meet on the first.
+            runtime_env={"env_vars": _variables() | ({} if self._gpus else {"CUDA_VISIBLE_DEVICES": ""})},
         )
         waiting, running, room, looked = deque(tasks), dict[Any, int](), 0, -_LOOK_AGAIN_SECONDS
         try:

@@ -126,7 +126,8 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     for info in scorers.infos():
         computed = any(report.scores[info.name].value is not None for report in reports)
         if info.name in _TABLES[""] or (info.name in told and computed):
-            notes.append(f"{_one_line(info.name)}: {info.explanation}{_remark(reports[-1], info.name)}")
+            remark = _remark([report.scores[info.name] for report in reports])
+            notes.append(f"{_one_line(info.name)}: {info.explanation}{remark}")
     notes.append(f"target: the mean of {reports[0].num_retrained} retrained models, where matching them is the aim")
     last = reports[-1]
     if last.method == "retrain" and last.num_models < reports[0].num_models:
@@ -153,11 +154,14 @@ def _one_line(name: str) -> str:
     return _HEADERS[name].replace("\n", " ").strip()
 
 
-def _remark(report: Report, name: str) -> str:
-    score = report.scores[name]
-    if score.null_band is not None:
-        return f"; {score.null_band[0]:.3f} to {score.null_band[1]:.3f} by chance on this sample"
-    return f" (not computed: {score.reason})" if score.reason else ""
+def _remark(scores: Sequence[Score]) -> str:
+    """Says of a column what chance gives (on the last row's losses), or why it has no values, or not in every row."""
+    band = scores[-1].null_band
+    if band is not None:
+        return f"; {band[0]:.3f} to {band[1]:.3f} by chance on this sample"
+    reasons = list(dict.fromkeys(score.reason for score in scores if score.reason))
+    where = "not computed" if all(score.value is None for score in scores) else "'-' where not computed"
+    return f" ({where}: {'; '.join(reasons)})" if reasons else ""
 
 
 def _cell(score: Score) -> str:
@@ -175,9 +179,9 @@ def meaning(reports: Sequence[Report]) -> list[str]:
 
 
 def _meaning(report: Report) -> str:
-    gap, time_ratio = report.scores["mia_gap"], report.scores["time_ratio"]
+    gap = report.scores["mia_gap"]
     if gap.value is None or gap.stderr is None:
-        return f"{report.method}: no attack is possible here, because {gap.reason}."
+        return f"{report.method}: no attack is possible here, because {gap.reason}.{_time(report)}{_forgetting(report)}"
     measured = (
         f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
     )
@@ -193,9 +197,15 @@ def _meaning(report: Report) -> str:
         found = "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
     else:
         found = "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
-    ratio = time_ratio.value or 0.0
+    return f"{measured}, {found}{_time(report)}{_forgetting(report)}"
+
+
+def _time(report: Report) -> str:
+    if report.method == "original":
+        return ""
+    ratio = report.scores["time_ratio"].value or 0.0
     budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
-    return f"{measured}, {found} It took {ratio:.2f} of a retraining, {budget}.{_forgetting(report)}"
+    return f" It took {ratio:.2f} of a retraining, {budget}."
 
 
 def _forgetting(report: Report) -> str:

@@ -92,6 +92,20 @@ class Worker:
         )
 
 
+@contextlib.contextmanager
+def _settings_restored() -> Iterator[None]:
+    """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
+    policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
+    eager = training.runs_eagerly()
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floats)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(image_format)
+        training.run_eagerly(eager)
+
+
 def _trainable_flags(net: keras.Model) -> list[bool]:
     return [part.trainable for part in (*net.layers, *net.variables)]
 
@@ -159,7 +173,8 @@ def unlearn(
     keras.utils.set_random_seed(seed)
     start = time.perf_counter()
     try:
-        returned = function(net, retain, forget, validation, **settings)
+        with _settings_restored():
+            returned = function(net, retain, forget, validation, **settings)
     except Exception as error:  # a stranger's function can raise anything
         raise FailedRun(
             f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -45,8 +46,19 @@ def prepare_tensorflow() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def runs_eagerly() -> bool:
+    """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
+    return bool(tf.config.functions_run_eagerly())
+
+
+def run_eagerly(eager: bool) -> None:
+    """Sets what `runs_eagerly` returns."""
+    tf.config.run_functions_eagerly(eager)
+
+
+@functools.cache
 def warm_up() -> None:
-    """Fits a tiny model in plain Keras, so that no measured call pays for what Keras loads at first use."""
+    """Fits a tiny model in plain Keras, once a process: no measured call pays for what Keras loads at first use."""
     images = keras.Input((1,))
     net = keras.Model(images, keras.layers.Dense(2)(images))
     data = tf.data.Dataset.from_tensor_slices((np.zeros((2, 1), np.float32), np.zeros(2, np.int32))).batch(2)

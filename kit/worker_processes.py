@@ -44,7 +44,7 @@ class _Worker:
         self.pipe, self._theirs = Pipe()
         self.task: int | None = None
         self.process: Any = get_context("loky").Process(
-            target=_serve, args=(self._theirs, os.getpid(), folder), env=worker_variables()
+            target=_serve, args=(self._theirs, os.getpid(), folder), env=worker_variables() | {"TMPDIR": folder}
         )
 
     def start(self) -> None:

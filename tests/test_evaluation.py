@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 import kit
-from kit import environment, evaluation, populations, pretrained, runner
+from kit import environment, evaluation, oracles, populations, pretrained, runner
 from kit.evaluation import attack_sample, evaluate, evaluate_all
 from kit.outputs import predict_logits
 from kit.scorers import membership_inference
@@ -291,18 +291,91 @@ def test_attacks_leave_out_the_retrained_models_that_are_shown(
     assert abs(aucs(shown).mean() - aucs(rest).mean()) > 0.01  # the planted models differ, so the checks above can fail
 
 
-@pytest.mark.parametrize(("num_models", "num_retrained"), [(1, 2), (1, 1), (2, 3), (6, 6)])
+@pytest.mark.parametrize("num_retrained", [0, 1, 2])
 def test_too_few_retrained_models_are_refused_before_anything_is_run(
-    planted: Planted, challenge: Challenge, num_models: int, num_retrained: int
+    planted: Planted, challenge: Challenge, num_retrained: int
 ) -> None:
     told: list[str] = []
-    settings = {"num_models": num_models, "num_retrained": num_retrained}
-    with pytest.raises(ValueError, match=rf"at least {num_models + 2}.*Raise num_retrained"):
-        evaluate_all(["finetune"], challenge, announce=told.append, **settings)
-    with pytest.raises(ValueError, match=r"Raise num_retrained"):
-        evaluate("finetune", challenge, **settings)
+    with pytest.raises(InputError, match=r"Expected 3 or more.*Raise num_retrained"):
+        evaluate_all(["finetune"], challenge, num_retrained=num_retrained, announce=told.append)
+    with pytest.raises(InputError, match=r"Raise num_retrained"):
+        evaluate("finetune", challenge, num_retrained=num_retrained)
     assert told == []
     assert planted.calls == []
+
+
+@pytest.mark.parametrize(("num_models", "expected"), [(1, 6), (2, 7), (7, 12), (8, 16), (11, 16), (20, 25)])
+def test_as_many_models_are_retrained_as_the_comparison_needs(
+    planted: Planted, challenge: Challenge, num_models: int, expected: int
+) -> None:
+    found = evaluate_all([], challenge, num_models=num_models)
+    assert found.outputs["retrain"].num_models == expected
+    row = found.reports[-1]
+    assert row.num_models == min(num_models, expected // 2)
+    assert (row.scores["forgetting_score"].value is not None) == (num_models >= 8)
+
+
+# Oracles that come with the kit
+
+
+def shipped(planted: Planted, monkeypatch: pytest.MonkeyPatch, challenge: Challenge, models: int = 24) -> Outputs:
+    oracle = dataclasses.replace(planted("retrain", challenge, num_models=models), seconds=np.full(models, 99.0))
+    planted.calls.clear()
+    monkeypatch.setattr(oracles, "load", lambda given: oracle if given is challenge else None)
+    return oracle
+
+
+def test_where_an_oracle_ships_only_one_model_is_retrained_for_its_time(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = shipped(planted, monkeypatch, challenge)
+    found = evaluate_all(["finetune"], challenge, num_models=8)
+    assert [(call["name"], call["num_models"]) for call in planted.calls] == [
+        ("original", 8),
+        ("finetune", 8),
+        ("retrain", 1),
+    ]
+    used = found.outputs["retrain"]
+    np.testing.assert_array_equal(used.confidences["forget"], oracle.confidences["forget"])
+    assert set(used.seconds.tolist()) == {1.0}  # of the model that was retrained here
+    assert [report.num_retrained for report in found.reports] == [24, 24, 16]
+    assert found.reports[-1].scores["time_ratio"].value == pytest.approx(0.1)
+    assert found.reports[-1].scores["time_ratio"].stderr is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "retrained"),
+    [
+        ({"fresh_oracle": True}, 6),
+        ({"num_models": 25}, 30),  # more than the oracle has
+        ({"num_retrained": 25}, 25),
+        ({"num_retrained": 10}, 1),
+    ],
+)
+def test_an_oracle_is_not_used_where_it_is_not_wanted_or_too_small(
+    planted: Planted,
+    challenge: Challenge,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    retrained: int,
+) -> None:
+    shipped(planted, monkeypatch, challenge)
+    found = evaluate_all([], challenge, **settings)
+    assert planted.calls[-1]["num_models"] == retrained
+    assert found.outputs["retrain"].num_models == settings.get("num_retrained", max(24 * (retrained == 1), retrained))
+
+
+def test_functions_go_to_other_processes_only_where_that_is_asked_for(planted: Planted, challenge: Challenge) -> None:
+    evaluate_all([blank, "finetune"], challenge, num_models=16)
+    assert {call["name"]: getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {
+        "original": "processes",
+        "blank": "serial",
+        "finetune": "processes",
+        "retrain": "processes",
+    }
+    planted.calls.clear()
+    evaluate_all([blank], challenge, workers=2)
+    assert {getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {"processes"}
 
 
 def test_two_references_are_the_fewest(planted: Planted, challenge: Challenge) -> None:

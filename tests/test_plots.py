@@ -185,13 +185,15 @@ def test_score_curves_show_the_score_at_each_number_of_models() -> None:
 
 def test_roc_curves_are_scikit_learns_on_logarithmic_axes() -> None:
     outputs = outputs_of(models=3)
-    figure = plots.roc_curves({"finetune": outputs})
+    members, nonmembers = np.arange(0, 30, 2), np.arange(5, 20)
+    figure = plots.roc_curves({"finetune": outputs}, members, nonmembers)
     (ax,) = figure.axes
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     line, diagonal = ax.get_lines()
     false_positives, true_positives = line.get_data()
-    truth = np.repeat([1, 0], [3 * SIZES["forget"], 3 * SIZES["test"]])
-    losses = np.concatenate([outputs.losses(part).ravel() for part in ("forget", "test")])
+    truth = np.repeat([1, 0], 3 * 15)
+    pairs = (("forget", members), ("test", nonmembers))
+    losses = np.concatenate([outputs.losses(part)[:, chosen].ravel() for part, chosen in pairs])
     assert np.trapezoid(true_positives, false_positives) == pytest.approx(roc_auc_score(truth, -losses))
     np.testing.assert_array_equal(*diagonal.get_data())
 
@@ -204,8 +206,9 @@ def test_figures_of_populations_are_drawn_where_there_are_some(models: int, name
         "finetune": outputs_of(models=models),
         "retrain": outputs_of("retrain", models=max(2 * models, 6), seed=1),
     }
-    figures = plots.figures(outputs)
-    assert set(figures) == names
+    figures = plots.figures(outputs, np.arange(20), np.arange(20))
+    assert set(figures) == names <= set(plots.NAMES)
+    assert set(plots.figures(outputs, np.array([], int), np.array([], int))) == names - {"roc"}
     for name, figure in figures.items():
         plots.save(figure, tmp_path / f"{name}.png")
     if "epsilons" in figures:

@@ -90,9 +90,18 @@ def changes_layers(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, v
     return training.fit(net, forget, Recipe(epochs=1))
 
 
+def changes_settings(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
+    """Leaves Keras with half precision and everything that is compiled executed step by step."""
+    keras.config.set_dtype_policy("mixed_float16")
+    keras.config.set_floatx("float64")
+    keras.config.set_image_data_format("channels_first")
+    tf.config.run_functions_eagerly(True)
+    return net
+
+
 KINDS: dict[str, Any] = {
     **{name: name for name in ("retrain", "finetune", "original")},
-    **{kind.__name__: kind for kind in (freezes_and_fits, leaves_a_mess, changes_layers)},
+    **{kind.__name__: kind for kind in (freezes_and_fits, leaves_a_mess, changes_layers, changes_settings)},
 }
 
 
@@ -168,9 +177,9 @@ def test_a_run_has_the_bits_that_it_has_alone(
 
 
 def test_the_kinds_differ(alone: dict[str, str]) -> None:
-    """Otherwise the test above would compare nothing; two of them keep the original's weights."""
-    assert alone["leaves_a_mess"] == alone["original"]
-    assert len(set(alone.values())) == len(KINDS) - 1
+    """Otherwise the test above would compare nothing; three of them keep the original's weights."""
+    assert alone["leaves_a_mess"] == alone["changes_settings"] == alone["original"]
+    assert len(set(alone.values())) == len(KINDS) - 2
 
 
 def test_another_process_makes_the_same_bits(children: dict[str, subprocess.Popen[str]], alone: dict[str, str]) -> None:
