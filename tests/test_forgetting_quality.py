@@ -127,8 +127,8 @@ def covered(qualities: list[ForgettingQuality], truth: float) -> float:
 def test_the_interval_covers_the_score_of_a_fresh_population(settings: dict[str, float]) -> None:
     """The truth is the mean score of populations of this size, models and forget examples drawn anew."""
     generator = np.random.default_rng(6)
-    truth = np.mean([forgetting_score(*simulated(generator, 32, 40, **settings)) for _ in range(300)])
-    qualities = [forgetting_quality(*simulated(generator, 32, 40, **settings)) for _ in range(100)]
+    truth = np.mean([forgetting_score(*simulated(generator, 24, 30, **settings)) for _ in range(300)])
+    qualities = [forgetting_quality(*simulated(generator, 24, 30, **settings)) for _ in range(100)]
     assert 0.90 <= covered(qualities, float(truth)) <= 0.99
     spread = np.std([one.score for one in qualities])
     assert np.sqrt(np.mean([one.stderr**2 for one in qualities])) == pytest.approx(spread, rel=0.35)
