@@ -47,6 +47,11 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
 	.venv/bin/python benchmarks/containment.py
+	.venv/bin/python benchmarks/population.py
+	.venv/bin/python benchmarks/evaluate.py
+	.venv/bin/python benchmarks/metric.py
+	.venv/bin/python benchmarks/scoring.py
+	.venv/bin/python benchmarks/engines.py
 
 # Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
 readme: .venv/.dev

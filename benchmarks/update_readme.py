@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
     "make run": (["-m", "kit", "run", "finetune"],),
     "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
+    "evaluate": ([str(ROOT / "benchmarks" / "evaluate.py")],),
     "population": (
         [str(ROOT / "benchmarks" / "population.py")],
         [str(ROOT / "benchmarks" / "population.py"), "--memory", "--challenge", "noisy-digits"],

@@ -255,11 +255,11 @@ def forgetting_quality(
         of_retrain.append(points(example_epsilons(others, reference, delta=delta), half, bins=bins))
     method, retrain = np.array(of_method), np.array(of_retrain)
     score, ceiling = float(earned.mean()), float(retrain.mean())
-    variance = variance_of_mean(earned) + _shared_variance(method)
+    variance = _variance(variance_of_mean(earned), method)
     normalised = float(method.mean()) / ceiling if ceiling else 0.0
     difference = method - normalised * retrain
     of_ratio = difference.mean(axis=0).var(ddof=1) / num_examples if num_examples > 1 else 0.0
-    normalised_stderr = float(np.sqrt(of_ratio + _shared_variance(difference))) / ceiling if ceiling else 0.0
+    normalised_stderr = float(np.sqrt(_variance(of_ratio, difference))) / ceiling if ceiling else 0.0
     stderr = float(np.sqrt(variance))
     return ForgettingQuality(
         score, stderr, _interval(score, stderr, num_halves), ceiling, normalised, normalised_stderr, epsilons
@@ -276,13 +276,15 @@ def _interval(score: float, stderr: float, num_halves: int) -> tuple[float, floa
     return score / factor, min(score * factor, 1.0)
 
 
-def _shared_variance(halves: np.ndarray) -> float:
-    """Variance of the mean over examples that comes from models which all examples share; `halves` (repeats, examples).
+def _variance(over_examples: float, halves: np.ndarray) -> float:
+    """Variance over examples and models together, from halves of the models, (repeats, examples).
 
-    Had the examples models of their own, the mean would vary by the mean variance divided by their number.
+    Had the examples models of their own, the mean would vary by the mean variance divided by their number; that part is
+    in the variance over examples already. What is more comes from models that all examples share. The whole is not less
+    than what the halves show alone.
     """
-    of_mean, of_each = halves.mean(axis=1).var(ddof=1), halves.var(axis=0, ddof=1).mean()
-    return max(0.0, float(of_mean - of_each / halves.shape[1]))
+    of_mean, of_each = float(halves.mean(axis=1).var(ddof=1)), float(halves.var(axis=0, ddof=1).mean())
+    return float(max(over_examples + max(0.0, of_mean - of_each / halves.shape[1]), of_mean))
 
 
 def score_by_num_models(
