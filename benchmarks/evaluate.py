@@ -2,16 +2,20 @@
 
     python benchmarks/evaluate.py [--models 512]
 
-Three commands in a new folder each, from the start of Python to the last figure: the baseline with the oracle that comes
-with the kit; the same with 512 models retrained; and what `kit new` writes, a submission in plain Keras that compiles
-and fits in its body, in a process of its own.
+Three commands in a new folder each, from the start of Python to the last figure: the baseline with the oracle that
+comes with the kit; the same with 512 models retrained; and what `kit new` writes, a submission in plain Keras that
+compiles and fits in its body, in a process of its own.
 """
 
 import argparse
 import os
+import sys
+
+if not __package__:  # run by its path: this folder's signal.py must not hide Python's
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -34,10 +38,10 @@ def main() -> None:
     print(f"kit evaluate --num-models {models} on noisy-digits, {os.cpu_count()} processors")
     for name, (arguments, limit) in COMMANDS.items():
         with tempfile.TemporaryDirectory() as folder:
-            settings = {"cwd": folder, "env": environment, "check": True, "capture_output": True, "text": True}
-            subprocess.run([*kit, "new", "submission.py"], **settings)
+            settings = {"cwd": folder, "env": environment, "capture_output": True, "text": True}
+            subprocess.run([*kit, "new", "submission.py"], check=True, **settings)
             start = time.perf_counter()
-            done = subprocess.run([*kit, "evaluate", *arguments, "--num-models", models], **settings)
+            done = subprocess.run([*kit, "evaluate", *arguments, "--num-models", models], check=True, **settings)
             minutes = (time.perf_counter() - start) / 60
         score = re.search(r"forgetting score is (\S+ \(.*?\))", " ".join(done.stdout.split()))
         print(

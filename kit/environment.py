@@ -21,11 +21,15 @@ from kit.types import Challenge
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    return tuple(({"kit": kit.__version__, "python": platform.python_version()} | found).items())
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of the kit, Python and the libraries that numbers depend on."""
-    return {"kit": kit.__version__, "python": platform.python_version()} | {
-        library: importlib.metadata.version(library) for library in _LIBRARIES
-    }
+    return dict(_versions())
 
 
 def machine() -> dict[str, str]:

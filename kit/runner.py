@@ -164,13 +164,13 @@ def unlearn(
     function = load_method(method)
     settings = hyperparameters(method, challenge)
     reuse = isinstance(method, str) and method in methods.names()
-    keras.utils.set_random_seed(seed)
+    training.set_random_seed(seed, keep_compiled=reuse)
     net = worker.fresh_net(seed, reuse=reuse)
     train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
     retain = datasets.batches(train, split.retain, batch_size, shuffle_seed=seed % training.MAX_SEED)
     forget = datasets.batches(train, split.forget, batch_size)
     validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
-    keras.utils.set_random_seed(seed)
+    training.set_random_seed(seed, keep_compiled=reuse)
     start = time.perf_counter()
     try:
         with _settings_restored():

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 from tqdm import tqdm
 
 from kit.types import InputError, Recipe
@@ -65,6 +66,25 @@ def warm_up() -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     net.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
     net.fit(data, epochs=1, shuffle=False, verbose=0)
+
+
+def set_random_seed(seed: int, *, keep_compiled: bool = False) -> None:
+    """Sets the seeds of Python, NumPy, TensorFlow and Keras, as `keras.utils.set_random_seed` does.
+
+    Args:
+        seed: of all four.
+        keep_compiled: TensorFlow throws away all that it has made ready to run, so that stateful random operations
+            begin anew; making a training loop ready again takes longer than five epochs of a small network. What uses
+            no stateful operation of TensorFlow (Keras's layers and initialisers do not) does not need that.
+    """
+    handles = context.context()
+    handle = handles._context_handle
+    if keep_compiled:
+        handles._context_handle = None  # there is nothing to throw away, as far as TensorFlow can see
+    try:
+        keras.utils.set_random_seed(seed)
+    finally:
+        handles._context_handle = handle
 
 
 def draw_seed() -> int:

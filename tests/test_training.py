@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -329,3 +330,44 @@ def test_operations_are_made_repeatable() -> None:
     with pytest.raises(RuntimeError, match="seed"):  # what TensorFlow then says to a draw without a seed
         tf.random.normal([1])
     tf.random.set_seed(0)
+
+
+# Seeds
+
+
+def draws() -> list[float]:
+    return [
+        random.random(),
+        np.random.random(),
+        float(keras.random.uniform(())),
+        float(tf.random.stateless_uniform((), [1, 2])),
+    ]
+
+
+@pytest.mark.parametrize("keep_compiled", [False, True])
+def test_a_seed_sets_what_keras_sets(keep_compiled: bool) -> None:
+    keras.utils.set_random_seed(7)
+    expected = draws()
+    draws()
+    training.set_random_seed(7, keep_compiled=keep_compiled)
+    assert draws() == expected
+    training.set_random_seed(8, keep_compiled=keep_compiled)
+    assert draws() != expected
+
+
+def test_a_model_trained_with_what_is_compiled_kept_has_the_same_bits() -> None:
+    """Dropout and initialisers draw from Keras's seed generators, which start anew with either form."""
+
+    def trained(keep_compiled: bool) -> list[np.ndarray]:
+        training.set_random_seed(3, keep_compiled=keep_compiled)
+        images = keras.Input((6,))
+        features = keras.layers.Dropout(0.4)(keras.layers.Dense(16, activation="relu")(images))
+        net = keras.Model(images, keras.layers.Dense(3)(features))
+        generator = np.random.default_rng(0)
+        data = tf.data.Dataset.from_tensor_slices((generator.normal(size=(60, 6)).astype("float32"), np.arange(60) % 3))
+        return training.fit(net, data.batch(16), Recipe(epochs=3)).get_weights()
+
+    plain = trained(False)
+    for keep_compiled in (True, True, False):
+        for one, other in zip(trained(keep_compiled), plain, strict=True):
+            np.testing.assert_array_equal(one, other)
