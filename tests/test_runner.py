@@ -199,6 +199,24 @@ def test_tensorflow_that_has_computed_with_several_threads_is_refused(
     assert "import kit in the first cell" in last
 
 
+def traces(net: Net) -> int:
+    """How often what the kit has compiled for a model was traced."""
+    made = [one[0] if isinstance(one, tuple) else one for one in net.__dict__["_compiled_by_kit"].values()]
+    return sum(function.experimental_get_tracing_count() for function in made)
+
+
+@pytest.mark.parametrize("method", ["finetune", "retrain"])
+def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) -> None:
+    worker = runner.Worker(small_challenge)
+    counts = []
+    for seed in range(3):
+        net = runner.unlearn(method, small_challenge, seed=seed, worker=worker).net
+        worker.outputs(net.get_weights(), method)
+        counts.append((id(net), traces(net), traces(worker.net_with(net.get_weights()))))
+    assert len(set(counts)) == 1
+    assert counts[0][1:] == (1, 1)  # the training loop; the forward pass
+
+
 # Seeds
 
 
