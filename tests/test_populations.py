@@ -400,7 +400,11 @@ def start_script(folder: Path, engine: str, name: str, models: int = 6) -> subpr
         str(models),
         f"{folder / name}.npz",
     ]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run ignores it, children too
+    try:
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def ended(process: subprocess.Popen[str], seconds: float) -> int:
