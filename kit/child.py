@@ -7,17 +7,15 @@ of a split, no retrained model. Nothing that it says is believed without a check
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import random
 import sys
-import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,25 +36,6 @@ def _private_streams() -> tuple[TextIO, TextIO]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return requests, replies
-
-
-@contextlib.contextmanager
-def _log_set_aside() -> Iterator[None]:
-    """Keeps TensorFlow's own log out of what the submission prints; shown only if starting fails."""
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            log.seek(0)
-            os.write(kept, log.read())
-            raise
-        finally:
-            os.dup2(kept, 1)
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _where(error: BaseException, folder: Path) -> str:
@@ -236,6 +215,8 @@ def _probe(net: Any, dataset: Any) -> list[float]:
 
 def main() -> None:
     """Serves requests until the standard input ends."""
+    from kit.quiet import log_set_aside
+
     requests, replies = _private_streams()
     main_process = os.getpid()
 
@@ -244,7 +225,7 @@ def main() -> None:
             replies.write(json.dumps({"kind": kind} | content) + "\n")
             replies.flush()
 
-    with _log_set_aside():
+    with log_set_aside(1, 2):  # TensorFlow's own log is not what the submission prints
         child = Child(Path(sys.argv[1]), reply)
     reply("started")
     try:

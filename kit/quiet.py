@@ -22,21 +22,33 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with log_set_aside(2):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        yield
+
+
+@contextlib.contextmanager
+def log_set_aside(*descriptors: int) -> Iterator[None]:
+    """Sends what is written to some file descriptors to a file; it is shown, as an error, only if the block fails.
+
+    Afterwards all of them write to the error output.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
+        for descriptor in descriptors:
+            os.dup2(log.fileno(), descriptor)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
             yield
-        except Exception:
+        except (Exception, SystemExit):
             log.seek(0)
             os.write(kept, log.read())
             raise
         finally:
-            os.dup2(kept, 2)
+            for descriptor in descriptors:
+                os.dup2(kept, descriptor)
             os.close(kept)
 
 

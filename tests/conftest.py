@@ -31,6 +31,22 @@ def small_challenge() -> kit.Challenge:
     return kit.make_challenge("small", arrays, recipe=Recipe(epochs=2), batch_size=32)
 
 
+@pytest.fixture(scope="module")
+def worker(small_challenge: kit.Challenge) -> Any:
+    """For users' functions."""
+    from kit import runner
+
+    return runner.Worker(small_challenge)
+
+
+@pytest.fixture(scope="module")
+def builtin_worker(small_challenge: kit.Challenge) -> Any:
+    """For built-in methods: traced once for many tests."""
+    from kit import runner
+
+    return runner.Worker(small_challenge)
+
+
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., str]:
     """Checks that a call is refused in one paragraph with what happened, what was expected and how to fix it."""

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -360,3 +361,32 @@ def test_the_verdict_on_carried_state_belongs_to_this_source(small_challenge: Ch
     assert contained_runs.carries_state(paths[0]) is True
     paths[0].write_text("{")
     assert contained_runs.carries_state(paths[0]) is None
+
+
+class Counted:
+    """Stands in for a contained process: counts how often one is started, and gives the same weights for a seed."""
+
+    started = 0
+
+    def __enter__(self) -> Counted:
+        type(self).started += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, seed: int) -> SimpleNamespace:
+        return SimpleNamespace(weights=[np.full(2, float(seed))], seconds=0.1)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_fresh_process_takes_over_before_keras_has_filled_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "started", 0)
+    runs = contained_runs.ContainedRuns(Counted, tmp_path / "verdict.json")
+    returned = [runs.run(seed)[0][0][0] for seed in range(2 * contained_runs._RUNS_A_PROCESS + 1)]
+    assert returned == list(range(2 * contained_runs._RUNS_A_PROCESS + 1))
+    assert Counted.started == 3 + 1  # one more to find out, at the second run, whether state is carried

@@ -28,18 +28,6 @@ from kit.types import NUM_WITH_LOGITS, PARTS, BrokenSubmission, Challenge, Faile
 Net = keras.Model
 
 
-@pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    """For users' functions."""
-    return runner.Worker(small_challenge)
-
-
-@pytest.fixture(scope="module")
-def builtin_worker(small_challenge: Challenge) -> runner.Worker:
-    """For built-in methods: traced once for many tests."""
-    return runner.Worker(small_challenge)
-
-
 def assert_same_models(one: Outputs, other: Outputs) -> None:
     assert one.method == other.method
     np.testing.assert_array_equal(one.seeds, other.seeds)

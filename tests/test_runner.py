@@ -29,18 +29,6 @@ from kit.types import PARTS, Challenge, FailedRun, Recipe
 Net = keras.Model
 
 
-@pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    """For users' functions."""
-    return runner.Worker(small_challenge)
-
-
-@pytest.fixture(scope="module")
-def builtin_worker(small_challenge: Challenge) -> runner.Worker:
-    """For built-in methods: traced once for many tests."""
-    return runner.Worker(small_challenge)
-
-
 def digest(net: Net) -> str:
     return hashlib.sha256(b"".join(array.tobytes() for array in net.get_weights())).hexdigest()
 
