@@ -52,6 +52,8 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/metric.py
 	.venv/bin/python benchmarks/scoring.py
 	.venv/bin/python benchmarks/engines.py
+	.venv/bin/python benchmarks/precision.py
+	.venv/bin/python benchmarks/cifar10_small.py
 
 # Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
 readme: .venv/.dev
@@ -59,7 +61,7 @@ readme: .venv/.dev
 
 # Retrains the shipped originals from scratch and says whether they match.
 pretrained: .venv/.runtime
-	for name in noisy-digits digits; do .venv/bin/python -m kit pretrain $$name || exit 1; done
+	for name in noisy-digits digits mnist-five fashion-mnist; do .venv/bin/python -m kit pretrain $$name || exit 1; done
 
 clean:
 	rm -rf .venv .venv-lowest .venv-highest .venv-wheel build dist *.egg-info

@@ -25,6 +25,12 @@ BLOCKS = {
         [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
         [str(ROOT / "benchmarks" / "signal.py")],
     ),
+    "cifar10-small": ([str(ROOT / "benchmarks" / "cifar10_small.py")],),
+    "pytorch": (
+        [str(ROOT / "benchmarks" / "against_pytorch.py")],
+        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--threads", "2"],
+        [str(ROOT / "benchmarks" / "precision.py")],
+    ),
     "containment": (
         [str(ROOT / "benchmarks" / "containment.py")],
         [str(ROOT / "benchmarks" / "containment.py"), "--sandbox"],

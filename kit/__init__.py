@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from typing import Any
+
+from kit import threads
 
 __version__ = "0.1.0"
 
@@ -73,18 +73,4 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _ask_tensorflow_for_one_thread() -> None:
-    """Asks for one thread before TensorFlow starts, because the bits of a trained model depend on their number.
-
-    TensorFlow reads these variables at its first operation. Once it computes, the number is fixed:
-    `training.prepare_tensorflow` then refuses to make models that nobody could repeat.
-    """
-    if "tensorflow" in sys.modules:
-        try:
-            sys.modules["tensorflow"].config.threading.set_intra_op_parallelism_threads(1)
-        except RuntimeError:  # it computes already, with a number of threads that can no longer be told
-            return
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
-
-
-_ask_tensorflow_for_one_thread()
+threads.ask_tensorflow()

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit import datasets, files, splits
+from kit import own_data, splits
+from kit.data_loading import Published
+from kit.presets import CHALLENGES, OWN_DATA, Preset
 from kit.types import Arrays, Challenge, InputError, Recipe
+
+if TYPE_CHECKING:
+    import keras
 
 # Shares of a data set that become train and validation; the rest is test.
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A challenge that the kit knows by name."""
-
-    summary: str
-    arrays: Callable[[], Arrays]
-    model: str
-    recipe: Recipe
-    batch_size: int
-    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-# Weight decay is a fifth of the 2023 kit's: with 5e-4 some originals do not fit all of their noisy labels (retain
-# accuracy 0.997 on average, 0.989 at worst). benchmarks/signal.py prints what these settings give.
-_DIGITS_RECIPE = Recipe(epochs=50, learning_rate=0.1, momentum=0.9, weight_decay=1e-4, schedule="cosine")
-
-CHALLENGES: dict[str, Preset] = {
-    "noisy-digits": Preset(
-        summary="8x8 digits with 20 % of all labels resampled: memorisation visible in seconds",
-        arrays=datasets.noisy_digits,
-        model="convnet",
-        recipe=_DIGITS_RECIPE,
-        batch_size=64,
-    ),
-    "digits": Preset(
-        summary="the same 8x8 digits with clean labels: almost nothing to find",
-        arrays=datasets.digits,
-        model="convnet",
-        recipe=_DIGITS_RECIPE,
-        batch_size=64,
-    ),
-}
 
 
 def names() -> tuple[str, ...]:
@@ -56,48 +26,78 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('digits', 'noisy-digits')
+        ('cifar10', 'cifar10-small', 'digits', 'fashion-mnist', 'mnist-five', 'noisy-digits')
     """
     return tuple(sorted(CHALLENGES))
 
 
-def load_challenge(name_or_path: str = "noisy-digits", *, forget: str = "random:0.1", split_seed: int = 0) -> Challenge:
+def load_challenge(
+    name_or_path: str | Path = "noisy-digits",
+    *,
+    forget: str | None = None,
+    split_seed: int = 0,
+    model: str | Path | None = None,
+    weights: str | Path | None = None,
+    recipe: str | Path | None = None,
+    precision: str = "float32",
+    announce: Callable[[str], None] | None = None,
+) -> Challenge:
     """Loads a challenge by name, or makes one from an `.npz` file.
 
     Args:
         name_or_path: a name (`kit list challenges`), or the path of an `.npz` file with `x`, `y` and optionally
             `groups`, `mislabelled` and `partition` (see `make_challenge`).
-        forget: which training examples are to be forgotten (see `kit.make_split`).
+        forget: which training examples are to be forgotten (see `kit.make_split`); by default the challenge's own,
+            a tenth at random for most.
         split_seed: seed of a random forget set.
+        model: of your own, instead of the challenge's: a `.keras` file, or a name of the zoo.
+        weights: of the original model, `.weights.h5` or `.npz`; by default those in the `.keras` file.
+        recipe: a TOML file that says how the model is trained: the fields of `kit.Recipe`, and `batch_size`.
+        precision: see `kit.Challenge`.
+        announce: is told where damaged copies of the data were passed over.
 
     Raises:
         InputError: an unknown name (near matches are shown), a bad file, a bad forget set.
+        FailedRun: the challenge's data are nowhere on this machine and cannot be downloaded.
 
     Example:
         >>> challenge = load_challenge("noisy-digits")
         >>> len(challenge.split.forget), len(challenge.split.retain), len(challenge.validation), len(challenge.test)
         (126, 1132, 269, 270)
     """
-    name_or_path = str(name_or_path)
-    if name_or_path in CHALLENGES:
-        preset = CHALLENGES[name_or_path]
-        return make_challenge(
-            name_or_path,
-            preset.arrays(),
-            forget=forget,
-            split_seed=split_seed,
-            model=preset.model,
-            recipe=preset.recipe,
-            batch_size=preset.batch_size,
-            hyperparameters=preset.hyperparameters,
-        )
-    path = Path(name_or_path)
+    name = str(name_or_path)
+    if name in CHALLENGES:
+        preset = CHALLENGES[name]
+        arrays, partition, source = _load(preset, announce)
+    else:
+        preset, source = OWN_DATA, ""
+        arrays, partition = own_data.read_npz(_npz_path(name))
+        name = Path(name).stem
+    trained = (preset.recipe, preset.batch_size) if recipe is None else own_data.read_recipe(Path(recipe))
+    changed = recipe is not None or model is not None or weights is not None
+    return make_challenge(
+        name,
+        arrays,
+        partition=partition,
+        forget=forget or preset.forget,
+        split_seed=split_seed,
+        model=own_data.read_model(arrays, str(model or preset.model), weights),
+        recipe=trained[0],
+        batch_size=trained[1],
+        hyperparameters={} if changed else preset.hyperparameters,
+        published=preset.published,
+        source=source,
+        precision=precision,
+    )
+
+
+def _npz_path(name: str) -> Path:
+    path = Path(name)
     if path.suffix.lower() != ".npz":
-        near = difflib.get_close_matches(name_or_path, names(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"The challenges are {', '.join(names())}."
-        raise InputError(f"There is no challenge '{name_or_path}'. Expected a name or the path of an .npz file. {hint}")
-    arrays, partition = _read_npz(path)
-    return make_challenge(path.stem, arrays, partition=partition, forget=forget, split_seed=split_seed)
+        raise InputError(f"There is no challenge '{name}'. Expected a name or the path of an .npz file. {hint}")
+    return path
 
 
 def make_challenge(
@@ -107,10 +107,13 @@ def make_challenge(
     partition: np.ndarray | None = None,
     forget: str = "random:0.1",
     split_seed: int = 0,
-    model: str | None = None,
+    model: str | keras.Model | None = None,
     recipe: Recipe = Recipe(),
     batch_size: int = 64,
     hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
+    published: str = "",
+    source: str = "",
+    precision: str = "float32",
 ) -> Challenge:
     """Makes a challenge from a user's arrays.
 
@@ -120,9 +123,11 @@ def make_challenge(
         partition: optional integers (n,): 0 for training, 1 for validation, 2 for test. By default 70, 15 and 15 %,
             each class in the same shares, always the same for the same data.
         forget, split_seed: as in `load_challenge`.
-        model: a name of the zoo; by default `convnet` for images and `mlp` for tables.
-        recipe, batch_size: how the original is trained; without shipped weights the kit trains and caches it.
+        model: a name of the zoo, by default `convnet` for images and `mlp` for tables; or a functional or sequential
+            Keras model of your own, trained on these arrays, that ends in logits or in a softmax.
+        recipe, batch_size: how the model is trained anew; of a name, the kit trains the original too, and caches it.
         hyperparameters: method name -> keyword arguments that differ on this challenge.
+        published, source, precision: see `kit.Challenge`.
 
     Raises:
         InputError: a partition without one of its three parts, a bad forget set.
@@ -145,6 +150,13 @@ def make_challenge(
             f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "
             "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
         )
+    original = None
+    if not isinstance(model, str | None):
+        from kit import own_models
+
+        model, original = own_models.adopt(model, arrays)
+    if precision not in ("float32", "bfloat16"):
+        raise InputError(f"There is no precision '{precision}'. Expected float32 or bfloat16. Choose one of these.")
     train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,
@@ -152,11 +164,37 @@ def make_challenge(
         validation=validation,
         test=test,
         split=splits.make_split(train, forget, split_seed),
-        model=model or ("convnet" if train.x.ndim == 4 else "mlp"),
+        model=model or own_data.default_model(train),
         recipe=recipe,
         batch_size=batch_size,
         hyperparameters=hyperparameters or {},
+        published=published,
+        source=source,
+        precision=cast(Literal["float32", "bfloat16"], precision),
+        original=original,
     )
+
+
+def _load(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:
+    """Returns a preset's examples, their division in train, validation and test, and where they were found."""
+    if not preset.published:
+        return preset.load(), None, ""
+    published: Published = preset.load(announce=announce)
+    source = f"{preset.published}: {published.source}, sha256 {published.sha256}"
+    return published.arrays, _published_partition(published), source
+
+
+def _published_partition(published: Published) -> np.ndarray:
+    """Deals a published test set to validation and test, each class in equal halves, in random order; always alike.
+
+    The 2023 kit halves it at random too, with PyTorch's generator, and then hands its method the half that it scores.
+    """
+    labels = published.arrays.y[published.num_train :]
+    order = np.random.default_rng(0).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    halves = np.empty(len(labels), np.int64)
+    halves[order] = 1 + np.arange(len(labels)) % 2
+    return np.concatenate([np.zeros(published.num_train, np.int64), halves])
 
 
 def _default_partition(arrays: Arrays) -> np.ndarray:
@@ -180,17 +218,3 @@ def _default_partition(arrays: Arrays) -> np.ndarray:
             "more. Add examples, or pass 'partition'."
         )
     return partition
-
-
-def _read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
-    expected = "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'mislabelled', 'partition')"
-
-    stored = files.checked(lambda: files.read_npz(path), path, expected)
-    missing = [name for name in ("x", "y") if name not in stored]
-    if missing:
-        raise InputError(
-            f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "
-            f"{', '.join(sorted(stored)) or 'nothing'}. Expected {expected}. Save it with numpy.savez(path, x=x, y=y)."
-        )
-    arrays = Arrays(stored["x"], stored["y"], stored.get("groups"), stored.get("mislabelled"))
-    return arrays, stored.get("partition")

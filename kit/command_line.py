@@ -23,10 +23,28 @@ ChallengeOption = Annotated[
     str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
 ]
 ForgetOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of indices."
     ),
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE.keras|NAME", help="Your own model, or another of the kit's (resnet18, ...)."),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Of your original model: .weights.h5 or .npz."),
+]
+RecipeOption = Annotated[
+    Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="float32|bfloat16", help="Of what training computes.")
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="For each model; more than 1 (default) gives other bits."),
 ]
 SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
@@ -41,6 +59,14 @@ TimeLimitOption = Annotated[
 MemoryLimitOption = Annotated[
     float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
 ]
+
+
+def use_threads(number: int | None) -> None:
+    """Fixes the number of threads, if one is asked for, before TensorFlow is loaded."""
+    if number is not None:
+        from kit import threads
+
+        threads.use(number)
 
 
 def write_json(path: Path | None, content: object) -> None:

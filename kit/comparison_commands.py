@@ -17,11 +17,16 @@ from kit.command_line import (
     ForgetOption,
     JsonOption,
     MemoryLimitOption,
+    ModelOption,
     OutOption,
+    PrecisionOption,
+    RecipeOption,
     SandboxOption,
     SeedOption,
     SplitSeedOption,
+    ThreadsOption,
     TimeLimitOption,
+    WeightsOption,
 )
 from kit.engines import Engine
 
@@ -36,13 +41,24 @@ FreshOracleOption = Annotated[
 
 
 @dataclass(frozen=True)
+class _Problem:
+    """On what: the arguments of `kit.load_challenge`."""
+
+    name_or_path: str
+    forget: str | None
+    split_seed: int
+    model: Path | None
+    weights: Path | None
+    recipe: Path | None
+    precision: str
+
+
+@dataclass(frozen=True)
 class _Job:
     """What was asked for."""
 
     methods: list[str]
-    challenge: str
-    forget: str
-    split_seed: int
+    problem: _Problem
     num_models: int
     seed: int
     out: Path
@@ -55,8 +71,13 @@ class _Job:
 def run(
     methods: MethodsArgument = None,
     challenge: ChallengeOption = "noisy-digits",
-    forget: ForgetOption = "random:0.1",
+    forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    precision: PrecisionOption = "float32",
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
@@ -68,8 +89,9 @@ def run(
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
     limits = (sandbox, time_limit, memory_limit)
-    where = (challenge, forget, split_seed)
-    _compare(_Job(methods or ["finetune"], *where, 1, seed, out, limits, json_file, debug, fresh_oracle))
+    problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
+    command_line.use_threads(threads)
+    _compare(_Job(methods or ["finetune"], problem, 1, seed, out, limits, json_file, debug, fresh_oracle))
 
 
 def evaluate(
@@ -89,8 +111,13 @@ def evaluate(
         float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
     ] = 0.0,
     challenge: ChallengeOption = "noisy-digits",
-    forget: ForgetOption = "random:0.1",
+    forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    precision: PrecisionOption = "float32",
+    threads: ThreadsOption = None,
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
@@ -102,8 +129,9 @@ def evaluate(
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
     limits = (sandbox, time_limit, memory_limit)
-    where = (challenge, forget, split_seed)
-    job = _Job(methods or ["finetune"], *where, num_models, seed, out, limits, json_file, debug, fresh_oracle)
+    problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
+    command_line.use_threads(threads)
+    job = _Job(methods or ["finetune"], problem, num_models, seed, out, limits, json_file, debug, fresh_oracle)
     if engine is None and (address is not None or gpus_per_worker):
         engine = "ray"
     elif engine is None and workers is not None:
@@ -127,7 +155,8 @@ def _compare(job: _Job, start: Callable[[], Engine | None] = lambda: None) -> No
     command_line.require_writable_json(job.json_file)
     with quiet.quiet_tensorflow(job.debug):
         from kit import challenges, evaluation
-    loaded = challenges.load_challenge(job.challenge, forget=job.forget, split_seed=job.split_seed)
+    announce = command_line.announcer()
+    loaded = challenges.load_challenge(**vars(job.problem), announce=announce)
     command_line.require_writable(job.out / loaded.name)
     with command_line.resumable(), contextlib.ExitStack() as stack:
         started = start()
@@ -142,7 +171,7 @@ def _compare(job: _Job, start: Callable[[], Engine | None] = lambda: None) -> No
             root=job.out,
             engine=started,
             containment=command_line.containment(*job.limits),
-            announce=command_line.announcer(),
+            announce=announce,
         )
     _show(result, loaded, job)
     if result.failures:

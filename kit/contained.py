@@ -28,7 +28,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from kit import files, sandbox
+from kit import files, sandbox, threads
 from kit.channels import Output, Replies
 from kit.endings import explain, printable
 from kit.submission import Source
@@ -40,7 +40,7 @@ _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
+_PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
 
 
 def default_memory_bytes() -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit.types import Arrays
+from kit import data_loading, data_registry
+from kit.data_loading import Published
+from kit.types import Arrays, InputError
 
 if TYPE_CHECKING:  # loaded where it is used: 'kit list challenges' does without it
     import tensorflow as tf
@@ -50,6 +54,63 @@ def noisy_digits() -> Arrays:
     return Arrays(clean.x, labels, mislabelled=labels != clean.y)
 
 
+def cifar10(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns CIFAR-10: 50,000 training and 10,000 test images of shape (32, 32, 3), uint8, labels 0 to 9.
+
+    Taken from the first place that has it whole: Keras's cache (`$KERAS_HOME`), the kit's own (`$KIT_HOME`), `folder`,
+    what a Kaggle notebook has attached. Otherwise it is downloaded (170 MB).
+
+    Args:
+        folder: where to look too, five levels deep; by default the environment variable `KIT_DATA`.
+        announce: told what was skipped because it is damaged, and which mirror failed.
+
+    Raises:
+        InputError: there is no such folder.
+        FailedRun: it is in no place, and cannot be downloaded or stored.
+
+    Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+
+    Example:
+        >>> cifar10(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return data_loading.load(data_registry.CIFAR10, folder, announce)
+
+
+def mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns MNIST: 60,000 training and 10,000 test images of shape (28, 28, 1), uint8, labels 0 to 9.
+
+    Found, or downloaded (11 MB), as by `cifar10`, with the same arguments and errors.
+
+    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits (CC BY-SA 3.0).
+
+    Example:
+        >>> mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return data_loading.load(data_registry.MNIST, folder, announce)
+
+
+def fashion_mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns Fashion-MNIST: 60,000 training and 10,000 test images of shape (28, 28, 1), uint8, labels 0 to 9.
+
+    Found, or downloaded (31 MB), as by `cifar10`, with the same arguments and errors.
+
+    Source: Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017 (MIT licence), arXiv:1708.07747.
+
+    Example:
+        >>> fashion_mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return data_loading.load(data_registry.FASHION_MNIST, folder, announce)
+
+
 def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
     """Returns a `tf.data.Dataset` of batches (x, y) of the examples at `indices`.
 
@@ -75,7 +136,45 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
 
 
 def as_float(images: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor of images as float32, `uint8` ones scaled by 1/255."""
+    """Returns a tensor of images as float32, `uint8` ones scaled by 1/255.
+
+    A product: in compiled functions TensorFlow makes one of a division by a constant, which rounds otherwise, and the
+    same images would not be the same numbers everywhere.
+    """
     import tensorflow as tf
 
-    return tf.cast(images, tf.float32) / 255.0 if images.dtype == tf.uint8 else images
+    return tf.cast(images, tf.float32) * (1 / 255) if images.dtype == tf.uint8 else images
+
+
+def in_memory(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor, int]:
+    """Reads a data set of batches (x, y) once; returns all examples, all labels and the batch size.
+
+    A method is handed float32 images. In memory at once, those of a whole training set would take four times as much
+    as where they came from: what were 8-bit images become 8-bit images again.
+
+    Raises:
+        InputError: there is no batch.
+    """
+    import tensorflow as tf
+
+    images: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    for batch, its_labels in dataset.as_numpy_iterator():
+        packed = _packed(batch) if not images or images[0].dtype == np.uint8 else None
+        if packed is None and images and images[0].dtype == np.uint8:
+            images = [as_float(tf.constant(earlier)).numpy() for earlier in images]
+        images.append(batch if packed is None else packed)
+        labels.append(its_labels)
+    if not images:
+        raise InputError("The data set to train on has no batch. Expected at least one batch (x, y). Check the split.")
+    return tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)), len(images[0])
+
+
+def _packed(images: np.ndarray) -> np.ndarray | None:
+    """Returns 8-bit images that `as_float` turns into these again, to the last bit, or None where there are none."""
+    import tensorflow as tf
+
+    if images.dtype != np.float32 or not (images.min() >= 0 and images.max() <= 1):  # not a number: neither
+        return None
+    packed = np.rint(images * 255).astype(np.uint8)
+    return packed if np.array_equal(as_float(tf.constant(packed)).numpy(), images) else None

@@ -19,11 +19,10 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import cloudpickle
 
+from kit import threads
 from kit.types import FailedRun, InputError
 
 NAMES = ("serial", "processes", "ray")
-# The bits of a trained model depend on the number of threads, and as many workers as cores fill the machine anyway.
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 # The first process would take all of a graphics card that several share.
 _SHARED_CARD = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 P = TypeVar("P")
@@ -112,7 +111,8 @@ def usable_cores() -> int:
 def worker_variables() -> dict[str, str]:
     """Returns what the environment of a worker has besides the driver's: its progress is the driver's to show."""
     return (
-        _ONE_THREAD
+        {"OMP_NUM_THREADS": str(threads.number()), threads.VARIABLE: str(threads.number())}
+        | threads.variables()
         | _SHARED_CARD
         | {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kit import engines, environment, methods, oracles, populations, runner, scorers
+from kit import retrained as retrained_models
 from kit.contained_runs import Containment
 from kit.engines import Engine
 from kit.scorers._resampling import MIN_MODELS
@@ -19,7 +20,7 @@ from kit.submission import Method, method_name
 from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report
 
 # Results of the same major and minor version can be compared.
-SCORE_VERSION = "1.1"
+SCORE_VERSION = "1.2"
 # Besides those that stand in the row `retrain`: the fewest whose spread says anything.
 MIN_OTHERS = 5
 
@@ -99,7 +100,8 @@ def evaluate_all(
         num_models: models of each method; each score is a mean over them, or compares them with as many retrained ones.
         seed: of all runs.
         num_retrained: retrained models, the reference of the other methods, 3 or more. By default all of the oracle
-            that comes with the kit for this split, else `num_models` + 5 (16 at least where populations are compared).
+            that comes with the kit for this split, for a single model the retrained one that comes with it, else
+            `num_models` + 5 (16 at least where populations are compared).
             The row `retrain` shows some of them (`num_models`, at most half), compared with the rest.
         fresh_oracle: retrain, even where an oracle comes with the kit.
         root: where finished runs are kept and found again; by default nowhere.
@@ -119,21 +121,22 @@ def evaluate_all(
     ordered = [named.pop("original", "original"), *named.values()]
     count = _num_retrained(num_models, num_retrained)
     retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
+    alone = num_models == 1 and num_retrained is None and not fresh_oracle and retrained_models.available(challenge)
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
-    announce("timing one retraining in plain Keras, the unit of time_ratio (measured once, then cached)")
+    announce("timing a retraining in plain Keras, the unit of time_ratio (20 s at most, then cached)")
     reference = environment.reference_seconds(challenge)
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         for_functions = "serial" if engine is None and workers is None else started
 
-        def population(method: Identifier, number: int) -> Outputs:
+        def population(method: Identifier, number: int, its_seed: int = seed) -> Outputs:
             announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
             return populations.run_population(
                 method,
                 challenge,
                 num_models=number,
-                seed=seed,
+                seed=its_seed,
                 root=root,
                 engine=for_functions if callable(method) else started,
                 worker=worker,
@@ -144,7 +147,10 @@ def evaluate_all(
         if failures and set(failures) == asked:
             raise next(iter(failures.values()))
         outputs = _with_given(outputs, given, {*named, "original", "retrain"})
-        outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
+        if alone:
+            outputs["retrain"] = population("retrain", 1, retrained_models.SEED)
+        else:
+            outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
     announce("scoring")
     reports = [
         _report(challenge, name, seed, _comparison(challenge, one, outputs["retrain"], num_models, reference), worker)
@@ -222,7 +228,7 @@ def _comparison(
     challenge: Challenge, unlearned: Outputs, retrained: Outputs, num_models: int, reference_seconds: float
 ) -> Comparison:
     """Compares a method's models with the retrained ones; of these, every other one with those between them."""
-    if unlearned is retrained:
+    if unlearned is retrained and retrained.num_models > 1:
         everything = np.arange(retrained.num_models)
         shown = everything[::2][: min(num_models, retrained.num_models // 2)]
         unlearned, retrained = retrained.select(shown), retrained.select(np.setdiff1d(everything, shown))
@@ -290,11 +296,12 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         split_seed=challenge.split.seed,
         split_sha256=challenge.split.sha256,
         data_sha256=challenge.data_sha256,
+        data_source=challenge.source,
         weights_sha256=worker.original.sha256,
-        seconds=float(comparison.unlearned.seconds.mean()),
+        seconds=None if np.isnan(comparison.unlearned.seconds).any() else float(comparison.unlearned.seconds.mean()),
         reference_seconds=comparison.reference_seconds,
         scores=scorers.score_all(comparison),
         score_version=SCORE_VERSION,
         versions=environment.versions(),
-        machine=environment.machine(),
+        machine=environment.machine() | {"precision": challenge.precision},
     )

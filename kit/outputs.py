@@ -25,10 +25,13 @@ def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
         x: (examples, ...), `uint8` (scaled to [0, 1] batch by batch) or float32.
     """
 
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(net(as_float(images), training=False), tf.float32)  # a net may compute in another precision
+
     def build() -> tf.types.experimental.PolymorphicFunction:
         # The number of examples stays open, so that sets of different sizes share one trace.
         signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype)]
-        return tf.function(lambda images: net(as_float(images), training=False), signature, jit_compile=False)
+        return tf.function(logits, signature, jit_compile=False)
 
     forward = compiled_once(net, ("forward", x.dtype.str), build)
     parts = [forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in range(0, len(x), _BATCH_SIZE)]

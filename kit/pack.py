@@ -104,7 +104,7 @@ def pack(
         with bar:
             for number in range(len(growing), num_models):
                 one_seed = runner.run_seed(seed, name, number)
-                weights, seconds = weights_and_seconds(one_seed)
+                weights, seconds = weights_and_seconds(one_seed, None)
                 sound = _like_original(weights, worker.original.weights, name)
                 stored = [_halved(array, name) if half else array for array in sound]
                 growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, seconds)

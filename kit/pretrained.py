@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import datasets, files, models, training
+from kit import checkpoints, datasets, files, models, threads, training
 from kit.outputs import predict_logits
 from kit.types import Challenge, FailedRun
 
@@ -44,13 +45,14 @@ class Rebuilt:
 
 def build(challenge: Challenge) -> keras.Model:
     """Returns the challenge's architecture with freshly drawn weights."""
-    return models.build(challenge.model, challenge.input_shape, challenge.num_classes)
+    return models.build(challenge.model, challenge.input_shape, challenge.num_classes, challenge.precision)
 
 
 def fingerprint(challenge: Challenge) -> str:
     """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
+    data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
     described = [challenge.model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
-    text = json.dumps([challenge.data_sha256, *described, asdict(challenge.recipe)])
+    text = json.dumps([data, *described, asdict(challenge.recipe)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -62,24 +64,27 @@ def registry() -> dict[str, dict[str, Any]]:
 
 
 def load(challenge: Challenge) -> Pretrained:
-    """Returns the original's weights: shipped, else cached, else trained now and cached.
+    """Returns the original's weights: the challenge's own, else shipped, else cached, else trained now and cached.
 
     Raises:
         FailedRun: the file's digest, or its arrays, are not those that were recorded.
     """
+    if challenge.original is not None:
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in challenge.original)).hexdigest()
+        return Pretrained(challenge.original, digest, Path())
     entry = registry().get(challenge.name)
     if entry is not None and entry["fingerprint"] == fingerprint(challenge):
         advice = (
             "Restore it with 'git checkout data/pretrained', or install the kit again with "
             "'pip install --force-reinstall --no-deps .'."
         )
-        return _read(challenge, files.data_folder() / entry["file"], entry["sha256"], advice)
-    path = _cached_path(challenge)
+        return read(challenge, files.data_folder() / entry["file"], entry["sha256"], advice)
+    path = cached_path(challenge)
     record = path.with_suffix(".json")
     if not record.is_file():
         _train_and_store(challenge, path)
     recorded = json.loads(record.read_text())["sha256"]
-    return _read(challenge, path, recorded, f"Delete '{record}', and the kit trains the model again.")
+    return read(challenge, path, recorded, f"Delete '{record}', and the kit trains the model again.")
 
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
@@ -92,14 +97,17 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
     Returns:
         `Rebuilt`; `matches` is true where nothing was recorded, and where every accuracy lies within its tolerance.
     """
-    entry = registry().get(challenge.name)
-    path = _cached_path(challenge)
-    if update_registry:
-        path = files.data_folder() / "pretrained" / f"{challenge.name}.npz"
+    path = _shipped_path(challenge.name) if update_registry else cached_path(challenge)
     record = _train_and_store(challenge, path)
+    return compared(challenge.name, path, record, update_registry=update_registry)
+
+
+def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: bool) -> Rebuilt:
+    """Holds the record of a trained model against the registry's, or puts it there."""
+    entry = registry().get(key)
     if update_registry:
-        content = registry() | {challenge.name: record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}}
-        files.write_json(files.data_folder() / "registry.json", dict(sorted(content.items())))
+        entry = record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}
+        files.write_json(files.data_folder() / "registry.json", dict(sorted((registry() | {key: entry}).items())))
         matches, verdict = True, "recorded in data/registry.json"
     elif entry is None or entry["fingerprint"] != record["fingerprint"]:
         matches, verdict = True, "nothing is recorded for this challenge to compare it with"
@@ -122,8 +130,13 @@ def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
     return {name: float((predict_logits(net, part.x).argmax(-1) == part.y).mean()) for name, part in parts.items()}
 
 
-def _cached_path(challenge: Challenge) -> Path:
-    return files.cache_folder() / "pretrained" / f"{challenge.name}-{fingerprint(challenge)[:16]}.npz"
+def cached_path(challenge: Challenge, kind: str = "") -> Path:
+    """Returns where a model that the kit trained is kept."""
+    return files.cache_folder() / "pretrained" / f"{challenge.name}{kind}-{fingerprint(challenge)[:16]}.npz"
+
+
+def _shipped_path(name: str) -> Path:
+    return files.data_folder() / "pretrained" / f"{name}.npz"
 
 
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
@@ -131,27 +144,38 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     training.prepare_tensorflow()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
-    everything = np.arange(len(challenge.train))
+    dataset = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
+    checkpoint = cached_path(challenge, "-training")
     start = time.perf_counter()
-    training.fit(net, datasets.batches(challenge.train, everything, challenge.batch_size), challenge.recipe)
-    seconds = time.perf_counter() - start
-    files.write_npz(path, {str(number): array for number, array in enumerate(net.get_weights())})
+    training.fit(net, dataset, challenge.recipe, checkpoint=checkpoint)
+    seconds = time.perf_counter() - start + checkpoints.earlier_seconds(checkpoint)
+    record = store(challenge, net.get_weights(), path, seconds, challenge.training_seed)
+    checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def store(challenge: Challenge, weights: Sequence[np.ndarray], path: Path, seconds: float, seed: int) -> dict[str, Any]:
+    """Writes a trained model and, last and only outside the kit's own data, a record of it; returns the record."""
+    files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
+    net = build(challenge)
+    net.set_weights(weights)
     record = {
         "sha256": files.sha256_of(path),
         "bytes": path.stat().st_size,
         "fingerprint": fingerprint(challenge),
-        "model": challenge.model,
+        "model": models.title(challenge.model),
         "accuracies": accuracies(net, challenge),
-        "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": challenge.training_seed},
+        "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},
         "seconds": round(seconds, 2),
-        "machine": f"{platform.machine()}, one thread",
+        "machine": f"{platform.machine()}, threads: {threads.number()}, {challenge.precision}",
     }
     if path.parent != files.data_folder() / "pretrained":
         files.write_json(path.with_suffix(".json"), record)
     return record
 
 
-def _read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrained:
+def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrained:
+    """Returns the weights in a file, which has to have this digest; `advice` says what to do where it has not."""
     if not path.is_file():
         raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
     found = files.sha256_of(path)
@@ -165,7 +189,7 @@ def _read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrai
     shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
     if shapes != expected:
         raise FailedRun(
-            f"The weights '{path}' do not fit the model '{challenge.model}': {len(shapes)} arrays of shapes "
-            f"{shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {advice}"
+            f"The weights '{path}' do not fit the model '{models.title(challenge.model)}': {len(shapes)} arrays of "
+            f"shapes {shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {advice}"
         )
     return Pretrained(weights, sha256, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 import traceback
 import zlib
@@ -14,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import datasets, methods, pretrained, static_checks, training
+from kit import checkpoints, datasets, methods, pretrained, static_checks, training
 from kit.contained import Contained, Inputs
 from kit.contained_runs import ContainedRuns, Containment, limits_for, verdict_path
 from kit.outputs import compute_outputs
@@ -133,7 +134,12 @@ def run_seed(seed: int, method: str, number: int) -> int:
 
 
 def unlearn(
-    method: str | Path | Method, challenge: Challenge, *, seed: int = 0, worker: Worker | None = None
+    method: str | Path | Method,
+    challenge: Challenge,
+    *,
+    seed: int = 0,
+    worker: Worker | None = None,
+    checkpoint: Path | None = None,
 ) -> Unlearned:
     """Runs a method once and times the call.
 
@@ -143,6 +149,8 @@ def unlearn(
         challenge: see `kit.load_challenge`.
         seed: the same seed gives the same weights on the same machine, to the bit.
         worker: models to reuse from run to run; by default new ones.
+        checkpoint: file for the state of a long training, for methods with a parameter of that name; delete it once
+            the result is stored. The seconds of interrupted runs are counted.
 
     Raises:
         FailedRun: the method raised an error or did not return a `keras.Model`.
@@ -163,6 +171,8 @@ def unlearn(
         return Unlearned(net, answer.seconds, seed)
     function = load_method(method)
     settings = hyperparameters(method, challenge)
+    if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
+        settings["checkpoint"] = checkpoint
     reuse = isinstance(method, str) and method in methods.names()
     training.set_random_seed(seed, keep_compiled=reuse)
     net = worker.fresh_net(seed, reuse=reuse)
@@ -182,6 +192,8 @@ def unlearn(
             "--debug shows the whole traceback."
         ) from error
     seconds = time.perf_counter() - start
+    if "checkpoint" in settings:
+        seconds += checkpoints.earlier_seconds(settings["checkpoint"])
     if not isinstance(returned, keras.Model):
         raise FailedRun(
             f"'{method_name(method)}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the "
@@ -208,7 +220,8 @@ def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[s
     return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
 
 
-RunOnce = Callable[[int], tuple[Sequence[np.ndarray], float]]
+# seed, file for the state of a long training -> weights, seconds
+RunOnce = Callable[[int, Path | None], tuple[Sequence[np.ndarray], float]]
 
 
 @contextlib.contextmanager
@@ -218,8 +231,8 @@ def weights_of_runs(
     """Gives a function that runs a method with a seed and returns the unlearned weights and the seconds of the call."""
     if source is None:
 
-        def in_process(seed: int) -> tuple[Sequence[np.ndarray], float]:
-            unlearned = unlearn(method, worker.challenge, seed=seed, worker=worker)
+        def in_process(seed: int, checkpoint: Path | None) -> tuple[Sequence[np.ndarray], float]:
+            unlearned = unlearn(method, worker.challenge, seed=seed, worker=worker, checkpoint=checkpoint)
             return unlearned.net.get_weights(), unlearned.seconds
 
         yield in_process
@@ -231,4 +244,4 @@ def weights_of_runs(
     verdict = verdict_path(source, worker.challenge)
     runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), verdict)
     with contextlib.closing(runs):
-        yield runs.run
+        yield lambda seed, _: runs.run(seed)

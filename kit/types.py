@@ -5,6 +5,7 @@ This module imports NumPy only: scorers, reports and the command line use it wit
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -205,6 +206,7 @@ class Recipe:
         momentum: in [0, 1); the buffer holds gradients, the learning rate is applied outside it.
         weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient.
         schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit) or `constant`.
+        augmentation: `none`, or `crop_and_flip` (`kit.augmentation`).
 
     Example:
         >>> [round(float(rate), 3) for rate in Recipe(epochs=4, learning_rate=0.1).learning_rates()]
@@ -216,14 +218,17 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
+    augmentation: Literal["none", "crop_and_flip"] = "none"
 
     def __post_init__(self) -> None:
         sound = isinstance(self.epochs, int | np.integer) and self.epochs >= 0
         sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf
-        if not sound or not 0 <= self.momentum < 1 or self.schedule not in ("cosine", "constant"):
+        sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
+        if not sound or not 0 <= self.momentum < 1:
             raise InputError(
-                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in "
-                "[0, 1), weight_decay >= 0 and schedule 'cosine' or 'constant'. Correct the value that is outside."
+                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
+                "weight_decay >= 0, schedule 'cosine' or 'constant' and augmentation 'none' or 'crop_and_flip'. "
+                "Correct the value that is outside."
             )
 
     def learning_rates(self) -> np.ndarray:
@@ -242,11 +247,18 @@ class Challenge:
         name: letters, digits, dots, dashes and underscores (it becomes a folder name).
         train, validation, test: `Arrays` of the same example shape; validation goes to the method, test to the scorer.
         split: which training examples are forgotten.
-        model: a name of the zoo (`kit.models`).
+        model: a name of the zoo, or the description of a user's model (see `kit.models`).
         recipe: how the original and the retrained models are trained.
         batch_size: examples a batch in the three sets that a method is handed; the last batch may be short.
         hyperparameters: method name -> keyword arguments that differ from the method's defaults on this challenge.
         training_seed: seed of the original model's training.
+        published: name of the published data set that the images are, if they are. Its copies differ in a few images
+            from one host to the next; shipped weights are then tied to its name, labels and order, not to every byte.
+        source: for people: where the data were found.
+        precision: of what training computes: `bfloat16` halves the time of a large network on a processor that has
+            instructions for it. Weights are float32 either way, and so are the scores.
+        original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
+            default they come with the kit, or are trained.
     """
 
     name: str
@@ -259,6 +271,10 @@ class Challenge:
     batch_size: int = 64
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training_seed: int = 0
+    published: str = ""
+    source: str = ""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    original: tuple[np.ndarray, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
@@ -291,13 +307,22 @@ class Challenge:
         """One more than the largest label."""
         return 1 + int(max(part.y.max() for part in (self.train, self.validation, self.test)))
 
-    @property
+    @functools.cached_property
     def data_sha256(self) -> str:
         """Hex digest of images, labels and their division in train, validation and test."""
+        return self._digest("x", "y")
+
+    @functools.cached_property
+    def labels_sha256(self) -> str:
+        """Hex digest of the labels and their division in train, validation and test."""
+        return self._digest("y")
+
+    def _digest(self, *columns: str) -> str:
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
-            for array in (part.x, part.y):
-                digest.update(f"{array.shape}{array.dtype.str}".encode() + np.ascontiguousarray(array).tobytes())
+            for array in (getattr(part, column) for column in columns):
+                digest.update(f"{array.shape}{array.dtype.str}".encode())
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def labels(self, part: str) -> np.ndarray:
@@ -367,7 +392,7 @@ class Outputs:
             `ModelOutputs`.
         correct: part -> booleans of shape (models, examples).
         labels: part -> int32 of shape (examples,).
-        seconds: float64 (models,): duration of each call of the method.
+        seconds: float64 (models,): duration of each call of the method; NaN for a model that comes with the kit.
         seeds: int64 (models,): seed of each run.
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
 
@@ -494,7 +519,8 @@ class Comparison:
 
     Args:
         unlearned: outputs of the method that is scored.
-        retrained: outputs of models retrained without the forget set; never the scored model itself.
+        retrained: outputs of models retrained without the forget set; never the scored model itself, unless it is the
+            only retrained one.
         members: int64 indices into the forget set that the attacks use; empty where no attack is possible.
         nonmembers: int64 indices into the test set, as many as `members` and of the same class or group mix.
         attack_impossible: why the two are empty; empty text where they are not.
@@ -511,11 +537,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ScoreInfo:
-    """A score's name, which way is better, and one line that tells a newcomer what it says."""
+    """A score's name, which way is better, and one line that tells a newcomer what it says.
+
+    `relative`: it is a distance to the retrained models, and says nothing of them.
+    """
 
     name: str
     direction: Direction
     explanation: str
+    relative: bool = False
 
 
 @dataclass(frozen=True)
@@ -573,8 +603,9 @@ class Report:
     split_seed: int
     split_sha256: str
     data_sha256: str
+    data_source: str
     weights_sha256: str
-    seconds: float
+    seconds: float | None
     reference_seconds: float
     scores: Mapping[str, Score]
     score_version: str

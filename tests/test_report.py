@@ -60,6 +60,7 @@ def made(method: str = "finetune", **changes: Score) -> Report:
         split_seed=4,
         split_sha256="a" * 64,
         data_sha256="b" * 64,
+        data_source="",
         weights_sha256="c" * 64,
         seconds=0.5,
         reference_seconds=4.25,

@@ -1,5 +1,7 @@
 """The baseline of the 2023 starter kit."""
 
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 
@@ -17,6 +19,7 @@ def unlearning(
     learning_rate: float = 0.1,
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
+    checkpoint: Path | None = None,
 ) -> keras.Model:
     """Trains on with the retain set only, and trusts the network to forget what it no longer sees.
 
@@ -25,4 +28,4 @@ def unlearning(
     unlearning-CIFAR10.ipynb; differs from it in the batch size, which is the challenge's.
     """
     recipe = Recipe(epochs, learning_rate, momentum, weight_decay, schedule="cosine")
-    return training.fit(net, retain, recipe)
+    return training.fit(net, retain, recipe, checkpoint=checkpoint)

@@ -1,5 +1,7 @@
 """Exact unlearning, and the reference that every other method is held against."""
 
+from pathlib import Path
+
 import keras
 import tensorflow as tf
 
@@ -14,6 +16,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     recipe: Recipe = Recipe(),
+    checkpoint: Path | None = None,
 ) -> keras.Model:
     """Trains from scratch on the retain set: exact, and what unlearning wants to avoid paying for.
 
@@ -22,4 +25,4 @@ def unlearning(
     touches: retain. Source: the definition of exact unlearning (Cao and Yang, IEEE S&P 2015).
     """
     net.set_weights(keras.models.clone_model(net).get_weights())
-    return training.fit(net, retain, recipe)
+    return training.fit(net, retain, recipe, checkpoint=checkpoint)

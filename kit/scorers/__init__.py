@@ -7,6 +7,7 @@ each. The functions beneath take plain arrays and can be used on their own.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -36,4 +37,9 @@ def names() -> tuple[str, ...]:
 
 def score_all(comparison: Comparison) -> dict[str, Score]:
     """Returns every score of one method by name."""
-    return {score.name: score for family in families() for score in family.score(comparison)}
+    scores = {score.name: score for family in families() for score in family.score(comparison)}
+    if comparison.unlearned is comparison.retrained:
+        reason = "there is a single retrained model, which has no other to be compared with"
+        alone = {info.name for info in infos() if info.relative}
+        scores |= {name: replace(scores[name], value=None, stderr=None, reason=reason, warnings=()) for name in alone}
+    return scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kit.types import Comparison, Score, ScoreInfo
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
     ScoreInfo("retain_accuracy", "up", "share of retained training examples that the model gets right"),
@@ -13,6 +13,9 @@ SCORES = (
     ),
     ScoreInfo("validation_accuracy", "up", "the same for the validation set, which the method was handed"),
     ScoreInfo("test_accuracy", "up", "the same for the test set, which no method sees"),
+    ScoreInfo(
+        "forgotten_class_accuracy", "match_retrain", "the same for the test examples of classes forgotten altogether"
+    ),
 )
 
 
@@ -46,13 +49,39 @@ def variance_of_mean(values: np.ndarray) -> float:
     return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
 
 
+def correct_of_interest(outputs: Outputs, part: str) -> np.ndarray:
+    """Returns `outputs.correct[part]`, booleans (models, examples), of all that the model is to know.
+
+    Where a class is forgotten altogether, validation and test examples of that class are left out, as is usual
+    (Jia et al., Model sparsity can simplify machine unlearning, NeurIPS 2023): that a model no longer knows them is
+    what was wanted.
+    """
+    correct, known = outputs.correct[part], ~_forgotten_class(outputs, part)
+    return correct if part in ("retain", "forget") or not known.any() else correct[:, known]
+
+
+def _forgotten_class(outputs: Outputs, part: str) -> np.ndarray:
+    gone = np.setdiff1d(outputs.labels["forget"], outputs.labels["retain"])
+    forgotten: np.ndarray = np.isin(outputs.labels[part], gone)
+    return forgotten
+
+
 def score(comparison: Comparison) -> list[Score]:
-    """Returns the scores that `SCORES` declares."""
+    """Returns the scores that `SCORES` declares; `test_accuracy` is that of the classes that are not forgotten."""
+    unlearned, retrained = comparison.unlearned, comparison.retrained
     scores = []
-    for info in SCORES:
+    for info in SCORES[:-1]:
         part = info.name.removesuffix("_accuracy")
-        value, stderr = accuracy_with_stderr(comparison.unlearned.correct[part])
+        value, stderr = accuracy_with_stderr(correct_of_interest(unlearned, part))
         matches = info.direction == "match_retrain"
-        target = float(comparison.retrained.correct[part].mean()) if matches else None
+        target = float(correct_of_interest(retrained, part).mean()) if matches else None
         scores.append(Score(info.name, value, stderr, info.direction, target))
-    return scores
+    return [*scores, _forgotten_class_score(unlearned, retrained)]
+
+
+def _forgotten_class_score(unlearned: Outputs, retrained: Outputs) -> Score:
+    name, direction, where = SCORES[-1].name, SCORES[-1].direction, _forgotten_class(unlearned, "test")
+    if not where.any():
+        return Score(name, None, None, direction, reason="no class that the test set has is forgotten altogether")
+    value, stderr = accuracy_with_stderr(unlearned.correct["test"][:, where])
+    return Score(name, value, stderr, direction, float(retrained.correct["test"][:, where].mean()))

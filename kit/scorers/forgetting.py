@@ -10,7 +10,7 @@ import numpy as np
 
 from kit.scorers._epsilons import PEAKY, epsilon_table, largest_epsilon
 from kit.scorers._resampling import MIN_MODELS
-from kit.scorers.accuracy import variance_of_mean
+from kit.scorers.accuracy import correct_of_interest, variance_of_mean
 from kit.types import Comparison, Score, ScoreInfo
 
 Bins = Literal["released", "paper"]
@@ -325,7 +325,7 @@ def score(comparison: Comparison) -> list[Score]:
     quality = forgetting_quality(unlearned, retrained)
     ratio, ratio_variance = 1.0, 0.0
     for part in ("retain", "test"):
-        ours, theirs = (one.correct[part].mean(axis=1) for one in sides)
+        ours, theirs = (correct_of_interest(one, part).mean(axis=1) for one in sides)
         relative = variance_of_mean(ours) / ours.mean() ** 2 if ours.any() else 0.0
         relative += variance_of_mean(theirs) / theirs.mean() ** 2 if theirs.any() else 0.0
         ratio *= float(ours.mean() / theirs.mean()) if theirs.any() else 1.0

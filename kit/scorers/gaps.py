@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from kit.scorers.accuracy import correct_of_interest
 from kit.scorers.svc_mia import confidence, no_logits, nonmember_predictions
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
-    ScoreInfo("tug_of_war", "up", "1 where forget, retain and test accuracy all are the retrained models'; a product"),
+    ScoreInfo(
+        "tug_of_war",
+        "up",
+        "1 where forget, retain and test accuracy all are the retrained models'; a product",
+        relative=True,
+    ),
     ScoreInfo(
         "average_gap",
         "down",
         "mean distance to retrain of forget, retain and test accuracy and svc_mia_efficacy (SalUn's, not in percent)",
+        relative=True,
     ),
 )
 PARTS = ("forget", "retain", "test")
@@ -65,7 +72,7 @@ def score(comparison: Comparison) -> list[Score]:
     one. Examples are taken as given: both sides are measured on the same, whose luck cancels out.
     """
     sides = comparison.unlearned, comparison.retrained
-    accuracies = [np.stack([side.correct[part].mean(axis=1) for part in PARTS]) for side in sides]
+    accuracies = [np.stack([correct_of_interest(side, part).mean(axis=1) for part in PARTS]) for side in sides]
     unlearned, retrained = (side.mean(axis=1) for side in accuracies)
     factors, signs = 1 - np.abs(unlearned - retrained), _signs(unlearned - retrained)
     slopes = -signs * np.array([np.delete(factors, part).prod() for part in range(len(PARTS))])

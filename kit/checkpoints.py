@@ -1,0 +1,95 @@
+"""The state of a long training on disk, so that a killed process goes on at the last epoch, to the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import files
+
+# Shorter trainings are done again; of longer ones no more than this, and the epoch that it falls in, is lost.
+_EVERY_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after some epochs.
+
+    Args:
+        identity: digest of all that the training depends on: another training's state is not taken up.
+        epochs: done so far.
+        seconds: that they took, of all processes that worked on them.
+        earlier: those of them that were spent before the process that wrote this.
+        arrays: variables and momenta, in the order of the training loop.
+    """
+
+    identity: str
+    epochs: int
+    seconds: float
+    earlier: float
+    arrays: Sequence[np.ndarray]
+
+
+class Keeper:
+    """Takes up a training's state from a file, and keeps it there from time to time; without a file it does nothing."""
+
+    def __init__(self, path: Path | None, identity: str, variables: Sequence[Any]) -> None:
+        """Takes all variables that the training changes; reads the file, if there is one of this training."""
+        self._path, self._identity, self._variables = path, identity, variables
+        self._start = self._kept = time.perf_counter()
+        found = None if path is None else _read(path)
+        self.epochs, self._earlier = 0, 0.0
+        if found is not None and found.identity == identity and len(found.arrays) == len(variables):
+            for variable, array in zip(variables, found.arrays, strict=True):
+                variable.assign(array)
+            self.epochs, self._earlier = found.epochs, found.seconds
+
+    def keep(self, epochs: int, *, last: bool) -> None:
+        """Writes the state after `epochs`, unless that was done a moment ago."""
+        now = time.perf_counter()
+        due = now - (self._start if last else self._kept) >= _EVERY_SECONDS
+        if self._path is None or not due:
+            return
+        arrays = [variable.numpy() for variable in self._variables]
+        seconds = self._earlier + now - self._start
+        save(self._path, Checkpoint(self._identity, epochs, seconds, self._earlier, arrays))
+        self._kept = now
+
+
+def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str:
+    """Returns a digest of all that a training depends on but the weights that it starts from."""
+    names = [getattr(setting, "__qualname__", repr(setting)) for setting in settings]
+    digest = hashlib.sha256(repr(names).encode())
+    for array in (x, y):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint, atomically, in place of the one before."""
+    arrays = {str(number): array for number, array in enumerate(checkpoint.arrays)}
+    told = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
+    files.write_npz(path, arrays | told)
+
+
+def earlier_seconds(path: Path) -> float:
+    """Returns how long other processes had worked on a training before the last one took it up."""
+    checkpoint = _read(path)
+    return 0.0 if checkpoint is None else checkpoint.earlier
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """Returns what is there, or None where that is nothing, or damaged."""
+    try:
+        stored = files.read_npz(path)
+        told = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
+        return Checkpoint(**told, arrays=[stored[str(number)] for number in range(len(stored))])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

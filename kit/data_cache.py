@@ -1,0 +1,134 @@
+"""The kit's own cache of data sets: a folder each, one process at a time writes, and nothing stays that is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from kit import data_places, files
+from kit.data_places import Found
+from kit.data_registry import DataSet
+
+# Beside the files: the digests of those that were copied from a user's folder, for which no other is published.
+RECORD = "copied.json"
+# A download that goes on writes more often than that: it is given up after half a minute without a byte.
+LEFT_SECONDS = 3600.0
+_LOCK = ".lock"
+
+
+class CannotStore(Exception):
+    """The cache cannot take a file; the text is a clause that says why and what to do."""
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path, announce: Callable[[str], None]) -> Iterator[None]:
+    """Makes a folder of the cache and lets one process at a time write to it; the lock dies with its process.
+
+    Raises:
+        CannotStore: the folder cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / _LOCK).open("ab")
+    except OSError as error:
+        raise CannotStore(
+            f"the kit's cache '{folder}' cannot be written to ({error.strerror or error}); set the environment "
+            "variable KIT_HOME to a folder of yours"
+        ) from error
+    with stream:
+        _lock(stream, folder, announce)
+        yield
+
+
+def _lock(stream: BinaryIO, folder: Path, announce: Callable[[str], None]) -> None:
+    if sys.platform == "win32":  # without it files are still whole, but two processes may download the same one
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        announce(f"waiting for another process, which writes to {folder}")
+        fcntl.flock(stream, fcntl.LOCK_EX)
+    except OSError:  # a file system without locks
+        return
+
+
+@contextlib.contextmanager
+def storing(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
+    """Opens a file that appears under its name when all is written, and turns a full disk into a clause.
+
+    What a killed process has left of the same file is removed, when it has not grown for an hour.
+
+    Raises:
+        CannotStore: the disk is full, or fails otherwise.
+    """
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
+    try:
+        with files.atomic_write(path) as stream:
+            yield stream
+            stream.flush()
+    except OSError as error:
+        raise CannotStore(
+            f"'{path}' cannot be stored ({error.strerror or error}); it takes {num_bytes / 1e6:.1f} MB: free some "
+            "space, or set the environment variable KIT_HOME to a folder of yours on another disk"
+        ) from error
+
+
+def recorded(data_set: DataSet) -> dict[str, frozenset[str]]:
+    """Returns the digests of copied files by name; none where the record is missing or damaged."""
+    try:
+        record = json.loads((data_places.cache_folder(data_set) / RECORD).read_text())
+        return {str(name): frozenset([str(digest)]) for name, digest in record.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def keep(data_set: DataSet, found: Found, digests: Sequence[str], announce: Callable[[str], None]) -> None:
+    """Copies files into the cache, and records their digests.
+
+    Raises:
+        CannotStore: the cache cannot be written to, the disk is full, or a file has changed since it was checked.
+    """
+    folder = data_places.cache_folder(data_set)
+    with one_at_a_time(folder, announce):
+        for path, digest in zip(found.paths, digests, strict=True):
+            _copy(path, folder / path.name, digest)
+        record = {name: min(known) for name, known in recorded(data_set).items()}
+        record |= {path.name: digest for path, digest in zip(found.paths, digests, strict=True)}
+        with storing(folder / RECORD, 1000) as stream:
+            stream.write((json.dumps(record, indent=1) + "\n").encode())
+
+
+def _copy(source: Path, target: Path, expected: str) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as content, storing(target, os.path.getsize(source)) as stream:
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
+            stream.write(chunk)
+        if digest.hexdigest() != expected:
+            raise CannotStore(f"'{source}' has changed while it was copied; try again when it is at rest")
+
+
+def discard(data_set: DataSet, found: Found, announce: Callable[[str], None]) -> None:
+    """Removes files without the right digest from the cache; one that is read-only stays as it is.
+
+    What the kit has not put there itself is somebody's only copy, perhaps, and stays too.
+    """
+    with contextlib.suppress(CannotStore, OSError), one_at_a_time(data_places.cache_folder(data_set), announce):
+        record = recorded(data_set)  # again, with the lock: another process may have put things right
+        own = {file.name for file in data_set.files} | set(record)
+        for path in found.paths:
+            right = data_set.official | record.get(path.name, frozenset())
+            if path.name in own and files.sha256_of(path) not in right:
+                path.unlink()

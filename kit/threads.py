@@ -1,0 +1,55 @@
+"""How many threads train one model: part of what its bits depend on, so it is fixed before TensorFlow starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+VARIABLE = "KIT_THREADS"
+
+
+def number() -> int:
+    """Returns how many threads an operation may use: `$KIT_THREADS`, by default 1.
+
+    One is what populations want: as many workers as cores fill the machine anyway. Two or more pay for one large
+    model on a machine with nothing else to do.
+
+    Raises:
+        InputError: the variable is no whole number from 1 on.
+    """
+    text = os.environ.get(VARIABLE, "1")
+    if not text.isdecimal() or int(text) < 1:
+        from kit.types import InputError  # which loads NumPy; 'import kit' alone does not
+
+        raise InputError(
+            f"The environment variable {VARIABLE} is '{text}'. Expected a whole number, 1 or more. Correct it, or "
+            "leave it out for 1."
+        )
+    return int(text)
+
+
+def variables() -> dict[str, str]:
+    """Returns what makes TensorFlow use `number()` threads in a process that starts with it in its environment."""
+    return {"TF_NUM_INTRAOP_THREADS": str(number()), "TF_NUM_INTEROP_THREADS": "1"}
+
+
+def use(threads: int) -> None:
+    """Makes this process, and those that it starts, use so many threads; to be called before TensorFlow computes."""
+    os.environ[VARIABLE] = str(threads)
+    ask_tensorflow()
+
+
+def ask_tensorflow() -> None:
+    """Asks TensorFlow for `number()` threads, which it does not know yet or has to be told.
+
+    TensorFlow reads the environment at its first operation. Once it computes, the number is fixed:
+    `training.prepare_tensorflow` then refuses to make models that nobody could repeat.
+    """
+    try:
+        if "tensorflow" in sys.modules:
+            sys.modules["tensorflow"].config.threading.set_intra_op_parallelism_threads(number())
+        os.environ.update(variables())
+    except RuntimeError:  # it computes already, with a number of threads that can no longer be told
+        return
+    except ValueError:  # the variable makes no sense, which is said when it matters
+        return
