@@ -5,7 +5,7 @@ PYTHON_HIGHEST ?= python3.13
 # A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
 PARALLEL ?= -n logical --dist loadfile
 
-.PHONY: run test test-slow check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
+.PHONY: run test test-slow test-torch check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/python -m kit run finetune
@@ -21,6 +21,14 @@ check: .venv/.dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+# Against PyTorch, which 'make test' does without: there these tests are skipped, here they fail if it is missing. One
+# version; the index https://download.pytorch.org/whl/cpu has builds without CUDA:
+# make test-torch TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+test-torch: .venv/.torch
+	KIT_REQUIRE_TORCH=1 .venv/bin/python -m pytest $(PARALLEL) -m "slow or not slow" tests/test_torch_files.py \
+		tests/test_torch_weights.py tests/test_torch_parity.py tests/test_weight_commands.py
 
 # The oldest and the newest pair of TensorFlow and Keras that the kit supports.
 test-lowest: .venv-lowest/.dev
@@ -74,6 +82,10 @@ clean:
 
 .venv/.dev: .venv/.runtime pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+.venv/.torch: .venv/.dev
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	touch $@
 
 .venv-lowest/.dev: requirements.txt pyproject.toml

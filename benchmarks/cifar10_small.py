@@ -9,8 +9,12 @@ scored on all 60,000 images. Memory is the largest resident set of the command's
 
 import argparse
 import os
-import subprocess
 import sys
+
+if not __package__:  # run by its path: this folder's signal.py must not hide Python's
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+import subprocess
 import tempfile
 import time
 from pathlib import Path

@@ -150,13 +150,13 @@ def make_challenge(
             f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "
             "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
         )
+    if precision not in ("float32", "bfloat16"):
+        raise InputError(f"There is no precision '{precision}'. Expected float32 or bfloat16. Choose one of these.")
     original = None
     if not isinstance(model, str | None):
         from kit import own_models
 
-        model, original = own_models.adopt(model, arrays)
-    if precision not in ("float32", "bfloat16"):
-        raise InputError(f"There is no precision '{precision}'. Expected float32 or bfloat16. Choose one of these.")
+        model, original = own_models.adopt(model, arrays, precision)
     train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +43,18 @@ class Keeper:
         """Takes all variables that the training changes; reads the file, if there is one of this training."""
         self._path, self._identity, self._variables = path, identity, variables
         self._start = self._kept = time.perf_counter()
-        found = None if path is None else _read(path)
         self.epochs, self._earlier = 0, 0.0
-        if found is not None and found.identity == identity and len(found.arrays) == len(variables):
-            for variable, array in zip(variables, found.arrays, strict=True):
-                variable.assign(array)
-            self.epochs, self._earlier = found.epochs, found.seconds
+        if path is None:
+            return
+        files.remove_leftovers(path.parent, path.name)
+        found = _read(path)
+        shapes = [tuple(variable.shape) for variable in variables]
+        if found is None or found.identity != identity or shapes != [array.shape for array in found.arrays]:
+            return
+        for variable, array in zip(variables, found.arrays, strict=True):
+            variable.assign(array)
+        self.epochs, self._earlier = found.epochs, found.seconds
+        save(path, replace(found, earlier=found.seconds))  # this process may end before it has to write a state itself
 
     def keep(self, epochs: int, *, last: bool) -> None:
         """Writes the state after `epochs`, unless that was done a moment ago."""
@@ -91,5 +96,5 @@ def _read(path: Path) -> Checkpoint | None:
         stored = files.read_npz(path)
         told = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
         return Checkpoint(**told, arrays=[stored[str(number)] for number in range(len(stored))])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (*files.DAMAGED, TypeError):
         return None

@@ -195,7 +195,8 @@ class _Examination:
     ) -> None:
         self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
         self.limits, self.sandboxed = limits, sandboxed
-        self.whole = worker.inputs(source.name)
+        # Outputs are compared to the third digit, which bfloat16 does not have.
+        self.whole = dataclasses.replace(worker.inputs(source.name), precision="float32")
         self.inputs = reduced(self.whole, MAX_EXAMPLES)
 
     def start(self, num_retain: int = MAX_EXAMPLES) -> Contained:

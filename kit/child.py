@@ -135,7 +135,8 @@ class Child:
         from kit.training import MAX_SEED
 
         keras.utils.set_random_seed(seed)
-        net = models.build(self.settings["model"], tuple(self.settings["input_shape"]), self.settings["num_classes"])
+        named = {name: self.settings[name] for name in ("num_classes", "precision")}
+        net = models.build(self.settings["model"], tuple(self.settings["input_shape"]), **named)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
         batch_size = self.settings["batch_size"]

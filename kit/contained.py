@@ -63,6 +63,7 @@ class Inputs:
     arrays: Mapping[str, np.ndarray]
     weights: Sequence[np.ndarray]
     model: str
+    precision: str
     input_shape: tuple[int, ...]
     num_classes: int
     batch_size: int
@@ -131,6 +132,7 @@ class Contained:
             "entry": self.source.entry,
             "num_weights": len(self.inputs.weights),
             "model": self.inputs.model,
+            "precision": self.inputs.precision,
             "input_shape": list(self.inputs.input_shape),
             "num_classes": self.inputs.num_classes,
             "batch_size": self.inputs.batch_size,

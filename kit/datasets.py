@@ -174,6 +174,8 @@ def _packed(images: np.ndarray) -> np.ndarray | None:
     """Returns 8-bit images that `as_float` turns into these again, to the last bit, or None where there are none."""
     import tensorflow as tf
 
+    if images.dtype == np.uint8:
+        return images
     if images.dtype != np.float32 or not (images.min() >= 0 and images.max() <= 1):  # not a number: neither
         return None
     packed = np.rint(images * 255).astype(np.uint8)

@@ -121,16 +121,17 @@ def evaluate_all(
     ordered = [named.pop("original", "original"), *named.values()]
     count = _num_retrained(num_models, num_retrained)
     retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
-    alone = num_models == 1 and num_retrained is None and not fresh_oracle and retrained_models.available(challenge)
+    alone = num_models == 1 and num_retrained is None and not fresh_oracle and retrained is None
+    alone = alone and retrained_models.available(challenge)
     worker = runner.Worker(challenge)
     announce = announce or (lambda _: None)
-    announce("timing a retraining in plain Keras, the unit of time_ratio (20 s at most, then cached)")
+    announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
     reference = environment.reference_seconds(challenge)
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         for_functions = "serial" if engine is None and workers is None else started
 
-        def population(method: Identifier, number: int, its_seed: int = seed) -> Outputs:
+        def population(method: Identifier, number: int, its_seed: int = seed, *, shipped: bool = False) -> Outputs:
             announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
             return populations.run_population(
                 method,
@@ -141,6 +142,7 @@ def evaluate_all(
                 engine=for_functions if callable(method) else started,
                 worker=worker,
                 containment=containment,
+                shipped=shipped,
             )
 
         outputs, failures = _run_methods(ordered, population, num_models, announce)
@@ -148,7 +150,7 @@ def evaluate_all(
             raise next(iter(failures.values()))
         outputs = _with_given(outputs, given, {*named, "original", "retrain"})
         if alone:
-            outputs["retrain"] = population("retrain", 1, retrained_models.SEED)
+            outputs["retrain"] = population("retrain", 1, retrained_models.SEED, shipped=True)
         else:
             outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
     announce("scoring")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from kit.types import InputError
+
+_LEFTOVER_SECONDS = 3600
+# What reading a damaged `.npz` file raises, of which NumPy's and zipfile's documentation tell little.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def data_folder() -> Path:
@@ -42,6 +47,17 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Removes what killed processes left half-written for `name`, or any name: what is an hour old.
+
+    A younger file may be another process's, still writing.
+    """
+    for leftover in folder.glob(f".{name}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -40,11 +40,12 @@ def read_model(arrays: Arrays, model: str, weights: str | Path | None) -> str | 
     Raises:
         InputError: a file is missing, damaged or does not fit the other.
     """
-    if weights is None and not model.endswith(".keras"):
+    is_file = bool(Path(model).suffix)
+    if weights is None and not is_file:
         return model
     from kit import models, own_models
 
-    if model.endswith(".keras"):
+    if is_file:
         net = own_models.load(Path(model))
     else:
         net = models.build(model or default_model(arrays), arrays.x.shape[1:], 1 + int(arrays.y.max()))

@@ -55,13 +55,14 @@ def load_weights(net: keras.Model, path: Path) -> None:
     files.checked(read, path, expected)
 
 
-def adopt(net: keras.Model, arrays: Arrays) -> tuple[str, tuple[np.ndarray, ...]]:
+def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple[str, tuple[np.ndarray, ...]]:
     """Returns a model's architecture as text that `models.build` takes, ending in logits, and its weights.
 
     Args:
         net: functional or sequential; left as it is. A softmax at its end is taken off, which changes no prediction and
             is compared with the original on the first examples.
         arrays: the data that it was trained for, scaled as it wants them (`uint8` is scaled to [0, 1]).
+        precision: that the challenge asks for.
 
     Raises:
         InputError: why the model cannot be taken.
@@ -74,12 +75,28 @@ def adopt(net: keras.Model, arrays: Arrays) -> tuple[str, tuple[np.ndarray, ...]
     """
     _check_form(net, arrays)
     _check_layers(net)
-    logits = _to_logits(net)
-    text = json.dumps(_unseeded(keras.saving.serialize_keras_object(logits)))
-    rebuilt = models.build(text, arrays.x.shape[1:], logits.output_shape[-1])
+    if not isinstance(net, keras.Sequential):  # which may have its input or output in a list or dictionary of one
+        net = keras.Model(net.inputs[0], net.outputs[0], name=net.name)
+    text, rebuilt = _rebuilt(net, arrays, precision)
     rebuilt.set_weights(net.get_weights())
     _check_same(net, rebuilt, arrays)
     return text, tuple(rebuilt.get_weights())
+
+
+def _rebuilt(net: keras.Model, arrays: Arrays, precision: str) -> tuple[str, keras.Model]:
+    """Returns a model's description, ending in logits, and the model that it describes."""
+    try:
+        logits = _to_logits(net)
+        text = json.dumps(_unseeded(keras.saving.serialize_keras_object(logits)))
+        return text, models.build(text, arrays.x.shape[1:], logits.output_shape[-1], precision)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:  # Keras's, several screens long
+        raise InputError(
+            f"The model '{net.name}' cannot be rebuilt from its description, because an activation, initialiser or "
+            "other part of a layer is a function of your own, which the processes that the kit starts do not know. "
+            "Expected Keras's own ones. Replace it, for instance by a layer of Keras's."
+        ) from error
 
 
 def _check_form(net: keras.Model, arrays: Arrays) -> None:
@@ -87,19 +104,19 @@ def _check_form(net: keras.Model, arrays: Arrays) -> None:
     if not graph or not net.built:
         kind = "a subclassed model" if not graph else "not built yet"
         reason = f"it is {kind}, whose layers cannot be told from outside"
-    elif len(net.inputs) != 1 or len(net.outputs) != 1 or len(net.output_shape) != 2:
-        reason = (
-            f"it has {len(net.inputs)} inputs and outputs of the shapes {[tuple(one.shape) for one in net.outputs]}"
-        )
-    elif tuple(net.input_shape[1:]) != arrays.x.shape[1:]:
+    elif len(net.inputs) != 1 or len(net.outputs) != 1 or len(net.outputs[0].shape) != 2:
+        inputs, outputs = ([tuple(one.shape) for one in some] for some in (net.inputs, net.outputs))
+        reason = f"its inputs have the shapes {inputs}, its outputs {outputs}"
+    elif tuple(net.inputs[0].shape[1:]) != arrays.x.shape[1:]:
         raise InputError(
-            f"The model '{net.name}' takes examples of shape {tuple(net.input_shape[1:])}, but those of the challenge "
-            f"have the shape {arrays.x.shape[1:]}. Expected the same. Reshape 'x', or choose the model of these data."
+            f"The model '{net.name}' takes examples of shape {tuple(net.inputs[0].shape[1:])}, but those of the "
+            f"challenge have the shape {arrays.x.shape[1:]}. Expected the same. Reshape 'x', or choose the model of "
+            "these data."
         )
-    elif net.output_shape[-1] < 2 or net.output_shape[-1] <= arrays.y.max():
+    elif not arrays.y.max() < net.outputs[0].shape[-1] > 1:
         reason = (
-            f"it has {net.output_shape[-1]} outputs for labels up to {arrays.y.max()}; for two classes it takes two of "
-            "them, not one with a sigmoid"
+            f"it has {net.outputs[0].shape[-1]} outputs for labels up to {arrays.y.max()}; for two classes it takes "
+            "two of them, not one with a sigmoid"
         )
     else:
         return
@@ -116,6 +133,12 @@ def _check_layers(net: keras.Model) -> None:
                 f"The layer '{layer.name}' of the model '{net.name}' is a {type(layer).__name__}, which the processes "
                 "that the kit starts do not know. Expected Keras's own layers, and no Lambda. Replace it, for instance "
                 "by keras.layers.Rescaling where it only scales."
+            )
+        if hasattr(layer, "adapt") and layer.weights:
+            raise InputError(
+                f"The layer '{layer.name}' of the model '{net.name}' got its statistics from adapt(). They would be "
+                "lost where the model is trained anew. Expected them in the layer's description. Rebuild the model "
+                "with keras.layers.Normalization(mean=..., variance=...), or scale 'x' beforehand."
             )
 
 

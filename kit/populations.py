@@ -7,8 +7,6 @@ import hashlib
 import json
 import math
 import pickle
-import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,7 +27,6 @@ from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, ModelOutputs
 
 # Starting two more processes with TensorFlow costs as much as training so many small models.
 _FEWEST_FOR_PROCESSES = 16
-_LEFTOVER_SECONDS = 3600
 _CHECKPOINT = "training.npz"
 
 
@@ -60,6 +57,7 @@ def run_population(
     workers: int | None = None,
     worker: runner.Worker | None = None,
     containment: Containment | None = None,
+    shipped: bool = False,
 ) -> Outputs:
     """Runs a method `num_models` times with different seeds, each from the same original model.
 
@@ -75,6 +73,7 @@ def run_population(
         workers: of `processes` and of a local `ray`; by default one a core.
         worker: models of this process, to reuse from population to population on the engine `serial`.
         containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
+        shipped: take run 0 of `retrain` from what comes with the kit, if it does, instead of making it.
 
     Returns:
         `Outputs` with `num_models` models.
@@ -93,6 +92,7 @@ def run_population(
                 _work(method, challenge, seed=seed, root=root, engine=engine, worker=worker, containment=containment)
             )
         )
+        work.shipped = shipped
         runs = dict(_finished(work, num_models))
         missing = [number for number in range(num_models) if number not in runs]
         bar = tqdm(
@@ -130,6 +130,7 @@ class Work:
         original: the original's weights, so that no other machine trains its own.
         folder: where runs are stored, or None.
         versions: of the kit's own code and of the libraries, because others would make other models.
+        shipped: whether run 0 of `retrain` is taken from what comes with the kit.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Work:
     containment: Containment | None
     versions: dict[str, str]
     worker: runner.Worker | None = None
+    shipped: bool = False
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _weights_and_seconds: runner.RunOnce | None = None
 
@@ -167,7 +169,7 @@ class Work:
 
     def _shipped(self, number: int) -> tuple[Sequence[np.ndarray], float] | None:
         """Returns a retrained model that comes with the kit, and how long making it took: nobody knows, here."""
-        if self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
+        if not self.shipped or self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
             return None
         found = retrained.load(self.challenge)
         return None if found is None else (found.weights, math.nan)
@@ -189,8 +191,9 @@ class Work:
         self._weights_and_seconds = self._stack.enter_context(runs)
 
     def folder_of(self, number: int) -> Path | None:
-        """Returns the folder of one run."""
-        return None if self.folder is None else self.folder / f"seed-{self.seed}-run-{number:04d}"
+        """Returns the folder of one run; what was not made here has another name."""
+        kind = "shipped" if self.shipped else "seed"
+        return None if self.folder is None else self.folder / f"{kind}-{self.seed}-run-{number:04d}"
 
     def store(self, number: int, run: Run) -> None:
         """Writes a run, its record last: what has a record is whole."""
@@ -262,10 +265,7 @@ def _finished(work: Work, num_models: int) -> Iterator[tuple[int, Run]]:
 
 def _load_run(folder: Path, *, with_logits: bool) -> Run | None:
     """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
-    for leftover in folder.glob(".*"):  # of a killed process; a young one may be another process's, still writing
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                leftover.unlink()
+    files.remove_leftovers(folder)
     try:
         done = json.loads((folder / "done.json").read_text())
         outputs = load_outputs(folder / "outputs.npz")
@@ -273,7 +273,7 @@ def _load_run(folder: Path, *, with_logits: bool) -> Run | None:
             return None
         seconds = math.nan if done["seconds"] is None else float(done["seconds"])
         return Run(outputs, seconds, int(done["seed"]))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (*files.DAMAGED, TypeError):
         return None
 
 

@@ -50,6 +50,7 @@ CHALLENGES: dict[str, Preset] = {
         model="mlp",
         recipe=Recipe(epochs=10, learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
         batch_size=128,
+        hyperparameters={"finetune": {"epochs": 2}},
         forget="class:5",
     ),
     "fashion-mnist": Preset(
@@ -67,14 +68,14 @@ CHALLENGES: dict[str, Preset] = {
         model="resnet20",
         recipe=Recipe(epochs=20, learning_rate=0.1, momentum=0.9, weight_decay=1e-4),
         batch_size=128,
-        hyperparameters={"finetune": {"epochs": 1, "learning_rate": 0.01}},
+        hyperparameters={"finetune": {"epochs": 1, "learning_rate": 0.05}},
     ),
     "cifar10": Preset(
         summary="the challenge of 2023: CIFAR-10 with its ResNet-18; hours on a CPU",
         load=datasets.cifar10,
         published="CIFAR-10",
         model="resnet18",
-        recipe=Recipe(epochs=30, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, augmentation="crop_and_flip"),
+        recipe=Recipe(epochs=60, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, augmentation="crop_and_flip"),
         batch_size=128,
     ),
 }

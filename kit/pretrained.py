@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,11 @@ class Rebuilt:
 def build(challenge: Challenge) -> keras.Model:
     """Returns the challenge's architecture with freshly drawn weights."""
     return models.build(challenge.model, challenge.input_shape, challenge.num_classes, challenge.precision)
+
+
+def build_for_scoring(challenge: Challenge) -> keras.Model:
+    """Returns the same, computing in float32: in bfloat16 logits have two digits, and losses of examples coincide."""
+    return build(replace(challenge, precision="float32"))
 
 
 def fingerprint(challenge: Challenge) -> str:
@@ -132,6 +137,7 @@ def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
 
 def cached_path(challenge: Challenge, kind: str = "") -> Path:
     """Returns where a model that the kit trained is kept."""
+    kind += "" if challenge.precision == "float32" else f"-{challenge.precision}"
     return files.cache_folder() / "pretrained" / f"{challenge.name}{kind}-{fingerprint(challenge)[:16]}.npz"
 
 
@@ -157,7 +163,7 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
 def store(challenge: Challenge, weights: Sequence[np.ndarray], path: Path, seconds: float, seed: int) -> dict[str, Any]:
     """Writes a trained model and, last and only outside the kit's own data, a record of it; returns the record."""
     files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
-    net = build(challenge)
+    net = build_for_scoring(challenge)
     net.set_weights(weights)
     record = {
         "sha256": files.sha256_of(path),

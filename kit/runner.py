@@ -45,7 +45,7 @@ class Worker:
         training.prepare_tensorflow()
         self.challenge = challenge
         self.original = original or pretrained.load(challenge)
-        self._scoring_net = pretrained.build(challenge)
+        self._scoring_net = pretrained.build_for_scoring(challenge)
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
 
@@ -86,6 +86,7 @@ class Worker:
             arrays=arrays,
             weights=self.original.weights,
             model=challenge.model,
+            precision=challenge.precision,
             input_shape=challenge.input_shape,
             num_classes=challenge.num_classes,
             batch_size=challenge.batch_size,

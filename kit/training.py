@@ -117,9 +117,9 @@ def fit(
             images in 8 bits.
         recipe: epochs, learning rate and so on; the batch size is the dataset's.
         seed: of the order of the examples and of the augmentation; by default drawn from NumPy's global state.
-        augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for each
-            step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the same
-            numbers each run.
+        augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
+            each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
+            same numbers each run.
         checkpoint: where the state of a training of more than 20 seconds is kept, epoch by epoch. The same training,
             started again with this file in place, goes on where it stopped and gives the same bits.
 

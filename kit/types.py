@@ -290,6 +290,11 @@ class Challenge:
             )
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
             raise InputError(f"The batch size is {self.batch_size}. Expected a whole number, 1 or more. Try 64.")
+        if self.recipe.augmentation == "crop_and_flip" and len(self.input_shape) != 3:
+            raise InputError(
+                f"The recipe of '{self.name}' has the augmentation 'crop_and_flip', but an example has the shape "
+                f"{self.input_shape}. Expected images of shape (height, width, channels). Set augmentation = 'none'."
+            )
         if len(self.split.forget) + len(self.split.retain) != len(self.train):
             raise InputError(
                 f"The split covers {len(self.split.forget) + len(self.split.retain)} training examples but the "

@@ -48,6 +48,20 @@ def builtin_worker(small_challenge: kit.Challenge) -> Any:
 
 
 @pytest.fixture(scope="session")
+def require_data() -> Callable[[str], None]:
+    """Skips a test of a challenge whose data are not on this machine, in `$KERAS_HOME` for instance."""
+    from kit import data_loading, data_registry, presets
+
+    def check(name: str) -> None:
+        title = presets.CHALLENGES[name].published
+        for data_set in data_registry.DATA_SETS.values():
+            if data_set.title == title and data_loading.nearest(data_set) is None:
+                pytest.skip(f"{title} is not on this machine")
+
+    return check
+
+
+@pytest.fixture(scope="session")
 def refused() -> Callable[..., str]:
     """Checks that a call is refused in one paragraph with what happened, what was expected and how to fix it."""
 

@@ -134,7 +134,8 @@ def comparison(unlearned: int, retrained: int) -> Comparison:
 def test_scores_are_scikit_learns_accuracies(models: int) -> None:
     given = comparison(models, 4)
     scores = {score.name: score for score in accuracy.score(given)}
-    assert list(scores) == ["retain_accuracy", "forget_accuracy", "validation_accuracy", "test_accuracy"]
+    assert list(scores) == [info.name for info in accuracy.SCORES]
+    assert list(scores)[:4] == ["retain_accuracy", "forget_accuracy", "validation_accuracy", "test_accuracy"]
     for part in PARTS:
 
         def mean(outputs: Outputs, part: str = part) -> float:
@@ -158,6 +159,81 @@ def test_the_retrained_models_only_set_the_target() -> None:
     assert forget.value != exchanged.value
 
 
+# A class that is forgotten altogether
+
+
+def without_class(gone: tuple[int, ...], models: int = 3, test: tuple[int, ...] = (0, 1, 2)) -> Comparison:
+    """The forget set holds all training examples of some classes; validation and test sets have theirs."""
+    generator = np.random.default_rng(6)
+    left = [label for label in range(3) if label not in gone]
+    classes = {"retain": left, "forget": gone, "validation": (0, 1, 2), "test": test}
+    labels = {part: generator.choice(classes[part], 60) for part in PARTS}
+    sides = [
+        Outputs.of_logits(
+            "some",
+            {part: generator.normal(size=(models, 60, 3)) + np.diag([0.5, 1, 3])[labels[part]] for part in PARTS},
+            labels,
+            seconds=np.ones(models),
+            seeds=np.arange(models),
+        )
+        for _ in range(2)
+    ]
+    return Comparison(*sides, np.array([], int), np.array([], int), "a class is gone", reference_seconds=10.0)
+
+
+def accuracy_by_hand(outputs: Outputs, part: str, classes: set[int]) -> float:
+    kept = np.array([label in classes for label in outputs.labels[part]])
+    return float((outputs.logits[part].argmax(-1) == outputs.labels[part])[:, kept].mean())
+
+
+@pytest.mark.parametrize("gone", [(2,), (0, 1)])
+def test_test_and_validation_accuracy_leave_out_what_is_forgotten_altogether(gone: tuple[int, ...]) -> None:
+    given = without_class(gone)
+    scores = {score.name: score for score in accuracy.score(given)}
+    left = {0, 1, 2} - set(gone)
+    for part in ("validation", "test"):
+        score = scores[f"{part}_accuracy"]
+        assert score.value == pytest.approx(accuracy_by_hand(given.unlearned, part, left), abs=1e-12)
+        assert score.value != pytest.approx(accuracy_by_hand(given.unlearned, part, {0, 1, 2}), abs=1e-3)
+        kept = np.isin(given.unlearned.labels[part], list(left))
+        assert score.stderr == accuracy_with_stderr(given.unlearned.correct[part][:, kept])[1]
+        assert (score.direction, score.target) == ("up", None)
+    for part in ("retain", "forget"):
+        expected = accuracy_by_hand(given.unlearned, part, {0, 1, 2})
+        assert scores[f"{part}_accuracy"].value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("gone", [(2,), (0, 1)])
+def test_the_forgotten_class_has_an_accuracy_of_its_own_to_be_matched(gone: tuple[int, ...]) -> None:
+    given = without_class(gone)
+    score = {score.name: score for score in accuracy.score(given)}["forgotten_class_accuracy"]
+    assert score.value == pytest.approx(accuracy_by_hand(given.unlearned, "test", set(gone)), abs=1e-12)
+    assert score.target == pytest.approx(accuracy_by_hand(given.retrained, "test", set(gone)), abs=1e-12)
+    kept = np.isin(given.unlearned.labels["test"], gone)
+    assert score.stderr == accuracy_with_stderr(given.unlearned.correct["test"][:, kept])[1]
+    assert (score.direction, score.reason) == ("match_retrain", "")
+
+
+def test_a_class_of_which_one_example_is_retained_is_not_forgotten() -> None:
+    given = without_class((2,))
+    labels = {part: array.copy() for part, array in given.unlearned.labels.items()}
+    labels["retain"][7] = 2
+    sides = [dataclasses.replace(side, labels=labels) for side in (given.unlearned, given.retrained)]
+    scores = {score.name: score for score in accuracy.score(dataclasses.replace(given, unlearned=sides[0]))}
+    assert scores["test_accuracy"].value == pytest.approx(given.unlearned.correct["test"].mean(), abs=1e-12)
+    assert scores["forgotten_class_accuracy"].value is None
+    assert scores["forgotten_class_accuracy"].stderr is None
+    assert "no class that the test set has is forgotten altogether" in scores["forgotten_class_accuracy"].reason
+
+
+def test_a_test_set_without_the_forgotten_class_or_with_nothing_else() -> None:
+    without, alone = without_class((2,), test=(0, 1)), without_class((2,), test=(2,))
+    for compared in (without, alone):
+        scores = {score.name: score for score in accuracy.score(compared)}
+        assert scores["test_accuracy"].value == pytest.approx(compared.unlearned.correct["test"].mean(), abs=1e-12)
+        assert (scores["forgotten_class_accuracy"].value is None) == (compared is without)
+
+
 # Time
 
 
@@ -170,6 +246,15 @@ def test_time_ratio_of_several_runs() -> None:
     value, stderr = time_ratio(seconds, 5.0)
     assert value == pytest.approx((1 + 2 + 4) / 3 / 5, rel=1e-12)
     assert stderr == pytest.approx(stats.sem(seconds / 5), rel=1e-12)
+
+
+def test_a_model_that_comes_with_the_kit_has_no_time_ratio() -> None:
+    given = comparison(3, 4)
+    for seconds in ([np.nan] * 3, [1.0, np.nan, 1.0]):
+        shipped = dataclasses.replace(given.unlearned, method="retrain", seconds=np.array(seconds))
+        (score,) = efficiency.score(dataclasses.replace(given, unlearned=shipped))
+        assert (score.value, score.stderr, score.direction) == (None, None, "down")
+        assert score.reason == "retrain comes with the kit and was not made on this machine"
 
 
 def test_time_ratio_is_that_of_the_unlearned_models() -> None:

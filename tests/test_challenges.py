@@ -154,6 +154,10 @@ def test_partition_is_the_same_for_any_forget_set_and_seed(forget: str, seed: in
         ("Noisy_Digits", "noisy-digits"),
         ("digit", "digits"),
         ("didgits", "digits"),
+        ("cifar", "cifar10"),
+        ("cifar-10-small", "cifar10-small"),
+        ("fashion_mnist", "fashion-mnist"),
+        ("mnist", "mnist-five"),
     ],
 )
 def test_unknown_names_are_refused_with_near_matches(name: str, near: str, refused: Refused) -> None:
@@ -161,9 +165,9 @@ def test_unknown_names_are_refused_with_near_matches(name: str, near: str, refus
     assert near in message.partition("Did you mean")[2]
 
 
-@pytest.mark.parametrize("name", ["", "cifar", "faces.csv", "folder/faces"])
+@pytest.mark.parametrize("name", ["", "imagenet", "faces.csv", "folder/faces"])
 def test_names_unlike_any_are_refused_with_the_whole_list(name: str, refused: Refused) -> None:
-    refused(lambda: kit.load_challenge(name), f"no challenge '{name}'", ".npz", "digits, noisy-digits")
+    refused(lambda: kit.load_challenge(name), f"no challenge '{name}'", ".npz", ", ".join(challenges.names()))
 
 
 @pytest.mark.parametrize("forget", ["class:10", "group:3", "random:2000"])

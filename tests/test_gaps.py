@@ -99,6 +99,22 @@ def test_scores_by_hand(models: int) -> None:
         assert score.stderr > 0
 
 
+def test_a_class_that_is_forgotten_altogether_is_left_out_of_the_test_accuracy() -> None:
+    """Otherwise a model that still knows it would be as far from retraining on the test set as on the forget set."""
+    gone = {part: np.zeros(size, int) for part, size in SIZES.items()}
+    gone["forget"][:], gone["test"][:30] = 1, 1
+    unlearned, retrained = (dataclasses.replace(outputs(seed, 6), labels=gone) for seed in (1, 2))
+    found = scores(unlearned, retrained)["tug_of_war"]
+    kept = [slice(None), slice(None), slice(30, None)]
+    accuracies = [
+        [side.correct[part][:, which].mean() for part, which in zip(("forget", "retain", "test"), kept, strict=True)]
+        for side in (unlearned, retrained)
+    ]
+    assert found.value == pytest.approx(tug_of_war(*map(np.array, accuracies)), abs=1e-12)
+    everything = scores(*(outputs(seed, 6) for seed in (1, 2)))["tug_of_war"]
+    assert found.value != pytest.approx(everything.value, abs=1e-4)
+
+
 def test_remembering_is_further_from_retraining() -> None:
     retrained = outputs(3, 8)
     found = [scores(outputs(4, 8, remembers=remembers), retrained) for remembers in (0.0, 0.5, 1.0, 2.0)]

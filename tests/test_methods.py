@@ -139,7 +139,7 @@ def test_finetune_is_given_its_settings(
     small_challenge: Challenge, retain: tf.data.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Recipe] = []
-    monkeypatch.setattr("kit.training.fit", lambda net, dataset, recipe: asked.append(recipe) or net)
+    monkeypatch.setattr("kit.training.fit", lambda net, dataset, recipe, **_: asked.append(recipe) or net)
     methods.get("finetune")(None, retain, None, None)
     methods.get("finetune")(None, retain, None, None, epochs=3, learning_rate=0.2, momentum=0.5, weight_decay=0.1)
     assert asked == [Recipe(5, 0.1, 0.9, 5e-4, "cosine"), Recipe(3, 0.2, 0.5, 0.1, "cosine")]

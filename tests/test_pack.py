@@ -91,10 +91,10 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     hook: dict[str, Any] = {"seeds": [], "before": lambda number: None}
     unlearn = runner.unlearn
 
-    def follow(method: Any, challenge: Challenge, *, seed: int, worker: runner.Worker) -> runner.Unlearned:
+    def follow(method: Any, challenge: Challenge, *, seed: int, **settings: Any) -> runner.Unlearned:
         hook["before"](len(hook["seeds"]))
         hook["seeds"].append(seed)
-        return unlearn(method, challenge, seed=seed, worker=worker)
+        return unlearn(method, challenge, seed=seed, **settings)
 
     monkeypatch.setattr(runner, "unlearn", follow)
     return hook
@@ -994,7 +994,7 @@ FORGED: dict[str, tuple[Callable[[Entries], bytes], str, str]] = {
     "seeds huge negative": (told(seeds=[-(10**30), 2, 3]), "manifest", "make no sense"),
     # BUG: accepted; evaluate_all(seed=-1) then ends in NumPy's ValueError.
     "seed negative": (told(seed=-1), "manifest", "make no sense"),
-    "score version": (told(score_version="0.9"), "manifest", "another score_version: 0.9, here 1.1"),
+    "score version": (told(score_version="0.9"), "manifest", "another score_version: 0.9, here 1.2"),
     "wrong data": (told(data_sha256="0" * 64), "manifest", "another data_sha256: 0000000000000000, here "),
     "wrong split": (told(split_sha256="0" * 64), "manifest", "another split_sha256: 0000000000000000, here "),
     "wrong original": (told(original_sha256="f" * 64), "manifest", "another original_sha256: ffffffffffffffff, here"),

@@ -54,9 +54,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seeds: list[int] = []
     unlearn = runner.unlearn
 
-    def follow(method: Any, challenge: Challenge, *, seed: int, worker: runner.Worker) -> runner.Unlearned:
+    def follow(method: Any, challenge: Challenge, *, seed: int, **settings: Any) -> runner.Unlearned:
         seeds.append(seed)
-        return unlearn(method, challenge, seed=seed, worker=worker)
+        return unlearn(method, challenge, seed=seed, **settings)
 
     monkeypatch.setattr(runner, "unlearn", follow)
     return seeds

@@ -32,10 +32,12 @@ VALUES = {
 }
 # Those of a population, none like another or like the ones above.
 OF_POPULATIONS = {
-    name: 0.201 + 0.003 * number for number, name in enumerate(sorted(set(scorers.names()) - set(VALUES)))
+    name: 0.201 + 0.003 * number
+    for number, name in enumerate(sorted(set(scorers.names()) - {*VALUES, "forgotten_class_accuracy"}))
 }
 ALONE = "needs a population: 8 models or more on either side"
 TOO_FEW = "1 % of 126 test examples is fewer than 10: too few to set a threshold by"
+NO_CLASS = "no class that the test set has is forgotten altogether"
 NO_ATTACK = "class 5 is forgotten altogether, so that no test example is a non-member of the same kind"
 
 
@@ -50,6 +52,7 @@ def made(method: str = "finetune", **changes: Score) -> Report:
     scores |= {name: score(name, value) for name, value in VALUES.items()}
     scores["time_ratio"] = score("time_ratio", VALUES["time_ratio"], None)
     scores["mia_tpr_at_1pct_fpr"] = score("mia_tpr_at_1pct_fpr", None, None, reason=TOO_FEW)
+    scores["forgotten_class_accuracy"] = score("forgotten_class_accuracy", None, None, reason=NO_CLASS)
     return Report(
         challenge="noisy-digits",
         method=method,
@@ -165,12 +168,15 @@ def test_a_gap_has_a_sign_and_other_values_have_none() -> None:
     assert table["zero"][6] == "+0.000"
 
 
-def test_scores_of_a_large_test_set_are_all_in_the_table() -> None:
-    full = made(mia_tpr_at_1pct_fpr=score("mia_tpr_at_1pct_fpr", 0.038))
-    text = printed(full, width=120)
-    assert sorted(rows(text)["finetune"]) == sorted(
-        f"{value:+.3f}" if name == "mia_gap" else f"{value:.3f}" for name, value in VALUES.items()
-    )
+@pytest.mark.parametrize("width", [80, 120])
+def test_scores_of_a_large_test_set_are_all_in_the_table(width: int) -> None:
+    full = [made(name, mia_tpr_at_1pct_fpr=score("mia_tpr_at_1pct_fpr", 0.038)) for name in ROWS]
+    text = printed(*full, width=width)
+    for name in ROWS:
+        assert sorted(rows(text)[name]) == sorted(
+            f"{value:+.3f}" if name == "mia_gap" else f"{value:.3f}" for name, value in VALUES.items()
+        )
+    assert text.count(" ratio\n") == 1
     assert "not computed" not in text
 
 
@@ -184,7 +190,8 @@ def test_a_population_has_a_column_for_every_score(width: int) -> None:
     expected = [one for one in given.values() if one.value is not None]
     formats = {"forgetting_score": ".4f", "competition_score": ".4f", "mia_gap": "+.3f"}
     assert sorted(shown) == sorted(format(one.value, formats.get(one.name, ".3f")) for one in expected)
-    assert {name for name, one in given.items() if one.value is None} == {"mia_tpr_at_1pct_fpr"}
+    missing = {name for name, one in given.items() if one.value is None}
+    assert missing == {"mia_tpr_at_1pct_fpr", "forgotten_class_accuracy"}
 
 
 def test_what_takes_a_population_is_not_missed_for_a_single_run() -> None:
@@ -339,6 +346,52 @@ def test_a_table_without_any_attack_has_accuracies_and_time() -> None:
     text = printed(*map(without_attack, ROWS))
     assert rows(text)["finetune"] == ["0.991", "0.872", "0.713", "0.694", "0.129"]
     assert unwrapped(text).count(NO_ATTACK) == 4 + 2  # four columns, two sentences
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_class_that_is_forgotten_altogether_has_an_accuracy_of_its_own(width: int) -> None:
+    forgotten = score("forgotten_class_accuracy", 0.123)
+    reports = [replace(one, scores={**one.scores, forgotten.name: forgotten}) for one in map(without_attack, ROWS)]
+    text = printed(*reports, width=width)
+    assert rows(text)["finetune"] == ["0.991", "0.872", "0.713", "0.694", "0.123", "0.129"]
+    assert rows(text)["target"] == ["0.444", "0.444"]
+    assert "accuracy forgotten class: the same for the test examples of classes forgotten" in unwrapped(text)
+
+
+def test_nobody_misses_the_class_where_none_is_forgotten() -> None:
+    text = unwrapped(printed(*map(made, ROWS)))
+    assert "forgotten class" not in text
+    assert NO_CLASS not in text
+
+
+def with_one_retrained_model() -> list[Report]:
+    """Three rows as they are where one retrained model comes with the kit: it cannot be compared with another."""
+    alone = "there is a single retrained model, which has no other to be compared with"
+    not_made = "retrain comes with the kit and was not made on this machine"
+    nothing = {"mia_gap": score("mia_gap", None, None, reason=alone)}
+    nothing["time_ratio"] = score("time_ratio", None, None, reason=not_made)
+    warned = score("mia_gap", VALUES["mia_gap"], warnings=("There is a single retrained model.",))
+    compared = [made(name, mia_gap=warned) for name in ("original", "finetune")]
+    return [replace(one, num_retrained=1) for one in (*compared, replace(made("retrain", **nothing), seconds=None))]
+
+
+def test_a_single_retrained_model_has_dashes_and_the_reasons_for_them() -> None:
+    text = printed(*with_one_retrained_model(), width=80)
+    lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(ROWS)}
+    assert lines["retrain"][-2:] == ["-", "-"]
+    assert lines["finetune"][-2:] == ["+0.107", "0.129"]
+    text = unwrapped(text)
+    assert "('-' where not computed: there is a single retrained model, which has no other to be compared with)" in text
+    assert "('-' where not computed: retrain comes with the kit and was not made on this machine)" in text
+    assert "target: what a single retrained model has, where matching it is the aim" in text
+    assert "Note (original, finetune): There is a single retrained model." in text
+
+
+def test_a_model_that_comes_with_the_kit_has_no_seconds_in_json() -> None:
+    (*_, retrain) = parse(json.dumps(report.to_json(with_one_retrained_model()), allow_nan=False))["reports"]
+    assert retrain["seconds"] is None
+    assert retrain["scores"]["mia_gap"]["value"] is None
+    assert "single retrained model" in retrain["scores"]["mia_gap"]["reason"]
 
 
 # JSON

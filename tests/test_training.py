@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit import training
+from kit import datasets, models, training
+from kit.augmentation import crop_and_flip
 from kit.types import InputError, Recipe
 
 NUM_FEATURES, NUM_CLASSES = 6, 3
@@ -234,6 +235,32 @@ def test_augment_changes_the_images_and_each_run_anew(softmax: keras.Model) -> N
     assert np.abs(train(0, add_noise) - plain).max() > 1e-3
     assert np.abs(train(0, add_noise) - train(1, add_noise)).max() > 1e-3
     np.testing.assert_array_equal(train(1, add_noise), train(1, add_noise))
+
+
+# 8-bit images
+
+
+@pytest.mark.parametrize("augment", [None, add_noise, crop_and_flip])
+def test_8_bit_images_and_the_same_images_as_floats_train_to_the_same_bits(
+    augment: training.Augment | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also through a change of images that is written for floats."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    labels = np.arange(40, dtype=np.int32) % 3
+    floats = datasets.as_float(tf.constant(images)).numpy()
+    seen = []
+
+    def train(x: np.ndarray) -> list[bytes]:
+        keras.utils.set_random_seed(0)
+        net = models.convnet((8, 8, 1), 3)
+        seen.append(datasets.in_memory(batched(x, labels, 16))[0].dtype)
+        return bits(training.fit(net, batched(x, labels, 16), replace(RECIPE, epochs=2), seed=0, augment=augment))
+
+    packed, as_they_are = train(floats), train(images)
+    monkeypatch.setattr(datasets, "_packed", lambda images: None)
+    unpacked = train(floats)
+    assert seen == [tf.uint8, tf.uint8, tf.float32]
+    assert packed == as_they_are == unpacked
 
 
 # One net, trained again

@@ -26,10 +26,10 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(filters))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = torch.relu(self.bn1(self.conv1(images)))
+        features = torch.relu_(self.bn1(self.conv1(images)))
         features = self.bn2(self.conv2(features))
         shortcut = images if self.downsample is None else self.downsample(images)
-        return torch.relu(features + shortcut)
+        return torch.relu_(features + shortcut)
 
 
 def _stage(channels: int, filters: int, blocks: int, stride: int) -> nn.Sequential:
@@ -51,7 +51,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(stages[-1], num_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.pool(torch.relu(self.bn1(self.conv1(images))))
+        features = self.pool(torch.relu_(self.bn1(self.conv1(images))))
         for number in range(self.num_stages):
             features = getattr(self, f"layer{number + 1}")(features)
         return self.fc(features.mean(dim=(2, 3)))

@@ -40,6 +40,6 @@ def score_all(comparison: Comparison) -> dict[str, Score]:
     scores = {score.name: score for family in families() for score in family.score(comparison)}
     if comparison.unlearned is comparison.retrained:
         reason = "there is a single retrained model, which has no other to be compared with"
-        alone = {info.name for info in infos() if info.relative}
+        alone = {info.name for info in infos() if info.relative and scores[info.name].value is not None}
         scores |= {name: replace(scores[name], value=None, stderr=None, reason=reason, warnings=()) for name in alone}
     return scores

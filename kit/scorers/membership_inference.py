@@ -91,14 +91,18 @@ def mia_accuracy(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> flo
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+    from sklearn.model_selection import StratifiedShuffleSplit
 
     losses, members = _attack_sample(member_losses, nonmember_losses)
-    splits = StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0)
+    scores = []
     with warnings.catch_warnings():  # losses of thousands of nats need more than the 100 steps that are the default
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scores = cross_val_score(LogisticRegression(), losses[:, np.newaxis], members, cv=splits, scoring="accuracy")
-    return float(scores.mean())
+        # What `cross_val_score` does, in half the time: most of its checks and copies are for other estimators.
+        for train, test in StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0).split(members, members):
+            model = LogisticRegression().fit(losses[train, np.newaxis], members[train])
+            predicted = losses[test] * model.coef_[0, 0] + model.intercept_[0] > 0
+            scores.append(float((predicted == members[test]).mean()))
+    return float(np.mean(scores))
 
 
 def mia_accuracies(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> np.ndarray:
