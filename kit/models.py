@@ -208,4 +208,11 @@ def _build_own(description: str, precision: str) -> keras.Model:
             f"The precision {precision} was asked for with a model of your own, whose layers have theirs. Expected "
             "float32. Build the model under keras.config.set_dtype_policy('mixed_bfloat16') instead."
         )
-    return keras.saving.deserialize_keras_object(json.loads(description), safe_mode=True)
+    return of_one_tensor(keras.saving.deserialize_keras_object(json.loads(description), safe_mode=True))
+
+
+def of_one_tensor(net: keras.Model) -> keras.Model:
+    """Returns a model that is called with a tensor: what older versions of Keras have read expects a list of one."""
+    if isinstance(net, keras.Sequential) or len(net.inputs) != 1 or len(net.outputs) != 1:
+        return net
+    return keras.Model(net.inputs[0], net.outputs[0], name=net.name)

@@ -75,8 +75,7 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
     """
     _check_form(net, arrays)
     _check_layers(net)
-    if not isinstance(net, keras.Sequential):  # which may have its input or output in a list or dictionary of one
-        net = keras.Model(net.inputs[0], net.outputs[0], name=net.name)
+    net = models.of_one_tensor(net)  # its input or output may come in a list or dictionary of one
     text, rebuilt = _rebuilt(net, arrays, precision)
     rebuilt.set_weights(net.get_weights())
     _check_same(net, rebuilt, arrays)

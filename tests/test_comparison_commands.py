@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 import kit
-from kit import engines, evaluation, oracles
+from kit import challenges, engines, evaluation, oracles, threads
 from kit.engines import Serial
 
 
@@ -105,6 +105,28 @@ def test_what_is_wrong_is_told_before_an_engine_starts(
     (folder / "file").touch()
     one_paragraph(call("evaluate", "--engine", "ray", *arguments))
     assert started == []
+
+
+@pytest.mark.parametrize("command", ["run", "evaluate"])
+def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Any] = []
+
+    def note(**settings: Any) -> None:
+        noted.append({name: value for name, value in settings.items() if name != "announce"})
+        raise kit.InputError("noted")
+
+    monkeypatch.setattr(challenges, "load_challenge", note)
+    monkeypatch.setattr(threads, "use", noted.append)
+    given = {"challenge": "data.npz", "forget": "requests.csv", "split-seed": "3", "model": "m.keras"}
+    given |= {"weights": "w.npz", "recipe": "r.toml", "precision": "bfloat16", "threads": "2"}
+    call(command, *(text for name, value in given.items() for text in (f"--{name}", value)))
+    paths = {"model": Path("m.keras"), "weights": Path("w.npz"), "recipe": Path("r.toml")}
+    others = {"name_or_path": "data.npz", "forget": "requests.csv", "split_seed": 3, "precision": "bfloat16"}
+    assert noted == [2, paths | others]  # the threads first: they are fixed once TensorFlow is loaded
+    noted.clear()
+    call(command)
+    nothing = dict.fromkeys(("forget", "model", "weights", "recipe"))
+    assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
 
 
 def test_a_population_ends_with_its_report_and_figures(folder: Path) -> None:

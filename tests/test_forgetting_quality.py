@@ -255,3 +255,15 @@ def test_confidences_that_no_model_can_have_are_refused() -> None:
     for value in (np.nan, np.inf, 1e5):
         with pytest.raises(ValueError, match="logit_scaled_confidence"):
             forgetting_score(np.where(unlearned == unlearned[0, 0], value, unlearned), retrained)
+
+
+def test_the_competitions_score_leaves_a_class_that_is_forgotten_altogether_out_of_the_test_accuracy() -> None:
+    given = comparison(10, 10)
+    labels = {part: array.copy() for part, array in given.unlearned.labels.items()}
+    labels["forget"][:], labels["test"][:15] = 1, 1
+    sides = [dataclasses.replace(side, labels=labels) for side in (given.unlearned, given.retrained)]
+    scores = by_name(dataclasses.replace(given, unlearned=sides[0], retrained=sides[1]))
+    ratio = sides[0].correct["retain"].mean() / sides[1].correct["retain"].mean()
+    ratio *= sides[0].correct["test"][:, 15:].mean() / sides[1].correct["test"][:, 15:].mean()
+    assert scores["competition_score"].value == pytest.approx(scores["forgetting_score"].value * ratio, abs=1e-12)
+    assert scores["competition_score"].value != pytest.approx(by_name(given)["competition_score"].value, abs=1e-6)

@@ -211,6 +211,17 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
         worker.outputs(made, method)
 
 
+@pytest.mark.slow
+def test_worker_processes_know_the_model_from_its_description() -> None:
+    challenge = kit.make_challenge("mine", TABLE, model=perturbed(nested()), recipe=Recipe(epochs=2), batch_size=16)
+    made = [
+        kit.run_population("retrain", challenge, num_models=2, engine=engine, workers=workers)
+        for engine, workers in (("serial", None), ("processes", 1))
+    ]
+    for part in ("retain", "test"):
+        np.testing.assert_array_equal(made[0].confidences[part], made[1].confidences[part])
+
+
 # What is refused
 
 
@@ -247,6 +258,14 @@ def two_outputs() -> Net:
     return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)], name="scorecard")
 
 
+class TenthOfTheSum(keras.regularizers.Regularizer):
+    def __call__(self, x: Any) -> Any:
+        return 0.1 * keras.ops.sum(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
 def adapted() -> Net:
     normalisation = layers.Normalization(name="standardise")
     normalisation.adapt(TABLE.x)
@@ -256,6 +275,11 @@ def adapted() -> Net:
 def softmax_of_operations() -> Net:
     inputs = keras.Input((6,))
     return keras.Model(inputs, keras.ops.softmax(layers.Dense(3)(inputs)), name="scorecard")
+
+
+def lambda_within() -> Net:
+    inner = keras.Sequential([keras.Input((6,)), layers.Lambda(doubled, name="twice", output_shape=(6,))])
+    return sequential(inner, layers.Dense(3))
 
 
 def softmax_within() -> Net:
@@ -275,6 +299,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
     "activation of sigmoids": (lambda: sequential(layers.Dense(3), layers.Activation("sigmoid")), ["'sigmoid'"]),
     "too few classes": (lambda: sequential(layers.Dense(2)), ["2 outputs", "labels up to 2"]),
     "lambda": (lambda: sequential(layers.Lambda(doubled, name="twice"), layers.Dense(3)), ["'twice'", "Lambda"]),
+    "lambda within": (lambda_within, ["'twice'", "Lambda"]),
     "layer of its own": (lambda: sequential(OwnLayer(name="twice"), layers.Dense(3)), ["'twice'", "OwnLayer"]),
     "activation of its own": (lambda: sequential(layers.Dense(8, activation=doubled), layers.Dense(3)), ["function"]),
     "ends in its own": (lambda: sequential(layers.Dense(3, activation=doubled)), ["'doubled'"]),
@@ -283,7 +308,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
         ["function of your own"],
     ),
     "regulariser of its own": (
-        lambda: sequential(layers.Dense(3, kernel_regularizer=lambda x: 0.1 * keras.ops.sum(x))),
+        lambda: sequential(layers.Dense(3, kernel_regularizer=TenthOfTheSum())),
         ["function of your own"],
     ),
     "adapted": (adapted, ["'standardise'", "adapt()", "mean=..., variance=..."]),
