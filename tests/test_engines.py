@@ -318,9 +318,14 @@ def run_script(folder: Path, text: str) -> Iterator[subprocess.Popen[str]]:
         "RAY_TMPDIR": "/tmp",
     }  # sockets: short names
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(
-        [sys.executable, str(path)], text=True, env=variables, start_new_session=True, **pipes
-    ) as script:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run ignores it, children too
+    try:
+        started = subprocess.Popen(
+            [sys.executable, str(path)], text=True, env=variables, start_new_session=True, **pipes
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started as script:
         try:
             yield script
         finally:
@@ -376,7 +381,7 @@ def test_workers_ignore_interrupts_from_their_first_moment(tmp_path: Path) -> No
         assert script.stdout is not None
         driver, interrupted = psutil.Process(script.pid), set()
         script.stdout.readline()
-        while not select.select([script.stdout], [], [], 0.002)[0]:
+        while not select.select([script.stdout], [], [], 0.02)[0]:  # often, but so that the workers get on
             for child in driver.children():
                 with contextlib.suppress(psutil.Error):
                     if "popen_loky" in str(child.cmdline()):

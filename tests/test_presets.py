@@ -83,6 +83,17 @@ def test_the_settings_of_a_preset_are_those_of_its_model_and_its_methods(name: s
     assert len(preset.summary) <= 90
 
 
+def test_settings_of_methods_are_for_the_presets_own_model(stand_in: Callable[..., Challenge], tmp_path: Path) -> None:
+    settings = presets.CHALLENGES["cifar10-small"].hyperparameters
+    assert settings
+    assert stand_in("cifar10-small", forget="class:1", precision="bfloat16").hyperparameters == settings
+    (tmp_path / "recipe.toml").write_text("epochs = 2")
+    np.savez(tmp_path / "w.npz", **dict(zip("0123", models.mlp((12, 12, 1), 10).get_weights(), strict=True)))
+    weights = {"model": "mlp", "weights": tmp_path / "w.npz"}
+    for options in ({"recipe": tmp_path / "recipe.toml"}, {"model": "mlp"}, weights):
+        assert stand_in("cifar10-small", **options).hyperparameters == {}
+
+
 def test_one_challenge_forgets_a_class_and_the_others_a_tenth() -> None:
     forget = {name: preset.forget for name, preset in presets.CHALLENGES.items()}
     assert forget == {name: "class:5" if name == "mnist-five" else "random:0.1" for name in presets.CHALLENGES}
@@ -120,6 +131,9 @@ def test_the_halves_are_drawn_at_random_and_always_alike(stand_in: Callable[...,
     assert 0.3 < (chosen < 100).mean() < 0.7  # not the first half, nor every other one
     assert 0.3 < (chosen % 2).mean() < 0.7
     assert len(set(np.diff(chosen))) > 2
+    of_class = np.argsort(data.arrays.y[NUM_TRAIN:], kind="stable").reshape(10, -1)  # nor every other one of a class
+    in_turns = [np.abs(np.diff(np.isin(numbers, chosen).astype(int))).mean() for numbers in of_class]
+    assert 0.3 < np.mean(in_turns) < 0.8
 
 
 # What shipped weights are tied to

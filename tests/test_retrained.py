@@ -15,6 +15,7 @@ from cli_helpers import call
 import kit
 from kit import (
     challenges,
+    checkpoints,
     evaluation,
     files,
     oracles,
@@ -84,6 +85,7 @@ def test_it_is_run_0_of_retrain_bit_for_bit(challenge: Challenge, rebuilt: pretr
     assert same(loaded.weights, made.net.get_weights())
     assert not same(loaded.weights, pretrained.load(challenge).weights)
     population = populations.run_population("retrain", challenge, num_models=1)
+    assert population.seconds[0] > 0  # it was made
     outputs = runner.Worker(challenge).outputs(loaded.weights, "retrain")
     for part in ("retain", "forget", "validation", "test"):
         np.testing.assert_array_equal(outputs.confidences[part], population.confidences[part][0])
@@ -139,7 +141,10 @@ def test_a_damaged_file_is_told(
         evaluation.evaluate_all(["original"], challenge)
 
 
-def test_made_again_it_matches(challenge: Challenge, rebuilt: pretrained.Rebuilt, tmp_path: Path) -> None:
+def test_made_again_it_matches(
+    challenge: Challenge, rebuilt: pretrained.Rebuilt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_EVERY_SECONDS", 0.0)
     again = retrained.rebuild(challenge)
     assert again.matches
     assert "bit for bit" in again.verdict
