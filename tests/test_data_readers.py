@@ -220,7 +220,15 @@ def test_an_archive_that_lacks_a_batch_is_refused_even_with_the_right_digest(tmp
     refused(official(TINY_CIFAR, content), ARCHIVE, tmp_path, "its labels have shape (34,)")
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no archive"), archive({})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"no archive", id="text"),
+        pytest.param(gzip.compress(b"no archive"), id="compressed text"),
+        pytest.param(archive({}), id="archive without files"),
+    ],
+)
 def test_no_archive_with_the_right_digest_is_refused(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, {"cifar-10-python.tar.gz": content})
     refused(official(TINY_CIFAR, content), ARCHIVE, tmp_path)
