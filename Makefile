@@ -44,7 +44,7 @@ test-wheel: .venv/.dev
 	.venv/bin/python -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet dist/*.whl pytest
 	folder=$$(mktemp -d) && cp tests/conftest.py tests/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
-		&& cd $$folder && $$python -m pytest -q -W error . && $$python -m kit run finetune --out runs && $$python -m kit list methods; \
+		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit list methods; \
 		status=$$? ; rm -rf $$folder ; exit $$status
 
 # Executes the sources and writes the .ipynb files that Colab and Kaggle open.

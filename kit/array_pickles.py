@@ -24,10 +24,10 @@ def read_arrays(stream: BinaryIO) -> Any:
         >>> import io
         >>> read_arrays(io.BytesIO(pickle.dumps({"data": np.arange(3)})))["data"]
         array([0, 1, 2])
-        >>> read_arrays(io.BytesIO(pickle.dumps(print)))
+        >>> read_arrays(io.BytesIO(pickle.dumps(getattr)))
         Traceback (most recent call last):
         ...
-        _pickle.UnpicklingError: it asks for 'builtins.print', which data have no need of: do not trust it
+        _pickle.UnpicklingError: it asks for 'builtins.getattr', which data have no need of: do not trust it
     """
     return _ArraysOnly(stream, encoding="bytes").load()
 

@@ -100,7 +100,7 @@ def evaluate_all(
         num_models: models of each method; each score is a mean over them, or compares them with as many retrained ones.
         seed: of all runs.
         num_retrained: retrained models, the reference of the other methods, 3 or more. By default all of the oracle
-            that comes with the kit for this split, for a single model the retrained one that comes with it, else
+            that comes with the kit for this split, for a single model a stored one (`kit.retrained`), else
             `num_models` + 5 (16 at least where populations are compared).
             The row `retrain` shows some of them (`num_models`, at most half), compared with the rest.
         fresh_oracle: retrain, even where an oracle comes with the kit.
@@ -131,7 +131,9 @@ def evaluate_all(
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         for_functions = "serial" if engine is None and workers is None else started
 
-        def population(method: Identifier, number: int, its_seed: int = seed, *, shipped: bool = False) -> Outputs:
+        def population(
+            method: Identifier, number: int, its_seed: int = seed, *, stored_retrained: bool = False
+        ) -> Outputs:
             announce(f"{method_name(method)}: {number} model{'s' * (number > 1)}")
             return populations.run_population(
                 method,
@@ -142,7 +144,7 @@ def evaluate_all(
                 engine=for_functions if callable(method) else started,
                 worker=worker,
                 containment=containment,
-                shipped=shipped,
+                stored_retrained=stored_retrained,
             )
 
         outputs, failures = _run_methods(ordered, population, num_models, announce)
@@ -150,7 +152,7 @@ def evaluate_all(
             raise next(iter(failures.values()))
         outputs = _with_given(outputs, given, {*named, "original", "retrain"})
         if alone:
-            outputs["retrain"] = population("retrain", 1, retrained_models.SEED, shipped=True)
+            outputs["retrain"] = population("retrain", 1, retrained_models.SEED, stored_retrained=True)
         else:
             outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
     announce("scoring")

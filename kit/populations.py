@@ -57,7 +57,7 @@ def run_population(
     workers: int | None = None,
     worker: runner.Worker | None = None,
     containment: Containment | None = None,
-    shipped: bool = False,
+    stored_retrained: bool = False,
 ) -> Outputs:
     """Runs a method `num_models` times with different seeds, each from the same original model.
 
@@ -73,7 +73,7 @@ def run_population(
         workers: of `processes` and of a local `ray`; by default one a core.
         worker: models of this process, to reuse from population to population on the engine `serial`.
         containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
-        shipped: take run 0 of `retrain` from what comes with the kit, if it does, instead of making it.
+        stored_retrained: take run 0 of `retrain` from where it is stored (`kit.retrained`), if it is.
 
     Returns:
         `Outputs` with `num_models` models.
@@ -92,7 +92,7 @@ def run_population(
                 _work(method, challenge, seed=seed, root=root, engine=engine, worker=worker, containment=containment)
             )
         )
-        work.shipped = shipped
+        work.stored_retrained = stored_retrained
         runs = dict(_finished(work, num_models))
         missing = [number for number in range(num_models) if number not in runs]
         bar = tqdm(
@@ -130,7 +130,7 @@ class Work:
         original: the original's weights, so that no other machine trains its own.
         folder: where runs are stored, or None.
         versions: of the kit's own code and of the libraries, because others would make other models.
-        shipped: whether run 0 of `retrain` is taken from what comes with the kit.
+        stored_retrained: whether run 0 of `retrain` is taken from where it is stored.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Work:
     containment: Containment | None
     versions: dict[str, str]
     worker: runner.Worker | None = None
-    shipped: bool = False
+    stored_retrained: bool = False
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _weights_and_seconds: runner.RunOnce | None = None
 
@@ -158,7 +158,7 @@ class Work:
             self._prepare()
         assert self.worker is not None and self._weights_and_seconds is not None  # noqa: PT018  for mypy
         seed = runner.run_seed(self.seed, self.name, number)
-        weights, seconds = self._shipped(number) or self._weights_and_seconds(seed, self._checkpoint_of(number))
+        weights, seconds = self._stored(number) or self._weights_and_seconds(seed, self._checkpoint_of(number))
         outputs = self.worker.outputs(weights, self.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
@@ -167,9 +167,9 @@ class Work:
             self.store(number, run)
         return run
 
-    def _shipped(self, number: int) -> tuple[Sequence[np.ndarray], float] | None:
-        """Returns a retrained model that comes with the kit, and how long making it took: nobody knows, here."""
-        if not self.shipped or self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
+    def _stored(self, number: int) -> tuple[Sequence[np.ndarray], float] | None:
+        """Returns a stored retrained model, and how long making it took: nobody knows, here."""
+        if not self.stored_retrained or self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
             return None
         found = retrained.load(self.challenge)
         return None if found is None else (found.weights, math.nan)
@@ -192,7 +192,7 @@ class Work:
 
     def folder_of(self, number: int) -> Path | None:
         """Returns the folder of one run; what was not made here has another name."""
-        kind = "shipped" if self.shipped else "seed"
+        kind = "stored" if self.stored_retrained else "seed"
         return None if self.folder is None else self.folder / f"{kind}-{self.seed}-run-{number:04d}"
 
     def store(self, number: int, run: Run) -> None:

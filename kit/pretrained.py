@@ -6,9 +6,10 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -155,13 +156,21 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     start = time.perf_counter()
     training.fit(net, dataset, challenge.recipe, checkpoint=checkpoint)
     seconds = time.perf_counter() - start + checkpoints.earlier_seconds(checkpoint)
-    record = store(challenge, net.get_weights(), path, seconds, challenge.training_seed)
+    record = store(challenge, net.get_weights(), path, seconds, seed=challenge.training_seed)
     checkpoint.unlink(missing_ok=True)
     return record
 
 
-def store(challenge: Challenge, weights: Sequence[np.ndarray], path: Path, seconds: float, seed: int) -> dict[str, Any]:
-    """Writes a trained model and, last and only outside the kit's own data, a record of it; returns the record."""
+def store(
+    challenge: Challenge,
+    weights: Sequence[np.ndarray],
+    path: Path,
+    seconds: float,
+    *,
+    seed: int,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
     files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
     net = build_for_scoring(challenge)
     net.set_weights(weights)
@@ -174,6 +183,7 @@ def store(challenge: Challenge, weights: Sequence[np.ndarray], path: Path, secon
         "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},
         "seconds": round(seconds, 2),
         "machine": f"{platform.machine()}, threads: {threads.number()}, {challenge.precision}",
+        **facts,
     }
     if path.parent != files.data_folder() / "pretrained":
         files.write_json(path.with_suffix(".json"), record)

@@ -1,7 +1,11 @@
-"""Shipped retrained models: run 0 of `retrain` on a challenge that takes long to train, so that nobody has to."""
+"""Stored retrained models: run 0 of `retrain`, shipped or built by `kit pretrain --retrained`, for single runs."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kit import files, pretrained, runner
@@ -11,34 +15,54 @@ from kit.types import Challenge
 SEED = 0
 
 
+@dataclass(frozen=True)
+class _Stored:
+    path: Path
+    sha256: str
+    advice: str
+
+
 def load(challenge: Challenge) -> Pretrained | None:
-    """Returns the weights of run 0 of `retrain` with seed 0 on this very split, or None where none are shipped.
+    """Returns the weights of run 0 of `retrain` with seed 0 on this very split: shipped, else built here, else None.
 
     Raises:
         FailedRun: the file is missing or damaged.
 
     Example:
         >>> import kit
-        >>> load(kit.load_challenge("digits")) is None  # takes a second to train
+        >>> load(kit.load_challenge("noisy-digits", split_seed=103)) is None  # one takes a second to train
         True
     """
-    entry = _entry(challenge)
-    if entry is None:
-        return None
-    advice = "Restore it with 'git checkout data/pretrained', or install the kit again."
-    return pretrained.read(challenge, files.data_folder() / entry["file"], entry["sha256"], advice)
+    stored = _stored(challenge)
+    return None if stored is None else pretrained.read(challenge, stored.path, stored.sha256, stored.advice)
 
 
 def available(challenge: Challenge) -> bool:
     """Returns whether `load` gives a model."""
-    return _entry(challenge) is not None
+    return _stored(challenge) is not None
 
 
-def _entry(challenge: Challenge) -> dict[str, Any] | None:
+def _stored(challenge: Challenge) -> _Stored | None:
     entry = pretrained.registry().get(_key(challenge))
-    identity = pretrained.fingerprint(challenge), challenge.split.sha256
-    found = entry is not None and (entry["fingerprint"], entry["split_sha256"]) == identity
-    return entry if found and challenge.precision == "float32" else None
+    if challenge.precision == "float32" and entry is not None and _is_of(entry, challenge):
+        advice = "Restore it with 'git checkout data/pretrained', or install the kit again."
+        return _Stored(files.data_folder() / entry["file"], entry["sha256"], advice)
+    path = _cached_path(challenge)
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        return None
+    built = json.loads(record.read_text())
+    advice = f"Delete '{record}', and run 'kit pretrain {challenge.name} --retrained' again."
+    return _Stored(path, built["sha256"], advice) if _is_of(built, challenge) else None
+
+
+def _is_of(record: Mapping[str, Any], challenge: Challenge) -> bool:
+    recorded = record["fingerprint"], record["split_sha256"]
+    return recorded == (pretrained.fingerprint(challenge), challenge.split.sha256)
+
+
+def _cached_path(challenge: Challenge) -> Path:
+    return pretrained.cached_path(challenge, f"-retrained-{challenge.split.sha256[:8]}")
 
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
@@ -49,12 +73,12 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
     checkpoint = pretrained.cached_path(challenge, "-retraining")
     worker = runner.Worker(challenge, drawn)
     unlearned = runner.unlearn("retrain", challenge, seed=seed, worker=worker, checkpoint=checkpoint)
-    path = pretrained.cached_path(challenge, "-retrained")
+    path = _cached_path(challenge)
     if update_registry:
         path = files.data_folder() / "pretrained" / f"{challenge.name}-retrained.npz"
-    record = pretrained.store(challenge, unlearned.net.get_weights(), path, unlearned.seconds, seed)
     split = challenge.split
-    record |= {"split": split.name, "split_seed": split.seed, "split_sha256": split.sha256}
+    facts = {"split": split.name, "split_seed": split.seed, "split_sha256": split.sha256}
+    record = pretrained.store(challenge, unlearned.net.get_weights(), path, unlearned.seconds, seed=seed, facts=facts)
     checkpoint.unlink(missing_ok=True)
     return pretrained.compared(_key(challenge), path, record, update_registry=update_registry)
 

@@ -14,6 +14,11 @@ import kit
 from kit.types import InputError, Recipe
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Here and not in pyproject.toml, which the tests of an installed wheel do not have."""
+    config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def kit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("kit-home")

@@ -367,7 +367,7 @@ def test_nobody_misses_the_class_where_none_is_forgotten() -> None:
 def with_one_retrained_model() -> list[Report]:
     """Three rows as they are where one retrained model comes with the kit: it cannot be compared with another."""
     alone = "there is a single retrained model, which has no other to be compared with"
-    not_made = "retrain comes with the kit and was not made on this machine"
+    not_made = "retrain is a stored model and was not made in this run"
     nothing = {"mia_gap": score("mia_gap", None, None, reason=alone)}
     nothing["time_ratio"] = score("time_ratio", None, None, reason=not_made)
     warned = score("mia_gap", VALUES["mia_gap"], warnings=("There is a single retrained model.",))
@@ -382,7 +382,7 @@ def test_a_single_retrained_model_has_dashes_and_the_reasons_for_them() -> None:
     assert lines["finetune"][-2:] == ["+0.107", "0.129"]
     text = unwrapped(text)
     assert "('-' where not computed: there is a single retrained model, which has no other to be compared with)" in text
-    assert "('-' where not computed: retrain comes with the kit and was not made on this machine)" in text
+    assert "('-' where not computed: retrain is a stored model and was not made in this run)" in text
     assert "target: what a single retrained model has, where matching it is the aim" in text
     assert "Note (original, finetune): There is a single retrained model." in text
 

@@ -153,6 +153,51 @@ def test_made_again_it_matches(
     assert again.path.read_bytes() == rebuilt.path.read_bytes()
 
 
+# Built here
+
+
+@pytest.fixture
+def built(challenge: Challenge, shipped: Path) -> pretrained.Rebuilt:
+    """One in the cache, as `kit pretrain NAME --retrained` leaves it, where none is shipped."""
+    return retrained.rebuild(challenge)
+
+
+def test_one_that_was_built_here_serves_as_well(challenge: Challenge, built: pretrained.Rebuilt, shipped: Path) -> None:
+    assert "nothing is recorded" in built.verdict
+    assert not shipped.exists()
+    loaded, seed = retrained.load(challenge), runner.run_seed(retrained.SEED, "retrain", 0)
+    assert loaded is not None
+    assert same(loaded.weights, runner.unlearn("retrain", challenge, seed=seed).net.get_weights())
+    (_, row) = evaluation.evaluate_all(["original"], challenge).reports
+    assert row.num_retrained == 1
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_one_that_was_built_here_serves_no_other_challenge(
+    challenge: Challenge, built: pretrained.Rebuilt, other: str
+) -> None:
+    assert retrained.load(OTHERS[other](challenge)) is None
+
+
+def test_two_splits_have_one_each(challenge: Challenge, built: pretrained.Rebuilt) -> None:
+    other = tiny_challenge(split_seed=1)
+    path = retrained.rebuild(other).path
+    assert path != built.path
+    for which, expected in ((challenge, built.path), (other, path)):
+        loaded = retrained.load(which)
+        assert loaded is not None
+        assert loaded.path == expected
+
+
+def test_a_damaged_one_that_was_built_here_is_told(challenge: Challenge, built: pretrained.Rebuilt) -> None:
+    built.path.write_bytes(built.path.read_bytes()[:-1])
+    with pytest.raises(FailedRun, match=r"are damaged: .* run 'kit pretrain tiny --retrained' again") as caught:
+        retrained.load(challenge)
+    assert "\n" not in str(caught.value)
+    built.path.with_suffix(".json").unlink()
+    assert retrained.load(challenge) is None
+
+
 def test_the_original_of_the_same_challenge_is_another_entry(
     challenge: Challenge, rebuilt: pretrained.Rebuilt, shipped: Path
 ) -> None:
@@ -254,8 +299,8 @@ def test_its_run_is_kept_under_a_name_of_its_own(
         assert np.isnan(result.outputs["retrain"].seconds).all()
         return sorted(path.parent.name for path in (tmp_path / "runs").rglob("done.json"))
 
-    assert evaluated() == ["seed-4-run-0000", "shipped-0-run-0000"]
-    (done,) = (tmp_path / "runs").rglob("shipped-0-run-0000/done.json")
+    assert evaluated() == ["seed-4-run-0000", "stored-0-run-0000"]
+    (done,) = (tmp_path / "runs").rglob("stored-0-run-0000/done.json")
     assert json.loads(done.read_text())["seconds"] is None
     monkeypatch.setattr(retrained, "load", lambda _: pytest.fail("what it says of each example is on disk"))
     assert len(evaluated()) == 2

@@ -33,7 +33,7 @@ def score(comparison: Comparison) -> list[Score]:
     """Returns the scores that `SCORES` declares."""
     seconds = comparison.unlearned.seconds
     if np.isnan(seconds).any():
-        reason = f"{comparison.unlearned.method} comes with the kit and was not made on this machine"
+        reason = f"{comparison.unlearned.method} is a stored model and was not made in this run"
         return [Score("time_ratio", None, None, "down", reason=reason)]
     value, stderr = time_ratio(seconds, comparison.reference_seconds)
     return [Score("time_ratio", value, stderr, "down")]
