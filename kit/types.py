@@ -397,7 +397,7 @@ class Outputs:
             `ModelOutputs`.
         correct: part -> booleans of shape (models, examples).
         labels: part -> int32 of shape (examples,).
-        seconds: float64 (models,): duration of each call of the method; NaN for a stored one, made elsewhere or earlier.
+        seconds: float64 (models,): duration of each call of the method; NaN for a stored model.
         seeds: int64 (models,): seed of each run.
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
 
