@@ -25,6 +25,7 @@ BLOCKS = {
         [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
         [str(ROOT / "benchmarks" / "signal.py")],
     ),
+    "cifar10": ([str(ROOT / "benchmarks" / "cifar10.py")],),
     "cifar10-small": ([str(ROOT / "benchmarks" / "cifar10_small.py")],),
     "pytorch": (
         [str(ROOT / "benchmarks" / "against_pytorch.py")],
