@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from kit import files
 from kit.datasets import as_float
@@ -34,8 +35,8 @@ def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
         return tf.function(logits, signature, jit_compile=False)
 
     forward = compiled_once(net, ("forward", x.dtype.str), build)
-    parts = [forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in range(0, len(x), _BATCH_SIZE)]
-    return np.concatenate(parts)
+    starts = tqdm(range(0, len(x), _BATCH_SIZE), "predicting", leave=False, unit=" batches", delay=2)
+    return np.concatenate([forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in starts])
 
 
 def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model") -> ModelOutputs:

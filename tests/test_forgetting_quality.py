@@ -128,8 +128,8 @@ def test_the_interval_covers_the_score_of_a_fresh_population(settings: dict[str,
     """The truth is the mean score of populations of this size, models and forget examples drawn anew."""
     generator = np.random.default_rng(6)
     truth = np.mean([forgetting_score(*simulated(generator, 24, 30, **settings)) for _ in range(300)])
-    qualities = [forgetting_quality(*simulated(generator, 24, 30, **settings)) for _ in range(100)]
-    assert 0.90 <= covered(qualities, float(truth)) <= 0.99
+    qualities = [forgetting_quality(*simulated(generator, 24, 30, **settings)) for _ in range(64)]
+    assert 0.88 <= covered(qualities, float(truth)) <= 0.99
     spread = np.std([one.score for one in qualities])
     assert np.sqrt(np.mean([one.stderr**2 for one in qualities])) == pytest.approx(spread, rel=0.35)
 
