@@ -124,7 +124,7 @@ class Kit:
         from kit import datasets, models, outputs, training
         from kit.types import Arrays, Recipe
 
-        training.prepare_tensorflow()
+        tensorflow_setup.prepare_tensorflow()
         self.arrays = Arrays(*examples(images))
         self.net = models.build("resnet18", (32, 32, 3), 10)
         self.start = self.net.get_weights()

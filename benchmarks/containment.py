@@ -35,7 +35,7 @@ def main() -> None:
     path = Path(kit.__file__).with_name("template.py")
     source, function = submission.read_source(path), kit.load_method(path)
     worker = runner.Worker(kit.load_challenge())
-    training.warm_up()
+    tensorflow_setup.warm_up()
     rows = []
     for _ in range(arguments.rounds):
         begin = time.perf_counter()

@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--challenge", nargs="*", default=list(challenges.names()))
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     for name in arguments.challenge:
         if arguments.memory:
             follow_memory(name)

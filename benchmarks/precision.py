@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--models", type=int, default=16)
     options = parser.parse_args()
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     seconds_a_step(options.steps)
     scores(options.models)
 

@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=20)
     num_splits = parser.parse_args().splits
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     first = kit.load_challenge("noisy-digits")
     net = pretrained.build(first)
     measure(first, net, first.split.retain, seed=0)  # traces, so that the times below are those of the steady state

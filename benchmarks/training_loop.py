@@ -97,7 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the printed number tells
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.processors])
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     for name in arguments.challenge:
         compare(name, arguments.rounds)
 

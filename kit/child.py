@@ -86,8 +86,8 @@ class Child:
         self.settings = json.loads((self.given / "settings.json").read_text())
         from kit import training
 
-        training.prepare_tensorflow()
-        training.warm_up()
+        tensorflow_setup.prepare_tensorflow()
+        tensorflow_setup.warm_up()
         from tqdm import tqdm
 
         from kit import files

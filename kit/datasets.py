@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,8 +147,48 @@ def as_float(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32) * (1 / 255) if images.dtype == tf.uint8 else images
 
 
-def in_memory(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor, int]:
-    """Reads a data set of batches (x, y) once; returns all examples, all labels and the batch size.
+@dataclass(frozen=True)
+class Examples:
+    """Examples in memory, as `kit.training` goes over them.
+
+    Args:
+        x: (n, ...), float32, or uint8 where the images are 8-bit ones.
+        y: int32 (n,).
+        batch_size: of the data set that they were read from.
+        targets: float32 (n, ...), what a method puts beside the examples, for instance a teacher's logits.
+    """
+
+    x: tf.Tensor
+    y: tf.Tensor
+    batch_size: int
+    targets: tf.Tensor | None = None
+
+    def __len__(self) -> int:
+        """Returns n."""
+        return len(self.x)
+
+    def at(self, indices: np.ndarray) -> Examples:
+        """Returns the examples at these positions, in this order."""
+        import tensorflow as tf
+
+        x, y, targets = (None if one is None else tf.gather(one, indices) for one in (self.x, self.y, self.targets))
+        return Examples(x, y, self.batch_size, targets)
+
+    def labelled(self, y: np.ndarray) -> Examples:
+        """Returns the examples with other labels, int (n,)."""
+        import tensorflow as tf
+
+        return replace(self, y=tf.constant(y, self.y.dtype))
+
+    def with_targets(self, targets: np.ndarray) -> Examples:
+        """Returns the examples with these targets, (n, ...)."""
+        import tensorflow as tf
+
+        return replace(self, targets=tf.constant(targets, tf.float32))
+
+
+def in_memory(dataset: tf.data.Dataset) -> Examples:
+    """Reads a data set of batches (x, y) once.
 
     A method is handed float32 images. In memory at once, those of a whole training set would take four times as much
     as where they came from: what were 8-bit images become 8-bit images again.
@@ -167,7 +208,7 @@ def in_memory(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor, int]:
         labels.append(its_labels)
     if not images:
         raise InputError("The data set to train on has no batch. Expected at least one batch (x, y). Check the split.")
-    return tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)), len(images[0])
+    return Examples(tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)), len(images[0]))
 
 
 def _packed(images: np.ndarray) -> np.ndarray | None:

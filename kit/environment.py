@@ -65,8 +65,8 @@ def reference_seconds(challenge: Challenge) -> float:
 
 def _time_plain_keras(challenge: Challenge) -> tuple[float, float]:
     """Returns the seconds of a retraining, and which share of its steps was measured."""
-    training.prepare_tensorflow()
-    training.warm_up()
+    tensorflow_setup.prepare_tensorflow()
+    tensorflow_setup.warm_up()
     keras.utils.set_random_seed(0)
     net, recipe = pretrained.build(challenge), challenge.recipe
     retain = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)

@@ -184,7 +184,7 @@ class Work:
                 "meanwhile, or install the same versions on every machine."
             )
         self.worker = self.worker or runner.Worker(self.challenge, self.original)
-        training.warm_up()
+        tensorflow_setup.warm_up()
         self._stack = contextlib.ExitStack()
         method = pickle.loads(self.method) if isinstance(self.method, bytes) else self.method  # noqa: S301 (this kit's driver made it)
         runs = runner.weights_of_runs(method, self.worker, self.source, self.containment)

@@ -148,7 +148,7 @@ def _shipped_path(name: str) -> Path:
 
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
     dataset = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)

@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, challenge: Challenge, original: Pretrained | None = None) -> None:
         """Prepares TensorFlow and loads the original (which is trained now if it neither ships nor is cached)."""
-        training.prepare_tensorflow()
+        tensorflow_setup.prepare_tensorflow()
         self.challenge = challenge
         self.original = original or pretrained.load(challenge)
         self._scoring_net = pretrained.build_for_scoring(challenge)
@@ -98,14 +98,14 @@ class Worker:
 def _settings_restored() -> Iterator[None]:
     """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
     policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
-    eager = training.runs_eagerly()
+    eager = tensorflow_setup.runs_eagerly()
     try:
         yield
     finally:
         keras.config.set_floatx(floats)
         keras.config.set_dtype_policy(policy)
         keras.config.set_image_data_format(image_format)
-        training.run_eagerly(eager)
+        tensorflow_setup.run_eagerly(eager)
 
 
 def _trainable_flags(net: keras.Model) -> list[bool]:
@@ -175,13 +175,13 @@ def unlearn(
     if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
         settings["checkpoint"] = checkpoint
     reuse = isinstance(method, str) and method in methods.names()
-    training.set_random_seed(seed, keep_compiled=reuse)
+    seeding.set_random_seed(seed, keep_compiled=reuse)
     net = worker.fresh_net(seed, reuse=reuse)
     train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
-    retain = datasets.batches(train, split.retain, batch_size, shuffle_seed=seed % training.MAX_SEED)
+    retain = datasets.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
     forget = datasets.batches(train, split.forget, batch_size)
     validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
-    training.set_random_seed(seed, keep_compiled=reuse)
+    seeding.set_random_seed(seed, keep_compiled=reuse)
     start = time.perf_counter()
     try:
         with _settings_restored():

@@ -2,99 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 from tqdm import tqdm
 
 from kit import threads
 from kit.augmentation import AUGMENTATIONS, Augment
 from kit.checkpoints import Keeper, identity_of
-from kit.datasets import as_float, in_memory
-from kit.types import InputError, Recipe
+from kit.datasets import Examples, as_float, in_memory
+from kit.losses import Batch, cross_entropy
+from kit.seeding import MAX_SEED, draw_seed
+from kit.types import Recipe
 
-MAX_SEED = 2**31 - 1
 # A call of a compiled function costs about 1 ms beside its steps, as much as two steps of a small network. Small data
 # sets are therefore trained on for several epochs a call, large ones for part of an epoch, a second or so; between
 # calls the progress bar moves and Ctrl-C is heard. The bits do not depend on it.
 _FIRST_CALL, _LONGEST_CALL = 2_000, 20_000
-
-
-def prepare_tensorflow() -> None:
-    """Fixes what the bits of a trained model depend on besides its seed: number of threads, deterministic operations.
-
-    Raises:
-        InputError: Keras runs on another backend, or TensorFlow has started with another number of threads.
-    """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow', which the kit's training "
-            "loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
-        )
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads.number())
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        if any(os.environ.get(name) != value for name, value in threads.variables().items()):
-            raise InputError(
-                "TensorFlow computed something with another number of threads before the kit was imported, and the "
-                "bits of a trained model depend on it. Expected 'import kit' first. Restart the session (in Colab: "
-                "Runtime > Restart session) and import kit in the first cell."
-            ) from error
-    tf.config.experimental.enable_op_determinism()
-
-
-def runs_eagerly() -> bool:
-    """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
-    return bool(tf.config.functions_run_eagerly())
-
-
-def run_eagerly(eager: bool) -> None:
-    """Sets what `runs_eagerly` returns."""
-    tf.config.run_functions_eagerly(eager)
-
-
-@functools.cache
-def warm_up() -> None:
-    """Fits a tiny model in plain Keras, once a process: no measured call pays for what Keras loads at first use."""
-    images = keras.Input((1,))
-    net = keras.Model(images, keras.layers.Dense(2)(images))
-    data = tf.data.Dataset.from_tensor_slices((np.zeros((2, 1), np.float32), np.zeros(2, np.int32))).batch(2)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
-    net.fit(data, epochs=1, shuffle=False, verbose=0)
-
-
-def set_random_seed(seed: int, *, keep_compiled: bool = False) -> None:
-    """Sets the seeds of Python, NumPy, TensorFlow and Keras, as `keras.utils.set_random_seed` does.
-
-    Args:
-        seed: of all four.
-        keep_compiled: TensorFlow throws away all that it has made ready to run, so that stateful random operations
-            begin anew; making a training loop ready again takes longer than five epochs of a small network. What uses
-            no stateful operation of TensorFlow (Keras's layers and initialisers do not) does not need that.
-    """
-    handles = context.context()
-    handle = handles._context_handle
-    if keep_compiled:
-        handles._context_handle = None  # there is nothing to throw away, as far as TensorFlow can see
-    try:
-        keras.utils.set_random_seed(seed)
-    finally:
-        handles._context_handle = handle
-
-
-def draw_seed() -> int:
-    """Returns a seed from NumPy's global state, which the harness sets before each run of a method."""
-    return int(np.random.randint(MAX_SEED))
 
 
 def fit(
@@ -106,10 +36,7 @@ def fit(
     augment: Augment | None = None,
     checkpoint: Path | None = None,
 ) -> keras.Model:
-    """Trains `net` in place on mean cross-entropy and returns it.
-
-    Stochastic gradient descent as PyTorch has it: `g += weight_decay * w; m = momentum * m + g; w -= rate * m`.
-    Keras's own SGD differs: its weight decay is decoupled and bypasses the momentum, about ten times weaker at 0.9.
+    """Trains `net` in place by `Sgd` on mean cross-entropy and returns it.
 
     Args:
         net: returns logits; what it has been compiled with plays no part and is left alone.
@@ -131,42 +58,180 @@ def fit(
         2
     """
     seed = draw_seed() if seed is None else seed
-    x, y, batch_size = in_memory(dataset)
+    examples = in_memory(dataset)
     if recipe.epochs == 0:
         return net
     augment = augment or AUGMENTATIONS[recipe.augmentation]
-    variables = [variable.value for variable in net.trainable_variables]
-    key = ("epochs", augment, x.dtype, y.dtype, tuple(id(variable) for variable in variables))
-    train, momenta = compiled_once(net, key, lambda: _compile_epochs(net, variables, augment, x, y))
-    for momentum in momenta:
-        momentum.assign(tf.zeros_like(momentum))
-    identity = (
-        ""
-        if checkpoint is None
-        else identity_of([recipe, augment, seed, batch_size, threads.number()], x.numpy(), y.numpy())
-    )
-    keeper = Keeper(checkpoint, identity, [*(variable.value for variable in net.variables), *momenta])
-    shuffle, rates = np.random.default_rng(seed), recipe.learning_rates()
-    constants = [tf.constant(value, tf.float32) for value in (recipe.momentum, recipe.weight_decay)]
-    for _ in range(keeper.epochs):  # to the place where the checkpoint was written
-        shuffle.permutation(len(x))
-    epoch, at_once = keeper.epochs, _FIRST_CALL
-    with _progress_bar(recipe.epochs, len(x), done=epoch) as bar:
-        while epoch < recipe.epochs:
-            some = rates[epoch : epoch + max(1, at_once // len(x))]
-            orders = np.stack([shuffle.permutation(len(x)).astype(np.int32) for _ in some])
-            first = 0
-            while first < len(x):
-                part = orders[:, first : first + max(1, at_once // batch_size) * batch_size]
-                start = time.perf_counter()
-                place = [tf.constant([seed % MAX_SEED, epoch], tf.int32), tf.constant(first // batch_size)]
-                train(x, y, tf.constant(part), tf.constant(batch_size), *place, tf.constant(some), *constants)
-                at_once = _examples_a_second(part.size, time.perf_counter() - start)
-                first += part.shape[1]
-                bar.update(part.size)
-            epoch += len(some)
-            keeper.keep(epoch, last=epoch == recipe.epochs)
+    descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed)
+    keeper = None
+    if checkpoint is not None:
+        settings = [recipe, augment, seed, examples.batch_size, threads.number()]
+        keeper = Keeper(checkpoint, identity_of(settings, examples.x.numpy(), examples.y.numpy()), descent.state)
+    descent.train(examples, recipe.learning_rates(), augment=augment, keeper=keeper)
     return net
+
+
+class Descent:
+    """Goes down a loss step by step; momentum and the order of the examples go on from one `train` to the next.
+
+    Example:
+        >>> from kit.losses import negated_cross_entropy
+        >>> from kit.models import mlp
+        >>> net, eye = mlp((4,), 4), tf.eye(4)
+        >>> descent = Descent(net, Sgd(momentum=0.0), seed=0)
+        >>> descent.train(Examples(eye, tf.range(4), 2), [0.1] * 40)
+        >>> descent.train(Examples(eye[:1], tf.range(1), 1), [0.1] * 9, negated_cross_entropy)
+        >>> int(net(eye)[2].numpy().argmax())
+        2
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        optimizer: Sgd | Adam = Sgd(),
+        *,
+        scale: Sequence[np.ndarray] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Begins with moments of 0.
+
+        Args:
+            net: returns logits. Its trainable variables are changed, in place; layers that are frozen now stay as they
+                are, and so do their batch statistics.
+            optimizer: which steps are taken.
+            scale: for each trainable variable an array of its shape, which what moves it (gradient and weight decay) is
+                multiplied by: where it is 0, the weight keeps its bits.
+            seed: of the order of the examples and of augmentations; by default drawn from NumPy's global state.
+        """
+        self._net, self._optimizer = net, optimizer
+        self._seed = draw_seed() if seed is None else seed
+        self._shuffle, self._shuffle_paired = (np.random.default_rng(one) for one in (self._seed, [self._seed, 1]))
+        self._epoch = 0
+        self._variables = [variable.value for variable in net.trainable_variables]
+        self._key = (type(optimizer), scale is not None, tuple(id(variable) for variable in self._variables))
+        self._slots, self._scale = compiled_once(net, ("slots", *self._key), self._make_slots)
+        for slot in self._slots:
+            slot.assign(tf.zeros_like(slot))
+        for variable, array in zip(self._scale, scale or (), strict=True):
+            variable.assign(array)
+
+    @property
+    def state(self) -> list[tf.Variable]:
+        """All that training changes: the model's variables, then moments."""
+        return [*(variable.value for variable in self._net.variables), *self._slots]
+
+    def _make_slots(self) -> tuple[list[tf.Variable], list[tf.Variable]]:
+        def like_the_weights() -> list[tf.Variable]:
+            return [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self._variables]
+
+        slots = like_the_weights()
+        if isinstance(self._optimizer, Adam):
+            slots += [*like_the_weights(), tf.Variable(0.0, trainable=False)]  # the last one counts steps
+        return slots, like_the_weights() if self._key[1] else []
+
+    def train(
+        self,
+        examples: Examples,
+        rates: Sequence[float] | np.ndarray,
+        loss: Loss = cross_entropy,
+        *,
+        paired: Examples | None = None,
+        l1: Sequence[float] | np.ndarray | None = None,
+        augment: Augment | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """Goes over the examples once for each learning rate.
+
+        Args:
+            examples: in a new order at each pass.
+            rates: learning rate of each epoch.
+            loss: see `kit.losses`.
+            paired: each step takes a batch of these too, and the loss both; they begin anew when they are used up.
+            l1: of each epoch, times the sum of the absolute weights, which is added to the loss.
+            augment: changes a batch of images, see `fit`.
+            keeper: keeps the state on disk, epoch by epoch.
+        """
+        streams = [examples] if paired is None else [examples, paired]
+        steps = self._compiled(streams, loss, augment, with_l1=l1 is not None)
+        settings = np.stack([rates, np.zeros(len(rates)) if l1 is None else l1], axis=1).astype(np.float32)
+        done, at_once = keeper.epochs if keeper else 0, _FIRST_CALL
+        for _ in range(done):  # to the place where the state was kept
+            self._orders(streams)
+        self._epoch += done
+        with _progress_bar(len(rates), len(examples), done) as bar:
+            while done < len(rates):
+                some = settings[done : done + max(1, at_once // len(examples))]
+                orders = [self._orders(streams) for _ in some]
+                first = 0
+                while first < len(examples):
+                    last = min(first + max(1, at_once // examples.batch_size) * examples.batch_size, len(examples))
+                    start = time.perf_counter()
+                    self._call(steps, streams, orders, slice(first, last), some)
+                    at_once = _examples_a_second(len(some) * (last - first), time.perf_counter() - start)
+                    bar.update(len(some) * (last - first))
+                    first = last
+                done += len(some)
+                self._epoch += len(some)
+                if keeper:
+                    keeper.keep(done, last=done == len(rates))
+
+    def _orders(self, streams: Sequence[Examples]) -> list[np.ndarray]:
+        """Returns an epoch's order of each stream; that of the second goes on until the first is through."""
+        examples = streams[0]
+        orders = [self._shuffle.permutation(len(examples))]
+        for paired in streams[1:]:
+            needed = -(-len(examples) // examples.batch_size) * _batch_size(paired)
+            rounds = [self._shuffle_paired.permutation(len(paired)) for _ in range(-(-needed // len(paired)))]
+            orders.append(np.concatenate(rounds)[:needed])
+        return orders
+
+    def _call(
+        self,
+        steps: Callable[..., None],
+        streams: Sequence[Examples],
+        orders: Sequence[list[np.ndarray]],
+        part: slice,
+        settings: np.ndarray,
+    ) -> None:
+        """Takes the steps of some epochs, or of a part of one: that of the examples `part` in its order."""
+        sizes = [_batch_size(stream) for stream in streams]
+        first_step, last_step = part.start // sizes[0], -(-part.stop // sizes[0])
+        parts = [part, *(slice(first_step * size, last_step * size) for size in sizes[1:])]
+        chosen = [
+            tf.constant(np.stack([of_epoch[number][one] for of_epoch in orders]), tf.int32)
+            for number, one in enumerate(parts)
+        ]
+        data = [tuple(one for one in (stream.x, stream.y, stream.targets) if one is not None) for stream in streams]
+        place = tf.constant([self._seed % MAX_SEED, self._epoch], tf.int32), tf.constant(first_step)
+        constants = [getattr(self._optimizer, "momentum", 0.0), self._optimizer.weight_decay]
+        steps(data, chosen, tf.constant(sizes), *place, tf.constant(settings), tf.constant(constants, tf.float32))
+
+    def _compiled(
+        self, streams: Sequence[Examples], loss: Loss, augment: Augment | None, *, with_l1: bool
+    ) -> Callable[..., None]:
+        """Returns the function that `_call` calls, traced once for all that it depends on."""
+        # The number of examples stays open: another split of the same challenge is not traced again.
+        arrays = [[one for one in (stream.x, stream.y, stream.targets) if one is not None] for stream in streams]
+        data = [tuple(tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in some) for some in arrays]
+        signature = [
+            data,
+            [tf.TensorSpec((None, None), tf.int32) for _ in streams],
+            *(tf.TensorSpec(shape, tf.int32) for shape in ((len(streams),), (2,), ())),
+            *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (2,))),
+        ]
+
+        def build() -> Any:
+            # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower. autograph=False: it rewrites
+            # source code, which has to be there, and on Python 3.13 does not survive warnings that are errors.
+            steps = self._steps(loss, augment, with_l1=with_l1)
+            return tf.function(steps, signature, jit_compile=False, autograph=False)
+
+        key = ("steps", *self._key, loss, augment, with_l1, tuple(data))
+        return compiled_once(self._net, key, build)
+
+
+def _batch_size(stream: Examples) -> int:
+    return min(stream.batch_size, len(stream))
 
 
 def _examples_a_second(examples: int, seconds: float) -> int:
@@ -184,68 +249,3 @@ def _progress_bar(epochs: int, num_examples: int, done: int) -> tqdm:
         leave=False,
         mininterval=0.5,
     )
-
-
-def compiled_once(net: keras.Model, key: Hashable, build: Callable[[], Any]) -> Any:
-    """Returns what `build` made the first time that it was asked for with this net and key.
-
-    Tracing costs 0.2 to 0.5 s, so one model is reset and used again rather than built anew. The memory hangs on the
-    model itself and goes with it; `object.__setattr__` keeps Keras from tracking it as a part of the model.
-    """
-    made: dict[Hashable, Any] | None = net.__dict__.get("_compiled_by_kit")
-    if made is None:
-        made = {}
-        object.__setattr__(net, "_compiled_by_kit", made)
-    if key not in made:
-        made[key] = build()
-    return made[key]
-
-
-def _compile_epochs(
-    net: keras.Model, variables: list[tf.Variable], augment: Augment | None, x: tf.Tensor, y: tf.Tensor
-) -> tuple[Callable[..., None], list[tf.Variable]]:
-    """Returns a function that trains for some epochs or a part of one, and the momentum buffers that it updates."""
-    momenta = [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in variables]
-
-    def mean_loss(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        logits = tf.cast(net(images, training=True), tf.float32)  # from bfloat16, for instance
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        return tf.add_n([loss, *net.losses]) if net.losses else loss
-
-    # The number of examples stays open: another split of the same challenge is not traced again.
-    scalar = tf.TensorSpec((), tf.float32)
-    data = [tf.TensorSpec((None, *x.shape[1:]), x.dtype), tf.TensorSpec((None,), y.dtype)]
-    integers = [tf.TensorSpec(shape, tf.int32) for shape in ((None, None), (), (2,), ())]
-    rates = tf.TensorSpec((None,), tf.float32)
-
-    # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower. autograph=False: it rewrites source
-    # code, which has to be there, and on Python 3.13 does not survive warnings that are errors.
-    @tf.function(input_signature=[*data, *integers, rates, scalar, scalar], jit_compile=False, autograph=False)
-    def train(x, y, orders, batch_size, start, first_step, rates, momentum, weight_decay):  # type: ignore[no-untyped-def]
-        num_examples = tf.shape(orders)[1]
-        steps_an_epoch = (num_examples + batch_size - 1) // batch_size
-
-        def one_step(number: tf.Tensor) -> tf.Tensor:
-            epoch, step = number // steps_an_epoch, number % steps_an_epoch
-            chosen = orders[epoch, step * batch_size : tf.minimum((step + 1) * batch_size, num_examples)]
-            images, labels = as_float(tf.gather(x, chosen)), tf.gather(y, chosen)
-            if augment is not None:
-                seed = tf.random.experimental.stateless_fold_in(start + tf.stack([0, epoch]), first_step + step)
-                images = augment(images, seed)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(variables)
-                loss = mean_loss(images, labels)
-            gradients = tape.gradient(loss, variables)
-            for variable, buffer, gradient in zip(variables, momenta, gradients, strict=True):
-                if gradient is None:  # a variable that the loss does not depend on
-                    continue
-                decayed = tf.convert_to_tensor(gradient) + weight_decay * variable
-                tf.raw_ops.ResourceApplyMomentum(
-                    var=variable.handle, accum=buffer.handle, lr=rates[epoch], grad=decayed, momentum=momentum
-                )
-            return number + 1
-
-        num_steps = tf.size(rates) * steps_an_epoch
-        tf.while_loop(lambda number: number < num_steps, one_step, [tf.constant(0)], parallel_iterations=1)
-
-    return train, momenta

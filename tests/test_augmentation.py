@@ -23,7 +23,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.05, augmentation="crop_and_flip")
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
 
 
 def changed(images: np.ndarray, *seed: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class Interrupted(Exception):
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
 
 
 @pytest.fixture
@@ -491,7 +491,7 @@ sys.path.insert(0, str(Path(sys.argv[1])))
 import test_checkpoints as of_test
 
 checkpoints._EVERY_SECONDS, training._FIRST_CALL, training._LONGEST_CALL = 0.0, 1, 1
-training.prepare_tensorflow()
+tensorflow_setup.prepare_tensorflow()
 path = Path(sys.argv[2])
 net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)
 files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in enumerate(net.variables)})

@@ -20,7 +20,7 @@ ALL_VALUES = np.arange(256, dtype=np.uint8)
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
 
 
 def images(count: int = 20, seed: int = 0) -> np.ndarray:
@@ -74,7 +74,8 @@ def test_floats_stay_as_they_are() -> None:
 def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | None) -> None:
     arrays = Arrays(images(), labels())
     batched = datasets.batches(arrays, np.arange(20), 8, shuffle_seed)
-    x, y, batch_size = in_memory(batched)
+    read = in_memory(batched)
+    x, y, batch_size = read.x, read.y, read.batch_size
     assert (x.dtype, y.dtype, batch_size) == (tf.uint8, tf.int32, 8)
     order = [int(np.flatnonzero((arrays.x == image).all(axis=(1, 2, 3)))[0]) for image in x.numpy()]
     assert sorted(order) == list(range(20))
@@ -84,7 +85,7 @@ def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | Non
 
 def test_all_256_values_are_recovered() -> None:
     arrays = Arrays(np.repeat(ALL_VALUES[:, np.newaxis], 2, axis=1), np.arange(256) % 2)
-    x, _, _ = in_memory(datasets.batches(arrays, np.arange(256), 100))
+    x = in_memory(datasets.batches(arrays, np.arange(256), 100)).x
     np.testing.assert_array_equal(x.numpy(), arrays.x)
 
 
@@ -102,14 +103,14 @@ def test_all_256_values_are_recovered() -> None:
 )
 def test_a_float_data_set_stays_float_and_exact(x: np.ndarray) -> None:
     arrays = Arrays(x, labels())
-    found, _, _ = in_memory(datasets.batches(arrays, np.arange(20), 8))
+    found = in_memory(datasets.batches(arrays, np.arange(20), 8)).x
     assert found.dtype == tf.float32
     np.testing.assert_array_equal(found.numpy(), arrays.x)
 
 
 def test_missing_numbers_are_no_8_bit_images() -> None:
     x = np.full((4, 3), np.nan, np.float32)
-    found, _, _ = in_memory(of_batches(x))
+    found = in_memory(of_batches(x)).x
     assert found.dtype == tf.float32
     assert np.isnan(found.numpy()).all()
 
@@ -117,7 +118,7 @@ def test_missing_numbers_are_no_8_bit_images() -> None:
 def test_other_dtypes_are_left_alone() -> None:
     for dtype in (np.float64, np.int32, np.float16, np.uint8):
         batches = np.arange(24).reshape(3, 4, 2).astype(dtype)
-        found, _, _ = in_memory(of_batches(*batches))
+        found = in_memory(of_batches(*batches)).x
         assert found.dtype == dtype
         np.testing.assert_array_equal(found.numpy(), batches.reshape(12, 2))
 
@@ -130,7 +131,8 @@ NOT_PACKABLE = np.random.default_rng(0).normal(size=(256, 3)).astype(np.float32)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 5)), min_size=1, max_size=5), st.integers(0, 250))
 def test_any_mixture_of_batches_comes_back_exactly(kinds: list[tuple[bool, int]], start: int) -> None:
     parts = [(PACKABLE if packable else NOT_PACKABLE)[start : start + count] for packable, count in kinds]
-    x, y, batch_size = in_memory(of_batches(*parts))
+    read = in_memory(of_batches(*parts))
+    x, y, batch_size = read.x, read.y, read.batch_size
     assert x.dtype == (tf.uint8 if all(packable for packable, _ in kinds) else tf.float32)
     np.testing.assert_array_equal(as_float(x).numpy(), np.concatenate(parts))
     np.testing.assert_array_equal(y.numpy(), np.arange(len(x)))
@@ -140,7 +142,7 @@ def test_any_mixture_of_batches_comes_back_exactly(kinds: list[tuple[bool, int]]
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(hnp.arrays(np.float32, (3, 4), elements=st.floats(-0.5, 1.5, width=32)))
 def test_any_floats_come_back_exactly(x: np.ndarray) -> None:
-    found, _, _ = in_memory(of_batches(x))
+    found = in_memory(of_batches(x)).x
     np.testing.assert_array_equal(as_float(found).numpy(), x)
 
 

@@ -50,8 +50,8 @@ def test_a_long_retraining_is_extrapolated(
 ) -> None:
     """To half or twice of what it takes, at the fifth attempt at worst: other processes come and go meanwhile."""
     long = dataclasses.replace(small_challenge, recipe=Recipe(epochs=60))
-    training.prepare_tensorflow()
-    training.warm_up()
+    tensorflow_setup.prepare_tensorflow()
+    tensorflow_setup.warm_up()
     ratios = []
     while not any(0.5 < ratio < 2 for ratio in ratios):
         assert len(ratios) < 5, ratios

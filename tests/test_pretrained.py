@@ -47,7 +47,7 @@ def barely_trained(monkeypatch: pytest.MonkeyPatch) -> list[keras.Model]:
 
     def stand_in(net: keras.Model, *arguments: Any, **settings: Any) -> keras.Model:
         time.sleep(0.02)  # seconds are recorded with two digits
-        generator = np.random.default_rng(training.draw_seed())
+        generator = np.random.default_rng(seeding.draw_seed())
         net.set_weights([array + generator.normal(size=array.shape) for array in net.get_weights()])
         return net
 

@@ -119,7 +119,7 @@ COMPUTES_FIRST = """
 import tensorflow
 tensorflow.ones(2) + 1
 import kit
-kit.training.prepare_tensorflow()
+kit.tensorflow_setup.prepare_tensorflow()
 """
 
 
@@ -453,7 +453,7 @@ def test_the_reference_is_measured_once(
         trained.append((sum(len(y) for _, y in data), options["epochs"]))
         return fit(net, data, **options)
 
-    training.warm_up()
+    tensorflow_setup.warm_up()
     monkeypatch.setattr(training, "warm_up", lambda: None)
     monkeypatch.setattr(keras.Model, "fit", follow)
     seconds = environment.reference_seconds(small_challenge)

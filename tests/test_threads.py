@@ -89,11 +89,11 @@ import tensorflow as tf
 from kit import environment, models, training
 from kit.types import Recipe
 
-training.prepare_tensorflow()
+tensorflow_setup.prepare_tensorflow()
 images, labels = np.random.default_rng(0).random((256, 16, 16, 3), np.float32), np.arange(256) % 10
 
 def digest():
-    training.set_random_seed(0)
+    seeding.set_random_seed(0)
     data = tf.data.Dataset.from_tensor_slices((images, labels.astype(np.int32))).batch(64)
     net = training.fit(models.resnet20((16, 16, 3), 10), data, Recipe(epochs=1), seed=0)
     return hashlib.sha256(b"".join(array.tobytes() for array in net.get_weights())).hexdigest()
@@ -114,11 +114,11 @@ def test_two_threads_are_used_and_recorded_and_make_the_same_bits_each_time() ->
 COMPUTES_AND_CHANGES = """
 import kit, os
 from kit import training
-training.prepare_tensorflow()
+tensorflow_setup.prepare_tensorflow()
 import tensorflow
 tensorflow.ones(2) + 1
 os.environ["KIT_THREADS"] = "2"
-training.prepare_tensorflow()
+tensorflow_setup.prepare_tensorflow()
 """
 
 
@@ -133,7 +133,7 @@ IMPORTED_LATE = """
 import tensorflow
 import kit
 from kit import training
-training.prepare_tensorflow()
+tensorflow_setup.prepare_tensorflow()
 print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
 
@@ -174,7 +174,7 @@ def threads_of_tensorflow(payload: None, task: int) -> list[str | int | None]:
 
     from kit import training
 
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
     return [tf.config.threading.get_intra_op_parallelism_threads(), *(os.environ.get(name) for name in VARIABLES)]
 
 

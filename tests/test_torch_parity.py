@@ -46,7 +46,7 @@ SETTINGS = [Setting("resnet18", 32, 16), Setting("resnet20", 8, 16)]
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
 
 
 @pytest.fixture(scope="module", params=SETTINGS, ids=lambda setting: setting.name)

@@ -21,7 +21,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.1, momentum=0.9, weight_decay=0.05)
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    training.prepare_tensorflow()
+    tensorflow_setup.prepare_tensorflow()
 
 
 def table(num_examples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +197,7 @@ def test_without_a_seed_it_comes_from_numpys_global_state(net: keras.Model) -> N
         return bits(training.fit(reset(net, start), dataset(), RECIPE, seed=seed))
 
     np.random.seed(11)
-    drawn = training.draw_seed()
+    drawn = seeding.draw_seed()
     assert train(11, None) == train(11, None) == train(0, drawn)
     assert train(12, None) != train(11, None)
 
@@ -253,7 +253,7 @@ def test_8_bit_images_and_the_same_images_as_floats_train_to_the_same_bits(
     def train(x: np.ndarray) -> list[bytes]:
         keras.utils.set_random_seed(0)
         net = models.convnet((8, 8, 1), 3)
-        seen.append(datasets.in_memory(batched(x, labels, 16))[0].dtype)
+        seen.append(datasets.in_memory(batched(x, labels, 16)).x.dtype)
         return bits(training.fit(net, batched(x, labels, 16), replace(RECIPE, epochs=2), seed=0, augment=augment))
 
     packed, as_they_are = train(floats), train(images)
@@ -348,7 +348,7 @@ def test_dropout_drops_other_units_at_each_step(num_examples: int, epochs: int) 
 def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="backend 'jax'") as caught:
-        training.prepare_tensorflow()
+        tensorflow_setup.prepare_tensorflow()
     assert "KERAS_BACKEND=tensorflow" in str(caught.value)
 
 
@@ -372,9 +372,9 @@ def test_a_seed_sets_what_keras_sets(keep_compiled: bool) -> None:
     keras.utils.set_random_seed(7)
     expected = draws()
     draws()
-    training.set_random_seed(7, keep_compiled=keep_compiled)
+    seeding.set_random_seed(7, keep_compiled=keep_compiled)
     assert draws() == expected
-    training.set_random_seed(8, keep_compiled=keep_compiled)
+    seeding.set_random_seed(8, keep_compiled=keep_compiled)
     assert draws() != expected
 
 
@@ -382,7 +382,7 @@ def test_a_model_trained_with_what_is_compiled_kept_has_the_same_bits() -> None:
     """Dropout and initialisers draw from Keras's seed generators, which start anew with either form."""
 
     def trained(keep_compiled: bool) -> list[np.ndarray]:
-        training.set_random_seed(3, keep_compiled=keep_compiled)
+        seeding.set_random_seed(3, keep_compiled=keep_compiled)
         images = keras.Input((6,))
         features = keras.layers.Dropout(0.4)(keras.layers.Dense(16, activation="relu")(images))
         net = keras.Model(images, keras.layers.Dense(3)(features))

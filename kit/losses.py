@@ -1,0 +1,120 @@
+"""What a step of training minimises: functions of a batch's logits, labels and targets.
+
+A loss is a function or a frozen dataclass: `kit.training` compiles a loop once for each that is equal, and keeps it from
+run to run. The targets are whatever the method has put beside the examples, for instance a teacher's logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Batch(NamedTuple):
+    """What a loss is handed of a batch of b examples.
+
+    Args:
+        logits: float32 (b, classes), of the model in training.
+        labels: int32 (b,).
+        targets: float32 (b, ...), what was put beside the examples; None where nothing was.
+    """
+
+    logits: tf.Tensor
+    labels: tf.Tensor
+    targets: tf.Tensor | None = None
+
+
+def cross_entropy(batch: Batch) -> tf.Tensor:
+    """Returns the mean cross-entropy with the labels.
+
+    Example:
+        >>> round(float(cross_entropy(Batch(tf.zeros((2, 4)), tf.constant([0, 3])))), 4)  # log(4)
+        1.3863
+    """
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, batch.logits))
+
+
+def negated_cross_entropy(batch: Batch) -> tf.Tensor:
+    """Returns minus the mean cross-entropy: to minimise it is to ascend the loss.
+
+    Example:
+        >>> round(float(negated_cross_entropy(Batch(tf.zeros((2, 4)), tf.constant([0, 3])))), 4)
+        -1.3863
+    """
+    return -cross_entropy(batch)
+
+
+def soft_cross_entropy(batch: Batch) -> tf.Tensor:
+    """Returns the mean cross-entropy with probabilities of shape (b, classes) in the targets.
+
+    It differs from the divergence KL(targets || softmax(logits)) by a constant: the gradients are the same.
+
+    Example:
+        >>> batch = Batch(tf.zeros((1, 2)), tf.constant([0]), tf.constant([[0.5, 0.5]]))
+        >>> round(float(soft_cross_entropy(batch)), 4)  # log(2)
+        0.6931
+    """
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(batch.targets, batch.logits))
+
+
+def kl_divergence(target_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Returns KL(softmax(target_logits) || softmax(logits)) of each example, float32 (b,), in nats, at least 0.
+
+    Example:
+        >>> one, other = tf.math.log([[0.5, 0.5]]), tf.math.log([[0.9, 0.1]])
+        >>> [round(float(value), 4) for value in (kl_divergence(one, other)[0], kl_divergence(other, one)[0])]
+        [0.5108, 0.3681]
+    """
+    log_targets, log_probabilities = tf.nn.log_softmax(target_logits), tf.nn.log_softmax(logits)
+    return tf.reduce_sum(tf.exp(log_targets) * (log_targets - log_probabilities), axis=-1)
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Mean KL from a teacher, whose logits are the targets, and cross-entropy with the labels.
+
+    `alpha * T^2 * KL(softmax(teacher / T) || softmax(logits / T)) + gamma * cross_entropy`; the factor T^2 keeps the size
+    of the gradients (Hinton, Vinyals and Dean, arXiv:1503.02531).
+
+    Args:
+        alpha: weight of the divergence; negative to move away from the teacher.
+        gamma: weight of the cross-entropy.
+        temperature: T.
+
+    Example:
+        >>> batch = Batch(tf.constant([[2.0, 0.0]]), tf.constant([0]), tf.constant([[2.0, 0.0]]))
+        >>> float(Distillation(alpha=1.0, gamma=0.0, temperature=4.0)(batch))  # as the teacher says
+        0.0
+    """
+
+    alpha: float
+    gamma: float
+    temperature: float
+
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        """Returns the loss of a batch, a scalar."""
+        divergence = tf.reduce_mean(kl_divergence(batch.targets / self.temperature, batch.logits / self.temperature))
+        loss = self.alpha * self.temperature**2 * divergence
+        return loss + self.gamma * cross_entropy(batch) if self.gamma else loss
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Cross-entropy on retain less that on forget: `share * retain - (1 - share) * forget`, of two batches a step.
+
+    Args:
+        share: of the retain batch, in [0, 1].
+
+    Example:
+        >>> retain, forget = (Batch(tf.zeros((2, classes)), tf.constant([0, 1])) for classes in (2, 4))
+        >>> round(float(Difference(0.75)(retain, forget)), 4)  # 0.75 log(2) - 0.25 log(4)
+        0.1733
+    """
+
+    share: float
+
+    def __call__(self, retain: Batch, forget: Batch) -> tf.Tensor:
+        """Returns the loss of two batches, a scalar."""
+        return self.share * cross_entropy(retain) - (1 - self.share) * cross_entropy(forget)

@@ -1,0 +1,33 @@
+"""The seeds of a run: set once before it, and drawn from where a method needs more of them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from tensorflow.python.eager import context
+
+MAX_SEED = 2**31 - 1
+
+
+def set_random_seed(seed: int, *, keep_compiled: bool = False) -> None:
+    """Sets the seeds of Python, NumPy, TensorFlow and Keras, as `keras.utils.set_random_seed` does.
+
+    Args:
+        seed: of all four.
+        keep_compiled: TensorFlow throws away all that it has made ready to run, so that stateful random operations
+            begin anew; making a training loop ready again takes longer than five epochs of a small network. What uses
+            no stateful operation of TensorFlow (Keras's layers and initialisers do not) does not need that.
+    """
+    handles = context.context()
+    handle = handles._context_handle
+    if keep_compiled:
+        handles._context_handle = None  # there is nothing to throw away, as far as TensorFlow can see
+    try:
+        keras.utils.set_random_seed(seed)
+    finally:
+        handles._context_handle = handle
+
+
+def draw_seed() -> int:
+    """Returns a seed from NumPy's global state, which the harness sets before each run of a method."""
+    return int(np.random.randint(MAX_SEED))
