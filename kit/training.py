@@ -120,7 +120,7 @@ def fit(
         augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
             each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
             same numbers each run.
-        checkpoint: where the state of a training of more than 20 seconds is kept, epoch by epoch. The same training,
+        checkpoint: where the state of a training of more than a second is kept, epoch by epoch. The same training,
             started again with this file in place, goes on where it stopped and gives the same bits.
 
     Example:
