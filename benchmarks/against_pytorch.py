@@ -121,7 +121,7 @@ class Kit:
 
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        from kit import datasets, models, outputs, training
+        from kit import datasets, models, outputs, tensorflow_setup, training
         from kit.types import Arrays, Recipe
 
         tensorflow_setup.prepare_tensorflow()

@@ -22,7 +22,7 @@ import kit
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import runner, submission, training
+from kit import runner, submission, tensorflow_setup
 from kit.contained import Contained, Limits
 
 

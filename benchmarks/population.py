@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from kit import challenges, pretrained, training
+from kit import challenges, pretrained, tensorflow_setup
 
 CONTESTANTS = {"kit, 1 worker": 1, "kit, 2 workers": 2}
 

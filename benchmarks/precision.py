@@ -23,7 +23,7 @@ import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import datasets, evaluation, models, training
+from kit import datasets, evaluation, models, tensorflow_setup, training
 from kit.scorers.membership_inference import membership_auc
 
 NETWORKS = {"resnet18": (32, 32, 3), "resnet20": (32, 32, 3), "convnet": (28, 28, 1)}

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from kit import datasets, environment, evaluation, pretrained, training
+from kit import datasets, environment, evaluation, pretrained, tensorflow_setup, training
 from kit.outputs import compute_outputs
 from kit.scorers.membership_inference import membership_auc
 from kit.types import PARTS

@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from kit import challenges, datasets, pretrained, training
+from kit import challenges, datasets, pretrained, tensorflow_setup, training
 
 
 def kit_loop(challenge: kit.Challenge) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -17,6 +17,7 @@ from kit.types import Arrays, Challenge, InputError, Recipe
 if TYPE_CHECKING:
     import keras
 
+Forget = str | Path | Sequence[int] | np.ndarray
 # Shares of a data set that become train and validation; the rest is test.
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
@@ -34,11 +35,11 @@ def names() -> tuple[str, ...]:
 def load_challenge(
     name_or_path: str | Path = "noisy-digits",
     *,
-    forget: str | None = None,
+    forget: Forget | None = None,
     split_seed: int = 0,
-    model: str | Path | None = None,
+    model: str | Path | keras.Model | None = None,
     weights: str | Path | None = None,
-    recipe: str | Path | None = None,
+    recipe: str | Path | Recipe | None = None,
     precision: str = "float32",
     announce: Callable[[str], None] | None = None,
 ) -> Challenge:
@@ -48,13 +49,13 @@ def load_challenge(
         name_or_path: a name (`kit list challenges`), or the path of an `.npz` file with `x`, `y` and optionally
             `groups`, `mislabelled` and `partition` (see `make_challenge`).
         forget: which training examples are to be forgotten (see `kit.make_split`); by default the challenge's own,
-            a tenth at random for most.
+            a tenth at random for most. Row numbers count the rows of `x`, or of the published data set.
         split_seed: seed of a random forget set.
-        model: of your own, instead of the challenge's: a `.keras` file, or a name of the zoo.
+        model: of your own, instead of the challenge's: a `.keras` file, a Keras model, or a name of the zoo.
         weights: of the original model, `.weights.h5` or `.npz`; by default those in the `.keras` file.
-        recipe: a TOML file that says how the model is trained: the fields of `kit.Recipe`, and `batch_size`.
+        recipe: how the model is trained: a `kit.Recipe`, or a TOML file with its fields, and `batch_size`.
         precision: see `kit.Challenge`.
-        announce: is told where damaged copies of the data were passed over.
+        announce: is told where damaged copies of the data were passed over, and what was assumed.
 
     Raises:
         InputError: an unknown name (near matches are shown), a bad file, a bad forget set.
@@ -73,15 +74,21 @@ def load_challenge(
         preset, source = OWN_DATA, ""
         arrays, partition = own_data.read_npz(_npz_path(name))
         name = Path(name).stem
-    trained = (preset.recipe, preset.batch_size) if recipe is None else own_data.read_recipe(Path(recipe))
+        if weights is None and (model is None or own_data.is_name(model)):
+            own_data.check_scale(arrays)
+    trained = (preset.recipe, preset.batch_size)
+    if recipe is not None:
+        trained = (recipe, preset.batch_size) if isinstance(recipe, Recipe) else own_data.read_recipe(Path(recipe))
     changed = recipe is not None or model is not None or weights is not None
+    if announce and recipe is None and (model is not None or weights is not None):
+        announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
     return make_challenge(
         name,
         arrays,
         partition=partition,
-        forget=forget or preset.forget,
+        forget=preset.forget if forget is None else forget,
         split_seed=split_seed,
-        model=own_data.read_model(arrays, str(model or preset.model), weights),
+        model=own_data.read_model(arrays, preset.model if model is None else model, weights),
         recipe=trained[0],
         batch_size=trained[1],
         hyperparameters={} if changed else preset.hyperparameters,
@@ -105,7 +112,7 @@ def make_challenge(
     arrays: Arrays,
     *,
     partition: np.ndarray | None = None,
-    forget: str = "random:0.1",
+    forget: Forget = "random:0.1",
     split_seed: int = 0,
     model: str | keras.Model | None = None,
     recipe: Recipe = Recipe(),
@@ -130,7 +137,7 @@ def make_challenge(
         published, source, precision: see `kit.Challenge`.
 
     Raises:
-        InputError: a partition without one of its three parts, a bad forget set.
+        InputError: a partition without one of its three parts, a bad forget set, a model that cannot be taken.
 
     Example:
         >>> arrays = Arrays(np.random.default_rng(0).normal(size=(200, 5)), np.arange(200) % 4)
@@ -152,19 +159,19 @@ def make_challenge(
         )
     if precision not in ("float32", "bfloat16"):
         raise InputError(f"There is no precision '{precision}'. Expected float32 or bfloat16. Choose one of these.")
-    original = None
-    if not isinstance(model, str | None):
-        from kit import own_models
-
-        model, original = own_models.adopt(model, arrays, precision)
+    if not isinstance(recipe, Recipe):
+        raise InputError(
+            f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
+        )
+    model, original = own_data.adopted(model, arrays, precision)
     train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,
         train=train,
         validation=validation,
         test=test,
-        split=splits.make_split(train, forget, split_seed),
-        model=model or own_data.default_model(train),
+        split=splits.make_split(train, forget, split_seed, rows=np.flatnonzero(partition == 0)),
+        model=model,
         recipe=recipe,
         batch_size=batch_size,
         hyperparameters=hyperparameters or {},

@@ -13,8 +13,10 @@ import numpy as np
 
 from kit import files
 
-# Shorter trainings are done again; of longer ones no more than this, and the epoch that it falls in, is lost.
-_EVERY_SECONDS = 20.0
+# Shorter trainings are done again. Of longer ones the state is written after each epoch, as long as that takes no more
+# than a twentieth of the time: of a network of 90 MB, whose epochs take a minute on a CPU, after each one too.
+_EVERY_SECONDS = 1.0
+_LARGEST_SHARE = 1 / 20
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Keeper:
         """Takes all variables that the training changes; reads the file, if there is one of this training."""
         self._path, self._identity, self._variables = path, identity, variables
         self._start = self._kept = time.perf_counter()
+        self._writing = 0.0
         self.epochs, self._earlier = 0, 0.0
         if path is None:
             return
@@ -59,13 +62,15 @@ class Keeper:
     def keep(self, epochs: int, *, last: bool) -> None:
         """Writes the state after `epochs`, unless that was done a moment ago."""
         now = time.perf_counter()
-        due = now - (self._start if last else self._kept) >= _EVERY_SECONDS
+        waited = now - (self._start if last else self._kept)
+        due = waited >= _EVERY_SECONDS and (last or waited >= self._writing / _LARGEST_SHARE)
         if self._path is None or not due:
             return
         arrays = [variable.numpy() for variable in self._variables]
         seconds = self._earlier + now - self._start
         save(self._path, Checkpoint(self._identity, epochs, seconds, self._earlier, arrays))
-        self._kept = now
+        self._kept = time.perf_counter()
+        self._writing = self._kept - now
 
 
 def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str:

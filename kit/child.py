@@ -84,7 +84,7 @@ class Child:
         self.given, self.submission, self.work = folder / "given", folder / "given" / "submission", folder / "work"
         self.reply = reply
         self.settings = json.loads((self.given / "settings.json").read_text())
-        from kit import training
+        from kit import tensorflow_setup
 
         tensorflow_setup.prepare_tensorflow()
         tensorflow_setup.warm_up()

@@ -25,7 +25,7 @@ ChallengeOption = Annotated[
 ForgetOption = Annotated[
     str | None,
     typer.Option(
-        metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of indices."
+        metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of row numbers."
     ),
 ]
 ModelOption = Annotated[

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 import kit
-from kit import datasets, files, pretrained, threads, training
+from kit import datasets, files, pretrained, tensorflow_setup, threads
 from kit.augmentation import AUGMENTATIONS
 from kit.types import Challenge
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import engines, environment, methods, oracles, populations, runner, scorers
+from kit import doubts, engines, environment, methods, models, oracles, populations, runner, scorers
 from kit import retrained as retrained_models
 from kit.contained_runs import Containment
 from kit.engines import Engine
 from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
-from kit.submission import Method, method_name
-from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report
+from kit.submission import Method, check_identifier, method_name
+from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report, check_challenge
 
 # Results of the same major and minor version can be compared.
 SCORE_VERSION = "1.2"
@@ -115,7 +115,11 @@ def evaluate_all(
             only some did, they are in `failures`.
         InputError: two different methods of one name; fewer than 3 retrained models.
     """
+    check_challenge(challenge)
     named = _by_name(identifiers)
+    for identifier in named.values():
+        if not callable(identifier):
+            check_identifier(identifier)
     asked = set(named)
     named.pop("retrain", None)
     ordered = [named.pop("original", "original"), *named.values()]
@@ -308,4 +312,8 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         score_version=SCORE_VERSION,
         versions=environment.versions(),
         machine=environment.machine() | {"precision": challenge.precision},
+        model=models.title(challenge.model),
+        recipe=dataclasses.asdict(challenge.recipe)
+        | {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed},
+        warnings=tuple(doubts.about_original(comparison)) if name == "original" else (),
     )

@@ -129,6 +129,6 @@ def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
     except Exception as error:  # zipfile, zlib, NumPy and the OS each have errors of their own for a strange file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, for instance with "
-            "NumPy, and check that it was copied whole."
+            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, and check "
+            "that it was copied whole."
         ) from error

@@ -1,13 +1,13 @@
 """What a step of training minimises: functions of a batch's logits, labels and targets.
 
-A loss is a function or a frozen dataclass: `kit.training` compiles a loop once for each that is equal, and keeps it from
-run to run. The targets are whatever the method has put beside the examples, for instance a teacher's logits.
+A loss is a function or a frozen dataclass: `kit.training` compiles a loop once for each that is equal, and keeps it
+from run to run. The targets are whatever the method has put beside the examples, for instance a teacher's logits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
     logits: tf.Tensor
     labels: tf.Tensor
-    targets: tf.Tensor | None = None
+    targets: Any = None
 
 
 def cross_entropy(batch: Batch) -> tf.Tensor:
@@ -75,8 +75,8 @@ def kl_divergence(target_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 class Distillation:
     """Mean KL from a teacher, whose logits are the targets, and cross-entropy with the labels.
 
-    `alpha * T^2 * KL(softmax(teacher / T) || softmax(logits / T)) + gamma * cross_entropy`; the factor T^2 keeps the size
-    of the gradients (Hinton, Vinyals and Dean, arXiv:1503.02531).
+    `alpha * T^2 * KL(softmax(teacher / T) || softmax(logits / T)) + gamma * cross_entropy`; the factor T^2 keeps the
+    size of the gradients (Hinton, Vinyals and Dean, arXiv:1503.02531).
 
     Args:
         alpha: weight of the divergence; negative to move away from the teacher.

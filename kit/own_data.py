@@ -15,6 +15,9 @@ from kit.types import Arrays, InputError, Recipe
 if TYPE_CHECKING:
     import keras
 
+# Beyond it, the kit's recipes diverge.
+_LARGEST = 100.0
+
 
 def read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
     """Reads examples, and how they are divided in train, validation and test, if the file says so.
@@ -34,24 +37,70 @@ def read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
     return arrays, stored.get("partition")
 
 
-def read_model(arrays: Arrays, model: str, weights: str | Path | None) -> str | keras.Model:
+def check_scale(arrays: Arrays) -> None:
+    """Checks that the kit's own models can be trained on these numbers.
+
+    Raises:
+        InputError: floats or integers beyond 100, on which training would diverge.
+    """
+    largest = 0.0 if arrays.x.dtype == np.uint8 else float(np.abs(arrays.x).max())
+    if largest > _LARGEST:
+        raise InputError(
+            f"'x' holds values up to {largest:g}, on which the kit's models cannot be trained. Expected values of "
+            "about -3 to 3, or uint8 images, which the kit scales to [0, 1]. Save images with x.astype('uint8'), and "
+            "scale the columns of a table, for instance with sklearn.preprocessing.StandardScaler."
+        )
+
+
+def is_name(model: object) -> bool:
+    """Returns whether this is a name of the zoo, known or not, and neither a file nor a model."""
+    return isinstance(model, str) and not Path(model).suffix
+
+
+def read_model(arrays: Arrays, model: str | Path | keras.Model, weights: str | Path | None) -> str | keras.Model:
     """Returns a name of the zoo as it is, or the model that a `.keras` file, or a name with weights, stands for.
 
     Raises:
         InputError: a file is missing, damaged or does not fit the other.
     """
-    is_file = bool(Path(model).suffix)
-    if weights is None and not is_file:
+    if weights is None and (is_name(model) or not isinstance(model, str | Path)):
         return model
-    from kit import models, own_models
+    from kit import models, own_model_files
 
-    if is_file:
-        net = own_models.load(Path(model))
+    if isinstance(model, str) and is_name(model):
+        name = model or default_model(arrays)
+        net = models.build(name, arrays.x.shape[1:], 1 + int(arrays.y.max()))
+        origin = f"the kit's model '{name}'" + ("" if model else ", for want of --model")
     else:
-        net = models.build(model or default_model(arrays), arrays.x.shape[1:], 1 + int(arrays.y.max()))
+        net = own_model_files.load(Path(model)) if isinstance(model, str | Path) else model
+        origin = f"the model '{net.name}'"
     if weights is not None:
-        own_models.load_weights(net, Path(weights))
+        own_model_files.load_weights(net, Path(weights), origin)
     return net
+
+
+def adopted(
+    model: str | keras.Model | None, arrays: Arrays, precision: str
+) -> tuple[str, tuple[np.ndarray, ...] | None]:
+    """Returns what a challenge records of a model: its name or description, and the weights of a user's own.
+
+    Raises:
+        InputError: an unknown name, or a model that cannot be taken.
+    """
+    if model is None or model == "":
+        return default_model(arrays), None
+    from kit import models
+
+    if not isinstance(model, str):
+        from kit import own_models
+
+        return own_models.adopt(model, arrays, precision)
+    if model not in models.MODELS and not models.is_own(model):
+        raise InputError(
+            f"There is no model '{model}'. Expected one of {', '.join(models.MODELS)}, or a Keras model. Load a file "
+            "with keras.saving.load_model, or pass it to kit.load_challenge."
+        )
+    return model, None
 
 
 def default_model(arrays: Arrays) -> str:
@@ -75,6 +124,14 @@ def read_recipe(path: Path) -> tuple[Recipe, int]:
     given: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8")), path, expected)
     unknown = sorted(given.keys() - {*fields, "batch_size"})
     if unknown:
-        raise InputError(f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}. Correct the name.")
+        raise InputError(
+            f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}; training is by stochastic "
+            "gradient descent, and other optimizers are not offered. Correct the name, or take the line out."
+        )
     batch_size = given.pop("batch_size", 64)
-    return files.checked(lambda: Recipe(**given), path, expected), batch_size
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputError(
+            f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
+            "batch_size = 64."
+        )
+    return Recipe(**given), batch_size

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
-from kit import files, models
+from kit import models
 from kit.types import Arrays, InputError
 
+# A difference of accuracies on 256 examples that is no luck.
+_CLEARLY = 0.15
 # Processes that the kit starts know the layers of these packages only.
-_KNOWN_PACKAGES = ("keras", "kit")
-_EXPECTED = (
+KNOWN_PACKAGES = ("keras", "kit")
+EXPECTED = (
     "Expected a functional or sequential Keras model with one input and one output of shape (batch, classes), logits "
     "or a softmax of them."
 )
-
-
-def load(path: Path) -> keras.Model:
-    """Loads a `.keras` file in safe mode, which runs no code of the file's.
-
-    Raises:
-        InputError: the file is missing, damaged, of another format, or holds what safe mode refuses.
-    """
-    if path.suffix != ".keras":
-        raise InputError(
-            f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.MODELS)}. Save it "
-            "with model.save('model.keras'); older formats can hold code."
-        )
-    load_model = keras.saving.load_model
-    return files.checked(
-        lambda: load_model(path, compile=False, safe_mode=True), path, "a .keras file without Lambda or custom layers"
-    )
-
-
-def load_weights(net: keras.Model, path: Path) -> None:
-    """Reads weights into a model: `.weights.h5` as Keras writes it, or `.npz` with the arrays 0, 1, ... in its order.
-
-    Raises:
-        InputError: the file is missing or damaged, or its arrays do not fit the model.
-    """
-    expected = f"the weights of '{net.name}', {len(net.weights)} arrays, as .weights.h5 or .npz"
-
-    def read() -> None:
-        if path.name.endswith(".weights.h5"):
-            net.load_weights(path)
-        else:
-            stored = files.read_npz(path)
-            net.set_weights([stored[str(number)] for number in range(len(stored))])
-
-    files.checked(read, path, expected)
 
 
 def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple[str, tuple[np.ndarray, ...]]:
@@ -60,7 +27,8 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
 
     Args:
         net: functional or sequential; left as it is. A softmax at its end is taken off, which changes no prediction and
-            is compared with the original on the first examples.
+            is compared with the original on the first examples. Images may lack their axis of channels. What computes
+            in mixed precision computes in float32 here, and trains so.
         arrays: the data that it was trained for, scaled as it wants them (`uint8` is scaled to [0, 1]).
         precision: that the challenge asks for.
 
@@ -75,6 +43,8 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
     """
     _check_form(net, arrays)
     _check_layers(net)
+    _check_weights(net)
+    _check_scale(net, arrays)
     net = models.of_one_tensor(net)  # its input or output may come in a list or dictionary of one
     text, rebuilt = _rebuilt(net, arrays, precision)
     rebuilt.set_weights(net.get_weights())
@@ -85,8 +55,8 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
 def _rebuilt(net: keras.Model, arrays: Arrays, precision: str) -> tuple[str, keras.Model]:
     """Returns a model's description, ending in logits, and the model that it describes."""
     try:
-        logits = _to_logits(net)
-        text = json.dumps(_unseeded(keras.saving.serialize_keras_object(logits)))
+        logits = _of_shape(_to_logits(net), arrays.x.shape[1:])
+        text = json.dumps(_plain(keras.saving.serialize_keras_object(logits)))
         return text, models.build(text, arrays.x.shape[1:], logits.output_shape[-1], precision)
     except InputError:
         raise
@@ -99,6 +69,8 @@ def _rebuilt(net: keras.Model, arrays: Arrays, precision: str) -> tuple[str, ker
 
 
 def _check_form(net: keras.Model, arrays: Arrays) -> None:
+    if not isinstance(net, keras.Model):
+        raise InputError(f"The model is a {type(net).__name__}. {EXPECTED} Load a file with keras.saving.load_model.")
     graph = isinstance(net, keras.Sequential) or type(net).__name__ == "Functional"
     if not graph or not net.built:
         kind = "a subclassed model" if not graph else "not built yet"
@@ -106,20 +78,68 @@ def _check_form(net: keras.Model, arrays: Arrays) -> None:
     elif len(net.inputs) != 1 or len(net.outputs) != 1 or len(net.outputs[0].shape) != 2:
         inputs, outputs = ([tuple(one.shape) for one in some] for some in (net.inputs, net.outputs))
         reason = f"its inputs have the shapes {inputs}, its outputs {outputs}"
-    elif tuple(net.inputs[0].shape[1:]) != arrays.x.shape[1:]:
+    elif not _takes(tuple(net.inputs[0].shape[1:]), arrays.x.shape[1:]):
         raise InputError(
             f"The model '{net.name}' takes examples of shape {tuple(net.inputs[0].shape[1:])}, but those of the "
             f"challenge have the shape {arrays.x.shape[1:]}. Expected the same. Reshape 'x', or choose the model of "
             "these data."
         )
-    elif not arrays.y.max() < net.outputs[0].shape[-1] > 1:
-        reason = (
-            f"it has {net.outputs[0].shape[-1]} outputs for labels up to {arrays.y.max()}; for two classes it takes "
-            "two of them, not one with a sigmoid"
-        )
+    elif net.outputs[0].shape[-1] == 1 and (_end(net) != "sigmoid" or arrays.y.max() > 1):
+        reason = f"its single output ends in {_end(net)}, which stands for two classes, 0 and 1, behind a sigmoid only"
+    elif arrays.y.max() >= max(net.outputs[0].shape[-1], 2):
+        reason = f"it has {net.outputs[0].shape[-1]} outputs, and the labels go up to {arrays.y.max()}"
     else:
         return
-    raise InputError(f"The model '{net.name}' cannot be taken: {reason}. {_EXPECTED} Rebuild it in that form.")
+    raise InputError(f"The model '{net.name}' cannot be taken: {reason}. {EXPECTED} Rebuild it in that form.")
+
+
+def _takes(own: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    """Returns whether examples of this shape fit: sizes may be open, and an axis of one channel may be missing."""
+    if len(own) == 2 and len(shape) == 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return len(own) == len(shape) and all(one in (None, other) for one, other in zip(own, shape, strict=True))
+
+
+def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """Returns the model for examples of this very shape."""
+    own = tuple(net.inputs[0].shape[1:])
+    if own == shape:
+        return net
+    images = keras.Input(shape, name="images")
+    features = images if len(own) == len(shape) else keras.layers.Reshape(shape[:-1], name="without_channels")(images)
+    return keras.Model(images, net(features), name=net.name)
+
+
+def _check_weights(net: keras.Model) -> None:
+    for variable in net.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable.value).astype(np.float64)).all():
+            raise InputError(
+                f"The model '{net.name}' has weights that are NaN or infinite, in '{variable.path}'. Expected a "
+                "trained model. Train it again with a lower learning rate."
+            )
+
+
+def _check_scale(net: keras.Model, arrays: Arrays) -> None:
+    """Of images in 8 bits: does the model want them in [0, 1], or does it scale them itself?"""
+    if arrays.x.dtype != np.uint8:
+        return
+    chosen = np.unique(np.linspace(0, len(arrays) - 1, 256).astype(int))
+    images, labels = arrays.x[chosen].astype(np.float32), arrays.y[chosen]
+    if len(net.inputs[0].shape) == images.ndim - 1:
+        images = images[..., 0]
+    right = [_accuracy(net, x, labels) for x in (images / 255, images)]
+    if right[1] > right[0] + _CLEARLY:
+        raise InputError(
+            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' then names {right[0]:.0%} of "
+            f"{len(labels)} examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
+            "model for images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
+        )
+
+
+def _accuracy(net: keras.Model, x: np.ndarray, labels: np.ndarray) -> float:
+    said = keras.ops.convert_to_numpy(models.of_one_tensor(net)(x, training=False))
+    named = said.argmax(axis=-1) if said.shape[-1] > 1 else said[:, 0] > 0.5
+    return float((named == labels).mean())
 
 
 def _check_layers(net: keras.Model) -> None:
@@ -127,7 +147,7 @@ def _check_layers(net: keras.Model) -> None:
         if isinstance(layer, keras.Model):
             _check_layers(layer)
         package = type(layer).__module__.partition(".")[0]
-        if package not in _KNOWN_PACKAGES or isinstance(layer, keras.layers.Lambda):
+        if package not in KNOWN_PACKAGES or isinstance(layer, keras.layers.Lambda):
             raise InputError(
                 f"The layer '{layer.name}' of the model '{net.name}' is a {type(layer).__name__}, which the processes "
                 "that the kit starts do not know. Expected Keras's own layers, and no Lambda. Replace it, for instance "
@@ -142,57 +162,74 @@ def _check_layers(net: keras.Model) -> None:
 
 
 def _to_logits(net: keras.Model) -> keras.Model:
-    """Returns the model without the softmax at its end, or a copy of it where there is none."""
-    last = net.layers[-1]
-    if isinstance(last, keras.layers.Softmax) or (
-        isinstance(last, keras.layers.Activation) and _activation(last) == "softmax"
-    ):
-        return keras.models.clone_model(keras.Model(net.inputs[0], last.input, name=net.name))
-    activation = _activation(last)
-    if activation not in ("softmax", "linear", None):
+    """Returns the model without the softmax at its end, or a copy of it where there is none.
+
+    A single output z behind a sigmoid becomes the logits (0, z), whose softmax gives the same probabilities.
+    """
+    end, last = _end(net), net.layers[-1]
+    if end not in ("softmax", "linear", "sigmoid") or (end == "sigmoid" and net.outputs[0].shape[-1] > 1):
         raise InputError(
-            f"The model '{net.name}' ends in the activation '{activation}' of its layer '{last.name}'. {_EXPECTED} "
-            "Train it with such an end."
+            f"The model '{net.name}' ends in the activation '{end}' of its layer '{last.name}'. {EXPECTED} Train it "
+            "with such an end."
         )
+    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
+        logits = keras.models.clone_model(keras.Model(net.inputs[0], last.input, name=net.name))
+    else:
 
-    def without_softmax(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config: dict[str, Any] = layer.get_config()
-        return type(layer).from_config(config | ({"activation": "linear"} if layer.name == last.name else {}))
+        def linear(layer: keras.layers.Layer) -> keras.layers.Layer:
+            config: dict[str, Any] = layer.get_config()
+            changed = layer.name == last.name and "activation" in config
+            return type(layer).from_config(config | ({"activation": "linear"} if changed else {}))
 
-    return keras.models.clone_model(net, clone_function=without_softmax if activation == "softmax" else None)
+        logits = keras.models.clone_model(net, clone_function=None if end == "linear" else linear)
+    if net.outputs[0].shape[-1] > 1:
+        return logits
+    column = keras.layers.Reshape((1, 1), name="as_column")(logits.outputs[0])
+    pair = keras.layers.ZeroPadding1D((1, 0), name="logit_of_class_0")(column)
+    return keras.Model(logits.inputs[0], keras.layers.Flatten(name="two_logits")(pair), name=net.name)
 
 
-def _unseeded(description: Any) -> Any:
-    """Returns a description whose initialisers draw anew each time: retrained models must not all begin alike."""
+def _end(net: keras.Model) -> str:
+    """Returns the name of the activation at a model's end."""
+    last = net.layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax"
+    activation = getattr(last, "activation", None)
+    return "linear" if activation is None else str(getattr(activation, "__name__", activation))
+
+
+def _plain(description: Any) -> Any:
+    """Returns a description in float32 whose initialisers draw anew: retrained models must not all begin alike."""
     if isinstance(description, list):
-        return [_unseeded(part) for part in description]
+        return [_plain(part) for part in description]
     if not isinstance(description, dict):
         return description
-    unseeded = {name: _unseeded(part) for name, part in description.items()}
+    plain = {name: _plain(part) for name, part in description.items()}
     if description.get("module") == "keras.initializers" and "seed" in description.get("config", {}):
-        unseeded["config"] = unseeded["config"] | {"seed": None}
-    return unseeded
-
-
-def _activation(layer: keras.layers.Layer) -> str | None:
-    activation = getattr(layer, "activation", None)
-    return None if activation is None else str(getattr(activation, "__name__", activation))
+        plain["config"] = plain["config"] | {"seed": None}
+    if description.get("class_name") == "DTypePolicy":  # losses in 16 bits would coincide
+        plain["config"] = {"name": "float32"}
+    return plain
 
 
 def _check_same(net: keras.Model, logits: keras.Model, arrays: Arrays) -> None:
     """The model that the kit goes on with must say what the user's said; a plain softmax end included."""
     x = arrays.x[:64].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
-    said, says = (keras.ops.convert_to_numpy(model(x, training=False)).astype(np.float64) for model in (net, logits))
-    if _activation(net.layers[-1]) == "softmax" or isinstance(net.layers[-1], keras.layers.Softmax):
-        says = np.exp(says - says.max(axis=-1, keepdims=True))
-        says /= says.sum(axis=-1, keepdims=True)
+    own = x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x
+    said, says = (
+        keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32")).astype(np.float64)
+        for model, images in ((net, own), (logits, x))
+    )
+    if _end(net) in ("softmax", "sigmoid"):
+        says = softmax(says, axis=-1)[:, -said.shape[1] :]  # of a sigmoid: that of class 1
     elif (said >= 0).all() and np.allclose(said.sum(axis=-1), 1, atol=1e-3):
         raise InputError(
             f"The model '{net.name}' gives probabilities, but does not end in a softmax layer that could be taken off. "
-            f"{_EXPECTED} Let its last layer return logits."
+            f"{EXPECTED} Let its last layer return logits."
         )
-    if not np.allclose(said, says, rtol=1e-3, atol=1e-4):
+    precise = net.compute_dtype == "float32" and all(layer.compute_dtype == "float32" for layer in net.layers)
+    if not np.allclose(said, says, rtol=1e-3 if precise else 0.05, atol=1e-4 if precise else 0.05):
         raise InputError(
-            f"The model '{net.name}' says something else once it is rebuilt from its description. {_EXPECTED} Check "
+            f"The model '{net.name}' says something else once it is rebuilt from its description. {EXPECTED} Check "
             "whether a layer changes its state when it is called."
         )

@@ -16,14 +16,14 @@ import cloudpickle
 import numpy as np
 from tqdm import tqdm
 
-from kit import engines, environment, files, pretrained, retrained, runner, training
+from kit import engines, environment, files, pretrained, retrained, runner, tensorflow_setup
 from kit.contained_runs import Containment
 from kit.engines import Engine
 from kit.outputs import load_outputs, save_outputs
 from kit.pretrained import Pretrained
 from kit.quiet import Sealed, run_sealed
 from kit.submission import Method, Source, is_file, method_name, read_source, source_of_function
-from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, ModelOutputs, Outputs
+from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, ModelOutputs, Outputs, check_challenge
 
 # Starting two more processes with TensorFlow costs as much as training so many small models.
 _FEWEST_FOR_PROCESSES = 16
@@ -84,6 +84,7 @@ def run_population(
     """
     if engine is None:
         engine = "serial" if callable(method) and workers is None else default_engine(num_models, workers)
+    check_challenge(challenge)
     with contextlib.ExitStack() as stack:
         if isinstance(engine, str):
             engine = stack.enter_context(engines.start(engine, workers=workers))

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import checkpoints, datasets, files, models, threads, training
+from kit import checkpoints, datasets, files, models, tensorflow_setup, threads, training
 from kit.outputs import predict_logits
 from kit.types import Challenge, FailedRun
 

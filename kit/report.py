@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import files, scorers
+from kit.splits import SEEDED
 from kit.types import FailedRun, Report, Score
 
 TIME_BUDGET = 0.2
@@ -91,7 +92,7 @@ def print_table(
     failures = failures or {}
     first = reports[0]
     parts: list[RenderableType] = [
-        Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split} (split seed {first.split_seed})")
+        Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split}{_seed(first)}")
     ]
     for title, headers in _tables(reports).items():
         shown = [name for name in headers if any(report.scores[name].value is not None for report in reports)]
@@ -103,6 +104,11 @@ def print_table(
     told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
     (console or Console(highlight=False)).print(Group(*parts))
+
+
+def _seed(report: Report) -> str:
+    drawn = report.split.partition(":")[0] in SEEDED
+    return f" (split seed {report.split_seed})" if drawn else ""
 
 
 def _tables(reports: Sequence[Report]) -> dict[str, dict[str, str]]:
@@ -151,9 +157,8 @@ def _warnings(reports: Sequence[Report]) -> list[str]:
     """Returns what scores warn of, each sentence once, with the methods that it is about."""
     about: dict[str, list[str]] = {}
     for report in reports:
-        for score in report.scores.values():
-            for warning in score.warnings:
-                about.setdefault(warning, []).append(report.method)
+        for warning in (*report.warnings, *(warning for score in report.scores.values() for warning in score.warnings)):
+            about.setdefault(warning, []).append(report.method)
     return [f"Note ({', '.join(dict.fromkeys(names))}): {warning}" for warning, names in about.items()]
 
 

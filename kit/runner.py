@@ -15,13 +15,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import checkpoints, datasets, methods, pretrained, static_checks, training
+from kit import checkpoints, datasets, methods, pretrained, seeding, static_checks, tensorflow_setup
 from kit.contained import Contained, Inputs
 from kit.contained_runs import ContainedRuns, Containment, limits_for, verdict_path
 from kit.outputs import compute_outputs
 from kit.pretrained import Pretrained
 from kit.submission import Method, Source, is_file, load_method, method_name, read_source
-from kit.types import Challenge, FailedRun, ModelOutputs
+from kit.types import Challenge, FailedRun, ModelOutputs, check_challenge
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,7 @@ def unlearn(
         >>> unlearn("original", kit.load_challenge()).net.name
         'convnet'
     """
+    check_challenge(challenge)
     worker = worker or Worker(challenge)
     if is_file(method):
         source, inputs = read_source(Path(str(method))), worker.inputs(method_name(method))

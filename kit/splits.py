@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import random
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,30 @@ from kit import files
 from kit.types import Arrays, InputError, Split
 
 FORGET_FORMS = (
-    "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of indices (.npy, .csv, .npz)"
+    "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of row numbers (.npy, .csv, .npz)"
 )
+_EXPECTED_ROWS = "row numbers, an integer array of one dimension"
+# Forget sets that a seed has drawn.
+SEEDED = ("random", "stratified")
 
 
-def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Split:
+def make_split(
+    train: Arrays,
+    forget: str | Path | Sequence[int] | np.ndarray = "random:0.1",
+    seed: int = 0,
+    *,
+    rows: np.ndarray | None = None,
+) -> Split:
     """Chooses the forget set.
 
     Args:
         train: the training set.
         forget: `random:0.1` (a share, or a number of examples as in `random:126`), `stratified:0.1` (the same share
-            of each class), `class:5`, `class:3,5`, `group:ID`, `mislabelled`, or the path of a file of indices.
+            of each class), `class:5`, `class:3,5`, `group:ID`, `mislabelled`, or row numbers: an array of integers, or
+            the path of a file of them.
         seed: of the random ones, >= 0; the same seed gives the same split everywhere.
+        rows: int64 (len(train),), the row of the whole data set that each training example comes from: what row numbers
+            count. By default they count the training set.
 
     Returns:
         A `Split`. Random splits have the order of `keras.utils.split_dataset`, others that of the data or the file.
@@ -38,6 +51,9 @@ def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Spli
         >>> make_split(train, "class:1").forget.tolist()
         [1, 4]
     """
+    if isinstance(forget, np.ndarray | list | tuple):
+        rows = np.arange(len(train)) if rows is None else rows
+        return _without("row numbers", _positions(np.asarray(forget), "The forget set", rows), seed, len(train))
     forget = str(forget)
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"The split seed is {seed}. Expected a whole number, 0 or more. Try --split-seed 0.")
@@ -50,12 +66,17 @@ def make_split(train: Arrays, forget: str = "random:0.1", seed: int = 0) -> Spli
     elif suffix == ".npz":
         return _recorded(Path(forget), len(train))
     elif suffix in _READERS:
-        chosen = _from_file(Path(forget), len(train))
+        rows = np.arange(len(train)) if rows is None else rows
+        chosen = _positions(_from_file(Path(forget)), f"'{forget}'", rows)
     else:
         raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
-    kept = np.ones(len(train), bool)
+    return _without(forget, chosen, seed, len(train))
+
+
+def _without(name: str, chosen: np.ndarray, seed: int, num_examples: int) -> Split:
+    kept = np.ones(num_examples, bool)
     kept[chosen] = False
-    return Split(forget, seed, forget=chosen, retain=np.flatnonzero(kept))
+    return Split(name, seed, forget=chosen, retain=np.flatnonzero(kept))
 
 
 def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -200,29 +221,35 @@ def _recorded(path: Path, num_examples: int) -> Split:
     return split
 
 
-def _from_file(path: Path, num_examples: int) -> np.ndarray:
-    expected = "example indices: an integer array (.npy), or a .csv file of one column or with one headed 'index'"
+def _from_file(path: Path) -> np.ndarray:
+    expected = f"{_EXPECTED_ROWS} (.npy), or a .csv file of one column or with one headed 'index'"
     read = _READERS[path.suffix.lower()]
-    indices = np.asarray(files.checked(lambda: read(path), path, expected))
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+    return np.asarray(files.checked(lambda: read(path), path, expected))
+
+
+def _positions(numbers: np.ndarray, what: str, rows: np.ndarray) -> np.ndarray:
+    """Returns where in the training set these rows of the data set stand."""
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise InputError(
-            f"'{path}' holds an array of shape {indices.shape} and dtype {indices.dtype}. Expected {expected}. Save "
-            "the positions of the examples in the training set, for instance with numpy.flatnonzero."
+            f"{what} holds an array of shape {numbers.shape} and dtype {numbers.dtype}. Expected {_EXPECTED_ROWS}. "
+            "Save the examples' rows, for instance with numpy.flatnonzero."
         )
-    outside = (indices < 0) | (indices >= num_examples)
-    if outside.any():
-        raise InputError(
-            f"'{path}' names example {indices[outside][0]}, outside the training set ({int(outside.sum())} such "
-            f"indices). Expected integers from 0 to {num_examples - 1}. Check that the indices count the training "
-            "set, not the whole data set."
-        )
-    values, counts = np.unique(indices, return_counts=True)
+    values, counts = np.unique(numbers, return_counts=True)
     if (counts > 1).any():
         raise InputError(
-            f"'{path}' names example {values[counts > 1][0]} more than once ({int((counts > 1).sum())} duplicates). "
-            "Expected each index once. Remove the duplicates, for instance with numpy.unique."
+            f"{what} names row {values[counts > 1][0]} more than once ({int((counts > 1).sum())} duplicates). "
+            "Expected each row once. Remove the duplicates, for instance with numpy.unique."
         )
-    return indices.astype(np.int64)
+    outside = ~np.isin(numbers, rows)
+    if outside.any():
+        raise InputError(
+            f"{what} names row {numbers[outside][0]}, which is no training example ({int(outside.sum())} such rows): "
+            f"the model has not learnt from it. Expected rows of the {len(rows)} training examples, counted from 0 "
+            f"over the whole data set ({rows.min()} to {rows.max()}). Where the data do not say which examples are for "
+            "training (an array 'partition'), the kit has dealt 70 % of them to it: add that array."
+        )
+    order = np.argsort(rows)
+    return order[np.searchsorted(rows, numbers, sorter=order)].astype(np.int64)
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -231,12 +258,13 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _read_csv(path: Path) -> np.ndarray:
-    """Reads the only column, or the one headed `index`; a header line is optional."""
+    """Reads the only column, or the one headed `index`; a header line, of words without digits, is optional."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.reader(stream)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     first = [cell.lower() for cell in rows[0][1]] if rows else []
-    has_header = bool(first) and ("index" in first or not _is_number(first[0]))
+    # Not just anything that is no number: of a list of requests nobody wants to lose the first one.
+    has_header = bool(first) and ("index" in first or re.fullmatch(r"[^\W\d]+([ _-][^\W\d]+)*", first[0]) is not None)
     widest = max((len(row) for _, row in rows), default=0)
     if widest > 1 and first.count("index") != 1:
         raise ValueError(f"it has {widest} columns, and {first.count('index') or 'none'} headed 'index'")
@@ -248,14 +276,6 @@ def _read_csv(path: Path) -> np.ndarray:
         except (ValueError, IndexError):
             raise ValueError(f"line {number} has no integer there: {','.join(row)!r}") from None
     return np.array(indices, dtype=np.int64)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 _READERS: dict[str, Callable[[Path], np.ndarray]] = {".npy": _read_npy, ".csv": _read_csv}

@@ -92,7 +92,7 @@ def compile_steps(
     # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower. autograph=False: it rewrites source
     # code, which has to be there, and on Python 3.13 does not survive warnings that are errors.
     @tf.function(input_signature=signature, jit_compile=False, autograph=False)
-    def steps(streams, orders, batch_sizes, start, first_step, settings, constants):  # type: ignore[no-untyped-def]
+    def steps(streams, orders, batch_sizes, start, first_step, settings, constants):  # type: ignore[no-untyped-def]  # noqa: PLR0917
         sizes, lengths = tf.unstack(batch_sizes), [tf.shape(order)[1] for order in orders]
         steps_an_epoch = (lengths[0] + sizes[0] - 1) // sizes[0]
 
@@ -116,7 +116,7 @@ def compile_steps(
         num_steps = tf.shape(settings)[0] * steps_an_epoch
         tf.while_loop(lambda number: number < num_steps, one_step, [tf.constant(0)], parallel_iterations=1)
 
-    return steps
+    return steps  # type: ignore[no-any-return]  # TensorFlow's decorator has no types
 
 
 def _update(
@@ -137,20 +137,22 @@ def _update(
         moves = tf.convert_to_tensor(gradient) + weight_decay * weight
         moves = moves if l1 is None else moves + l1 * tf.sign(weight)
         moves = moves * variables.scale[number] if variables.scale else moves
-        first, *second = (moments[number].handle for moments in variables.moments)
-        if second:
-            _apply_adam(weight, first, second[0], powers, rate, moves)
+        moments = [one[number].handle for one in variables.moments]
+        if adam:
+            _apply_adam(weight, moments, powers, rate, moves)
         else:
-            tf.raw_ops.ResourceApplyMomentum(var=weight.handle, accum=first, lr=rate, grad=moves, momentum=momentum)
+            tf.raw_ops.ResourceApplyMomentum(
+                var=weight.handle, accum=moments[0], lr=rate, grad=moves, momentum=momentum
+            )
 
 
 def _apply_adam(
-    weight: tf.Variable, first: tf.Tensor, second: tf.Tensor, powers: Sequence[tf.Tensor], rate: tf.Tensor, moves: tf.Tensor
+    weight: tf.Variable, moments: Sequence[Any], powers: Sequence[tf.Tensor], rate: tf.Tensor, moves: tf.Tensor
 ) -> None:
     tf.raw_ops.ResourceApplyAdam(
         var=weight.handle,
-        m=first,
-        v=second,
+        m=moments[0],
+        v=moments[1],
         beta1_power=powers[0],
         beta2_power=powers[1],
         lr=rate,

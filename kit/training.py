@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,9 +14,10 @@ from tqdm import tqdm
 from kit import threads
 from kit.augmentation import AUGMENTATIONS, Augment
 from kit.checkpoints import Keeper, identity_of
-from kit.datasets import Examples, as_float, in_memory
-from kit.losses import Batch, cross_entropy
+from kit.datasets import Examples, in_memory
+from kit.losses import cross_entropy
 from kit.seeding import MAX_SEED, draw_seed
+from kit.steps import Adam, Loss, Sgd, Variables, compile_steps, compiled_once
 from kit.types import Recipe
 
 # A call of a compiled function costs about 1 ms beside its steps, as much as two steps of a small network. Small data
@@ -47,7 +46,7 @@ def fit(
         augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
             each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
             same numbers each run.
-        checkpoint: where the state of a training of more than 20 seconds is kept, epoch by epoch. The same training,
+        checkpoint: where the state of a training of more than a second is kept, epoch by epoch. The same training,
             started again with this file in place, goes on where it stopped and gives the same bits.
 
     Example:
@@ -107,27 +106,20 @@ class Descent:
         self._seed = draw_seed() if seed is None else seed
         self._shuffle, self._shuffle_paired = (np.random.default_rng(one) for one in (self._seed, [self._seed, 1]))
         self._epoch = 0
-        self._variables = [variable.value for variable in net.trainable_variables]
-        self._key = (type(optimizer), scale is not None, tuple(id(variable) for variable in self._variables))
-        self._slots, self._scale = compiled_once(net, ("slots", *self._key), self._make_slots)
-        for slot in self._slots:
-            slot.assign(tf.zeros_like(slot))
-        for variable, array in zip(self._scale, scale or (), strict=True):
+        weights = [variable.value for variable in net.trainable_variables]
+        self._key = (type(optimizer), scale is not None, tuple(id(weight) for weight in weights))
+        self._variables: Variables = compiled_once(
+            net, ("variables", *self._key), lambda: Variables.of(weights, optimizer, scaled=scale is not None)
+        )
+        for one in self._variables.memory:
+            one.assign(tf.zeros_like(one))
+        for variable, array in zip(self._variables.scale, scale or (), strict=True):
             variable.assign(array)
 
     @property
     def state(self) -> list[tf.Variable]:
-        """All that training changes: the model's variables, then moments."""
-        return [*(variable.value for variable in self._net.variables), *self._slots]
-
-    def _make_slots(self) -> tuple[list[tf.Variable], list[tf.Variable]]:
-        def like_the_weights() -> list[tf.Variable]:
-            return [tf.Variable(tf.zeros_like(variable), trainable=False) for variable in self._variables]
-
-        slots = like_the_weights()
-        if isinstance(self._optimizer, Adam):
-            slots += [*like_the_weights(), tf.Variable(0.0, trainable=False)]  # the last one counts steps
-        return slots, like_the_weights() if self._key[1] else []
+        """All that training changes: the model's variables, then what steps remember."""
+        return [*(variable.value for variable in self._net.variables), *self._variables.memory]
 
     def train(
         self,
@@ -220,14 +212,10 @@ class Descent:
             *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (2,))),
         ]
 
-        def build() -> Any:
-            # jit_compile=False: on a CPU, XLA makes convolutions two to ten times slower. autograph=False: it rewrites
-            # source code, which has to be there, and on Python 3.13 does not survive warnings that are errors.
-            steps = self._steps(loss, augment, with_l1=with_l1)
-            return tf.function(steps, signature, jit_compile=False, autograph=False)
-
         key = ("steps", *self._key, loss, augment, with_l1, tuple(data))
-        return compiled_once(self._net, key, build)
+        arguments = (self._net, self._variables, signature, loss, augment)
+        steps: Callable[..., None] = compiled_once(self._net, key, lambda: compile_steps(*arguments, with_l1=with_l1))
+        return steps
 
 
 def _batch_size(stream: Examples) -> int:

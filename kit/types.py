@@ -9,6 +9,7 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -116,7 +117,8 @@ def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
         raise InputError(
             f"'x' has shape {x.shape} and 'y' has shape {y.shape}. Expected examples first, x of shape "
             "(n, height, width, channels), (n, height, width) or (n, features) and y of shape (n,) with the same "
-            "n >= 1. Check that both arrays come from the same file and that labels are not one-hot."
+            "n >= 1. Check that both arrays come from the same file; a column of labels becomes flat by y.ravel(), and "
+            "one-hot rows become labels by y.argmax(axis=1)."
         )
     if x.dtype.kind not in "fiub":
         raise InputError(
@@ -221,10 +223,12 @@ class Recipe:
     augmentation: Literal["none", "crop_and_flip"] = "none"
 
     def __post_init__(self) -> None:
-        sound = isinstance(self.epochs, int | np.integer) and self.epochs >= 0
-        sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf
+        numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
+        sound = all(isinstance(one, Real) and not isinstance(one, bool) for one in numbers)
+        sound = sound and isinstance(self.epochs, int | np.integer) and self.epochs >= 0
+        sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 <= self.momentum < 1
         sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
-        if not sound or not 0 <= self.momentum < 1:
+        if not sound:
             raise InputError(
                 f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
                 "weight_decay >= 0, schedule 'cosine' or 'constant' and augmentation 'none' or 'crop_and_flip'. "
@@ -339,6 +343,19 @@ class Challenge:
             "test": self.test.y,
         }
         return labels[part]
+
+
+def check_challenge(challenge: object) -> None:
+    """Checks that a challenge was handed over, and not its name.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(challenge, Challenge):
+        raise InputError(
+            f"The challenge is {challenge!r}, of type {type(challenge).__name__}. Expected a kit.Challenge. Load it, "
+            "for instance with kit.load_challenge('noisy-digits')."
+        )
 
 
 @dataclass(frozen=True)
@@ -597,7 +614,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """One row of a table: a method on a challenge, its scores and all that is needed to repeat it."""
+    """One row of a table: a method on a challenge, its scores and all that is needed to repeat it.
+
+    `recipe` is how original and retrained models are trained, batch size and seed included; `warnings` are sentences
+    about the whole row.
+    """
 
     challenge: str
     method: str
@@ -616,3 +637,6 @@ class Report:
     score_version: str
     versions: Mapping[str, str]
     machine: Mapping[str, str]
+    model: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

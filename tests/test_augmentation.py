@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kit import augmentation, models, training
+from kit import augmentation, models, tensorflow_setup, training
 from kit.augmentation import crop_and_flip
 from kit.types import Recipe
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 import kit
-from kit import challenges, datasets
+from kit import challenges, datasets, environment
 from kit.types import Arrays, Challenge, Recipe
 
 Refused = Callable[..., str]
@@ -210,11 +211,9 @@ def test_given_partition_is_followed_in_data_order_with_all_columns() -> None:
 
 
 @pytest.fixture(scope="module")
-def first_alone(tmp_path_factory: pytest.TempPathFactory) -> str:
+def first_alone() -> str:
     """A forget set for any challenge; a random one takes Keras some time."""
-    path = tmp_path_factory.mktemp("forget") / "first.csv"
-    path.write_text("0\n")
-    return str(path)
+    return "class:0"
 
 
 @settings(max_examples=50, deadline=None, database=None, derandomize=True)
@@ -371,7 +370,7 @@ def test_npz_images_of_bytes_stay_bytes(tmp_path: Path) -> None:
         ({}, ["no array 'x'", "it holds nothing", "numpy.savez"]),
         ({"x": X, "y": Y[:59]}, ["(60, 5)", "(59,)", "same n"]),
         ({"x": X[:0], "y": Y[:0]}, ["(0, 5)", "n >= 1"]),
-        ({"x": X, "y": np.eye(3, dtype=int)[Y]}, ["(60, 3)", "not one-hot"]),
+        ({"x": X, "y": np.eye(3, dtype=int)[Y]}, ["(60, 3)", "y.argmax(axis=1)"]),
         ({"x": np.where(X > 2, np.nan, X), "y": Y}, ["NaN", "of 60 examples", "nan_to_num"]),
         ({"x": X.astype(str), "y": Y}, ["'x' has dtype", "astype"]),
         ({"x": X, "y": Y - 1}, ["begins with [-1, 0, 1]", "numpy.unique"]),
@@ -473,3 +472,114 @@ def test_pickled_arrays_are_refused_and_never_executed(tmp_path: Path, name: str
     with np.load(path, allow_pickle=True) as trusted:  # the danger is real
         trusted[name]
     assert (tmp_path / "broken-in").exists()
+
+
+# Which examples row numbers mean, and what is not a challenge
+
+
+def mixed() -> tuple[Arrays, np.ndarray]:
+    """200 examples, each with its own row as its only feature, divided at random."""
+    partition = np.random.default_rng(3).permutation(np.repeat([0, 1, 2], [120, 40, 40]))
+    return Arrays(np.arange(200)[:, np.newaxis] / 100, np.arange(200) % 3), partition
+
+
+@pytest.mark.parametrize("form", ["array", "npy", "csv"])
+@pytest.mark.parametrize("way", ["make_challenge", "load_challenge"])
+def test_row_numbers_are_rows_of_all_the_data(tmp_path: Path, form: str, way: str) -> None:
+    arrays, partition = mixed()
+    asked = np.flatnonzero(partition == 0)[[50, 3, 7]]
+    forget: Any = asked
+    if form == "npy":
+        forget = tmp_path / "forget.npy"
+        np.save(forget, asked)
+    elif form == "csv":
+        forget = str(tmp_path / "forget.csv")
+        Path(forget).write_text("\n".join(map(str, asked)))
+    if way == "make_challenge":
+        challenge = kit.make_challenge("mine", arrays, partition=partition, forget=forget)
+    else:
+        np.savez(tmp_path / "data.npz", x=arrays.x, y=arrays.y, partition=partition)
+        challenge = kit.load_challenge(tmp_path / "data.npz", forget=forget)
+    forgotten = challenge.train.x[challenge.split.forget][:, 0]
+    np.testing.assert_allclose(forgotten, asked / 100, rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_a_row_that_the_model_has_not_learnt_from_cannot_be_forgotten(part: int, refused: Callable[..., str]) -> None:
+    arrays, partition = mixed()
+    row = np.flatnonzero(partition == part)[0]
+    refused(
+        lambda: kit.make_challenge("mine", arrays, partition=partition, forget=[row]),
+        f"row {row}",
+        "no training example",
+        "has not learnt from it",
+    )
+
+
+def test_without_a_partition_row_numbers_are_rows_all_the_same(refused: Callable[..., str]) -> None:
+    arrays, _ = mixed()
+    rows = (kit.make_challenge("mine", arrays).train.x[:, 0] * 100).round().astype(int)
+    challenge = kit.make_challenge("mine", arrays, forget=rows[[5, 9]])
+    assert challenge.split.forget.tolist() == [5, 9]
+    other = np.setdiff1d(np.arange(200), rows)[0]
+    refused(lambda: kit.make_challenge("mine", arrays, forget=[other]), f"row {other}", "'partition'", "70 %")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragments"),
+    [
+        ({"model": "model.keras"}, ["no model 'model.keras'", "keras.saving.load_model"]),
+        ({"model": "resnet"}, ["no model 'resnet'", "resnet18"]),
+        ({"recipe": "recipe.toml"}, ["'recipe.toml'", "kit.Recipe(epochs=20)"]),
+        ({"recipe": {"epochs": 3}}, ["{'epochs': 3}", "kit.Recipe"]),
+        ({"recipe": None}, ["None", "kit.Recipe"]),
+    ],
+)
+def test_what_is_no_model_or_recipe_is_refused_at_once(
+    settings: dict[str, Any], fragments: list[str], refused: Callable[..., str]
+) -> None:
+    refused(lambda: kit.make_challenge("mine", mixed()[0], **settings), *fragments)
+
+
+def test_a_file_with_a_model_and_a_recipe_from_python(tmp_path: Path) -> None:
+    arrays, partition = mixed()
+    np.savez(tmp_path / "data.npz", x=arrays.x, y=arrays.y, partition=partition)
+    net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)], name="scorecard")
+    told: list[str] = []
+    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, announce=told.append)
+    assert challenge.original is not None
+    assert [line for line in told if "no recipe was given" in line and "epochs=30" in line]
+    told.clear()
+    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, recipe=Recipe(epochs=3), announce=told.append)
+    assert (challenge.recipe, told) == (Recipe(epochs=3), [])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_numbers_on_which_training_would_diverge_are_refused(
+    tmp_path: Path, dtype: str, refused: Callable[..., str]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(dtype)
+    images[0, 0, 0] = 255
+    np.savez(tmp_path / "data.npz", x=images, y=np.arange(60) % 3)
+    refused(lambda: kit.load_challenge(tmp_path / "data.npz"), "values up to 255", "uint8", "StandardScaler")
+    np.savez(tmp_path / "data.npz", x=images.astype("uint8"), y=np.arange(60) % 3)
+    kit.load_challenge(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: kit.evaluate("finetune", "noisy-digits"),
+        lambda: kit.unlearn("finetune", "noisy-digits"),
+        lambda: kit.run_population("finetune", "noisy-digits", num_models=1),
+    ],
+)
+def test_a_name_is_no_challenge(call: Callable[[], Any], refused: Callable[..., str]) -> None:
+    refused(call, "'noisy-digits', of type str", "kit.load_challenge('noisy-digits')")
+
+
+def test_an_unknown_method_is_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
+) -> None:
+    monkeypatch.setattr(environment, "reference_seconds", lambda _: pytest.fail("a retraining was timed"))
+    refused(lambda: kit.evaluate("finetun", kit.load_challenge("digits")), "no method 'finetun'", "finetune")

@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit import checkpoints, populations, pretrained, runner, training
+from kit import checkpoints, populations, pretrained, runner, tensorflow_setup, training
 from kit.checkpoints import Checkpoint, Keeper
 from kit.types import Challenge, Recipe
 
@@ -43,6 +43,7 @@ def path(tmp_path: Path) -> Path:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call an epoch at most, and the state on disk after each."""
     monkeypatch.setattr(checkpoints, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "_LARGEST_SHARE", np.inf)
     monkeypatch.setattr(training, "_FIRST_CALL", 1)
     monkeypatch.setattr(training, "_LONGEST_CALL", 30)
 
@@ -319,27 +320,48 @@ def keeper(path: Path | None, identity: str = "a") -> Keeper:
     return Keeper(path, identity, [tf.Variable([1.0, 2.0])])
 
 
-def test_a_state_is_written_every_twenty_seconds(clock: Clock, path: Path) -> None:
-    one = keeper(path)
-    written = []
+def states(clock: Clock, path: Path, epoch_seconds: float) -> list[int]:
+    """The epoch of the state on disk after each of nine epochs."""
+    one, found = keeper(path), []
     for epoch in range(1, 10):
-        clock.now += 9
+        clock.now += epoch_seconds
         one.keep(epoch, last=False)
-        found = checkpoints._read(path)
-        written.append(0 if found is None else found.epochs)
-    assert written == [0, 0, 3, 3, 3, 6, 6, 6, 9]
+        state = checkpoints._read(path)
+        found.append(0 if state is None else state.epochs)
+    return found
+
+
+def test_a_state_is_written_after_each_epoch_of_a_second(clock: Clock, path: Path) -> None:
+    assert states(clock, path, 1.0) == list(range(1, 10))
+
+
+def test_of_shorter_epochs_once_a_second(clock: Clock, path: Path) -> None:
+    assert states(clock, path, 0.4) == [0, 0, 3, 3, 3, 6, 6, 6, 9]
+
+
+def test_writing_takes_no_more_than_a_twentieth_of_the_time(
+    clock: Clock, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = checkpoints.save
+
+    def slow(*arguments: Any) -> None:
+        save(*arguments)
+        clock.now += 1.0
+
+    monkeypatch.setattr(checkpoints, "save", slow)
+    assert states(clock, path, 7.0) == [1, 1, 1, 4, 4, 4, 7, 7, 7]
 
 
 def test_the_end_of_a_long_training_is_kept_at_once_and_a_short_training_leaves_no_file(
     clock: Clock, path: Path
 ) -> None:
     one = keeper(path)
-    clock.now = 19
+    clock.now = 0.9
     one.keep(4, last=True)
     assert not path.exists()
-    clock.now = 21
+    clock.now = 1.1
     one.keep(5, last=False)
-    clock.now = 22
+    clock.now = 1.2
     one.keep(6, last=False)
     assert checkpoints._read(path).epochs == 5  # type: ignore[union-attr]
     one.keep(6, last=True)
@@ -484,13 +506,14 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from kit import checkpoints, files, training
+from kit import checkpoints, files, tensorflow_setup, training
 from kit.types import Recipe
 
 sys.path.insert(0, str(Path(sys.argv[1])))
 import test_checkpoints as of_test
 
-checkpoints._EVERY_SECONDS, training._FIRST_CALL, training._LONGEST_CALL = 0.0, 1, 1
+checkpoints._EVERY_SECONDS, checkpoints._LARGEST_SHARE = 0.0, float('inf')
+training._FIRST_CALL, training._LONGEST_CALL = 1, 1
 tensorflow_setup.prepare_tensorflow()
 path = Path(sys.argv[2])
 net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)

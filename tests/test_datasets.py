@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kit import datasets, training
+from kit import datasets, tensorflow_setup
 from kit.datasets import as_float, in_memory
 from kit.types import Arrays, InputError
 

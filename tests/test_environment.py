@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit import augmentation, environment, threads, training
+from kit import augmentation, environment, tensorflow_setup, threads
 from kit.types import Challenge, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4

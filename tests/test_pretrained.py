@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit import challenges, files, pretrained, training
+from kit import challenges, files, pretrained, seeding, training
 from kit.outputs import predict_logits
 from kit.types import Challenge, FailedRun, Recipe
 

@@ -241,7 +241,7 @@ def test_a_single_run_is_compared_with_it(challenge: Challenge, rebuilt: pretrai
         assert (scores[name]["value"], scores[name]["stderr"], scores[name]["warnings"]) == (None, None, [])
     assert {info.name for info in scorers.infos() if info.relative} == RELATIVE
     assert (rows["retrain"]["seconds"], scores["time_ratio"]["value"]) == (None, None)
-    assert "comes with the kit" in scores["time_ratio"]["reason"]
+    assert "is a stored model" in scores["time_ratio"]["reason"]
     assert scores["forget_accuracy"]["value"] == scores["forget_accuracy"]["target"]
     assert scores["mia_auc"]["value"] == scores["mia_auc"]["target"]
 

@@ -23,7 +23,7 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit import environment, models, populations, runner, training
+from kit import environment, models, populations, runner, tensorflow_setup, training
 from kit.types import PARTS, Challenge, FailedRun, Recipe
 
 Net = keras.Model
@@ -118,8 +118,8 @@ print(json.dumps(test_runner.digests_alone(test_runner.noisy_challenge())))
 COMPUTES_FIRST = """
 import tensorflow
 tensorflow.ones(2) + 1
-import kit
-kit.tensorflow_setup.prepare_tensorflow()
+from kit import tensorflow_setup
+tensorflow_setup.prepare_tensorflow()
 """
 
 

@@ -461,9 +461,9 @@ def test_a_long_list_of_groups_is_cut_short(refused: Refused) -> None:
     [
         ("", ["nothing is to be forgotten", "Choose another"]),
         ("index\n", ["nothing is to be forgotten", "Choose another"]),
-        ("3\n4\n3\n", ["example 3 more than once", "1 duplicates", "numpy.unique"]),
-        ("3\n60\n61\n", ["example 60", "2 such", "0 to 59", "Check that the indices"]),
-        ("3\n-1\n", ["example -1", "0 to 59", "Check that the indices"]),
+        ("3\n4\n3\n", ["row 3 more than once", "1 duplicates", "numpy.unique"]),
+        ("3\n60\n61\n", ["row 60", "no training example", "2 such rows", "(0 to 59)", "'partition'"]),
+        ("3\n-1\n", ["row -1", "no training example", "(0 to 59)"]),
         ("3\nfour\n", ["cannot be read", "line 2 has no integer there: 'four'", "one column", "Write it again"]),
         ("index\n3\n4.5\n", ["cannot be read", "line 3 has no integer there: '4.5'", "Write it again"]),
         ("3.0\n4\n", ["cannot be read", "line 1 has no integer there: '3.0'", "Write it again"]),
@@ -505,10 +505,10 @@ def test_bad_csv_is_refused(train: Arrays, tmp_path: Path, text: str, fragments:
         (np.array(["3"]), ["<U1", "numpy.flatnonzero"]),
         (np.zeros(3, [(f"column {number}", "i4") for number in range(700)]), ["cannot be read", "Write it again"]),
         (np.array([], int), ["nothing is to be forgotten", "Choose another"]),
-        (np.array([3, 3, 4, 4]), ["example 3 more than once", "2 duplicates", "numpy.unique"]),
-        (np.array([3, 60]), ["example 60", "0 to 59", "Check that the indices"]),
-        (np.array([-1, 3]), ["example -1", "0 to 59", "Check that the indices"]),
-        (np.array([2**64 - 1], np.uint64), ["18446744073709551615", "0 to 59", "Check that the indices"]),
+        (np.array([3, 3, 4, 4]), ["row 3 more than once", "2 duplicates", "numpy.unique"]),
+        (np.array([3, 60]), ["row 60", "no training example", "(0 to 59)"]),
+        (np.array([-1, 3]), ["row -1", "(0 to 59)"]),
+        (np.array([2**64 - 1], np.uint64), ["18446744073709551615", "(0 to 59)"]),
     ],
     ids=[
         "float",
@@ -529,6 +529,41 @@ def test_bad_npy_is_refused(
 ) -> None:
     np.save(tmp_path / "forget.npy", indices)
     refused(lambda: make_split(train, str(tmp_path / "forget.npy")), "forget.npy", *fragments)
+
+
+@pytest.mark.parametrize("first", ["index", "ID", "row_number", "Zeile", "customer id"])
+def test_a_line_of_words_is_a_header(train: Arrays, tmp_path: Path, first: str) -> None:
+    path = tmp_path / "forget.csv"
+    path.write_text(f"{first}\n14\n21\n")
+    assert make_split(train, path).forget.tolist() == [14, 21]
+
+
+@pytest.mark.parametrize("first", ["bob@example.com", "O7", "-", "deleted: 5", "#3", "1e1", "7;", "0x1f"])
+def test_a_request_that_cannot_be_read_is_not_taken_for_a_header(
+    train: Arrays, tmp_path: Path, first: str, refused: Refused
+) -> None:
+    path = tmp_path / "forget.csv"
+    path.write_text(f"{first}\n14\n21\n")
+    refused(lambda: make_split(train, path), f"line 1 has no integer there: '{first}'")
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array])
+def test_row_numbers_may_be_given_as_they_are(train: Arrays, form: Callable[[list[int]], Any]) -> None:
+    split = make_split(train, form([7, 3]))
+    assert (split.forget.tolist(), split.name) == ([7, 3], "row numbers")
+    assert split.sha256 == make_split(train, np.array([7, 3], np.uint8)).sha256
+
+
+def test_row_numbers_count_what_they_are_said_to_count(train: Arrays, tmp_path: Path, refused: Refused) -> None:
+    rows = np.random.default_rng(0).permutation(1000)[: len(train)]
+    asked = rows[[40, 2, 17]]
+    np.save(tmp_path / "forget.npy", asked)
+    for forget in (asked, asked.tolist(), tmp_path / "forget.npy"):
+        split = make_split(train, forget, rows=rows)
+        assert split.forget.tolist() == [40, 2, 17]
+        assert sorted([*split.forget, *split.retain]) == list(range(len(train)))
+    other = np.setdiff1d(np.arange(1000), rows)[:2]
+    refused(lambda: make_split(train, other, rows=rows), f"row {other[0]}", "no training example", "2 such rows")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".npz"])

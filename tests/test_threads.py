@@ -14,7 +14,7 @@ import pytest
 from cli_helpers import Result, one_paragraph
 
 import kit
-from kit import engines, environment, populations, threads
+from kit import engines, environment, populations, tensorflow_setup, threads
 
 VARIABLES = (threads.VARIABLE, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -86,7 +86,7 @@ import hashlib, json
 import numpy as np
 import kit
 import tensorflow as tf
-from kit import environment, models, training
+from kit import environment, models, tensorflow_setup, training
 from kit.types import Recipe
 
 tensorflow_setup.prepare_tensorflow()
@@ -113,7 +113,7 @@ def test_two_threads_are_used_and_recorded_and_make_the_same_bits_each_time() ->
 
 COMPUTES_AND_CHANGES = """
 import kit, os
-from kit import training
+from kit import tensorflow_setup
 tensorflow_setup.prepare_tensorflow()
 import tensorflow
 tensorflow.ones(2) + 1
@@ -132,7 +132,7 @@ def test_once_tensorflow_computes_the_number_stays() -> None:
 IMPORTED_LATE = """
 import tensorflow
 import kit
-from kit import training
+from kit import tensorflow_setup
 tensorflow_setup.prepare_tensorflow()
 print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
@@ -171,8 +171,6 @@ def test_as_an_option_it_has_to_be_a_number_too(tmp_path: Path) -> None:
 
 def threads_of_tensorflow(payload: None, task: int) -> list[str | int | None]:
     import tensorflow as tf
-
-    from kit import training
 
     tensorflow_setup.prepare_tensorflow()
     return [tf.config.threading.get_intra_op_parallelism_threads(), *(os.environ.get(name) for name in VARIABLES)]

@@ -23,7 +23,7 @@ torch = find_torch()
 
 import torch_models  # noqa: E402
 
-from kit import models, torch_weights, training  # noqa: E402
+from kit import models, tensorflow_setup, torch_weights, training  # noqa: E402
 from kit.layers import FusedBatchNormalization, PaddedConv2D  # noqa: E402
 from kit.types import Recipe  # noqa: E402
 

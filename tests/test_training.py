@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit import datasets, models, training
+from kit import datasets, models, seeding, tensorflow_setup, training
 from kit.augmentation import crop_and_flip
 from kit.types import InputError, Recipe
 
