@@ -180,6 +180,14 @@ class Examples:
 
         return replace(self, y=tf.constant(y, self.y.dtype))
 
+    def followed_by(self, others: Examples) -> Examples:
+        """Returns these examples and others behind them, both with targets or both without."""
+        import tensorflow as tf
+
+        targets = None if self.targets is None else tf.concat([self.targets, others.targets], axis=0)
+        x, y = tf.concat([self.x, others.x], axis=0), tf.concat([self.y, others.y], axis=0)
+        return Examples(x, y, self.batch_size, targets)
+
     def with_targets(self, targets: np.ndarray) -> Examples:
         """Returns the examples with these targets, (n, ...)."""
         import tensorflow as tf

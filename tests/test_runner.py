@@ -454,7 +454,7 @@ def test_the_reference_is_measured_once(
         return fit(net, data, **options)
 
     tensorflow_setup.warm_up()
-    monkeypatch.setattr(training, "warm_up", lambda: None)
+    monkeypatch.setattr(tensorflow_setup, "warm_up", lambda: None)
     monkeypatch.setattr(keras.Model, "fit", follow)
     seconds = environment.reference_seconds(small_challenge)
     assert trained == [(len(small_challenge.split.retain), small_challenge.recipe.epochs)]

@@ -1,0 +1,239 @@
+"""The only place that takes raw gradients: of sets and of single examples, and products with curvature matrices.
+
+Everything is computed in inference mode: with running batch statistics and without dropout, so that an example's gradient
+does not depend on the examples beside it, and the same weights give the same numbers. A vector in weight space is a list of
+tensors, one a trainable variable, in the order of `net.trainable_variables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import tensorflow as tf
+
+from kit.datasets import Examples, as_float
+from kit.losses import Batch, cross_entropy
+from kit.steps import Loss, compiled_once
+
+Vector = list[tf.Tensor]
+Product = Callable[[Vector], Vector]
+
+
+def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entropy) -> Vector:
+    """Returns the gradient of the mean loss over all examples.
+
+    Args:
+        net: returns logits.
+        examples: gone over in batches of their size.
+        loss: a mean over a batch, see `kit.losses`.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")])
+        >>> (gradient,) = mean_gradient(net, Examples(tf.constant([[1.0, 0.0]]), tf.constant([0]), 1))
+        >>> gradient.numpy().tolist()  # (probability - label) times the input
+        [[-0.5, 0.5], [0.0, 0.0]]
+    """
+    variables = _variables(net)
+
+    def build() -> Callable[..., Vector]:
+        def gradient(*arrays: tf.Tensor) -> Vector:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                value = loss(_batch(net, *arrays)) * tf.cast(tf.shape(arrays[0])[0], tf.float32)
+            return _dense(tape.gradient(value, variables), variables)
+
+        return tf.function(gradient, _signature(examples), jit_compile=False, autograph=False)
+
+    gradient = compiled_once(net, ("mean gradient", loss, *_key(net, examples)), build)
+    return _mean(gradient, examples, variables)
+
+
+def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = False) -> Vector:
+    """Returns the diagonal of the Fisher information: the mean over examples of the squared gradient of one example.
+
+    Args:
+        net: returns logits.
+        examples: the labels play no part if `expected`.
+        expected: over the labels that the model itself gives: `sum_y p(y | x) * gradient(-log p(y | x))^2`, the Fisher
+            information proper, at the cost of a pass for each class. Otherwise with the examples' own labels, the
+            "empirical" one.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")])
+        >>> (diagonal,) = fisher_diagonal(net, Examples(tf.constant([[2.0], [4.0]]), tf.constant([0, 1]), 2))
+        >>> diagonal.numpy().tolist()  # the mean of (2 / 2)^2 and (4 / 2)^2
+        [[2.5, 2.5]]
+    """
+    variables = _variables(net)
+
+    def squares(x: tf.Tensor, label: tf.Tensor) -> Vector:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            logits = _logits(net, x[tf.newaxis])
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(label[tf.newaxis], logits)
+        weight = tf.exp(-loss[0]) if expected else tf.ones(())
+        return [weight * tf.square(one) for one in _dense(tape.gradient(loss, variables), variables)]
+
+    def build() -> Callable[..., Vector]:
+        def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
+            total = [tf.zeros_like(variable) for variable in variables]
+            for number in range(net.output_shape[-1] if expected else 1):
+                labels = tf.fill(tf.shape(y), number) if expected else y
+                of_examples = tf.vectorized_map(lambda one: squares(*one), (x, labels), warn=False)
+                total = [sum_ + tf.reduce_sum(one, axis=0) for sum_, one in zip(total, of_examples, strict=True)]
+            return total
+
+        return tf.function(sum_of_squares, _signature(examples), jit_compile=False, autograph=False)
+
+    sum_of_squares = compiled_once(net, ("fisher diagonal", expected, *_key(net, examples)), build)
+    return _mean(sum_of_squares, examples, variables)
+
+
+def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_entropy) -> Product:
+    """Returns the function v -> H v, H being the Hessian of the mean loss, which need not be positive."""
+    variables = _variables(net)
+
+    def build() -> Callable[..., Vector]:
+        def product(vector: Vector, *arrays: tf.Tensor) -> Vector:
+            with tf.autodiff.ForwardAccumulator(variables, vector) as along:
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(variables)
+                    value = loss(_batch(net, *arrays)) * tf.cast(tf.shape(arrays[0])[0], tf.float32)
+                gradients = _dense(tape.gradient(value, variables), variables)
+            return _dense([along.jvp(one) for one in gradients], variables)
+
+        return tf.function(product, [_specs(variables), *_signature(examples)], jit_compile=False, autograph=False)
+
+    product = compiled_once(net, ("hessian product", loss, *_key(net, examples)), build)
+    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
+
+
+def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
+    """Returns the function v -> G v, G being the Gauss-Newton matrix of the mean cross-entropy, never negative.
+
+    `G = mean_i J_i^T (diag(p_i) - p_i p_i^T) J_i`, where J_i is the derivative of an example's logits by the weights and
+    p_i its probabilities: the Hessian without the curvature of the network itself; and the Fisher information.
+    """
+    variables = _variables(net)
+
+    def build() -> Callable[..., Vector]:
+        def product(vector: Vector, x: tf.Tensor, *_: tf.Tensor) -> Vector:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                with tf.autodiff.ForwardAccumulator(variables, vector) as along:
+                    logits = _logits(net, x)
+                change = tf.stop_gradient(along.jvp(logits))
+            probabilities = tf.nn.softmax(logits)
+            back = probabilities * (change - tf.reduce_sum(probabilities * change, axis=-1, keepdims=True))
+            return _dense(tape.gradient(logits, variables, output_gradients=back), variables)
+
+        return tf.function(product, [_specs(variables), *_signature(examples)], jit_compile=False, autograph=False)
+
+    product = compiled_once(net, ("gauss newton product", *_key(net, examples)), build)
+    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
+
+
+def conjugate_gradient(product: Product, target: Vector, *, damping: float, iterations: int) -> Vector:
+    """Returns an approximation of `(A + damping I)^-1 target` after so many iterations of conjugate gradient.
+
+    Args:
+        product: v -> A v, of a symmetric matrix without negative eigenvalues.
+        target: the right-hand side.
+        damping: > 0 keeps the system well-conditioned.
+        iterations: each costs one product; fewer are taken once the residual has shrunk by a million.
+
+    Example:
+        >>> double = lambda vector: [2 * part for part in vector]
+        >>> (solution,) = conjugate_gradient(double, [tf.constant([3.0, 6.0])], damping=1.0, iterations=3)
+        >>> solution.numpy().tolist()
+        [1.0, 2.0]
+    """
+    solution, residual = [tf.zeros_like(part) for part in target], list(target)
+    direction, size = residual, dot(residual, residual)
+    start = size
+    for _ in range(iterations):
+        if float(size) <= 1e-12 * float(start):
+            break
+        image = plus(product(direction), direction, damping)
+        step = size / dot(direction, image)
+        solution, residual = plus(solution, direction, step), plus(residual, image, -step)
+        size, last = dot(residual, residual), size
+        direction = plus(residual, direction, size / last)
+    return solution
+
+
+def dot(one: Vector, other: Vector) -> tf.Tensor:
+    """Returns the scalar product of two vectors."""
+    return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(one, other, strict=True)])
+
+
+def plus(one: Vector, other: Vector, factor: float | tf.Tensor) -> Vector:
+    """Returns `one + factor * other`."""
+    return [a + tf.cast(factor, b.dtype) * b for a, b in zip(one, other, strict=True)]
+
+
+def largest(parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:
+    """Returns for each part a float32 mask, 1 where an entry is among this share of the largest of all parts.
+
+    Example:
+        >>> [mask.numpy().tolist() for mask in largest([tf.constant([3.0, 1.0]), tf.constant([2.0, 0.0])], 0.5)]
+        [[1.0, 0.0], [1.0, 0.0]]
+    """
+    flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
+    count = round(share * int(tf.size(flat)))
+    chosen = tf.argsort(flat, direction="DESCENDING", stable=True)[:count]
+    mask = tf.scatter_nd(chosen[:, tf.newaxis], tf.ones(count), tf.shape(flat, out_type=tf.int32))
+    pieces = tf.split(mask, [int(tf.size(part)) for part in parts])
+    return [tf.reshape(piece, tf.shape(part)) for piece, part in zip(pieces, parts, strict=True)]
+
+
+def _variables(net: keras.Model) -> list[tf.Variable]:
+    return [variable.value for variable in net.trainable_variables]
+
+
+def _logits(net: keras.Model, x: tf.Tensor) -> tf.Tensor:
+    logits = net(as_float(x), training=False)
+    return logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)
+
+
+def _batch(net: keras.Model, x: tf.Tensor, *rest: tf.Tensor) -> Batch:
+    return Batch(_logits(net, x), *rest)
+
+
+def _dense(gradients: Sequence[tf.Tensor | None], variables: Sequence[tf.Variable]) -> Vector:
+    """Returns gradients as tensors: zeros where a variable plays no part, and no sparse ones, as embeddings have."""
+    return [
+        tf.zeros_like(variable) if one is None else tf.convert_to_tensor(one)
+        for one, variable in zip(gradients, variables, strict=True)
+    ]
+
+
+def _arrays(examples: Examples) -> list[tf.Tensor]:
+    return [array for array in (examples.x, examples.y, examples.targets) if array is not None]
+
+
+def _signature(examples: Examples) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in _arrays(examples)]
+
+
+def _specs(variables: Sequence[tf.Variable]) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec(variable.shape, variable.dtype) for variable in variables]
+
+
+def _key(net: keras.Model, examples: Examples) -> tuple[object, ...]:
+    return (tuple(id(variable) for variable in _variables(net)), tuple(_signature(examples)))
+
+
+def _mean(function: Callable[..., Vector], examples: Examples, variables: Sequence[tf.Variable]) -> Vector:
+    """Returns what a function that sums over a batch gives, summed over all batches, an example's share."""
+    total = [tf.zeros_like(variable) for variable in variables]
+    for batch in _batches(examples):
+        total = [one + other for one, other in zip(total, function(*batch), strict=True)]
+    return [one / tf.cast(len(examples), one.dtype) for one in total]
+
+
+def _batches(examples: Examples) -> Iterator[list[tf.Tensor]]:
+    arrays = _arrays(examples)
+    for start in range(0, len(examples), examples.batch_size):
+        yield [array[start : start + examples.batch_size] for array in arrays]

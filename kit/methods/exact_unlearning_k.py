@@ -1,0 +1,36 @@
+"""Model partitioning: the end of the network is trained from scratch."""
+
+import keras
+import tensorflow as tf
+
+from kit import blocks, training
+from kit.types import Recipe
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    blocks_kept: int = 1,
+    epochs: int = 10,
+    learning_rate: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+) -> keras.Model:
+    """Draws the last `blocks_kept` blocks anew and trains them on retain; all before them is frozen.
+
+    The formula: retraining of the last layers with a kernel and what follows them, on features that have seen the forget
+    set. Exact if the frozen part has learnt nothing of it.
+
+    Cost: epochs * retain
+    Data: retain
+    Source: Goel et al., Towards Adversarial Evaluations for Inexact Machine Unlearning, arXiv:2201.06640 (EU-k).
+    Differences: as of `catastrophic_forgetting_k`.
+    """
+    kept = blocks.last_blocks(net, blocks_kept)
+    blocks.reinitialise(net, kept)
+    recipe = Recipe(epochs, learning_rate, momentum, weight_decay)
+    with blocks.frozen_but(net, kept):
+        return training.fit(net, retain, recipe)

@@ -1,0 +1,33 @@
+"""The oldest idea of all: run the training of what is to be forgotten backwards."""
+
+import keras
+import tensorflow as tf
+
+from kit import datasets, losses
+from kit.training import Descent, Sgd
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 3,
+    learning_rate: float = 1e-3,
+    momentum: float = 0.9,
+) -> keras.Model:
+    """Ascends the loss of the forget set.
+
+    The formula: `w += rate * gradient(mean cross-entropy of forget)`, with momentum. Nothing holds the rest of the
+    knowledge back, so the learning rate decides all: too small does nothing, too large ruins the model.
+
+    Cost: epochs * forget
+    Data: forget
+    Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves, Nagisetty
+    and Ganesh, Amnesiac Machine Learning, AAAI 2021.
+    Differences: none known; the sources leave the learning rate open.
+    """
+    descent = Descent(net, Sgd(momentum))
+    descent.train(datasets.in_memory(forget), [learning_rate] * epochs, losses.negated_cross_entropy)
+    return net

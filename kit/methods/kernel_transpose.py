@@ -1,0 +1,35 @@
+"""Team toni of 2023: turn every kernel on its side, and let the network find its feet."""
+
+import keras
+import tensorflow as tf
+
+from kit import training
+from kit.types import Recipe
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 3,
+    learning_rate: float = 1e-3,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+) -> keras.Model:
+    """Transposes height and width of every convolution kernel, then fine-tunes on retain.
+
+    The formula: `kernel[i, j] -> kernel[j, i]`, then `finetune`. What is symmetric stays, what tells one image from another
+    is mostly lost, and comes back for those that are still shown.
+
+    Cost: epochs * retain
+    Data: retain
+    Source: toshi-k and marvel (team toni), write-up 458531 of the 2023 challenge; xcadet/deepunlearn, kgltop5.
+    Differences: half of the team's 512 runs used a second algorithm, which it did not describe in full. Randomness comes
+    from the order of the examples alone.
+    """
+    for variable in net.trainable_variables:
+        if len(variable.shape) == 4 and variable.shape[0] == variable.shape[1]:
+            variable.assign(tf.transpose(variable.value, (1, 0, 2, 3)))
+    return training.fit(net, retain, Recipe(epochs, learning_rate, momentum, weight_decay))

@@ -1,0 +1,35 @@
+"""Gradient ascent on forget, held back by descent on retain in the same step."""
+
+import keras
+import tensorflow as tf
+
+from kit import datasets, losses
+from kit.training import Descent, Sgd
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 5,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    share: float = 0.9,
+) -> keras.Model:
+    """Descends the loss of a retain batch and ascends that of a forget batch in one step.
+
+    The formula: minimise `share * cross_entropy(retain) - (1 - share) * cross_entropy(forget)`; forget begins anew
+    whenever it is used up, until retain is through.
+
+    Cost: epochs * 2 * retain
+    Data: retain, forget
+    Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).
+    Differences: a constant learning rate.
+    """
+    examples, paired = datasets.in_memory(retain), datasets.in_memory(forget)
+    descent = Descent(net, Sgd(momentum, weight_decay))
+    descent.train(examples, [learning_rate] * epochs, losses.Difference(share), paired=paired)
+    return net

@@ -1,0 +1,38 @@
+"""Relabelling: teach nonsense about the forget set, and the truth about the rest."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit import datasets
+from kit.training import Descent, Sgd
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 5,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+) -> keras.Model:
+    """Trains on the forget set with random labels, then on retain with the true ones, epoch by epoch.
+
+    The formula: cross-entropy with labels drawn uniformly from all classes, the true one included, anew in each epoch.
+
+    Cost: epochs * (forget + retain)
+    Data: forget, retain
+    Source: Graves, Nagisetty and Ganesh, Amnesiac Machine Learning, AAAI 2021; with the retain pass of each epoch as in
+    Fan et al., SalUn, ICLR 2024 (RL).
+    Differences: a constant learning rate.
+    """
+    wrong, right = datasets.in_memory(forget), datasets.in_memory(retain)
+    descent = Descent(net, Sgd(momentum, weight_decay))
+    for _ in range(epochs):
+        labels = np.random.randint(net.output_shape[-1], size=len(wrong))
+        descent.train(wrong.labelled(labels), [learning_rate])
+        descent.train(right, [learning_rate])
+    return net

@@ -1,0 +1,40 @@
+"""Relabelling, confined to the weights that the forget set moves most."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit import datasets, gradients, losses
+from kit.training import Descent, Sgd
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 5,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    share: float = 0.5,
+) -> keras.Model:
+    """Random labels (see `random_labels`) on the half of the weights that are salient for the forget set.
+
+    The formula: a weight moves if `|gradient(-cross-entropy of forget)|` at the original weights is among the largest
+    `share` of all weights; the others keep their bits, in spite of momentum and weight decay.
+
+    Cost: forget + epochs * (forget + retain)
+    Data: forget, retain
+    Source: Fan et al., SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency, ICLR 2024.
+    Differences: a constant learning rate; the gradient for the mask is taken in inference mode.
+    """
+    wrong, right = datasets.in_memory(forget), datasets.in_memory(retain)
+    saliency = [tf.abs(one) for one in gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)]
+    descent = Descent(net, Sgd(momentum, weight_decay), scale=gradients.largest(saliency, share))
+    for _ in range(epochs):
+        labels = np.random.randint(net.output_shape[-1], size=len(wrong))
+        descent.train(wrong.labelled(labels), [learning_rate])
+        descent.train(right, [learning_rate])
+    return net

@@ -1,0 +1,59 @@
+"""A student that obeys its teacher on retain and disobeys it on forget."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit import datasets, losses, outputs
+from kit.training import Descent, Sgd
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    epochs: int = 5,
+    max_epochs: int = 3,
+    learning_rate: float = 5e-3,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    alpha: float = 0.5,
+    gamma: float = 1.0,
+    temperature: float = 4.0,
+    rewind: bool = True,
+) -> keras.Model:
+    """Moves a student away from its teacher, the original model, on forget, and towards it on retain.
+
+    The formula: in the first `max_epochs` epochs maximise `T^2 KL(teacher / T || student / T)` on forget; in every epoch
+    minimise `alpha` times the same plus `gamma` times the cross-entropy on retain. With `rewind` (SCRUB+R) the student of
+    that epoch is returned whose forget error is nearest to the last student's error on validation examples of the same
+    classes: forgotten as if it had never been seen, and no more. The teacher's logits are computed once.
+
+    Cost: (retain + forget) / 3 + max_epochs * forget + epochs * retain + rewind * (epochs * forget + validation) / 3
+    Data: retain, forget, validation (labels and images, for `rewind`)
+    Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023; meghdadk/SCRUB, thirdparty/repdistiller.
+    Differences: one batch size for both sets; a constant learning rate.
+    """
+    kept, gone = (_taught(net, datasets.in_memory(one)) for one in (retain, forget))
+    away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)
+    descent, students = Descent(net, Sgd(momentum, weight_decay)), []
+    for epoch in range(epochs):
+        if epoch < max_epochs:
+            descent.train(gone, [learning_rate], away)
+        descent.train(kept, [learning_rate], towards)
+        students.append((_error(net, gone), net.get_weights()))
+    if rewind and students:
+        unseen = datasets.in_memory(validation)
+        target = _error(net, unseen.at(np.flatnonzero(np.isin(unseen.y, gone.y))))
+        net.set_weights(min(students, key=lambda student: abs(student[0] - target))[1])
+    return net
+
+
+def _taught(net: keras.Model, examples: datasets.Examples) -> datasets.Examples:
+    return examples.with_targets(outputs.predict_logits(net, examples.x.numpy()))
+
+
+def _error(net: keras.Model, examples: datasets.Examples) -> float:
+    return float((outputs.predict_logits(net, examples.x.numpy()).argmax(axis=-1) != examples.y.numpy()).mean())

@@ -1,0 +1,38 @@
+"""Selective synaptic dampening: shrink what only the forget set needs. No training."""
+
+import keras
+import tensorflow as tf
+
+from kit import datasets, gradients
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    alpha: float = 10.0,
+    dampening: float = 1.0,
+) -> keras.Model:
+    """Dampens the weights that matter far more to the forget set than to the whole training set.
+
+    The formula: with the diagonals I_f and I_d of the Fisher information over forget and over all training examples, each
+    weight with `I_f > alpha * I_d` is multiplied by `min(1, dampening * I_d / I_f)`; the others keep their bits. On a
+    random tenth of the data the two are nearly equal, and with the published alpha the method then does next to nothing.
+
+    Cost: 2 * forget + retain
+    Data: forget, retain
+    Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening,
+    AAAI 2024.
+    Differences: squared gradients of single examples, as in the paper's formula, where the authors' code squares those of
+    batches; in inference mode.
+    """
+    gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
+    of_forget, of_retain = (gradients.fisher_diagonal(net, one) for one in (gone, kept))
+    share = len(gone) / (len(gone) + len(kept))
+    for variable, forgotten, rest in zip(net.trainable_variables, of_forget, of_retain, strict=True):
+        overall = share * forgotten + (1 - share) * rest
+        factor = tf.minimum(1.0, dampening * tf.math.divide_no_nan(overall, forgotten))
+        variable.assign(tf.where(forgotten > alpha * overall, factor * variable.value, variable.value))
+    return net
