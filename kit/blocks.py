@@ -18,7 +18,7 @@ def leaves(net: keras.Model) -> list[keras.Layer]:
 
 
 def has_kernel(layer: keras.Layer) -> bool:
-    """Returns whether a layer has a weight of two axes or more: a convolution or a dense layer, but no normalisation."""
+    """Returns whether a layer has a weight of two axes or more, as a convolution has and a normalisation has not."""
     return any(len(variable.shape) > 1 for variable in layer.trainable_variables)
 
 

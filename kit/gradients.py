@@ -1,8 +1,8 @@
 """The only place that takes raw gradients: of sets and of single examples, and products with curvature matrices.
 
-Everything is computed in inference mode: with running batch statistics and without dropout, so that an example's gradient
-does not depend on the examples beside it, and the same weights give the same numbers. A vector in weight space is a list of
-tensors, one a trainable variable, in the order of `net.trainable_variables`.
+Everything is computed in inference mode: with running batch statistics and without dropout, so that an example's
+gradient does not depend on the examples beside it, and the same weights give the same numbers. A vector in weight
+space is a list of tensors, one a trainable variable, in the order of `net.trainable_variables`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
         loss: a mean over a batch, see `kit.losses`.
 
     Example:
-        >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")])
+        >>> end = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
+        >>> net = keras.Sequential([keras.Input((2,)), end])
         >>> (gradient,) = mean_gradient(net, Examples(tf.constant([[1.0, 0.0]]), tf.constant([0]), 1))
         >>> gradient.numpy().tolist()  # (probability - label) times the input
         [[-0.5, 0.5], [0.0, 0.0]]
@@ -60,7 +61,8 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
             "empirical" one.
 
     Example:
-        >>> net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")])
+        >>> end = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
+        >>> net = keras.Sequential([keras.Input((1,)), end])
         >>> (diagonal,) = fisher_diagonal(net, Examples(tf.constant([[2.0], [4.0]]), tf.constant([0, 1]), 2))
         >>> diagonal.numpy().tolist()  # the mean of (2 / 2)^2 and (4 / 2)^2
         [[2.5, 2.5]]
@@ -112,8 +114,8 @@ def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_ent
 def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
     """Returns the function v -> G v, G being the Gauss-Newton matrix of the mean cross-entropy, never negative.
 
-    `G = mean_i J_i^T (diag(p_i) - p_i p_i^T) J_i`, where J_i is the derivative of an example's logits by the weights and
-    p_i its probabilities: the Hessian without the curvature of the network itself; and the Fisher information.
+    `G = mean_i J_i^T (diag(p_i) - p_i p_i^T) J_i`, where J_i is the derivative of an example's logits by the weights
+    and p_i its probabilities: the Hessian without the curvature of the network itself; and the Fisher information.
     """
     variables = _variables(net)
 

@@ -21,9 +21,9 @@ def unlearning(
 ) -> keras.Model:
     """Teaches the student what a random network says of forget examples, and the original of retain ones.
 
-    The formula: `KL(l * p_incompetent + (1 - l) * p_original || p_student)`, with l = 1 for an example of the forget set,
-    over the forget set and a random part of retain, mixed in the same batches; Adam. Both teachers' probabilities are
-    computed once.
+    The formula: `KL(l * p_incompetent + (1 - l) * p_original || p_student)`, with l = 1 for an example of the forget
+    set, over the forget set and a random part of retain, mixed in the same batches; Adam. Both teachers' probabilities
+    are computed once.
 
     Cost: (2 * forget + retain_share * retain) / 3 + epochs * (forget + retain_share * retain)
     Data: forget, part of retain

@@ -21,8 +21,8 @@ def unlearning(
 ) -> keras.Model:
     """Draws the last `blocks_kept` blocks anew and trains them on retain; all before them is frozen.
 
-    The formula: retraining of the last layers with a kernel and what follows them, on features that have seen the forget
-    set. Exact if the frozen part has learnt nothing of it.
+    The formula: retraining of the last layers with a kernel and what follows them, on features that have seen the
+    forget set. Exact if the frozen part has learnt nothing of it.
 
     Cost: epochs * retain
     Data: retain

@@ -18,14 +18,15 @@ def unlearning(
 ) -> keras.Model:
     """Adds to each weight noise of a size that the retain set can bear.
 
-    The formula: `w += sqrt(alpha * min(1 / (I + 1e-8), largest_variance)) * N(0, 1)`, I being the diagonal of the Fisher
-    information over retain, with the labels that the model itself expects: much noise where information is small.
+    The formula: `w += sqrt(alpha * min(1 / (I + 1e-8), largest_variance)) * N(0, 1)`, I being the diagonal of the
+    Fisher information over retain, with the labels that the model itself expects: much noise where information is
+    small.
 
     Cost: classes * retain
     Data: retain
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020.
-    Differences: the variance is not averaged over a layer's inputs, and the last layer and biases get no other factor, as
-    in the authors' notebook; the mean is not moved.
+    Differences: the variance is not averaged over a layer's inputs, and the last layer and biases get no other factor,
+    as in the authors' notebook; the mean is not moved.
     """
     information = gradients.fisher_diagonal(net, datasets.in_memory(retain), expected=True)
     for variable, one in zip(net.trainable_variables, information, strict=True):

@@ -24,8 +24,8 @@ def unlearning(
 
     Cost: epochs * forget
     Data: forget
-    Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves, Nagisetty
-    and Ganesh, Amnesiac Machine Learning, AAAI 2021.
+    Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves,
+    Nagisetty and Ganesh, Amnesiac Machine Learning, AAAI 2021.
     Differences: none known; the sources leave the learning rate open.
     """
     descent = Descent(net, Sgd(momentum))

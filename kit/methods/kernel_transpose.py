@@ -20,14 +20,14 @@ def unlearning(
 ) -> keras.Model:
     """Transposes height and width of every convolution kernel, then fine-tunes on retain.
 
-    The formula: `kernel[i, j] -> kernel[j, i]`, then `finetune`. What is symmetric stays, what tells one image from another
-    is mostly lost, and comes back for those that are still shown.
+    The formula: `kernel[i, j] -> kernel[j, i]`, then `finetune`. What is symmetric stays, what tells one image from
+    another is mostly lost, and comes back for those that are still shown.
 
     Cost: epochs * retain
     Data: retain
     Source: toshi-k and marvel (team toni), write-up 458531 of the 2023 challenge; xcadet/deepunlearn, kgltop5.
-    Differences: half of the team's 512 runs used a second algorithm, which it did not describe in full. Randomness comes
-    from the order of the examples alone.
+    Differences: half of the team's 512 runs used a second algorithm, which it did not describe in full. Randomness
+    comes from the order of the examples alone.
     """
     for variable in net.trainable_variables:
         if len(variable.shape) == 4 and variable.shape[0] == variable.shape[1]:

@@ -23,7 +23,8 @@ def unlearning(
 ) -> keras.Model:
     """Fine-tunes on retain with a penalty on the absolute weights that fades out.
 
-    The formula: minimise `cross_entropy(retain) + alpha_t * sum |w|` with `alpha_t = alpha * (1 - t / epochs)` at epoch t.
+    The formula: minimise `cross_entropy(retain) + alpha_t * sum |w|` with `alpha_t = alpha * (1 - t / epochs)` at
+    epoch t.
 
     Cost: epochs * retain
     Data: retain

@@ -21,8 +21,8 @@ def unlearning(
 ) -> keras.Model:
     """Sets a random half of all weights but those of normalisations to zero, then fine-tunes on retain with Adam.
 
-    The formula: `w *= (u >= share)` with u uniform, anew in each run; then Adam on retain, the learning rate falling along
-    a cosine.
+    The formula: `w *= (u >= share)` with u uniform, anew in each run; then Adam on retain, the learning rate falling
+    along a cosine.
 
     Cost: epochs * retain
     Data: retain

@@ -26,15 +26,15 @@ def unlearning(
 ) -> keras.Model:
     """Moves a student away from its teacher, the original model, on forget, and towards it on retain.
 
-    The formula: in the first `max_epochs` epochs maximise `T^2 KL(teacher / T || student / T)` on forget; in every epoch
-    minimise `alpha` times the same plus `gamma` times the cross-entropy on retain. With `rewind` (SCRUB+R) the student of
-    that epoch is returned whose forget error is nearest to the last student's error on validation examples of the same
-    classes: forgotten as if it had never been seen, and no more. The teacher's logits are computed once.
+    The formula: in the first `max_epochs` epochs maximise `T^2 KL(teacher / T || student / T)` on forget; in every
+    epoch minimise `alpha` times the same plus `gamma` times the cross-entropy on retain. With `rewind` (SCRUB+R) the
+    student of that epoch is returned whose forget error is nearest to the last student's error on validation examples
+    of the same classes: forgotten as if it had never been seen, and no more. The teacher's logits are computed once.
 
     Cost: (retain + forget) / 3 + max_epochs * forget + epochs * retain + rewind * (epochs * forget + validation) / 3
     Data: retain, forget, validation (labels and images, for `rewind`)
-    Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023; meghdadk/SCRUB, thirdparty/repdistiller.
-    Differences: one batch size for both sets; a constant learning rate.
+    Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023; meghdadk/SCRUB,
+    thirdparty/repdistiller. Differences: one batch size for both sets; a constant learning rate.
     """
     kept, gone = (_taught(net, datasets.in_memory(one)) for one in (retain, forget))
     away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)

@@ -24,15 +24,15 @@ def unlearning(
     """Draws the convolution weights anew whose gradient, of retain less forget, is smallest; then fine-tunes on retain.
 
     The formula: per convolution, the `share` of weights with the smallest `|gradient(CE of as many retain examples) -
-    gradient(CE of forget)|` is drawn anew; then descent on retain at the rates 1/3, 2/3, 1, 2/3, 1/3 of `learning_rate`,
-    in which the other convolution weights move `others` times as fast. Which retain examples, and which weights are drawn,
-    differs from run to run.
+    gradient(CE of forget)|` is drawn anew; then descent on retain at the rates 1/3, 2/3, 1, 2/3, 1/3 of
+    `learning_rate`, in which the other convolution weights move `others` times as fast. Which retain examples, and
+    which weights are drawn, differs from run to run.
 
     Cost: 2 * forget + epochs * retain
     Data: forget, retain
     Source: Kookmin, second-placed write-up 459200 of the 2023 challenge; xcadet/deepunlearn, kgltop2.
-    Differences: dense layers count as convolutions do where there are none; gradients in inference mode; weight decay is
-    slowed down along with the gradient.
+    Differences: dense layers count as convolutions do where there are none; gradients in inference mode; weight decay
+    is slowed down along with the gradient.
     """
     gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
     sample = kept.at(np.random.permutation(len(kept))[: len(gone)])

@@ -17,16 +17,17 @@ def unlearning(
 ) -> keras.Model:
     """Dampens the weights that matter far more to the forget set than to the whole training set.
 
-    The formula: with the diagonals I_f and I_d of the Fisher information over forget and over all training examples, each
-    weight with `I_f > alpha * I_d` is multiplied by `min(1, dampening * I_d / I_f)`; the others keep their bits. On a
-    random tenth of the data the two are nearly equal, and with the published alpha the method then does next to nothing.
+    The formula: with the diagonals I_f and I_d of the Fisher information over forget and over all training examples,
+    each weight with `I_f > alpha * I_d` is multiplied by `min(1, dampening * I_d / I_f)`; the others keep their bits.
+    On a random tenth of the data the two are nearly equal, and with the published alpha the method then does next to
+    nothing.
 
     Cost: 2 * forget + retain
     Data: forget, retain
-    Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening,
-    AAAI 2024.
-    Differences: squared gradients of single examples, as in the paper's formula, where the authors' code squares those of
-    batches; in inference mode.
+    Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic
+    Dampening, AAAI 2024.
+    Differences: squared gradients of single examples, as in the paper's formula, where the authors' code squares those
+    of batches; in inference mode.
     """
     gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
     of_forget, of_retain = (gradients.fisher_diagonal(net, one) for one in (gone, kept))

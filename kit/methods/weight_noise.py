@@ -22,13 +22,13 @@ def unlearning(
 ) -> keras.Model:
     """Adds normal noise to every trainable weight, then fine-tunes on retain.
 
-    The formula: `w += sigma * std(w's array) * N(0, 1)`: relative to the spread of the array that a weight is in, so that
-    one sigma does for all layers. Biases, which begin at 0, are blurred by as much as they have learnt.
+    The formula: `w += sigma * std(w's array) * N(0, 1)`: relative to the spread of the array that a weight is in, so
+    that one sigma does for all layers. Biases, which begin at 0, are blurred by as much as they have learnt.
 
     Cost: epochs * retain
     Data: retain
-    Source: the simplest baseline of the 2023 challenge, in many of its notebooks; Golatkar, Achille and Soatto, CVPR 2020,
-    scale noise by information (`fisher_forgetting`).
+    Source: the simplest baseline of the 2023 challenge, in many of its notebooks; Golatkar, Achille and Soatto, CVPR
+    2020, scale noise by information (`fisher_forgetting`).
     Differences: noise relative to an array's standard deviation.
     """
     for variable in net.trainable_variables:
