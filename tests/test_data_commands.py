@@ -126,14 +126,18 @@ def test_a_folder_is_copied_into_the_cache(home: Path, server: Server) -> None:
     assert server.requests == []
 
 
-def test_without_names_a_folder_with_one_of_two_alike_is_enough(
-    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """MNIST is tried first, and Fashion-MNIST has files of the same names."""
+@pytest.fixture
+def fashion_alone(home: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with Fashion-MNIST only, whose files have the names of MNIST's."""
     y = np.concatenate([np.repeat(np.arange(3), 10), GREY_Y[30:]])
     fashion = dataclasses.replace(tiny(FASHION_MNIST, server), train_counts=(10, 10, 10))
     monkeypatch.setitem(data_registry.DATA_SETS, "fashion-mnist", fashion)
-    folder = write(home / "named", idx_files(GREY_X, y))
+    return write(home / "named", idx_files(GREY_X, y))
+
+
+def test_without_names_a_folder_with_one_of_two_alike_is_enough(home: Path, fashion_alone: Path) -> None:
+    """MNIST is tried first."""
+    folder = fashion_alone
     result = call("data", "--folder", folder, "--json", home / "told.json")
     assert (result.code, result.err) == (0, "")
     assert [line.partition(":")[0] for line in result.out.splitlines()] == ["Fashion-MNIST"]
@@ -144,12 +148,9 @@ def test_without_names_a_folder_with_one_of_two_alike_is_enough(
 
 
 def test_the_list_tells_data_sets_with_the_same_names_apart(
-    home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+    fashion_alone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    y = np.concatenate([np.repeat(np.arange(3), 10), GREY_Y[30:]])
-    fashion = dataclasses.replace(tiny(FASHION_MNIST, server), train_counts=(10, 10, 10))
-    monkeypatch.setitem(data_registry.DATA_SETS, "fashion-mnist", fashion)
-    folder = write(home / "named", idx_files(GREY_X, y))
+    folder = fashion_alone
     monkeypatch.setenv("KIT_DATA", str(folder))
     told = json.loads(call("data", "--json", "-").out)
     assert told["mnist"] == {"here": False, "place": None, "path": None}
