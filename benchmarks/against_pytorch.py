@@ -169,6 +169,7 @@ def _best_rate(product: object) -> float:
 
 def serve(side: str, images: int, threads: int, connection: Connection) -> None:
     """Does what it is told, and answers with seconds (or what was computed)."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # scikit-learn's, which wait actively and so disturb the other side
     worker = {"PyTorch": PyTorch, "kit": Kit}[side](images, threads)
     work = {
         "training epoch": worker.train,

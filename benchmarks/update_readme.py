@@ -28,8 +28,8 @@ BLOCKS = {
     "cifar10": ([str(ROOT / "benchmarks" / "cifar10.py")],),
     "cifar10-small": ([str(ROOT / "benchmarks" / "cifar10_small.py")],),
     "pytorch": (
-        [str(ROOT / "benchmarks" / "against_pytorch.py")],
-        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--threads", "2"],
+        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--images", "1280"],
+        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--images", "1280", "--threads", "2"],
         [str(ROOT / "benchmarks" / "precision.py")],
     ),
     "containment": (

@@ -8,9 +8,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from kit import threads
+
+# Not typing's, which 'python -m kit' would take from the working folder, if it is there (see kit.search_path).
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

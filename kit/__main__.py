@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from kit import search_path
+
+if __name__ == "__main__":  # before anything else is imported
+    search_path.leave_working_folder()
+
 import sys
 from enum import StrEnum
 from typing import Annotated

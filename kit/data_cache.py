@@ -1,4 +1,4 @@
-"""The kit's own cache of data sets: a folder each, one process at a time writes, and nothing stays that is damaged."""
+"""The kit's own cache of data sets: a folder each, one process at a time writes, and a file goes only for another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +97,8 @@ def recorded(data_set: DataSet) -> dict[str, frozenset[str]]:
 def keep(data_set: DataSet, found: Found, digests: Sequence[str], announce: Callable[[str], None]) -> None:
     """Copies files into the cache, and records their digests.
 
+    A file without the right digest, whose other name would have it taken before its copy, is removed.
+
     Raises:
         CannotStore: the cache cannot be written to, the disk is full, or a file has changed since it was checked.
     """
@@ -108,6 +110,16 @@ def keep(data_set: DataSet, found: Found, digests: Sequence[str], announce: Call
         record |= {path.name: digest for path, digest in zip(found.paths, digests, strict=True)}
         with storing(folder / RECORD, 1000) as stream:
             stream.write((json.dumps(record, indent=1) + "\n").encode())
+        for names, path in zip(found.form.names, found.paths, strict=True):
+            for name in names[: names.index(path.name)]:
+                _drop_if_wrong(folder / name, data_set.official | {record.get(name, "")}, announce)
+
+
+def _drop_if_wrong(path: Path, right: Collection[str], announce: Callable[[str], None]) -> None:
+    with contextlib.suppress(OSError):  # most often it is not there
+        if files.sha256_of(path) not in right:
+            path.unlink()
+            announce(f"{path}, which did not have the right sha256, is replaced by the copy")
 
 
 def _copy(source: Path, target: Path, expected: str) -> None:
@@ -118,17 +130,3 @@ def _copy(source: Path, target: Path, expected: str) -> None:
             stream.write(chunk)
         if digest.hexdigest() != expected:
             raise CannotStore(f"'{source}' has changed while it was copied; try again when it is at rest")
-
-
-def discard(data_set: DataSet, found: Found, announce: Callable[[str], None]) -> None:
-    """Removes files without the right digest from the cache; one that is read-only stays as it is.
-
-    What the kit has not put there itself is somebody's only copy, perhaps, and stays too.
-    """
-    with contextlib.suppress(CannotStore, OSError), one_at_a_time(data_places.cache_folder(data_set), announce):
-        record = recorded(data_set)  # again, with the lock: another process may have put things right
-        own = {file.name for file in data_set.files} | set(record)
-        for path in found.paths:
-            right = data_set.official | record.get(path.name, frozenset())
-            if path.name in own and files.sha256_of(path) not in right:
-                path.unlink()

@@ -34,7 +34,7 @@ def data(
     show = functools.partial(typer.echo, err=str(json_file) == "-")  # to the output goes JSON alone, if it is asked for
     data_sets = _known(names or [])
     if folder is not None:
-        content = _adopt(data_sets, folder, all_needed=bool(names), show=show)
+        content = (_adopt if names else _adopt_any)(data_sets, folder, show)
     elif names:
         content = _load(data_sets, show)
     else:
@@ -81,12 +81,12 @@ def _load(data_sets: list[DataSet], show: Show) -> dict[str, Any]:
     return content
 
 
-def _adopt(data_sets: list[DataSet], folder: Path, *, all_needed: bool, show: Show) -> dict[str, Any]:
+def _adopt(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]:
     from kit import data_loading, data_places
 
     named = data_places.existing(folder)
     missing = [data_set for data_set in data_sets if next(data_places.in_folder(data_set, named), None) is None]
-    if missing and (all_needed or len(missing) == len(data_sets)):  # before anything is copied
+    if missing:  # before anything is copied
         raise InputError(data_loading.nothing_in(folder, missing))
     announce = command_line.announcer()
     content = {}
@@ -95,6 +95,13 @@ def _adopt(data_sets: list[DataSet], folder: Path, *, all_needed: bool, show: Sh
         if published is not None:
             content[data_set.name] = _told(data_set, published, show)
     return content
+
+
+def _adopt_any(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]:
+    from kit import data_loading
+
+    adopted = data_loading.adopt_any(data_sets, folder, command_line.announcer())
+    return {data_set.name: _told(data_set, published, show) for data_set, published in adopted}
 
 
 def _told(data_set: DataSet, published: Published, show: Show) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ import numpy as np
 
 from kit import data_cache, data_places, data_readers, downloads
 from kit.data_places import Found
-from kit.data_readers import BadData, Content, WrongDigest
+from kit.data_readers import BadData, Content, OtherData
 from kit.data_registry import DataSet
 from kit.types import Arrays, FailedRun, InputError
+
+_LISTED = 3
+_Unfit = list[tuple[Found, BadData]]
 
 
 @dataclass(frozen=True)
@@ -45,23 +48,22 @@ def load(data_set: DataSet, folder: Path | None = None, announce: Callable[[str]
 
     Raises:
         InputError: there is no such folder.
-        FailedRun: no place has it, and it cannot be downloaded or stored.
+        FailedRun: no place has it, and it cannot be downloaded or stored. Every file is still there.
     """
     tell = announce or _silent
-    skipped = []
+    skipped: _Unfit = []
     for found in data_places.candidates(data_set, folder):
         try:
             return _published(data_set, found)
         except BadData as problem:
-            skipped.append(f"'{found.path}': {problem}")
-            tell(f"{data_set.title} in {found.place}, {found.path}, is skipped: {problem}")
-            if found.cached and isinstance(problem, WrongDigest):
-                data_cache.discard(data_set, found, tell)
+            skipped.append((found, problem))
+            if not isinstance(problem, OtherData):
+                tell(f"{data_set.title} in {found.place}, {found.path}, is skipped: {problem}")
     try:
         for file in data_set.files:
             downloads.fetch(file, data_places.cache_folder(data_set), announce=tell)
     except downloads.CannotDownload as error:
-        raise FailedRun(_not_here(data_set, folder, skipped, f"could not be downloaded ({error})")) from error
+        raise FailedRun(_not_here(data_set, folder, skipped, f"could not be downloaded ({error.brief})")) from error
     except data_cache.CannotStore as error:
         raise FailedRun(_not_here(data_set, folder, skipped, f"could not be stored: {error}")) from error
     return _from_cache(data_set)
@@ -77,13 +79,98 @@ def adopt(data_set: DataSet, folder: Path, announce: Callable[[str], None] | Non
         InputError: there is no such folder, or its files are damaged or of another data set.
         FailedRun: the cache cannot take them.
     """
+    published, unfit = _copied(data_set, folder, announce or _silent)
+    if unfit and published is None:
+        raise InputError(_nothing_whole_in(folder, [(data_set, unfit)]))
+    return published
+
+
+def adopt_any(
+    data_sets: Sequence[DataSet], folder: Path, announce: Callable[[str], None] | None = None
+) -> Iterator[tuple[DataSet, Published]]:
+    """Copies those data sets that a user's folder has whole into the kit's cache, and yields them, loaded from there.
+
+    What turns out to be another data set is passed over; what is damaged, or there in part, is told of.
+
+    Raises:
+        InputError: there is no such folder, or it has none of them whole.
+        FailedRun: the cache cannot take them.
+    """
     tell = announce or _silent
-    problems = []
+    left: list[tuple[DataSet, _Unfit]] = []
+    for data_set in data_sets:
+        published, unfit = _copied(data_set, folder, tell)
+        if published is None:
+            left.append((data_set, unfit))
+        else:
+            yield data_set, published
+    if len(left) < len(data_sets):
+        for data_set, unfit in left:
+            reason = _listed(_damaged(unfit)) if unfit else _lacking(data_set, folder)
+            if reason:
+                tell(f"{data_set.title} is skipped: {reason}")
+        return
+    some = [pair for pair in left if _damaged(pair[1])] or [pair for pair in left if pair[1]]
+    in_part = [data_set for data_set in data_sets if _lacking(data_set, folder)]
+    raise InputError(_nothing_whole_in(folder, some) if some else nothing_in(folder, in_part or data_sets))
+
+
+def nearest(data_set: DataSet) -> Found | None:
+    """Returns where a data set would be taken from, judged by names, and by labels where data sets share names."""
+    for found in data_places.candidates(data_set):
+        if data_readers.has_labels(data_set, found.form, found.paths):
+            return found
+    return None
+
+
+def nothing_in(folder: Path, data_sets: Sequence[DataSet]) -> str:
+    """Returns the paragraph for a folder in which no files of these data sets are, or not all of any."""
+    parts = {data_set.title: _lacking(data_set, folder) for data_set in data_sets}
+    absent = [title for title, part in parts.items() if not part]
+    told = [f"no files of {' or '.join(absent)}, at most {data_places.MAX_DEPTH} levels deep"] if absent else []
+    told += [f"only a part of {title}: {part}" for title, part in parts.items() if part]
+    return (
+        f"The folder '{folder}' holds {', and '.join(told)}. Expected {_expected(*data_sets)}. Check the path and the "
+        "names of the files."
+    )
+
+
+def _nothing_whole_in(folder: Path, unfit: Sequence[tuple[DataSet, _Unfit]]) -> str:
+    data_sets = [data_set for data_set, _ in unfit]
+    return (
+        f"What '{folder}' holds is not {' or '.join(data_set.title for data_set in data_sets)}, or is damaged "
+        f"({_listed([problem for _, some in unfit for problem in some])}). Expected {_expected(*data_sets)}. Copy or "
+        "download it again, or name the data set that it is."
+    )
+
+
+def _silent(_line: str) -> None:
+    """Tells nobody."""
+
+
+def _damaged(unfit: _Unfit) -> _Unfit:
+    return [(found, problem) for found, problem in unfit if not isinstance(problem, OtherData)]
+
+
+def _listed(unfit: _Unfit) -> str:
+    told = list(dict.fromkeys(f"'{found.path}': {problem}" for found, problem in unfit))
+    return "; ".join(told[:_LISTED]) + (f"; and {len(told) - _LISTED} more" if len(told) > _LISTED else "")
+
+
+def _lacking(data_set: DataSet, folder: Path) -> str:
+    """Says which files of a data set are missing from the folder that has most of them; nothing if there is none."""
+    part = data_places.in_part(data_set, data_places.existing(folder))
+    return f"'{part[0]}' lacks {', '.join(part[1])}" if part else ""
+
+
+def _copied(data_set: DataSet, folder: Path, tell: Callable[[str], None]) -> tuple[Published | None, _Unfit]:
+    """Copies a data set from where a folder has it whole, and returns it too; and what was not fit."""
+    unfit: _Unfit = []
     for found in data_places.in_folder(data_set, data_places.existing(folder)):
         try:
             content = _read(data_set, found)
         except BadData as problem:
-            problems.append(f"'{found.path}': {problem}")
+            unfit.append((found, problem))
             continue
         digests = content.digests
         del content  # what was copied is read again, and need not be in memory twice
@@ -94,31 +181,8 @@ def adopt(data_set: DataSet, folder: Path, announce: Callable[[str], None] | Non
                 f"{data_set.title} was found in '{found.path}' but could not be copied: {error}. Expected room in the "
                 f"kit's cache. Without a copy: set {data_places.FOLDER_VARIABLE} to that folder."
             ) from error
-        return _from_cache(data_set)
-    if problems:
-        raise InputError(
-            f"What '{folder}' holds is not {data_set.title}, or is damaged ({'; '.join(problems)}). Expected "
-            f"{_expected(data_set)}. Copy or download it again."
-        )
-    return None
-
-
-def nearest(data_set: DataSet) -> Found | None:
-    """Returns where a data set would be taken from, judged by names alone: nothing is read."""
-    return next(data_places.candidates(data_set), None)
-
-
-def nothing_in(folder: Path, data_sets: Sequence[DataSet]) -> str:
-    """Returns the paragraph for a folder in which no files of these data sets are."""
-    expected = "; ".join(f"for {data_set.title}: {_expected(data_set)}" for data_set in data_sets)
-    return (
-        f"The folder '{folder}' holds no files of {' or '.join(data_set.title for data_set in data_sets)}, at most "
-        f"{data_places.MAX_DEPTH} levels deep. Expected {expected}. Check the path and the names of the files."
-    )
-
-
-def _silent(_line: str) -> None:
-    """Tells nobody."""
+        return _from_cache(data_set), unfit
+    return None, unfit
 
 
 def _read(data_set: DataSet, found: Found) -> Content:
@@ -158,29 +222,37 @@ def _sha256(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _from_cache(data_set: DataSet) -> Published:
-    problems = []
+    unfit: _Unfit = []
     for found in data_places.in_cache(data_set):
         try:
             return _published(data_set, found)
         except BadData as problem:
-            problems.append(f"'{found.path}': {problem}")
+            unfit.append((found, problem))
     raise FailedRun(
         f"{data_set.title} was stored in '{data_places.cache_folder(data_set)}' but cannot be read from there "
-        f"({'; '.join(problems) or 'it is gone'}). Expected what was stored. Check the disk, or set the environment "
+        f"({_listed(unfit) or 'it is gone'}). Expected what was stored. Check the disk, or set the environment "
         "variable KIT_HOME to a folder on another one."
     )
 
 
-def _expected(data_set: DataSet) -> str:
-    return ", or ".join(form.description for form in data_set.forms)
+def _expected(*data_sets: DataSet) -> str:
+    forms = {data_set.title: ", or ".join(form.description for form in data_set.forms) for data_set in data_sets}
+    if len(forms) == 1:
+        return forms[data_sets[0].title]
+    return "; ".join(f"for {title}: {description}" for title, description in forms.items())
 
 
-def _not_here(data_set: DataSet, folder: Path | None, skipped: list[str], failure: str) -> str:
-    damaged = f" Skipped as damaged: {'; '.join(skipped)}." if skipped else ""
-    addresses = " ".join(file.urls[0] for file in data_set.files)
+def _not_here(data_set: DataSet, folder: Path | None, skipped: _Unfit, failure: str) -> str:
+    told = f" Skipped: {_listed(skipped)}." if skipped else ""
     return (
         f"{data_set.title} is not on this machine and {failure}. Looked in {', '.join(data_places.looked_at(folder))}."
-        f"{damaged} Expected {_expected(data_set)}. Get these files ({data_set.num_bytes / 1e6:.0f} MB) on another "
-        f"machine, for instance from {addresses} , put them into any folder DIR and run 'kit data {data_set.name} "
-        "--folder DIR'."
+        f"{told} Expected {_expected(data_set)}. Get these files ({data_set.num_bytes / 1e6:.0f} MB) on another "
+        f"machine, for instance from {_address(data_set)} , put them into any folder DIR and run 'kit data "
+        f"{data_set.name} --folder DIR'."
     )
+
+
+def _address(data_set: DataSet) -> str:
+    """Returns an address of the file, or of the folder where there are several."""
+    first = data_set.files[0].urls[0]
+    return first if len(data_set.files) == 1 else f"{first.rpartition('/')[0]}/"

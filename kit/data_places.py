@@ -76,6 +76,17 @@ def in_folder(data_set: DataSet, folder: Path) -> Iterator[Found]:
     return _in(data_set, "the folder that you named", _folders_below(folder))
 
 
+def in_part(data_set: DataSet, folder: Path) -> tuple[Path, tuple[str, ...]] | None:
+    """Returns where in or below a folder most of the data set's files lie but not all, and which are missing."""
+    parts: list[tuple[Path, tuple[str, ...]]] = []
+    for below in _folders_below(folder):
+        for form in data_set.forms:
+            missing = form.missing(below)
+            if 0 < len(missing) < len(form.names):
+                parts.append((below, missing))
+    return min(parts, key=lambda part: len(part[1]), default=None)
+
+
 def _in(data_set: DataSet, place: str, folders: Iterable[Path], cached: bool = False) -> Iterator[Found]:
     for folder in folders:
         for form in data_set.forms:
@@ -130,6 +141,11 @@ def existing(folder: Path, origin: str = "") -> Path:
         InputError: it is no folder.
     """
     expanded = Path(os.path.expanduser(folder))  # pathlib's own raises an error for a home that is not known
+    if os.path.isfile(expanded):
+        raise InputError(
+            f"'{folder}'{origin} is a file. Expected a folder with the files of a data set, at most {MAX_DEPTH} levels "
+            f"deep. Name the folder that the file is in, '{folder.parent}', or leave it out."
+        )
     if not os.path.isdir(expanded):
         raise InputError(
             f"The folder '{folder}' of data{origin} does not exist. Expected a folder with the files of a data set, at "

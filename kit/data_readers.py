@@ -13,6 +13,7 @@ import io
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from kit import data_registry
 from kit.array_pickles import read_arrays
 from kit.data_registry import ARCHIVE, BATCHES, DataSet, Form
 
@@ -34,6 +36,10 @@ class BadData(Exception):
 
 class WrongDigest(BadData):
     """A file does not have the sha256 that it must have."""
+
+
+class OtherData(BadData):
+    """The files are sound as far as they were read, and another data set's."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,21 @@ def read(
     return Content(x, y, digests)
 
 
+def has_labels(data_set: DataSet, form: Form, paths: Sequence[Path]) -> bool:
+    """Returns whether the files of labels, where there are such, are the data set's: they are small, the rest is not.
+
+    Files of MNIST's format are called the same whatever is in them.
+    """
+    if form.kind != "idx":
+        return True
+    try:
+        with paths[1].open("rb") as train, paths[3].open("rb") as test:
+            _idx_labels(data_set, train, test)
+    except (BadData, OSError, EOFError, zlib.error):
+        return False
+    return True
+
+
 def _sha256(stream: BinaryIO) -> str:
     digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed asks for readinto
     stream.seek(0)
@@ -103,6 +124,9 @@ def _check_labels(data_set: DataSet, y: np.ndarray) -> np.ndarray:
         raise BadData(f"its labels go from {y.min()} to {y.max()}, not from 0 to {classes - 1}")
     parts = y[: data_set.num_train], y[data_set.num_train :]
     found = [int(count) for part in parts for count in np.bincount(part, minlength=classes)]
+    for other in data_registry.DATA_SETS.values():
+        if tuple(found) == other.train_counts + other.test_counts != counts:
+            raise OtherData(f"it has as many examples of each class as {other.title}")
     for position, (here, there) in enumerate(zip(found, counts, strict=True)):
         if here != there:
             part = "training" if position < classes else "test"
@@ -198,14 +222,17 @@ def _npz_member(data_set: DataSet, archive: zipfile.ZipFile, name: str) -> np.nd
 
 
 def _read_idx(data_set: DataSet, streams: Sequence[BinaryIO]) -> tuple[np.ndarray, np.ndarray]:
-    train, test = data_set.num_train, data_set.num_test
-    labels = [_idx_payload(streams[1], (train,)), _idx_payload(streams[3], (test,))]
-    y = _check_labels(data_set, np.concatenate(labels))  # before the images: quick to see that it is the other set
-    x = _empty(data_set)
+    y = _idx_labels(data_set, streams[1], streams[3])  # before the images: quick to see that it is the other set
+    x, train = _empty(data_set), data_set.num_train
     height, width, _ = data_set.image_shape
     for stream, part in (streams[0], x[:train]), (streams[2], x[train:]):
         part[...] = _idx_payload(stream, (len(part), height, width)).reshape(part.shape)
     return x, y
+
+
+def _idx_labels(data_set: DataSet, train: BinaryIO, test: BinaryIO) -> np.ndarray:
+    labels = [_idx_payload(train, (data_set.num_train,)), _idx_payload(test, (data_set.num_test,))]
+    return _check_labels(data_set, np.concatenate(labels))
 
 
 def _idx_payload(stream: BinaryIO, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -47,13 +48,25 @@ class Form:
             True
         """
         paths = []
+        for path in self._paths(folder):
+            if path is None:
+                return None
+            paths.append(path)
+        return tuple(paths)
+
+    def missing(self, folder: Path) -> tuple[str, ...]:
+        """Returns what `folder` lacks, the usual name of each file.
+
+        Example:
+            >>> NPZ.missing(Path("no-such-folder"))
+            ('mnist.npz',)
+        """
+        return tuple(names[0] for names, path in zip(self.names, self._paths(folder), strict=True) if path is None)
+
+    def _paths(self, folder: Path) -> Iterator[Path | None]:
         for names in self.names:
             # os.path, because pathlib raises an error for a folder that may not be looked into.
-            present = [folder / name for name in names if os.path.isfile(folder / name)]
-            if not present:
-                return None
-            paths.append(present[0])
-        return tuple(paths)
+            yield next((folder / name for name in names if os.path.isfile(folder / name)), None)
 
 
 @dataclass(frozen=True)

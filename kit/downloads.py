@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,11 +14,24 @@ from kit.data_registry import RemoteFile
 
 # Seconds until a connection stands, and seconds without a byte after which a mirror is given up.
 CONNECT_SECONDS, STALL_SECONDS = 10.0, 30.0
+_BRIEF = 2
 _HTML_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
 class CannotDownload(Exception):
-    """No mirror gave the file; the text says for each why not."""
+    """No mirror gave the file; the text says for each why not, and `brief` for some, with the file's name."""
+
+    def __init__(self, file: RemoteFile, failures: Sequence[tuple[str, str]]) -> None:
+        """Takes the file, and for each mirror the host and a clause."""
+        super().__init__("; ".join(f"{host}: {reason}" for host, reason in failures))
+        hosts: dict[str, list[str]] = {}
+        for host, reason in failures:
+            hosts.setdefault(reason, []).append(host)
+        told = [
+            f"{some[0]}{f' and {len(some) - 1} more' if some[1:] else ''}: {reason}" for reason, some in hosts.items()
+        ]
+        rest = "; and other failures" if len(told) > _BRIEF else ""
+        self.brief = f"{file.name} from {'; '.join(told[:_BRIEF])}{rest}"
 
 
 class _BadMirror(Exception):
@@ -43,6 +55,8 @@ def fetch(
 ) -> Path:
     """Returns the path of a file in `folder`, which is downloaded if it is not there or not right.
 
+    A wrong file stays until the right one has come, and then gives way to it at once.
+
     Several processes may ask for the same file at once: one downloads it, and the others wait for it.
 
     Args:
@@ -61,17 +75,15 @@ def fetch(
     with data_cache.one_at_a_time(folder, announce):
         if _is_right(path, file):  # another process was quicker
             return path
-        with contextlib.suppress(OSError):  # gone, or a folder, which is found when the new file is to get its name
-            path.unlink()
         failures = []
         for url in file.urls:
             try:
                 _download(url, path, file, timeouts)
                 return path
             except _BadMirror as error:
-                failures.append(f"{urllib.parse.urlsplit(url).netloc}: {error}")
-                announce(f"{file.name} from {failures[-1]}")
-    raise CannotDownload("; ".join(failures))
+                failures.append((urllib.parse.urlsplit(url).netloc, str(error)))
+                announce(f"{file.name} from {': '.join(failures[-1])}")
+    raise CannotDownload(file, failures)
 
 
 def _is_right(path: Path, file: RemoteFile) -> bool:

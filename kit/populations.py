@@ -193,8 +193,11 @@ class Work:
 
     def folder_of(self, number: int) -> Path | None:
         """Returns the folder of one run; what was not made here has another name."""
-        kind = "stored" if self.stored_retrained else "seed"
-        return None if self.folder is None else self.folder / f"{kind}-{self.seed}-run-{number:04d}"
+        if self.folder is None:
+            return None
+        if self.stored_retrained:  # a file may give way to another one, in which other bits are
+            return self.folder / f"stored-{retrained.digest(self.challenge)[:16]}-run-{number:04d}"
+        return self.folder / f"seed-{self.seed}-run-{number:04d}"
 
     def store(self, number: int, run: Run) -> None:
         """Writes a run, its record last: what has a record is whole."""

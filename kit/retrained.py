@@ -39,7 +39,13 @@ def load(challenge: Challenge) -> Pretrained | None:
 
 def available(challenge: Challenge) -> bool:
     """Returns whether `load` gives a model."""
-    return _stored(challenge) is not None
+    return digest(challenge) != ""
+
+
+def digest(challenge: Challenge) -> str:
+    """Returns the sha256 of the file that `load` reads, nothing where there is none."""
+    stored = _stored(challenge)
+    return "" if stored is None else stored.sha256
 
 
 def _stored(challenge: Challenge) -> _Stored | None:
@@ -57,7 +63,7 @@ def _stored(challenge: Challenge) -> _Stored | None:
 
 
 def _is_of(record: Mapping[str, Any], challenge: Challenge) -> bool:
-    recorded = record["fingerprint"], record["split_sha256"]
+    recorded = record.get("fingerprint"), record.get("split_sha256")
     return recorded == (pretrained.fingerprint(challenge), challenge.split.sha256)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,10 +36,23 @@ def new(
         )
     if file.exists():
         raise InputError(f"'{file}' exists already. Expected a new name, so that nothing is lost. Choose another one.")
+    if _is_module(file.stem):
+        raise InputError(
+            f"'{file.stem}' is the name of a module, and Python would import '{file}' in its place. Expected another "
+            f"name. Try {file.with_name(f'my_{file.name}')}."
+        )
     command_line.require_writable(file.parent)
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("template.py"), file)
     typer.echo(f"Written: {file}. Next: 'kit validate {file}', then 'kit run {file}'.")
+
+
+def _is_module(name: str) -> bool:
+    """Returns whether Python finds a module of this name; a folder without an __init__.py hides nothing."""
+    if name in sys.stdlib_module_names or name in sys.modules:
+        return True
+    specification = importlib.util.find_spec(name)
+    return specification is not None and specification.origin is not None
 
 
 def validate(

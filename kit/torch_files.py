@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +25,18 @@ _STORAGE_OF[np.dtype(np.bool_)] = "torch.BoolStorage"
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # checkpoints hold the state dict beside other things
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and of torch.compile
 _ALIGNMENT = 64
+# What PyTorch before 1.6 writes first, as a pickle of its own.
+_OLD_BEGINNINGS = tuple(pickle.dumps(0x1950A86A20F9469CFC6C, protocol) for protocol in range(2, 6))
+# What people have by mistake in place of it.
+_OTHER_BEGINNINGS = {
+    b"<!doctype": "it is an HTML page, which came in place of the file",
+    b"<html": "it is an HTML page, which came in place of the file",
+    b"pk\x03\x04": "it begins as a zip archive and has no end, so it was not copied whole",
+    b"\x89hdf": "it is an HDF5 file, as Keras writes it with the ending .weights.h5",
+    b"\x93numpy": "it is an array of NumPy",
+    b"version https://git-lfs": "it is what Git LFS leaves in place of a file that was not fetched",
+    b"\x80": "it is a pickle, but none of PyTorch's",
+}
 
 
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
@@ -30,8 +44,8 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
     The format of PyTorch 1.6 and later, a zip archive, is read by this module alone, whether PyTorch is installed or
     not: what a file gives then does not depend on the machine. Nothing is unpickled, no tensor reaches beyond its
-    storage, and no more memory is taken than a small multiple of the file's size. The format before 1.6 is handed to
-    `torch.load(weights_only=True)` where PyTorch is installed, and refused elsewhere.
+    storage, and no more memory is taken than a small multiple of the file's size. The format before 1.6, known by its
+    first bytes, is handed to `torch.load(weights_only=True)` where PyTorch is installed, and refused elsewhere.
 
     Of a checkpoint, the entry `state_dict`, `model_state_dict`, `model` or `net` is taken; the prefixes of
     `torch.nn.DataParallel` and `torch.compile` are cut off. bfloat16 becomes float32.
@@ -60,13 +74,15 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
             if zipfile.is_zipfile(stream):
                 stream.seek(0)
                 return _named(read_archive(stream), np.ndarray)
+            stream.seek(0)
+            _check_old_beginning(stream.read(64))
         return _read_old_format(path)
-    except Exception as error:  # zipfile, pickletools, NumPy and PyTorch each have errors of their own
+    except Exception as error:  # zipfile, pickletools and NumPy each have errors of their own
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(
             f"The file '{path}' cannot be read as a PyTorch state dict ({reason}). Expected what "
-            "torch.save(model.state_dict(), FILE) writes: tensors by name. Check that the file was copied whole, or "
-            "write it again so, with PyTorch 1.6 or later."
+            "torch.save(model.state_dict(), FILE) writes: tensors by name. Check that the file was downloaded and "
+            "copied whole, or write it again so, with PyTorch 1.6 or later."
         ) from error
 
 
@@ -86,11 +102,36 @@ def _named(content: Any, kind: type) -> dict[str, Any]:
     return dict(content)
 
 
+def _check_old_beginning(beginning: bytes) -> None:
+    if not beginning:
+        raise RefusedPickleError("it is empty")
+    if not beginning.startswith(_OLD_BEGINNINGS):
+        lowered = beginning.lstrip().lower()
+        for other, reason in _OTHER_BEGINNINGS.items():
+            if lowered.startswith(other):
+                raise RefusedPickleError(reason)
+        raise RefusedPickleError("it does not begin as torch.save writes files")
+
+
 def _read_old_format(path: Path) -> dict[str, np.ndarray]:
     if importlib.util.find_spec("torch") is None:
         raise RefusedPickleError(
             "it is no zip archive, and the format before PyTorch 1.6 is read by PyTorch only, which is not installed"
         )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the file, which is read or refused here
+            return _load_with_pytorch(path)
+    except RefusedPickleError:
+        raise
+    except Exception:
+        # Without PyTorch's own words, which propose to unpickle a stranger's file.
+        raise RefusedPickleError(
+            "it has the format before PyTorch 1.6, and is damaged or holds something else than tensors"
+        ) from None
+
+
+def _load_with_pytorch(path: Path) -> dict[str, np.ndarray]:
     import torch
 
     tensors = _named(torch.load(path, map_location="cpu", weights_only=True), torch.Tensor)

@@ -73,6 +73,11 @@ def build(name: str, stem: Sequence[int], head: Sequence[int]) -> keras.Model:
     ends, stem, head = _ENDS[name], tuple(stem), tuple(head)
     channels, classes = stem[2] if len(stem) == 4 else 0, head[1] if len(head) == 2 else 0
     expected = (ends.size, ends.size, channels, ends.filters), (ends.features, classes)
+    if not stem or not head:
+        raise InputError(
+            f"The weights are not those of the model '{name}': its {'last layer' if stem else 'first convolution'} is "
+            "not among them. Expected those of a ResNet of the kit or of torchvision. Choose another file."
+        )
     if (stem, head) != expected or not channels or not classes:
         raise InputError(
             f"The weights are not those of the model '{name}': its first convolution and its last layer have "

@@ -12,10 +12,12 @@ import keras
 import numpy as np
 
 from kit import files, torch_files, torch_weights
+from kit.torch_pickle import shown
 from kit.types import InputError
 
 SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")
 _TORCH = (".pth", ".pt")
+_SHOWN = 3
 _EXPECTED = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
 
 
@@ -91,8 +93,17 @@ def save(net: keras.Model, path: Path) -> None:
 
 def _from_npz(path: Path, model: str) -> keras.Model:
     stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
-    arrays = [stored.get(str(number), np.zeros(0)) for number in range(len(stored))]
-    stem = arrays[0].shape if arrays else ()
+    names = [str(number) for number in range(len(stored))]
+    if not stored or stored.keys() != set(names):
+        some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
+        found = f"its arrays are called {some}" if some else "it has no arrays"
+        raise InputError(
+            f"'{path}' does not hold the weights of the model '{model}': {found}. Expected '0', '1', '2', ... for the "
+            "arrays of net.get_weights(), in their order. Write the file with np.savez(FILE, **{str(i): w for i, w in "
+            "enumerate(net.get_weights())}), or as .weights.h5."
+        )
+    arrays = [stored[name] for name in names]
+    stem = arrays[0].shape
     head = next((array.shape for array in arrays if array.ndim == 2), ())
     net = torch_weights.build(model, stem, head)
     expected = [tuple(weight.shape) for weight in net.weights]

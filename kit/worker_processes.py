@@ -35,6 +35,7 @@ from kit.engines import Engine, P, R, attempt, held, lost_task, unpack, usable_c
 _MAX_LOSSES = 3
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.5
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 class _Worker:
@@ -48,7 +49,7 @@ class _Worker:
         )
 
     def start(self) -> None:
-        with _interrupts_held_back():
+        with _working_folder_left_out(), _interrupts_held_back():
             self.process.start()
             self._theirs.close()
 
@@ -66,6 +67,22 @@ class _Worker:
         if answer is not None:
             self.task = None
         return answer
+
+
+@contextlib.contextmanager
+def _working_folder_left_out() -> Iterator[None]:
+    """Starts programs that do not look for modules in the working folder first; a worker gets the driver's search path.
+
+    loky's programs are Python's `-m` and `-c`: a file random.py of the user's would end them before they have begun.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ Those that 'need' the sandbox attack what was planted for them; they must be sou
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import multiprocessing
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -164,30 +166,36 @@ def planted() -> Iterator[subprocess.Popen[bytes]]:
     (Path("/dev/shm") / "kit-planted").write_text(SECRET)
     Path("/tmp/kit-planted/socket").unlink(missing_ok=True)
     os.environ["KIT_PLANTED_SECRET"] = SECRET
-    servers = []
-    for family, address in (
-        (socket.AF_INET, ("127.0.0.1", PORT)),
-        (socket.AF_UNIX, "/tmp/kit-planted/socket"),
-        (socket.AF_UNIX, "\0kit-planted"),
-    ):
-        server = socket.socket(family)
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind(address)
-        server.listen()
-        threading.Thread(target=serve, args=(server,), daemon=True).start()
-        servers.append(server)
-    allow_tracing()
-    victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "kit-planted-victim"])
-    yield victim
-    victim.kill()
-    victim.wait()
-    for server in servers:
-        server.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for a connection and holds the socket
-        server.close()
+    with contextlib.ExitStack() as serving:
+        for family, address in (
+            (socket.AF_INET, ("127.0.0.1", PORT)),
+            (socket.AF_UNIX, "/tmp/kit-planted/socket"),
+            (socket.AF_UNIX, "\0kit-planted"),
+        ):
+            serving.enter_context(served(family, address))
+        allow_tracing()
+        victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "kit-planted-victim"])
+        yield victim
+        victim.kill()
+        victim.wait()
     for folder in homes:
         shutil.rmtree(folder, ignore_errors=True)
     (Path("/dev/shm") / "kit-planted").unlink(missing_ok=True)
     del os.environ["KIT_PLANTED_SECRET"]
+
+
+@contextlib.contextmanager
+def served(family: socket.AddressFamily, address: Any) -> Iterator[None]:
+    """Gives the secret to whoever connects; afterwards the address is free again at once."""
+    with socket.socket(family) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(address)
+        server.listen()
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread, which holds the socket while it waits for a connection
+        thread.join()
 
 
 def allow_tracing() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import signals
 import tensorflow as tf
 
 import kit
@@ -524,11 +525,8 @@ files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in e
 def start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(folder / "training.npz")]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run ignores it, children too
-    try:
+    with signals.children_take_interrupts():
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def end_in_the_middle(folder: Path, how: int, epochs: int) -> None:
@@ -538,7 +536,7 @@ def end_in_the_middle(folder: Path, how: int, epochs: int) -> None:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    process.send_signal(how)
+    signals.stop(process, how)
     assert process.wait(30) != 0
     kept = checkpoints._read(folder / "training.npz")
     assert kept is not None  # whole, whatever it was at

@@ -129,6 +129,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return add_tiny(monkeypatch)
 
 
+def training_rows(tiny: str) -> np.ndarray:
+    """Where in the data the training examples stand."""
+    return np.flatnonzero(challenges._default_partition(challenges.CHALLENGES[tiny].load()) == 0)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     """A folder in which `kit run` has finished, and what it printed."""
@@ -417,8 +422,9 @@ def test_every_form_of_forget_set_is_understood(
     folder: Path, tiny: str, asked_for: list[dict[str, Any]], forget: str
 ) -> None:
     (folder / "folder").mkdir()
-    (folder / "my indices.csv").write_text("index,why\n" + "".join(f"{number},asked\n" for number in range(30)))
-    np.save(folder / "folder" / "é.npy", np.arange(30))
+    rows = training_rows(tiny)[:30]
+    (folder / "my indices.csv").write_text("index,why\n" + "".join(f"{row},asked\n" for row in rows))
+    np.save(folder / "folder" / "é.npy", rows)
     kit.save_split(kit.load_challenge(tiny, forget="random:42", split_seed=9).split, folder / "split.npz")
     call("run", "--challenge", tiny, "--forget", forget)
     (asked,) = asked_for
@@ -537,7 +543,7 @@ def test_help_names_every_command_and_option(folder: Path) -> None:
     run = call("run", "--help")
     for option in ("--challenge", "--forget", "--seed", "--split-seed", "--json", "--out", "--debug", "METHOD"):
         assert option in run.out
-    for form in ("random:0.1", "stratified:0.1", "class:5", "group:ID", "mislabelled", "indices"):
+    for form in ("random:0.1", "stratified:0.1", "class:5", "group:ID", "mislabelled", "row numbers"):
         assert form in unwrapped(run.out)
     assert call("list", "--help").code == call("pretrain", "--help").code == 0
 
@@ -721,9 +727,9 @@ INDICES = {
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("twice.csv", ["example 1", "more than once", "numpy.unique"]),
-        ("outside.csv", ["100000", "outside the training set"]),
-        ("negative.csv", ["-1", "outside the training set"]),
+        ("twice.csv", ["row 1", "more than once", "numpy.unique"]),
+        ("outside.csv", ["row 100000", "no training example"]),
+        ("negative.csv", ["row -1", "no training example"]),
         ("words.csv", ["'words.csv'", "Expected"]),
         ("empty.csv", ["nothing is to be forgotten"]),
         ("everything.npy", ["everything is to be forgotten"]),
@@ -737,7 +743,7 @@ def test_bad_files_of_indices_are_refused_and_leave_no_file(
 ) -> None:
     for csv_name, text in INDICES.items():
         (folder / csv_name).write_text(text)
-    np.save(folder / "everything.npy", np.arange(len(kit.load_challenge(tiny).train)))
+    np.save(folder / "everything.npy", training_rows(tiny))
     np.save(folder / "floats.npy", np.arange(5.0))
     np.save(folder / "twice.npy", np.array([3, 4, 3]))
     np.savez(folder / "not_a_split.npz", a=np.arange(3))

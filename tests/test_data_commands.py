@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import data_helpers
+import numpy as np
 import pytest
 from cli_helpers import call, one_paragraph
 from data_helpers import Server, archive, batches, examples, idx_files, npz, sha256, stand_in, write
@@ -122,6 +124,53 @@ def test_a_folder_is_copied_into_the_cache(home: Path, server: Server) -> None:
     assert listed[0].startswith(f"cifar10        the kit's cache, {home / 'KIT_HOME'}")
     assert listed[1].startswith(f"mnist          the kit's cache, {home / 'KIT_HOME'}")
     assert server.requests == []
+
+
+@pytest.fixture
+def fashion_alone(home: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with Fashion-MNIST only, whose files have the names of MNIST's."""
+    y = np.concatenate([np.repeat(np.arange(3), 10), GREY_Y[30:]])
+    fashion = dataclasses.replace(tiny(FASHION_MNIST, server), train_counts=(10, 10, 10))
+    monkeypatch.setitem(data_registry.DATA_SETS, "fashion-mnist", fashion)
+    return write(home / "named", idx_files(GREY_X, y))
+
+
+def test_without_names_a_folder_with_one_of_two_alike_is_enough(home: Path, fashion_alone: Path) -> None:
+    """MNIST is tried first."""
+    folder = fashion_alone
+    result = call("data", "--folder", folder, "--json", home / "told.json")
+    assert (result.code, result.err) == (0, "")
+    assert [line.partition(":")[0] for line in result.out.splitlines()] == ["Fashion-MNIST"]
+    assert list(json.loads((home / "told.json").read_text())) == ["fashion-mnist"]
+    error = one_paragraph(call("data", "mnist", "--folder", folder))
+    assert "is not MNIST" in error
+    assert "as Fashion-MNIST" in error
+
+
+def test_the_list_tells_data_sets_with_the_same_names_apart(
+    fashion_alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fashion_alone
+    monkeypatch.setenv("KIT_DATA", str(folder))
+    told = json.loads(call("data", "--json", "-").out)
+    assert told["mnist"] == {"here": False, "place": None, "path": None}
+    assert told["fashion-mnist"] == {"here": True, "place": "the folder that you named", "path": str(folder)}
+    lines = call("data").out.splitlines()
+    assert lines[1].startswith("mnist          not here; 'kit data mnist' downloads it")
+    assert lines[2].startswith(f"fashion-mnist  the folder that you named, {folder}")
+
+
+def test_a_folder_with_a_part_is_told_what_is_missing(home: Path) -> None:
+    some = batches(*examples((4, 5, 3)))
+    del some["test_batch"]
+    folder = write(home / "named", some)
+    for names in (["cifar10"], []):
+        error = one_paragraph(call("data", *names, "--folder", folder))
+        assert f"only a part of CIFAR-10: '{folder}' lacks test_batch" in error
+        assert "no files" not in error
+    error = one_paragraph(call("data", "cifar10", "--folder", folder / "data_batch_1"))
+    assert "is a file" in error
+    assert "does not exist" not in error
 
 
 @pytest.mark.parametrize("names", [[], ["mnist"], ["mnist", "cifar10"]])

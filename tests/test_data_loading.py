@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -193,7 +194,7 @@ def test_a_failed_download_is_one_paragraph_that_says_what_to_do(home: Path, ser
     message = failed(
         lambda: data_loading.load(data_set),
         "CIFAR-10 is not on this machine and could not be downloaded",
-        f"({server.host}: ",
+        f"(cifar-10-python.tar.gz from {server.host}: ",
         "127.0.0.1:9: no answer",
         str(keras(home)),
         str(cache(home, "cifar10").parent),
@@ -222,7 +223,7 @@ def test_a_damaged_cache_of_keras_is_skipped_announced_and_left_alone(home: Path
 def test_everything_that_was_skipped_is_in_the_final_error(home: Path) -> None:
     write(keras(home), {"mnist.npz": b"not a zip"})
     write(home / "named", {"mnist.npz": b""})
-    message = failed(lambda: data_loading.load(tiny_mnist(), home / "named"), "Skipped as damaged")
+    message = failed(lambda: data_loading.load(tiny_mnist(), home / "named"), "Skipped: ")
     for path in (keras(home) / "mnist.npz", home / "named" / "mnist.npz"):
         assert f"'{path}': it cannot be read" in message
 
@@ -238,10 +239,44 @@ def test_a_damaged_file_in_the_kits_cache_is_downloaded_again(home: Path, server
     assert "is skipped" in said[0]
 
 
-def test_a_damaged_file_in_the_kits_cache_does_not_stay_without_a_connection(home: Path) -> None:
-    write(cache(home, "mnist"), {"mnist.npz": NPZ_CONTENT[:-1]})
-    failed(lambda: data_loading.load(tiny_mnist()), "which is not the published one")
-    assert not (cache(home, "mnist") / "mnist.npz").exists()
+def test_a_damaged_file_in_the_kits_cache_stays_without_a_connection_and_is_told(home: Path) -> None:
+    path = write(cache(home, "mnist"), {"mnist.npz": NPZ_CONTENT[:-1]}) / "mnist.npz"
+    failed(lambda: data_loading.load(tiny_mnist()), f"Skipped: '{path}': ", "which is not the published one")
+    assert path.read_bytes() == NPZ_CONTENT[:-1]
+
+
+def test_adopted_files_whose_record_is_lost_are_not_lost_too(home: Path, server: Server) -> None:
+    """Nobody has published their digests, and somebody unpacked them on a machine without a connection."""
+    other = {name: gzip.compress(gzip.decompress(content), 1) for name, content in IDX_CONTENTS.items()}
+    data_loading.adopt(tiny_fashion(server), write(home / "named", other))
+    folder = cache(home, "fashion-mnist")
+    (folder / data_cache.RECORD).unlink()
+    offline = tiny_fashion(server, data_helpers.status(503))
+    failed(lambda: data_loading.load(offline), "the server answered 503", f"Skipped: '{folder}': ")
+    assert {name: (folder / name).read_bytes() for name in other} == other
+    published = data_loading.adopt(offline, folder)  # the way out
+    assert published is not None
+    check(published, X, Y)
+    (folder / data_cache.RECORD).unlink()
+    check(data_loading.load(tiny_fashion(server)), X, Y)
+    assert {name: (folder / name).read_bytes() for name in other} == IDX_CONTENTS
+
+
+def test_the_error_of_a_failed_download_is_short_and_says_which_files_to_put_where(home: Path) -> None:
+    for data_set in (CIFAR10, MNIST, FASHION_MNIST):
+        here = tuple(f"{NOWHERE}{number}/" for number in range(4))
+        moved = (
+            dataclasses.replace(file, urls=tuple(f"{mirror}{file.name}" for mirror in here)) for file in data_set.files
+        )
+        message = failed(
+            lambda data_set=dataclasses.replace(data_set, files=tuple(moved)): data_loading.load(data_set),
+            f"{data_set.files[0].name} from 127.0.0.1:9 and 3 more: no answer (ConnectionError)",
+            *(form.description for form in data_set.forms),
+            f"for instance from {NOWHERE}0/",
+            f"'kit data {data_set.name} --folder DIR'",
+        )
+        assert len(message) < 700
+        assert message.count("no answer") == 1
 
 
 def test_what_somebody_put_into_the_kits_cache_is_neither_used_nor_lost(home: Path) -> None:
@@ -292,7 +327,7 @@ def test_a_read_only_and_damaged_cache_is_an_error_that_tells_of_both(home: Path
     path = write(cache(home, "mnist"), {"mnist.npz": NPZ_CONTENT[:-1]}) / "mnist.npz"
     data_set = tiny_mnist(server.url("/file", data_helpers.good, NPZ_CONTENT))
     with data_helpers.closed(home / "KIT_HOME"):
-        failed(lambda: data_loading.load(data_set), "cannot be written to", "KIT_HOME", f"Skipped as damaged: '{path}'")
+        failed(lambda: data_loading.load(data_set), "cannot be written to", "KIT_HOME", f"Skipped: '{path}'")
     assert path.read_bytes() == NPZ_CONTENT[:-1]
     check(data_loading.load(data_set), X, Y)
 
@@ -361,7 +396,7 @@ def test_adopted_files_are_copied_recorded_and_found_later(home: Path) -> None:
     check(data_loading.load(data_set), COLOUR_X, COLOUR_Y)
 
 
-def test_a_copy_that_was_changed_is_refused_removed_and_can_be_made_again(home: Path) -> None:
+def test_a_copy_that_was_changed_is_refused_and_can_be_made_again(home: Path) -> None:
     folder = write(home / "named", batches(COLOUR_X, COLOUR_Y))
     data_loading.adopt(tiny_cifar(), folder)
     changed = cache(home, "cifar10") / "data_batch_3"
@@ -369,7 +404,7 @@ def test_a_copy_that_was_changed_is_refused_removed_and_can_be_made_again(home: 
     content[-40] ^= 1  # a pixel: no structure would tell
     changed.write_bytes(content)
     failed(lambda: data_loading.load(tiny_cifar()), "'data_batch_3' has the sha256")
-    assert not changed.exists()
+    assert changed.read_bytes() == content
     check(data_loading.load(tiny_cifar(), folder), COLOUR_X, COLOUR_Y)
     published = data_loading.adopt(tiny_cifar(), folder)
     assert published is not None
@@ -382,6 +417,23 @@ def test_a_copy_without_its_record_is_not_used(home: Path, content: str | None) 
     record = cache(home, "cifar10") / data_cache.RECORD
     record.unlink() if content is None else record.write_text(content)
     failed(lambda: data_loading.load(tiny_cifar()), "which is not the published one")
+
+
+def test_a_copy_takes_the_place_of_a_damaged_file_under_another_name(home: Path, server: Server) -> None:
+    """The first of several names is taken: the damaged one would hide the copy for ever."""
+    data_set = tiny_fashion(server, data_helpers.status(503))
+    folder = write(cache(home, "fashion-mnist"), IDX_CONTENTS)
+    (folder / data_helpers.IDX_NAMES[0]).write_bytes(b"damaged")
+    plain = {name.removesuffix(".gz"): gzip.decompress(content) for name, content in IDX_CONTENTS.items()}
+    said: list[str] = []
+    published = data_loading.adopt(data_set, write(home / "named", plain), said.append)
+    assert published is not None
+    check(published, X, Y)
+    assert not (folder / data_helpers.IDX_NAMES[0]).exists()
+    assert (folder / data_helpers.IDX_NAMES[1]).read_bytes() == IDX_CONTENTS[data_helpers.IDX_NAMES[1]]
+    path = folder / data_helpers.IDX_NAMES[0]
+    assert said == [f"{path}, which did not have the right sha256, is replaced by the copy"]
+    check(data_loading.load(data_set), X, Y)
 
 
 def test_a_copy_beside_a_download_is_harmless(home: Path, server: Server) -> None:
@@ -441,6 +493,122 @@ def test_a_file_that_changes_while_it_is_copied_is_not_kept(home: Path, monkeypa
     monkeypatch.setattr(data_cache, "keep", change_and_keep)
     failed(lambda: data_loading.adopt(tiny_mnist(), home / "named"), "has changed while it was copied")
     assert [left.name for left in cache(home, "mnist").iterdir()] == [".lock"]
+
+
+# Two data sets under the same names of files
+
+OTHER_COUNTS = (10, 10, 10)
+
+
+def known(
+    monkeypatch: pytest.MonkeyPatch, server: Server, behaviour: data_helpers.Behaviour = data_helpers.good
+) -> None:
+    """Makes tiny data sets the known ones; Fashion-MNIST has as many examples of each class as no other."""
+    fashion = dataclasses.replace(tiny_fashion(server, behaviour), train_counts=OTHER_COUNTS)
+    for data_set in (tiny_cifar(), tiny_mnist(), fashion):
+        monkeypatch.setitem(data_registry.DATA_SETS, data_set.name, data_set)
+
+
+def fashion_contents() -> dict[str, bytes]:
+    y = np.concatenate([np.repeat(np.arange(3), OTHER_COUNTS), Y[30:]])
+    return idx_files(X, y)
+
+
+def adopted(folder: Path, said: list[str]) -> list[str]:
+    found = data_loading.adopt_any(list(data_registry.DATA_SETS.values()), folder, said.append)
+    return [data_set.name for data_set, _ in found]
+
+
+def test_another_data_set_under_the_same_names_is_passed_over(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    known(monkeypatch, server)
+    said: list[str] = []
+    assert adopted(write(home / "named", fashion_contents()), said) == ["fashion-mnist"]
+    write(home / "named" / "below", IDX_CONTENTS)
+    assert adopted(home / "named", said) == ["mnist", "fashion-mnist"]
+    assert said == []
+
+
+def test_what_is_damaged_or_in_part_is_told_beside_what_was_adopted(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    known(monkeypatch, server)
+    folder = write(home / "named", fashion_contents())
+    write(folder / "a", {"mnist.npz": NPZ_CONTENT[:-1]})
+    write(folder / "b", {name: b"" for name in batches(COLOUR_X, COLOUR_Y) if name != "data_batch_2"})
+    said: list[str] = []
+    assert adopted(folder, said) == ["fashion-mnist"]
+    assert said[0] == f"CIFAR-10 is skipped: '{folder / 'b'}' lacks data_batch_2"
+    assert said[1].startswith(f"MNIST is skipped: '{folder / 'a' / 'mnist.npz'}': it cannot be read")
+    assert len(said) == 2
+
+
+def test_where_all_is_damaged_that_alone_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server, refused: Refused
+) -> None:
+    known(monkeypatch, server)
+    damaged = fashion_contents()
+    damaged["train-images-idx3-ubyte.gz"] = b"damaged"
+    folder = write(home / "named", damaged)
+    said: list[str] = []
+    message = refused(lambda: adopted(folder, said), f"'{folder}' holds is not Fashion-MNIST, or is damaged")
+    assert "not MNIST" not in message
+    assert said == []
+
+
+def test_one_data_set_in_the_form_of_another_is_told_by_its_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server, refused: Refused
+) -> None:
+    known(monkeypatch, server)
+    y = np.concatenate([np.repeat(np.arange(3), OTHER_COUNTS), Y[30:]])
+    folder = write(home / "named", {"mnist.npz": npz(X, y)})
+    refused(lambda: adopted(folder, []), "is not MNIST", "as many examples of each class as Fashion-MNIST")
+    refused(
+        lambda: data_loading.adopt(data_registry.DATA_SETS["mnist"], folder),
+        "as many examples of each class as Fashion-MNIST",
+        "name the data set that it is",
+    )
+
+
+def test_a_folder_with_nothing_whole_names_what_is_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server, refused: Refused
+) -> None:
+    known(monkeypatch, server)
+    some = {name: content for name, content in batches(COLOUR_X, COLOUR_Y).items() if name != "test_batch"}
+    folder = write(home / "named", some)
+    message = refused(lambda: adopted(folder, []), f"only a part of CIFAR-10: '{folder}' lacks test_batch")
+    assert "no files of" not in message
+    both = [data_registry.DATA_SETS[name] for name in ("mnist", "cifar10")]
+    message = data_loading.nothing_in(folder, both)
+    assert "holds no files of MNIST, at most 5 levels deep, and only a part of CIFAR-10: " in message
+
+
+def test_the_nearest_place_is_judged_by_labels_where_names_are_shared(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    known(monkeypatch, server)
+    mnist, fashion = (data_registry.DATA_SETS[name] for name in ("mnist", "fashion-mnist"))
+    folder = write(home / "named", fashion_contents() | {"train-images-idx3-ubyte.gz": b"not looked into"})
+    monkeypatch.setenv("KIT_DATA", str(home / "named"))
+    assert data_loading.nearest(mnist) is None
+    assert getattr(data_loading.nearest(fashion), "path", None) == folder
+    below = write(home / "named" / "below", {name: gzip.decompress(content) for name, content in IDX_CONTENTS.items()})
+    assert getattr(data_loading.nearest(mnist), "path", None) == below
+    for content in (b"", b"\x1f\x8b cut", gzip.compress(b"\0" * 1000)):
+        (below / "t10k-labels-idx1-ubyte.gz").write_bytes(content)
+        assert data_loading.nearest(mnist) is None
+
+
+def test_another_data_set_where_one_is_looked_for_is_no_news(
+    home: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    known(monkeypatch, server)
+    folder = write(home / "named", fashion_contents())
+    said: list[str] = []
+    message = failed(lambda: data_loading.load(data_registry.DATA_SETS["mnist"], folder, said.append))
+    assert f"Skipped: '{folder}': it has as many examples of each class as Fashion-MNIST" in message
+    assert not [line for line in said if "is skipped" in line]
 
 
 # The public functions

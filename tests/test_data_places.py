@@ -220,6 +220,30 @@ def test_the_variable_names_a_folder_too_and_the_argument_goes_before_it(
     assert found(MNIST) == [("the folder that you named", str(one / "mnist.npz"))]
 
 
+@pytest.mark.parametrize("missing", BATCH_NAMES)
+def test_a_folder_with_a_part_says_what_is_missing(home: Path, missing: str) -> None:
+    folder = touch(home / "named" / "below", BATCH_NAMES)
+    (folder / missing).unlink()
+    touch(home / "named", ["test_batch"])  # much less
+    assert data_places.in_part(CIFAR10, home / "named") == (folder, (missing,))
+    assert data_places.in_part(MNIST, home / "named") is None
+    (folder / missing).touch()
+    touch(home / "other", [])
+    assert data_places.in_part(CIFAR10, home / "other") is None
+
+
+def test_a_file_in_place_of_its_folder_is_answered_with_the_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    folder = touch(home / "named", BATCH_NAMES)
+    told = [f"'{folder / 'test_batch'}'", "is a file", f"the folder that the file is in, '{folder}'"]
+    assert "does not exist" not in refused(lambda: data_places.existing(folder / "test_batch"), *told)
+    monkeypatch.setenv("KIT_DATA", str(folder / "test_batch"))
+    refused(data_places.user_folder, *told, "KIT_DATA")
+    monkeypatch.chdir(folder)
+    refused(lambda: data_places.existing(Path("test_batch")), "the folder that the file is in, '.'")
+
+
 @pytest.mark.parametrize("name", ["missing", "file", "~nobody_of_this_name/x"])
 def test_a_folder_that_is_none_is_a_users_mistake(
     home: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, name: str

@@ -164,11 +164,34 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(server: Server, tmp_pat
     assert path.read_bytes() == CONTENT
 
 
-def test_a_damaged_file_does_not_stay_when_it_cannot_be_replaced(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_file_stays_as_it_is_when_it_cannot_be_replaced(server: Server, tmp_path: Path, fault: str) -> None:
     (tmp_path / "file.bin").write_bytes(CONTENT[:-1])
     with pytest.raises(downloads.CannotDownload):
-        fetch(remote(server.url("/file", data_helpers.status(500), CONTENT)), tmp_path)
-    assert visible(tmp_path) == []
+        fetch(remote(server.url("/file", FAULTS[fault][0], CONTENT)), tmp_path)
+    assert visible(tmp_path) == ["file.bin"]
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT[:-1]
+
+
+def test_a_damaged_file_is_there_until_the_right_one_has_come(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"damaged")
+    thread = threading.Thread(target=fetch, args=(remote(server.url("/file", server.held, CONTENT)), tmp_path))
+    thread.start()
+    wait_for(lambda: server.requests)
+    assert path.read_bytes() == b"damaged"
+    server.released.set()
+    thread.join()
+    assert path.read_bytes() == CONTENT
+
+
+def test_mirrors_that_fail_alike_are_told_of_together() -> None:
+    file = remote("http://a/", "http://b/", "http://c/", "http://d/")
+    error = downloads.CannotDownload(file, [(host, "no answer (ConnectionError)") for host in "abcd"])
+    assert str(error).count("no answer") == 4
+    assert error.brief == "file.bin from a and 3 more: no answer (ConnectionError)"
+    error = downloads.CannotDownload(file, [("a", "x"), ("b", "y"), ("c", "x"), ("d", "z")])
+    assert error.brief == "file.bin from a and 1 more: x; b: y; and other failures"
 
 
 def test_a_folder_in_the_place_of_the_file_is_an_error_of_the_cache(server: Server, tmp_path: Path) -> None:

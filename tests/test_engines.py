@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+import signals
 
 from kit import engines, ray_cluster, worker_processes
 from kit.engines import Engine
@@ -318,13 +319,10 @@ def run_script(folder: Path, text: str) -> Iterator[subprocess.Popen[str]]:
         "RAY_TMPDIR": "/tmp",
     }  # sockets: short names
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run ignores it, children too
-    try:
+    with signals.children_take_interrupts():
         started = subprocess.Popen(
             [sys.executable, str(path)], text=True, env=variables, start_new_session=True, **pipes
         )
-    finally:
-        signal.signal(signal.SIGINT, before)
     with started as script:
         try:
             yield script

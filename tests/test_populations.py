@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import psutil
 import pytest
+import signals
 import tensorflow as tf
 
 import kit
@@ -388,11 +389,8 @@ def start_script(folder: Path, engine: str, name: str, models: int = 6) -> subpr
         str(models),
         f"{folder / name}.npz",
     ]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run ignores it, children too
-    try:
+    with signals.children_take_interrupts():
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def ended(process: subprocess.Popen[str], seconds: float) -> int:
@@ -419,7 +417,7 @@ def test_a_killed_population_goes_on_and_ends_with_the_same_bits(tmp_path: Path,
         while finished_runs(tmp_path / "disturbed") < at and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        os.kill(process.pid, how)
+        signals.stop(process, how)
         assert ended(process, 30) != 0
         assert finished_runs(tmp_path / "disturbed") >= at
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "disturbed").rglob("done.json")}

@@ -245,11 +245,11 @@ def test_the_real_data_are_divided_as_recorded(real: Challenge) -> None:
     assert (real.labels_sha256, real.split.sha256) == (LABELS_SHA256[real.name], SPLIT_SHA256[real.name])
 
 
-def test_models_that_are_shipped_fit_the_real_data(real: Challenge) -> None:
+@pytest.mark.parametrize("name", ["cifar10-small", "fashion-mnist", "mnist-five"])
+def test_models_that_are_shipped_fit_the_real_data(name: str, require_data: Callable[[str], None]) -> None:
     """As far as a thousand images tell."""
-    entry = pretrained.registry().get(real.name)
-    if entry is None:
-        pytest.skip("no weights are shipped")
+    require_data(name)
+    real, entry = kit.load_challenge(name), pretrained.registry()[name]
     loaded = pretrained.load(real)
     assert loaded.path == files.data_folder() / entry["file"]
     first = Arrays(real.test.x[:1000], real.test.y[:1000])

@@ -299,8 +299,9 @@ def test_its_run_is_kept_under_a_name_of_its_own(
         assert np.isnan(result.outputs["retrain"].seconds).all()
         return sorted(path.parent.name for path in (tmp_path / "runs").rglob("done.json"))
 
-    assert evaluated() == ["seed-4-run-0000", "stored-0-run-0000"]
-    (done,) = (tmp_path / "runs").rglob("stored-0-run-0000/done.json")
+    stored = f"stored-{files.sha256_of(rebuilt.path)[:16]}-run-0000"
+    assert evaluated() == ["seed-4-run-0000", stored]
+    (done,) = (tmp_path / "runs").rglob(f"{stored}/done.json")
     assert json.loads(done.read_text())["seconds"] is None
     monkeypatch.setattr(retrained, "load", lambda _: pytest.fail("what it says of each example is on disk"))
     assert len(evaluated()) == 2

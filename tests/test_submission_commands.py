@@ -74,6 +74,22 @@ def test_new_refuses_the_name_of_a_built_in_method(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("name", ["keras", "numpy", "tensorflow", "random", "typing", "kit", "sys", "__main__"])
+@pytest.mark.parametrize("where", ["", "folder/"])
+def test_new_refuses_the_name_of_a_module(folder: Path, name: str, where: str) -> None:
+    error = one_paragraph(call("new", f"{where}{name}.py"))
+    assert f"'{name}' is the name of a module" in error
+    assert f"Try {where}my_{name}.py." in error
+    assert not list(folder.iterdir())
+    assert call("new", f"{where}my_{name}.py").code == 0
+
+
+def test_new_takes_names_that_only_a_folder_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "only_a_folder").mkdir()
+    monkeypatch.syspath_prepend(folder)
+    assert call("new", "only_a_folder.py").code == 0
+
+
 def test_a_finished_pack_is_not_written_over(folder: Path, data: Path) -> None:
     (folder / "noise.py").write_text(NOISE)
     (folder / "submission.zip").write_bytes(b"512 models")

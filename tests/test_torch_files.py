@@ -9,6 +9,7 @@ import os
 import pickle
 import pickletools
 import struct
+import sys
 import tracemalloc
 import zipfile
 from collections import OrderedDict
@@ -493,14 +494,42 @@ def test_a_damaged_byte_of_a_tensor_is_noticed(file: Path) -> None:
     refusal(file, "CRC")
 
 
+STRANGE = {
+    b"": "it is empty",
+    b"PK": "it does not begin as torch.save writes files",
+    b"PK\3\4": "it was not copied whole",
+    b"<html>404</html>": "it is an HTML page",
+    b"\n  <!DOCTYPE html><html>Please log in": "it is an HTML page",
+    b"\x7fELF": "it does not begin as torch.save writes files",
+    b"\x89HDF\r\n\x1a\n": "the ending .weights.h5",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0": "Git LFS",
+    pickle.dumps({"a": FLOATS}): "it is a pickle, but none of PyTorch's",
+    pickle.dumps({"a": [1.0]}, 0): "it does not begin as torch.save writes files",
+}
+
+
 def test_files_of_other_kinds_are_refused(tmp_path: Path, file: Path) -> None:
     np.savez(tmp_path / "arrays.npz", a=FLOATS)
     refusal(tmp_path / "arrays.npz", "no single data.pkl")
     refusal(tmp_path / "missing.pth", "no file")
     refusal(tmp_path, "no file")
-    for content in (b"", b"PK", b"<html>404</html>", b"\x7fELF"):
+    for content, reason in STRANGE.items():
         file.write_bytes(content)
-        refusal(file, memory=200 * MEGABYTE)
+        refusal(file, reason)
+
+
+def test_files_of_other_kinds_are_not_handed_to_pytorch(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: pytest.fail("PyTorch is looked for"))
+    for content, reason in STRANGE.items():
+        file.write_bytes(content)
+        refusal(file, reason)
+
+
+def test_a_file_that_was_cut_is_told_so(file: Path) -> None:
+    write_state_dict(file, {"a": FLOATS})
+    file.write_bytes(file.read_bytes()[:-50])
+    refusal(file, "it was not copied whole")
 
 
 def test_without_pytorch_the_old_format_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -566,8 +595,7 @@ def test_any_damaged_file_is_refused_or_sound(data: st.DataObject) -> None:
     write_state_dict(path, {"a": FLOATS, "b": FLOATS.reshape(2, 3).T})
     raw = data.draw(damaged(path.read_bytes()))
     path.write_bytes(raw)
-    if zipfile.is_zipfile(path):  # PyTorch, where it is installed, is asked about other files
-        refused_or_sound(path)
+    refused_or_sound(path)
 
 
 @patient
@@ -681,5 +709,27 @@ def test_the_old_format_is_read_by_pytorch(torch: Any, file: Path) -> None:
 def test_the_old_format_executes_nothing(torch: Any, file: Path) -> None:
     mark = file.with_name("pwned")
     torch.save({"a": Touch(mark)}, file, _use_new_zipfile_serialization=False)
-    refusal(file, memory=200 * MEGABYTE)
+    in_our_words(refusal(file, memory=200 * MEGABYTE))
     assert not mark.exists()
+
+
+def in_our_words(message: str) -> None:
+    """Nothing of PyTorch's, which proposes to unpickle a file that it refuses."""
+    assert "the format before PyTorch 1.6, and is damaged or holds something else than tensors" in message
+    for word in ("weights_only", "torch.load", "likelihood", "Re-running"):
+        assert word not in message
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("fault", ["cut", "a model", "a sparse tensor"])
+def test_the_old_format_with_something_else_is_refused_without_pytorchs_words(
+    torch: Any, file: Path, fault: str, protocol: int
+) -> None:
+    content = {"a": torch.zeros(300)}
+    if fault != "cut":
+        content = torch.nn.Linear(2, 2) if fault == "a model" else {"a": torch.zeros(3).to_sparse()}
+    torch.save(content, file, pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+    if fault == "cut":
+        assert list(read_state_dict(file)) == ["a"]
+        file.write_bytes(file.read_bytes()[:-500])
+    in_our_words(refusal(file, memory=200 * MEGABYTE))

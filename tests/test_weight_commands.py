@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -119,7 +121,22 @@ def test_other_keras_models_are_refused(ending: str, folder: Path) -> None:
         weight_files.save(other, path)
     else:
         (other.save if ending == "keras" else other.save_weights)(path)
-    assert "model 'resnet20'" in refused(path, "--model", "resnet20", "--output", "out.pth")
+    error = refused(path, "--model", "resnet20", "--output", "out.pth")
+    assert "model 'resnet20'" in error
+    assert "()" not in error
+
+
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html>", pickle.dumps({"a": 1}), b"PK\3\4 cut"], ids=str)
+def test_a_strange_file_makes_no_library_talk(content: bytes, folder: Path) -> None:
+    (folder / "strange.pth").write_bytes(content)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call("convert-weights", "strange.pth", "--model", "resnet20", "--output", "out.npz")
+    assert not caught
+    assert result.code == 2
+    assert result.err.startswith("Error: The file 'strange.pth' cannot be read as a PyTorch state dict (it ")
+    assert result.err.count("\n") == 1
+    assert "weights_only" not in result.err
 
 
 @pytest.mark.parametrize("ending", ["weights.h5", "keras"])
@@ -147,8 +164,12 @@ def test_npz_files_with_other_arrays_are_refused(net: keras.Model, stored: dict[
     for name, arrays in wrong.items():
         np.savez(f"{name}.npz", **{str(number): array for number, array in enumerate(arrays)})
         assert "model 'resnet20'" in refused(f"{name}.npz", "--model", "resnet20", "--output", "out.pth")
-    np.savez("names.npz", weights=weights[0])
-    refused("names.npz", "--model", "resnet20", "--output", "out.pth")
+    np.savez("names.npz", *weights)
+    error = refused("names.npz", "--model", "resnet20", "--output", "out.pth")
+    assert "its arrays are called 'arr_0', 'arr_1', 'arr_2', ..." in error
+    assert "Expected '0', '1', '2', ..." in error
+    assert "shapes" not in error
+    assert "it has no arrays" in refused("none.npz", "--model", "resnet20", "--output", "out.pth")
     np.savez("pickle.npz", **{"0": np.array([{}], object)})
     assert "cannot be read" in refused("pickle.npz", "--model", "resnet20", "--output", "out.pth")
 

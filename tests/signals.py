@@ -1,0 +1,31 @@
+"""Processes that are interrupted as people interrupt them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def children_take_interrupts() -> Iterator[None]:
+    """Lets processes that are started in it end at SIGINT: a parallel test run ignores it, and so its children too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], how: int) -> None:
+    """Sends a signal until it is heeded, as people press Ctrl-C again.
+
+    TensorFlow asks from C++ what an object is, and takes an interruption in the midst of such a question for a no: once
+    in hundreds of times it is lost.
+    """
+    for _ in range(10):
+        process.send_signal(how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.5)
+            return
