@@ -131,7 +131,7 @@ class Child:
         import keras
 
         from kit import datasets, models, weights
-        from kit.runner import seed_generators_reset
+        from kit.seeding import seed_generators_reset
         from kit.training import MAX_SEED
 
         keras.utils.set_random_seed(seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import doubts, engines, environment, methods, models, oracles, populations, runner, scorers
+from kit import doubts, engines, environment, methods, models, oracles, own_trainings, populations, runner, scorers
 from kit import retrained as retrained_models
 from kit.contained_runs import Containment
 from kit.engines import Engine
@@ -120,6 +120,49 @@ def evaluate_all(
     for identifier in named.values():
         if not callable(identifier):
             check_identifier(identifier)
+    own = [] if challenge.pretraining else [name for name in named if methods.trains_its_own(name)]
+    others = [identifier for name, identifier in named.items() if name not in own]
+    settings = _Settings(
+        num_models, seed, num_retrained, fresh_oracle, root, engine, workers, containment, announce or (lambda _: None)
+    )
+    parts = [_evaluate(others, challenge, settings, given)] if others or given or not own else []
+    parts += [_evaluate([name], own_trainings.of_method(challenge, name), settings) for name in own]
+    return _joined(parts)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What `evaluate_all` was asked for, whatever the training of the original."""
+
+    num_models: int
+    seed: int
+    num_retrained: int | None
+    fresh_oracle: bool
+    root: str | Path | None
+    engine: str | Engine | None
+    workers: int | None
+    containment: Containment | None
+    announce: Callable[[str], None]
+
+
+def _joined(parts: Sequence[Evaluation]) -> Evaluation:
+    """Puts evaluations with different trainings together; rows of one name are told apart by their training."""
+    reports = [report for part in parts for report in part.reports]
+    outputs, failures = dict(parts[0].outputs), dict(parts[0].failures)
+    for part in parts[1:]:
+        training = part.reports[0].pretraining
+        outputs |= {f"{name} ({training})" if name in outputs else name: one for name, one in part.outputs.items()}
+        failures |= part.failures
+    return Evaluation(tuple(reports), outputs, failures)
+
+
+def _evaluate(
+    identifiers: Sequence[Identifier], challenge: Challenge, settings: _Settings, given: Sequence[Outputs] = ()
+) -> Evaluation:
+    """Runs and scores methods that share the training of the original."""
+    num_models, seed, num_retrained = settings.num_models, settings.seed, settings.num_retrained
+    engine, workers, announce = settings.engine, settings.workers, settings.announce
+    fresh_oracle, named = settings.fresh_oracle, _by_name(identifiers)
     asked = set(named)
     named.pop("retrain", None)
     ordered = [named.pop("original", "original"), *named.values()]
@@ -128,7 +171,6 @@ def evaluate_all(
     alone = num_models == 1 and num_retrained is None and not fresh_oracle and retrained is None
     alone = alone and retrained_models.available(challenge)
     worker = runner.Worker(challenge)
-    announce = announce or (lambda _: None)
     announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
     reference = environment.reference_seconds(challenge)
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
@@ -144,10 +186,10 @@ def evaluate_all(
                 challenge,
                 num_models=number,
                 seed=its_seed,
-                root=root,
+                root=settings.root,
                 engine=for_functions if callable(method) else started,
                 worker=worker,
-                containment=containment,
+                containment=settings.containment,
                 stored_retrained=stored_retrained,
             )
 
@@ -210,7 +252,7 @@ def _num_retrained(num_models: int, wanted: int | None) -> int:
 
 def _shipped(challenge: Challenge, num_models: int, wanted: int | None) -> Outputs | None:
     """Returns the oracle that comes with the kit, where there is one and it is large enough."""
-    oracle = oracles.load(challenge)
+    oracle = None if challenge.pretraining else oracles.load(challenge)
     if oracle is None or oracle.num_models < max(num_models, wanted or 0):
         return None
     return oracle if wanted is None else oracle.select(slice(wanted))
@@ -312,8 +354,10 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         score_version=SCORE_VERSION,
         versions=environment.versions(),
         machine=environment.machine() | {"precision": challenge.precision},
-        model=models.title(challenge.model),
+        model=models.title(worker.original.model or challenge.model),
         recipe=dataclasses.asdict(challenge.recipe)
         | {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed},
         warnings=tuple(doubts.about_original(comparison)) if name == "original" else (),
+        pretraining=challenge.pretraining,
+        facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
     )

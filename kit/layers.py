@@ -140,3 +140,23 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         for running, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             running.assign(running * self.momentum + batch * (1 - self.momentum))
         return normalised
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class AveragedProbabilities(keras.layers.Layer):
+    """The mean of several models' probabilities, given their logits and returned as logits: its logarithm.
+
+    Example:
+        >>> sure, unsure = np.array([[30.0, 0.0]], "float32"), np.zeros((1, 2), "float32")
+        >>> np.exp(AveragedProbabilities()([sure, unsure])).round(4).tolist()
+        [[0.75, 0.25]]
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Returns (batch, classes) of a list of such arrays."""
+        each = ops.stack([ops.log_softmax(logits, axis=-1) for logits in inputs])
+        return ops.logsumexp(each, axis=0) - np.log(len(inputs))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Returns (batch, classes)."""
+        return tuple(input_shape[0])

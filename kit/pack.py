@@ -99,15 +99,15 @@ def pack(
     }
     growing = _GrowingZip(output, description)
     contained = source if is_file(method) else None
-    with runner.weights_of_runs(method, worker, contained, containment) as weights_and_seconds:
+    with runner.weights_of_runs(method, worker, contained, containment) as run_once:
         bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
         with bar:
             for number in range(len(growing), num_models):
                 one_seed = runner.run_seed(seed, name, number)
-                weights, seconds = weights_and_seconds(one_seed, None)
-                sound = _like_original(weights, worker.original.weights, name)
+                made = run_once(one_seed, None)
+                sound = _like_original(made.weights, worker.original.weights, name)
                 stored = [_halved(array, name) if half else array for array in sound]
-                growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, seconds)
+                growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, made.seconds)
                 bar.update()
     return growing.finish(num_models)
 

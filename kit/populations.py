@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ import cloudpickle
 import numpy as np
 from tqdm import tqdm
 
-from kit import engines, environment, files, pretrained, retrained, runner, tensorflow_setup
+from kit import engines, environment, files, own_trainings, pretrained, retrained, runner, tensorflow_setup
 from kit.contained_runs import Containment
 from kit.engines import Engine
 from kit.outputs import load_outputs, save_outputs
 from kit.pretrained import Pretrained
 from kit.quiet import Sealed, run_sealed
 from kit.submission import Method, Source, is_file, method_name, read_source, source_of_function
-from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, ModelOutputs, Outputs, check_challenge
+from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, ModelOutputs, Outputs, check_challenge
 
 # Starting two more processes with TensorFlow costs as much as training so many small models.
 _FEWEST_FOR_PROCESSES = 16
@@ -32,11 +32,12 @@ _CHECKPOINT = "training.npz"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what its model says, how long the call took, and its seed."""
+    """A finished run: what its model says, how long the call took, its seed, and what the method told."""
 
     outputs: ModelOutputs
     seconds: float
     seed: int
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def default_engine(num_models: int, workers: int | None = None) -> str:
@@ -110,13 +111,15 @@ def run_population(
                     work.store(number, run)
                 bar.update()
     ordered = [runs[number] for number in range(num_models)]
-    return Outputs.of_models(
+    outputs = Outputs.of_models(
         work.name,
         [run.outputs for run in ordered],
         {part: challenge.labels(part) for part in PARTS},
         seconds=[run.seconds for run in ordered],
         seeds=[run.seed for run in ordered],
     )
+    told = {name: np.array([run.facts.get(name, math.nan) for run in ordered]) for name in ordered[0].facts}
+    return replace(outputs, facts=told)
 
 
 @dataclass
@@ -147,33 +150,33 @@ class Work:
     worker: runner.Worker | None = None
     stored_retrained: bool = False
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _weights_and_seconds: runner.RunOnce | None = None
+    _run_once: runner.RunOnce | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """What is built from the rest is built again in the other process."""
-        return self.__dict__ | {"worker": None, "_stack": None, "_weights_and_seconds": None}
+        return self.__dict__ | {"worker": None, "_stack": None, "_run_once": None}
 
     def run(self, number: int) -> Run:
         """Makes one model and says what it says of each example."""
-        if self._weights_and_seconds is None or self.worker is None:
+        if self._run_once is None or self.worker is None:
             self._prepare()
-        assert self.worker is not None and self._weights_and_seconds is not None  # noqa: PT018  for mypy
+        assert self.worker is not None and self._run_once is not None  # noqa: PT018  for mypy
         seed = runner.run_seed(self.seed, self.name, number)
-        weights, seconds = self._stored(number) or self._weights_and_seconds(seed, self._checkpoint_of(number))
-        outputs = self.worker.outputs(weights, self.name)
+        made = self._stored(number) or self._run_once(seed, self._checkpoint_of(number))
+        outputs = self.worker.outputs(made.weights, self.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        run = Run(outputs, seconds, seed)
+        run = Run(outputs, made.seconds, seed, made.facts)
         if self.stores:
             self.store(number, run)
         return run
 
-    def _stored(self, number: int) -> tuple[Sequence[np.ndarray], float] | None:
+    def _stored(self, number: int) -> runner.Made | None:
         """Returns a stored retrained model, and how long making it took: nobody knows, here."""
         if not self.stored_retrained or self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
             return None
         found = retrained.load(self.challenge)
-        return None if found is None else (found.weights, math.nan)
+        return None if found is None else runner.Made(found.weights, math.nan, {})
 
     def _prepare(self) -> None:
         here = {"source": environment.source_sha256()[:12], **environment.versions()}
@@ -189,7 +192,7 @@ class Work:
         self._stack = contextlib.ExitStack()
         method = pickle.loads(self.method) if isinstance(self.method, bytes) else self.method  # noqa: S301 (this kit's driver made it)
         runs = runner.weights_of_runs(method, self.worker, self.source, self.containment)
-        self._weights_and_seconds = self._stack.enter_context(runs)
+        self._run_once = self._stack.enter_context(runs)
 
     def folder_of(self, number: int) -> Path | None:
         """Returns the folder of one run; what was not made here has another name."""
@@ -207,6 +210,7 @@ class Work:
         save_outputs(folder / "outputs.npz", run.outputs)
         seconds = None if math.isnan(run.seconds) else run.seconds
         done = {"method": self.name, "seed": run.seed, "seconds": seconds, "versions": environment.versions()}
+        done |= {"facts": dict(run.facts)} if run.facts else {}
         files.write_json(folder / "done.json", done)
         (folder / _CHECKPOINT).unlink(missing_ok=True)
 
@@ -218,7 +222,7 @@ class Work:
         """Ends the processes of contained runs."""
         if self._stack is not None:
             self._stack.close()
-        self._weights_and_seconds = None
+        self._run_once = None
 
 
 def _work(
@@ -232,7 +236,14 @@ def _work(
     containment: Containment | None,
 ) -> Work:
     name, source = method_name(method), read_source(Path(str(method))) if is_file(method) else None
-    original = pretrained.load(challenge) if worker is None else worker.original
+    challenge = own_trainings.of_method(challenge, name)
+    worker = worker if worker and worker.challenge.pretraining == challenge.pretraining else None
+    original = runner.original_of(challenge) if worker is None else worker.original
+    if challenge.pretraining and not engine.shares_disk:
+        raise InputError(
+            f"'{challenge.pretraining}' keeps files from the training of the original, which other machines do not "
+            "have. Expected an engine of this machine. Leave out --address, or use --engine processes."
+        )
     folder = None
     if root is not None and not callable(method):
         folder = population_folder(Path(root), name, challenge, original, source)
@@ -276,7 +287,7 @@ def _load_run(folder: Path, *, with_logits: bool) -> Run | None:
         if with_logits and not outputs.logits:
             return None
         seconds = math.nan if done["seconds"] is None else float(done["seconds"])
-        return Run(outputs, seconds, int(done["seed"]))
+        return Run(outputs, seconds, int(done["seed"]), done.get("facts", {}))
     except (*files.DAMAGED, TypeError):
         return None
 

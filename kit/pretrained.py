@@ -26,11 +26,17 @@ TOLERANCE = {"train": 0.01, "validation": 0.05, "test": 0.05}
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights of an original model, in the order of `keras.Model.weights`, and the digest of their file."""
+    """Weights of an original model, in the order of `keras.Model.weights`, and the digest of their file.
+
+    Where a method has trained it in its own way: `model` describes its architecture, and in the folder `state` is what
+    the method has kept.
+    """
 
     weights: tuple[np.ndarray, ...]
     sha256: str
     path: Path
+    model: str = ""
+    state: Path = Path()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def digest(challenge: Challenge) -> str:
 
 
 def _stored(challenge: Challenge) -> _Stored | None:
+    if challenge.pretraining:
+        return None
     entry = pretrained.registry().get(_key(challenge))
     if challenge.precision == "float32" and entry is not None and _is_of(entry, challenge):
         advice = "Restore it with 'git checkout data/pretrained', or install the kit again."

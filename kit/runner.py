@@ -7,15 +7,25 @@ import inspect
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from kit import checkpoints, datasets, methods, pretrained, seeding, static_checks, tensorflow_setup
+from kit import (
+    checkpoints,
+    datasets,
+    methods,
+    models,
+    own_trainings,
+    pretrained,
+    seeding,
+    static_checks,
+    tensorflow_setup,
+)
 from kit.contained import Contained, Inputs
 from kit.contained_runs import ContainedRuns, Containment, limits_for, verdict_path
 from kit.outputs import compute_outputs
@@ -26,11 +36,12 @@ from kit.types import Challenge, FailedRun, ModelOutputs, check_challenge
 
 @dataclass(frozen=True)
 class Unlearned:
-    """A model that a method returned, the duration of the call in seconds, and the run's seed."""
+    """A model that a method returned, the duration of the call in seconds, the run's seed, and what the method told."""
 
     net: keras.Model
     seconds: float
     seed: int
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Worker:
@@ -44,8 +55,8 @@ class Worker:
         """Prepares TensorFlow and loads the original (which is trained now if it neither ships nor is cached)."""
         tensorflow_setup.prepare_tensorflow()
         self.challenge = challenge
-        self.original = original or pretrained.load(challenge)
-        self._scoring_net = pretrained.build_for_scoring(challenge)
+        self.original = original or original_of(challenge)
+        self._scoring_net = self._build("float32")
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
 
@@ -53,11 +64,16 @@ class Worker:
         """Returns the original model, ready for a run with `seed`."""
         net = self._net
         if not reuse or net is None or net.compiled or _trainable_flags(net) != self._flags:
-            net = pretrained.build(self.challenge)
+            net = self._build(self.challenge.precision)
             self._net, self._flags = (net, _trainable_flags(net)) if reuse else (None, [])
         net.set_weights(self.original.weights)
-        seed_generators_reset(net, seed)
+        seeding.seed_generators_reset(net, seed)
         return net
+
+    def _build(self, precision: str) -> keras.Model:
+        challenge = self.challenge
+        model = self.original.model or challenge.model  # a method's own training may have made another one
+        return models.build(model, challenge.input_shape, challenge.num_classes, precision)
 
     def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
         """Returns the architecture that the kit built, with these weights (the same object each time)."""
@@ -94,6 +110,11 @@ class Worker:
         )
 
 
+def original_of(challenge: Challenge) -> Pretrained:
+    """Returns the original model's weights, of a method's own training where the challenge names one."""
+    return own_trainings.load(challenge) if challenge.pretraining else pretrained.load(challenge)
+
+
 @contextlib.contextmanager
 def _settings_restored() -> Iterator[None]:
     """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
@@ -110,18 +131,6 @@ def _settings_restored() -> Iterator[None]:
 
 def _trainable_flags(net: keras.Model) -> list[bool]:
     return [part.trainable for part in (*net.layers, *net.variables)]
-
-
-def seed_generators_reset(net: keras.Model, seed: int) -> None:
-    """Puts the seed generators of dropout and its kin to a state that depends on `seed` alone.
-
-    `set_weights` leaves them alone, so that a run's noise would depend on the runs before it.
-    """
-    weights = {id(variable) for variable in net.weights}
-    generators = [variable for variable in net.variables if id(variable) not in weights]
-    for number, variable in enumerate(generators):
-        state = np.random.SeedSequence([seed, number]).generate_state(2)
-        variable.assign(state.reshape(variable.shape).astype(variable.dtype))
 
 
 def run_seed(seed: int, method: str, number: int) -> int:
@@ -162,7 +171,8 @@ def unlearn(
         'convnet'
     """
     check_challenge(challenge)
-    worker = worker or Worker(challenge)
+    challenge = own_trainings.of_method(challenge, method_name(method))
+    worker = worker if worker and worker.challenge.pretraining == challenge.pretraining else Worker(challenge)
     if is_file(method):
         source, inputs = read_source(Path(str(method))), worker.inputs(method_name(method))
         static_checks.require(source)
@@ -171,7 +181,7 @@ def unlearn(
         net = worker.fresh_net(seed, reuse=False)
         net.set_weights(answer.weights)
         return Unlearned(net, answer.seconds, seed)
-    function = load_method(method)
+    function = _function(method, challenge, seed)
     settings = hyperparameters(method, challenge)
     if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
         settings["checkpoint"] = checkpoint
@@ -183,17 +193,22 @@ def unlearn(
     forget = datasets.batches(train, split.forget, batch_size)
     validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
     seeding.set_random_seed(seed, keep_compiled=reuse)
-    start = time.perf_counter()
+    facts: Mapping[str, float] = {}
     try:
-        with _settings_restored():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_settings_restored())
+            if "folder" in inspect.signature(function).parameters:
+                settings["folder"] = stack.enter_context(own_trainings.copy_of_state(worker.original))
+            start = time.perf_counter()
             returned = function(net, retain, forget, validation, **settings)
+            seconds = time.perf_counter() - start
+            facts = own_trainings.facts(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise FailedRun(
             f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} "
             "Expected unlearning(net, retain, forget, validation) to return the unlearned model. Mend the function; "
             "--debug shows the whole traceback."
         ) from error
-    seconds = time.perf_counter() - start
     if "checkpoint" in settings:
         seconds += checkpoints.earlier_seconds(settings["checkpoint"])
     if not isinstance(returned, keras.Model):
@@ -201,7 +216,14 @@ def unlearn(
             f"'{method_name(method)}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the "
             "function with 'return net'."
         )
-    return Unlearned(returned, seconds, seed)
+    return Unlearned(returned, seconds, seed, facts)
+
+
+def _function(method: str | Path | Method, challenge: Challenge, seed: int) -> Method:
+    """Returns the function of a method; to retrain is to train as the original was."""
+    if method == "retrain" and challenge.pretraining:
+        return lambda _net, _retain, _forget, _validation: own_trainings.retrain(challenge, seed)
+    return load_method(method)
 
 
 def _where(error: BaseException) -> str:
@@ -219,23 +241,33 @@ def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[s
     """Returns the keyword arguments of a method on this challenge; `retrain` is given the original's recipe."""
     name = method_name(method)
     settings = dict(challenge.hyperparameters.get(name, {}))
+    if challenge.pretraining:  # it has taken its part of them itself
+        return {key: value for key, value in settings.items() if key not in own_trainings.settings(challenge)}
     return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
 
 
-# seed, file for the state of a long training -> weights, seconds
-RunOnce = Callable[[int, Path | None], tuple[Sequence[np.ndarray], float]]
+class Made(NamedTuple):
+    """What a run has made: the model's weights, how long the call took, and what the method told."""
+
+    weights: Sequence[np.ndarray]
+    seconds: float
+    facts: Mapping[str, float]
+
+
+# seed, file for the state of a long training
+RunOnce = Callable[[int, Path | None], Made]
 
 
 @contextlib.contextmanager
 def weights_of_runs(
     method: str | Path | Method, worker: Worker, source: Source | None, containment: Containment | None
 ) -> Iterator[RunOnce]:
-    """Gives a function that runs a method with a seed and returns the unlearned weights and the seconds of the call."""
+    """Gives a function that runs a method with a seed and returns what it has made."""
     if source is None:
 
-        def in_process(seed: int, checkpoint: Path | None) -> tuple[Sequence[np.ndarray], float]:
+        def in_process(seed: int, checkpoint: Path | None) -> Made:
             unlearned = unlearn(method, worker.challenge, seed=seed, worker=worker, checkpoint=checkpoint)
-            return unlearned.net.get_weights(), unlearned.seconds
+            return Made(unlearned.net.get_weights(), unlearned.seconds, unlearned.facts)
 
         yield in_process
         return
@@ -246,4 +278,4 @@ def weights_of_runs(
     verdict = verdict_path(source, worker.challenge)
     runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), verdict)
     with contextlib.closing(runs):
-        yield lambda seed, _: runs.run(seed)
+        yield lambda seed, _: Made(*runs.run(seed), {})

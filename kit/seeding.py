@@ -31,3 +31,15 @@ def set_random_seed(seed: int, *, keep_compiled: bool = False) -> None:
 def draw_seed() -> int:
     """Returns a seed from NumPy's global state, which the harness sets before each run of a method."""
     return int(np.random.randint(MAX_SEED))
+
+
+def seed_generators_reset(net: keras.Model, seed: int) -> None:
+    """Puts the seed generators of dropout and its kin to a state that depends on `seed` alone.
+
+    `set_weights` leaves them alone, so that a run's noise would depend on the runs before it.
+    """
+    weights = {id(variable) for variable in net.weights}
+    generators = [variable for variable in net.variables if id(variable) not in weights]
+    for number, variable in enumerate(generators):
+        state = np.random.SeedSequence([seed, number]).generate_state(2)
+        variable.assign(state.reshape(variable.shape).astype(variable.dtype))

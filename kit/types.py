@@ -263,6 +263,7 @@ class Challenge:
             instructions for it. Weights are float32 either way, and so are the scores.
         original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
             default they come with the kit, or are trained.
+        pretraining: name of the method whose own training the original and the retrained models have, if one has.
     """
 
     name: str
@@ -279,6 +280,7 @@ class Challenge:
     source: str = ""
     precision: Literal["float32", "bfloat16"] = "float32"
     original: tuple[np.ndarray, ...] | None = None
+    pretraining: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
@@ -417,6 +419,7 @@ class Outputs:
         seconds: float64 (models,): duration of each call of the method; NaN for a stored model.
         seeds: int64 (models,): seed of each run.
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
+        facts: name -> float64 (models,): what the method told of each run beside its model.
 
     Example:
         >>> logits, labels = {"test": np.zeros((1, 2, 4))}, {"test": np.array([0, 3])}
@@ -432,6 +435,7 @@ class Outputs:
     seconds: np.ndarray
     seeds: np.ndarray
     logits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seconds", _read_only(np.asarray(self.seconds, np.float64)))
@@ -527,6 +531,7 @@ class Outputs:
             self.seconds[chosen],
             self.seeds[chosen],
             {part: array[chosen[chosen < len(array)]] for part, array in self.logits.items()},
+            {name: values[chosen] for name, values in self.facts.items()},
         )
 
     def losses(self, part: str) -> np.ndarray:
@@ -595,6 +600,8 @@ class Score:
     reason: str = ""
     interval: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
+    pretraining: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -616,8 +623,9 @@ class Problem:
 class Report:
     """One row of a table: a method on a challenge, its scores and all that is needed to repeat it.
 
-    `recipe` is how original and retrained models are trained, batch size and seed included; `warnings` are sentences
-    about the whole row.
+    `recipe` is how original and retrained models are trained, batch size and seed included; `pretraining` the method
+    whose own training that was, if one has its own; `facts` what the method told of its runs, on average; `warnings`
+    are sentences about the whole row.
     """
 
     challenge: str
@@ -640,3 +648,5 @@ class Report:
     model: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    pretraining: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""Made to be unlearned: convex where it learns from people, and blurred enough to hide what is left of them."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit import certificates, datasets, files, models, outputs, seeding, training
+from kit.certificates import Certificate
+from kit.types import Challenge
+
+
+def unlearning(
+    net: keras.Model,
+    retain: tf.data.Dataset,
+    forget: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    *,
+    folder: Path,
+) -> keras.Model:
+    """Takes one Newton step in the last layer, or fits it anew once the budget of certified error is spent.
+
+    The formula: `w += H^-1 D`, with D the gradient of the forgotten examples' part of the loss and H the Hessian of
+    the rest; the gradient that is left is bounded, and the sum of these bounds over all removals so far must stay below
+    `sigma epsilon / sqrt(2 log(1.5 / delta))`, see `kit.certificates`. Features come from a network that has seen
+    validation examples only, which nobody can ask to delete.
+
+    Cost: (retain + forget) / 3
+    Data: forget, retain
+    Source: Guo et al., Certified Data Removal from Machine Learning Models, ICML 2020.
+    Differences: a tighter bound of the same kind; float64, so that the optimum's own error is 1e-9 and counted; the
+    extractor is trained on the validation set, where the paper has public data or none. Deterministic until the
+    budget is spent; a Newton step is not a pass and counts as none.
+    """
+    state = files.read_npz(folder / "state.npz")
+    certificate = Certificate(*state["certificate"].tolist())
+    kept, gone = datasets.in_memory(retain), datasets.in_memory(forget)
+    x, x_gone = (_features(net, one.x.numpy()) for one in (kept, gone))
+    signs, signs_gone = (certificates.signs_of(one.y.numpy(), len(state["w"])) for one in (kept, gone))
+    state["w"], added = certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
+    state["bound"] += added
+    spent = float(state["bound"].max() / certificate.budget)
+    if spent > 1:
+        _fit(state, x, signs, certificate, np.random.default_rng(seeding.draw_seed()))
+    _store(net, state, folder, {"budget_spent": spent, "retrained": float(spent > 1)})
+    return net
+
+
+def pretraining(
+    challenge: Challenge,
+    seed: int,
+    folder: Path,
+    *,
+    epsilon: float = 10.0,
+    delta: float = 1e-4,
+    sigma: float = 10.0,
+    regularisation: float = 1e-2,
+) -> keras.Model:
+    """Trains the extractor on validation examples, and on its features a perturbed logistic regression a class."""
+    seeding.set_random_seed(seed)
+    base = models.build(challenge.model, challenge.input_shape, challenge.num_classes)
+    public = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
+    training.fit(base, public, challenge.recipe, seed=seeding.draw_seed())
+    normed = keras.layers.UnitNormalization(name="unit_norm")(base.layers[-1].input)
+    features = keras.Model(base.inputs[0], normed, name="features")
+    features.trainable = False
+    inputs = keras.Input(challenge.input_shape, name="examples")
+    logits = keras.layers.Dense(challenge.num_classes, use_bias=False, name="certified")(features(inputs))
+    net = keras.Model(inputs, logits, name="certified_removal")
+
+    x = _features(net, challenge.train.x)
+    signs = certificates.signs_of(challenge.train.y, challenge.num_classes)
+    certificate = Certificate(epsilon, delta, sigma, challenge.num_classes)
+    state = {"certificate": np.array([epsilon, delta, sigma, challenge.num_classes])}
+    state |= {"regularisation": np.array(regularisation)}
+    _fit(state, x, signs, certificate, np.random.default_rng(seeding.draw_seed()))
+    fits = certificates.removals_that_fit(state["w"], x, signs, regularisation, certificate)
+    _store(net, state, folder, {"epsilon": epsilon, "delta": delta, "removals_that_fit": fits})
+    return net
+
+
+def _features(net: keras.Model, x: np.ndarray) -> np.ndarray:
+    found: np.ndarray = outputs.predict_logits(net.get_layer("features"), x).astype(np.float64)
+    return found
+
+
+def _fit(
+    state: dict[str, np.ndarray],
+    x: np.ndarray,
+    signs: np.ndarray,
+    certificate: Certificate,
+    generator: np.random.Generator,
+) -> None:
+    """Fits all classes under a new perturbation; the budget is whole again, but for the optimum's own error."""
+    state["b"] = generator.normal(0, certificate.sigma, (signs.shape[1], x.shape[1]))
+    fitted = [
+        certificates.fit(x, own, float(state["regularisation"]), b) for own, b in zip(signs.T, state["b"], strict=True)
+    ]
+    state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([left for _, left in fitted])
+
+
+def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, facts: dict[str, float]) -> None:
+    net.get_layer("certified").set_weights([state["w"].T.astype(np.float32)])
+    files.write_npz(folder / "state.npz", state)
+    files.write_json(folder / "facts.json", facts)
