@@ -17,6 +17,7 @@ from kit import (
     command_line,
     comparison_commands,
     data_commands,
+    explain_commands,
     pretrain_commands,
     submission_commands,
     weight_commands,
@@ -52,6 +53,9 @@ def list_names(
     from rich.console import Console
     from rich.table import Table
 
+    if what is Listing.methods:
+        explain_commands.list_methods(json_file)
+        return
     rows = _listed(what)
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -62,10 +66,6 @@ def list_names(
 
 
 def _listed(what: Listing) -> dict[str, str]:
-    if what is Listing.methods:
-        from kit import methods
-
-        return {name: methods.summary(name) for name in methods.names()}
     if what is Listing.scorers:
         from kit import scorers
 
@@ -79,6 +79,7 @@ for name, command in (
     ("run", comparison_commands.run),
     ("evaluate", comparison_commands.evaluate),
     ("pretrain", pretrain_commands.pretrain),
+    ("explain", explain_commands.explain),
     ("new", submission_commands.new),
     ("validate", submission_commands.validate),
     ("pack", submission_commands.pack),

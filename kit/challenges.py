@@ -11,7 +11,7 @@ import numpy as np
 
 from kit import own_data, splits
 from kit.data_loading import Published
-from kit.presets import CHALLENGES, OWN_DATA, Preset
+from kit.presets import CHALLENGES, OWN_DATA, Preset, hyperparameters
 from kit.types import Arrays, Challenge, InputError, Recipe
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def load_challenge(
         model=own_data.read_model(arrays, preset.model if model is None else model, weights),
         recipe=trained[0],
         batch_size=trained[1],
-        hyperparameters={} if changed else preset.hyperparameters,
+        hyperparameters={} if changed else hyperparameters(name),
         published=preset.published,
         source=source,
         precision=precision,

@@ -182,7 +182,7 @@ def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
-    from kit import evaluation, plots, report, splits
+    from kit import evaluation, plots, ranking_table, report, splits
 
     folder = job.out / challenge.name
     splits.save_split(challenge.split, folder / "split.npz")
@@ -195,6 +195,7 @@ def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
         plots.save(figure, folder / f"{name}.png")
     console = Console(stderr=str(job.json_file) == "-", highlight=False)
     report.print_table(result.reports, console, result.failures)
+    ranking_table.print_ranking(result.reports, console)
     written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
     command_line.write_json(job.json_file, report.to_json(result.reports, result.failures))

@@ -8,6 +8,7 @@ space is a list of tensors, one a trainable variable, in the order of `net.train
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -44,7 +45,7 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
                 value = loss(_batch(net, *arrays)) * tf.cast(tf.shape(arrays[0])[0], tf.float32)
             return _dense(tape.gradient(value, variables), variables)
 
-        return tf.function(gradient, _signature(examples), jit_compile=False, autograph=False)
+        return _compiled(gradient, _signature(examples))
 
     gradient = compiled_once(net, ("mean gradient", loss, *_key(net, examples)), build)
     return _mean(gradient, examples, variables)
@@ -86,7 +87,7 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
                 total = [sum_ + tf.reduce_sum(one, axis=0) for sum_, one in zip(total, of_examples, strict=True)]
             return total
 
-        return tf.function(sum_of_squares, _signature(examples), jit_compile=False, autograph=False)
+        return _compiled(sum_of_squares, _signature(examples))
 
     sum_of_squares = compiled_once(net, ("fisher diagonal", expected, *_key(net, examples)), build)
     return _mean(sum_of_squares, examples, variables)
@@ -105,7 +106,7 @@ def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_ent
                 gradients = _dense(tape.gradient(value, variables), variables)
             return _dense([along.jvp(one) for one in gradients], variables)
 
-        return tf.function(product, [_specs(variables), *_signature(examples)], jit_compile=False, autograph=False)
+        return _compiled(product, [_specs(variables), *_signature(examples)])
 
     product = compiled_once(net, ("hessian product", loss, *_key(net, examples)), build)
     return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
@@ -130,7 +131,7 @@ def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
             back = probabilities * (change - tf.reduce_sum(probabilities * change, axis=-1, keepdims=True))
             return _dense(tape.gradient(logits, variables, output_gradients=back), variables)
 
-        return tf.function(product, [_specs(variables), *_signature(examples)], jit_compile=False, autograph=False)
+        return _compiled(product, [_specs(variables), *_signature(examples)])
 
     product = compiled_once(net, ("gauss newton product", *_key(net, examples)), build)
     return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
@@ -188,6 +189,11 @@ def largest(parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:
     mask = tf.scatter_nd(chosen[:, tf.newaxis], tf.ones(count), tf.shape(flat, out_type=tf.int32))
     pieces = tf.split(mask, [int(tf.size(part)) for part in parts])
     return [tf.reshape(piece, tf.shape(part)) for piece, part in zip(pieces, parts, strict=True)]
+
+
+def _compiled(function: Callable[..., Vector], signature: Sequence[Any]) -> Callable[..., Vector]:
+    compiled: Callable[..., Vector] = tf.function(function, signature, jit_compile=False, autograph=False)
+    return compiled
 
 
 def _variables(net: keras.Model) -> list[tf.Variable]:

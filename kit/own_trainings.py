@@ -72,11 +72,13 @@ def copy_of_state(original: Pretrained) -> Iterator[Path]:
 def facts(folder: Path) -> dict[str, float]:
     """Returns the numbers that a method has left in its folder, for the report."""
     path = folder / "facts.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    told: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+    return told
 
 
 def _pretraining(challenge: Challenge) -> Callable[..., keras.Model]:
-    return methods.module(challenge.pretraining).pretraining
+    function: Callable[..., keras.Model] = methods.module(challenge.pretraining).pretraining
+    return function
 
 
 def _train(challenge: Challenge, folder: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from kit import datasets
+from kit import datasets, files
 from kit.types import Arrays, Recipe
+
+_OVERRIDES = files.data_folder() / "hyperparameters.toml"
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,6 @@ class Preset:
     model: str
     recipe: Recipe
     batch_size: int
-    hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     forget: str = "random:0.1"
     published: str = ""
 
@@ -50,7 +52,6 @@ CHALLENGES: dict[str, Preset] = {
         model="mlp",
         recipe=Recipe(epochs=10, learning_rate=0.1, momentum=0.9, weight_decay=5e-5),
         batch_size=128,
-        hyperparameters={"finetune": {"epochs": 2}},
         forget="class:5",
     ),
     "fashion-mnist": Preset(
@@ -68,7 +69,6 @@ CHALLENGES: dict[str, Preset] = {
         model="resnet20",
         recipe=Recipe(epochs=20, learning_rate=0.1, momentum=0.9, weight_decay=1e-4),
         batch_size=128,
-        hyperparameters={"finetune": {"epochs": 1, "learning_rate": 0.05}},
     ),
     "cifar10": Preset(
         summary="the challenge of 2023: CIFAR-10 with its ResNet-18; hours on a CPU",
@@ -79,6 +79,18 @@ CHALLENGES: dict[str, Preset] = {
         batch_size=128,
     ),
 }
+
+
+def hyperparameters(challenge: str) -> Mapping[str, Mapping[str, Any]]:
+    """Returns method -> keyword arguments that differ from the method's defaults on a challenge.
+
+    Example:
+        >>> hyperparameters("cifar10-small")["finetune"]["epochs"]
+        1
+    """
+    found: Mapping[str, Mapping[str, Any]] = tomllib.loads(_OVERRIDES.read_text(encoding="utf-8")).get(challenge, {})
+    return found
+
 
 # Of a user's arrays: the model follows from their shape.
 OWN_DATA = Preset("", Arrays, model="", recipe=Recipe(), batch_size=64)

@@ -88,11 +88,22 @@ def write_json(path: Path, reports: Sequence[Report], failures: Mapping[str, Fai
 def print_table(
     reports: Sequence[Report], console: Console | None = None, failures: Mapping[str, FailedRun] | None = None
 ) -> None:
-    """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean."""
+    """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean.
+
+    Reports with another training of the original get a table of their own.
+    """
     failures = failures or {}
+    trainings = list(dict.fromkeys(report.pretraining for report in reports))
+    for training in trainings:
+        own = [report for report in reports if report.pretraining == training]
+        _print_one_training(own, console, failures if training == trainings[0] else {})
+
+
+def _print_one_training(reports: Sequence[Report], console: Console | None, failures: Mapping[str, FailedRun]) -> None:
     first = reports[0]
+    trained = f", trained as '{first.pretraining}' wants it" if first.pretraining else ""
     parts: list[RenderableType] = [
-        Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split}{_seed(first)}")
+        Text.assemble("\n", (first.challenge, "bold"), f", forget set {first.split}{_seed(first)}{trained}")
     ]
     for title, headers in _tables(reports).items():
         shown = [name for name in headers if any(report.scores[name].value is not None for report in reports)]
@@ -100,7 +111,7 @@ def print_table(
             parts += [Text(f"\n{title}", style="bold")] if title else []
             parts += [_table(reports, shown, list(failures) if not title else [])]
     parts.append(Text("\n" + "\n".join(f"  {note}" for note in _notes(reports)), style="dim"))
-    told = [*meaning(reports), *_warnings(reports)]
+    told = [*meaning(reports), *_facts(reports), *_warnings(reports)]
     told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
     (console or Console(highlight=False)).print(Group(*parts))
@@ -151,6 +162,16 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     if reports[0].num_models == 1:
         notes.append("report.json: more scores; 'kit evaluate --num-models 512': the 2023 competition's, and others")
     return notes
+
+
+def _facts(reports: Sequence[Report]) -> list[str]:
+    """Returns a sentence a method that told something of its runs."""
+    return [
+        f"{report.method} tells of its runs, on average: "
+        + ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in report.facts.items())
+        for report in reports
+        if report.facts
+    ]
 
 
 def _warnings(reports: Sequence[Report]) -> list[str]:

@@ -75,16 +75,17 @@ def flipped(data: Published, example: int) -> Published:
 def test_the_settings_of_a_preset_are_those_of_its_model_and_its_methods(name: str) -> None:
     preset = presets.CHALLENGES[name]
     assert preset.model in models.MODELS
-    assert set(preset.hyperparameters) <= set(methods.names())
-    for method, settings in preset.hyperparameters.items():
-        known = methods.get(method).__kwdefaults__
+    assert set(presets.hyperparameters(name)) <= set(methods.names())
+    for method, settings in presets.hyperparameters(name).items():
+        own = getattr(methods.module(method), "pretraining", None)
+        known = {**methods.get(method).__kwdefaults__, **(own.__kwdefaults__ if own else {})}
         assert set(settings) <= set(known)
         assert all(known[key] != value for key, value in settings.items())
     assert len(preset.summary) <= 90
 
 
 def test_settings_of_methods_are_for_the_presets_own_model(stand_in: Callable[..., Challenge], tmp_path: Path) -> None:
-    settings = presets.CHALLENGES["cifar10-small"].hyperparameters
+    settings = presets.hyperparameters("cifar10-small")
     assert settings
     assert stand_in("cifar10-small", forget="class:1", precision="bfloat16").hyperparameters == settings
     (tmp_path / "recipe.toml").write_text("epochs = 2")

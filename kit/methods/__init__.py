@@ -18,8 +18,8 @@ def names() -> tuple[str, ...]:
     """Returns the names of the built-in methods, sorted.
 
     Example:
-        >>> names()
-        ('finetune', 'original', 'retrain')
+        >>> "finetune" in names()
+        True
     """
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")))
 
@@ -36,20 +36,21 @@ def summary(name: str) -> str:
 
 def docstring(name: str) -> str:
     """Returns a method's docstring without importing it."""
-    found = _function(name, "unlearning")
+    found = function(name, "unlearning")
     return "" if found is None else ast.get_docstring(found) or ""
 
 
-def _function(name: str, function: str) -> ast.FunctionDef | None:
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
-    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+def function(method: str, name: str) -> ast.FunctionDef | None:
+    """Returns a function of a method's file as parsed, None where there is none of that name."""
+    tree = ast.parse((Path(__file__).parent / f"{method}.py").read_text(encoding="utf-8"))
+    found = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
     return next(found, None)
 
 
 def get(name: str) -> Callable[..., Any]:
     """Returns the function `unlearning` of a built-in method."""
-    function: Callable[..., Any] = module(name).unlearning
-    return function
+    found: Callable[..., Any] = module(name).unlearning
+    return found
 
 
 def module(name: str) -> ModuleType:
@@ -64,4 +65,4 @@ def trains_its_own(name: str) -> bool:
         >>> trains_its_own("sisa"), trains_its_own("finetune")
         (True, False)
     """
-    return name in names() and _function(name, "pretraining") is not None
+    return name in names() and function(name, "pretraining") is not None

@@ -23,9 +23,12 @@ def unlearning(
 ) -> keras.Model:
     """Trains on with the retain set only, and trusts the network to forget what it no longer sees.
 
-    Cross-entropy, SGD with momentum and coupled weight decay, cosine schedule stepped at each epoch. Passes over the
-    data: `epochs` over retain. Data that it touches: retain. Source: unlearning-challenge/starting-kit,
-    unlearning-CIFAR10.ipynb; differs from it in the batch size, which is the challenge's.
+    The formula: cross-entropy, SGD with momentum and coupled weight decay, cosine schedule stepped at each epoch.
+
+    Cost: epochs * retain
+    Data: retain
+    Source: unlearning-challenge/starting-kit, unlearning-CIFAR10.ipynb.
+    Differences: the batch size is the challenge's.
     """
     recipe = Recipe(epochs, learning_rate, momentum, weight_decay, schedule="cosine")
     return training.fit(net, retain, recipe, checkpoint=checkpoint)

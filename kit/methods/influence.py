@@ -26,7 +26,8 @@ def unlearning(
     Data: forget, retain
     Source: Koh and Liang, Understanding Black-box Predictions via Influence Functions, ICML 2017; Warnecke et al.,
     Machine Unlearning of Features and Labels, NDSS 2023; Martens, Deep learning via Hessian-free optimization, ICML
-    2010. Differences: Gauss-Newton with damping in place of the Hessian; conjugate gradient in place of LiSSA or
+    2010.
+    Differences: Gauss-Newton with damping in place of the Hessian; conjugate gradient in place of LiSSA or
     WoodFisher.
     """
     gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)

@@ -9,6 +9,9 @@ def unlearning(
 ) -> keras.Model:
     """Nothing is done: the model as it was trained, forget set included.
 
-    Passes over the data: none. Data that it touches: none. Source: the "original" column of the 2023 starter kit.
+    Cost: 0
+    Data: none
+    Source: the "original" column of the 2023 starter kit.
+    Differences: none.
     """
     return net

@@ -20,9 +20,13 @@ def unlearning(
 ) -> keras.Model:
     """Trains from scratch on the retain set: exact, and what unlearning wants to avoid paying for.
 
-    `net`'s weights are drawn anew by its own initialisers, then trained with the recipe of the original model (the
-    harness passes the challenge's as `recipe`). Passes over the data: `recipe.epochs` over retain. Data that it
-    touches: retain. Source: the definition of exact unlearning (Cao and Yang, IEEE S&P 2015).
+    The formula: `net`'s weights are drawn anew by its own initialisers, then trained with the recipe of the original
+    model (the harness passes the challenge's as `recipe`).
+
+    Cost: recipe_epochs * retain
+    Data: retain
+    Source: the definition of exact unlearning, Cao and Yang, IEEE S&P 2015.
+    Differences: none.
     """
     net.set_weights(keras.models.clone_model(net).get_weights())
     return training.fit(net, retain, recipe, checkpoint=checkpoint)

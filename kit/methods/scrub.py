@@ -31,10 +31,12 @@ def unlearning(
     student of that epoch is returned whose forget error is nearest to the last student's error on validation examples
     of the same classes: forgotten as if it had never been seen, and no more. The teacher's logits are computed once.
 
-    Cost: (retain + forget) / 3 + max_epochs * forget + epochs * retain + rewind * (epochs * forget + validation) / 3
+    Cost: (retain + forget) / 3 + min(max_epochs, epochs) * forget + epochs * retain
+        + rewind * (epochs * forget + validation) / 3
     Data: retain, forget, validation (labels and images, for `rewind`)
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023; meghdadk/SCRUB,
-    thirdparty/repdistiller. Differences: one batch size for both sets; a constant learning rate.
+    thirdparty/repdistiller.
+    Differences: one batch size for both sets; a constant learning rate.
     """
     kept, gone = (_taught(net, datasets.in_memory(one)) for one in (retain, forget))
     away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)
