@@ -8,11 +8,13 @@ space is a list of tensors, one a trainable variable, in the order of `net.train
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from kit import per_example
 from kit.datasets import Examples, as_float
 from kit.losses import Batch, cross_entropy
 from kit.steps import Loss, compiled_once
@@ -42,7 +44,8 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
         def gradient(*arrays: tf.Tensor) -> Vector:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(variables)
-                value = loss(_batch(net, *arrays)) * tf.cast(tf.shape(arrays[0])[0], tf.float32)
+                mean = loss(_batch(net, *arrays))
+                value = mean * tf.cast(tf.shape(arrays[0])[0], mean.dtype)
             return _dense(tape.gradient(value, variables), variables)
 
         return _compiled(gradient, _signature(examples))
@@ -69,6 +72,33 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
         [[2.5, 2.5]]
     """
     variables = _variables(net)
+    build = _squares_by_layer if per_example.knows(net) else _squares_one_by_one
+    examples = replace(examples, batch_size=per_example.examples_at_once(net, examples.batch_size))
+    key = ("fisher diagonal", expected, *_key(net, examples))
+    sum_of_squares = compiled_once(net, key, lambda: build(net, _signature(examples), expected=expected))
+    return _mean(sum_of_squares, examples, variables)
+
+
+def _squares_by_layer(net: keras.Model, signature: Sequence[Any], *, expected: bool) -> Callable[..., Vector]:
+    variables = _variables(net)
+
+    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
+        def losses_and_weights(logits: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+            if not expected:
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+                return [(losses, tf.ones_like(losses))]
+            log_probabilities = tf.unstack(tf.nn.log_softmax(logits), axis=-1)
+            return [(-one, tf.stop_gradient(tf.exp(one))) for one in log_probabilities]
+
+        found = per_example.squared_gradients(net, as_float(x), losses_and_weights)
+        return [found[id(variable)] for variable in variables]
+
+    return _compiled(sum_of_squares, signature)
+
+
+def _squares_one_by_one(net: keras.Model, signature: Sequence[Any], *, expected: bool) -> Callable[..., Vector]:
+    """For layers that `kit.per_example` does not know; an example costs as much as a small batch."""
+    variables = _variables(net)
 
     def squares(x: tf.Tensor, label: tf.Tensor) -> Vector:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -78,19 +108,15 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
         weight = tf.exp(-loss[0]) if expected else tf.ones(())
         return [weight * tf.square(one) for one in _dense(tape.gradient(loss, variables), variables)]
 
-    def build() -> Callable[..., Vector]:
-        def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
-            total = [tf.zeros_like(variable) for variable in variables]
-            for number in range(net.output_shape[-1] if expected else 1):
-                labels = tf.fill(tf.shape(y), number) if expected else y
-                of_examples = tf.vectorized_map(lambda one: squares(*one), (x, labels), warn=False)
-                total = [sum_ + tf.reduce_sum(one, axis=0) for sum_, one in zip(total, of_examples, strict=True)]
-            return total
+    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
+        total = [tf.zeros_like(variable) for variable in variables]
+        for number in range(net.output_shape[-1] if expected else 1):
+            labels = tf.fill(tf.shape(y), number) if expected else y
+            of_examples = tf.vectorized_map(lambda one: squares(*one), (x, labels), warn=False)
+            total = [sum_ + tf.reduce_sum(one, axis=0) for sum_, one in zip(total, of_examples, strict=True)]
+        return total
 
-        return _compiled(sum_of_squares, _signature(examples))
-
-    sum_of_squares = compiled_once(net, ("fisher diagonal", expected, *_key(net, examples)), build)
-    return _mean(sum_of_squares, examples, variables)
+    return _compiled(sum_of_squares, signature)
 
 
 def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_entropy) -> Product:
@@ -102,7 +128,8 @@ def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_ent
             with tf.autodiff.ForwardAccumulator(variables, vector) as along:
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(variables)
-                    value = loss(_batch(net, *arrays)) * tf.cast(tf.shape(arrays[0])[0], tf.float32)
+                    mean = loss(_batch(net, *arrays))
+                    value = mean * tf.cast(tf.shape(arrays[0])[0], mean.dtype)
                 gradients = _dense(tape.gradient(value, variables), variables)
             return _dense([along.jvp(one) for one in gradients], variables)
 
@@ -173,7 +200,7 @@ def dot(one: Vector, other: Vector) -> tf.Tensor:
 
 def plus(one: Vector, other: Vector, factor: float | tf.Tensor) -> Vector:
     """Returns `one + factor * other`."""
-    return [a + tf.cast(factor, b.dtype) * b for a, b in zip(one, other, strict=True)]
+    return [a + factor * b for a, b in zip(one, other, strict=True)]
 
 
 def largest(parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:

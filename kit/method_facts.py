@@ -57,12 +57,10 @@ def _parsed(docstring: str) -> MethodFacts:
     section = ""
     for line in lines:
         title, colon, rest = line.partition(":")
-        if colon and title in SECTIONS:
-            section, line = title, rest
-        elif not line.strip():
-            section = ""
+        begins = bool(colon) and title in SECTIONS
+        section = title if begins else section if line.strip() else ""
         if section:
-            found[section] = f"{found[section]} {line.strip()}".strip()
+            found[section] = f"{found[section]} {(rest if begins else line).strip()}".strip()
     return MethodFacts(summary, *(found[name] for name in SECTIONS))
 
 
@@ -100,6 +98,6 @@ def _value(node: ast.expr, known: Mapping[str, float]) -> float:
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(one, known) for one in arguments))
     raise ValueError(
-        f"The cost '{ast.unparse(node)}' cannot be computed. Expected numbers, + - * /, min, max, hyper-parameters, and "
-        f"{', '.join(sorted(known))}. Write the line 'Cost:' of the docstring with these."
+        f"The cost '{ast.unparse(node)}' cannot be computed. Expected numbers, + - * /, min, max, hyper-parameters "
+        f"and {', '.join(sorted(known))}. Write the line 'Cost:' of the docstring with these."
     )
