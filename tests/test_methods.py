@@ -1,8 +1,7 @@
-"""What every built-in method promises, and what the three first ones do."""
+"""What retraining, fine-tuning and doing nothing are; the contract of all methods is in test_method_contract.py."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,35 +40,11 @@ def bits(net: keras.Model) -> list[bytes]:
     return [array.tobytes() for array in net.get_weights()]
 
 
-def architecture(net: keras.Model) -> list[tuple[str, str, Any, Any]]:
-    layers = net.layers
-    return [(type(layer).__name__, layer.name, layer.output.shape, layer.get_config()) for layer in layers]
-
-
 def with_weights(challenge: Challenge, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     net = pretrained.build(challenge)
     keras.utils.set_random_seed(0)
     return net
-
-
-@pytest.mark.parametrize("name", methods.names())
-def test_contract(name: str, small_challenge: Challenge, worker: runner.Worker) -> None:
-    parameters = list(inspect.signature(methods.get(name)).parameters.values())
-    assert [parameter.name for parameter in parameters[:4]] == ["net", "retain", "forget", "validation"]
-    for parameter in parameters[4:]:
-        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, parameter
-        assert parameter.default is not inspect.Parameter.empty, parameter
-
-    first_line = inspect.getdoc(methods.get(name)).splitlines()[0]
-    assert methods.summary(name) == first_line != ""
-    assert first_line.endswith(".")
-
-    returned = runner.unlearn(name, small_challenge, seed=1, worker=worker).net
-    assert isinstance(returned, keras.Model)
-    assert architecture(returned) == architecture(pretrained.build(small_challenge))
-    logits = worker.outputs(returned.get_weights(), name).logits
-    assert all(np.isfinite(array).all() for array in logits.values())
 
 
 def test_the_folder_is_the_registry() -> None:
