@@ -105,7 +105,7 @@ def _squares_one_by_one(net: keras.Model, signature: Sequence[Any], *, expected:
             tape.watch(variables)
             logits = _logits(net, x[tf.newaxis])
             loss = tf.nn.sparse_softmax_cross_entropy_with_logits(label[tf.newaxis], logits)
-        weight = tf.exp(-loss[0]) if expected else tf.ones(())
+        weight = tf.exp(-loss[0]) if expected else tf.ones((), loss.dtype)
         return [weight * tf.square(one) for one in _dense(tape.gradient(loss, variables), variables)]
 
     def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:

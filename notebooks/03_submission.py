@@ -13,7 +13,7 @@
 # %% [markdown]
 # # From a function to a submission
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/unlearning-kit/unlearning-kit/blob/main/notebooks/02_submission.ipynb) [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://raw.githubusercontent.com/unlearning-kit/unlearning-kit/main/notebooks/02_submission.ipynb)
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/unlearning-kit/unlearning-kit/blob/main/notebooks/03_submission.ipynb) [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://raw.githubusercontent.com/unlearning-kit/unlearning-kit/main/notebooks/03_submission.ipynb)
 #
 # The way of a participant, in about a minute on a laptop: write one function, check it before the long run, score it,
 # pack many unlearned models in the zip that a competition accepts, and check that zip with the scorer's own code.
