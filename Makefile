@@ -5,7 +5,7 @@ PYTHON_HIGHEST ?= python3.13
 # A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
 PARALLEL ?= -n logical --dist loadfile
 
-.PHONY: run test test-slow test-torch check test-lowest test-highest test-wheel notebooks benchmarks readme pretrained clean
+.PHONY: run test test-slow test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/python -m kit run finetune
@@ -62,6 +62,10 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/engines.py
 	.venv/bin/python benchmarks/precision.py
 	.venv/bin/python benchmarks/cifar10_small.py
+
+# Evaluates every method (half an hour on two cores), keeps the reports in data/results/ and writes the README's tables.
+results: .venv/.dev
+	.venv/bin/python -m benchmarks.update_readme methods
 
 # Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
 readme: .venv/.dev

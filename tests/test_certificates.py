@@ -497,6 +497,7 @@ def test_after_a_new_fit_the_budget_is_whole_again(removals: Callable[[Challenge
         assert (both.gradients() < 1e-5).all()
         both.remove(np.arange(10, 15))
         assert own_trainings.facts(both.folder)["retrained"] == 1
+        assert (both.state()["b"] != second["b"]).all()
         assert (both.gradients() < 1e-5).all()
 
 

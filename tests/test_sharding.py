@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -174,6 +175,19 @@ def test_8_bit_images_and_the_same_images_as_floats_are_in_the_same_shards_and_t
     assert trained[0] == trained[1]
 
 
+def test_an_example_with_negative_zeros_is_found_where_it_was_learnt(tmp_path: Path) -> None:
+    """Alone it looks like an 8-bit image, among the others it does not."""
+    challenge = challenge_of(description())
+    x = challenge.train.x.copy()
+    x[0] = [-0.0, 1.0, 0.0, 1.0, -0.0]
+    train = Arrays(x, challenge.train.y)
+    challenge = dataclasses.replace(challenge, train=train)
+    one, all_ = (datasets.in_memory(datasets.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120)))
+    assert one.ids()[0] == all_.ids()[0]
+    net = unlearn(pretrain(challenge, tmp_path / "state"), challenge, tmp_path / "state", [0])
+    assert bits(net) == bits(pretrain(without(challenge, [0]), tmp_path / "never"))
+
+
 def test_a_second_copy_of_what_is_forgotten_stays_where_it_was(tmp_path: Path) -> None:
     """It is an example of its own, which nobody asked to delete; both are in the same shard."""
     challenge = challenge_of(description())
@@ -287,6 +301,18 @@ def test_the_number_of_shards_and_slices_is_the_challenges(linear: Challenge) ->
 def test_a_challenge_of_another_precision_is_unlearned_too(linear: Challenge) -> None:
     halved = dataclasses.replace(linear, model="mlp", precision="bfloat16")
     assert len(sharding.members(kit.unlearn("sisa", halved, seed=0).net)) == SHARDS
+
+
+def test_a_users_function_with_a_parameter_of_that_name_is_handed_no_folder(linear: Challenge) -> None:
+    """Not a copy of the working directory either."""
+    given = []
+
+    def unlearning(net: keras.Model, retain: Any, forget: Any, validation: Any, *, folder: str = "own") -> keras.Model:
+        given.append(folder)
+        return net
+
+    kit.unlearn(unlearning, dataclasses.replace(linear, model="mlp"))
+    assert given == ["own"]
 
 
 # What a member is trained on

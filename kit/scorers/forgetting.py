@@ -11,7 +11,7 @@ import numpy as np
 from kit.scorers._epsilons import PEAKY, epsilon_table, largest_epsilon
 from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.accuracy import correct_of_interest, variance_of_mean
-from kit.types import Comparison, Score, ScoreInfo
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 Bins = Literal["released", "paper"]
 SCORES = (
@@ -266,6 +266,52 @@ def forgetting_quality(
     )
 
 
+def competition_difference(
+    one: Outputs, other: Outputs, retrained: Outputs, *, num_halves: int = NUM_HALVES, seed: int = 0
+) -> tuple[float, float]:
+    """Returns by how much one method's competition score is above another's, and the standard error of that.
+
+    Paired: both are held against the same retrained models on the same examples, whose luck they share. The error is
+    that of `forgetting_quality`, taken of the difference: over the examples, and over random halves of the models.
+
+    Args:
+        one, other: outputs of two methods; retrained: of retrained models. As many of each as the fewest have.
+        num_halves, seed: as in `forgetting_quality`.
+    """
+    count = min(one.num_models, other.num_models, retrained.num_models)
+    sides = [side.select(slice(count)) for side in (one, other, retrained)]
+    confidences = [guarded(side.confidences["forget"]) for side in sides]
+    ratios, relative = zip(*(_accuracy_ratio(side, sides[2]) for side in sides[:2]), strict=True)
+
+    def earned(chosen: Sequence[np.ndarray]) -> np.ndarray:
+        reference = confidences[2][chosen[2]]
+        each = [
+            ratio * points(example_epsilons(own[models], reference), len(models))
+            for ratio, own, models in zip(ratios, confidences[:2], chosen[:2], strict=True)
+        ]
+        difference: np.ndarray = each[0] - each[1]
+        return difference
+
+    generator, everything = np.random.default_rng(seed), np.arange(count)
+    whole = earned([everything] * 3)
+    halves = [earned([generator.permutation(count)[: count // 2] for _ in sides]) for _ in range(num_halves)]
+    variance = _variance(variance_of_mean(whole), np.array(halves))
+    scores = [forgetting_score(own, confidences[2]) * ratio for own, ratio in zip(confidences[:2], ratios, strict=True)]
+    variance += sum(score**2 * part for score, part in zip(scores, relative, strict=True))
+    return float(whole.mean()), float(np.sqrt(variance))
+
+
+def _accuracy_ratio(unlearned: Outputs, retrained: Outputs) -> tuple[float, float]:
+    """Returns the product of the accuracies on retain and test over retrain's, and its relative variance."""
+    ratio, relative = 1.0, 0.0
+    for part in ("retain", "test"):
+        ours, theirs = (correct_of_interest(one, part).mean(axis=1) for one in (unlearned, retrained))
+        relative += variance_of_mean(ours) / ours.mean() ** 2 if ours.any() else 0.0
+        relative += variance_of_mean(theirs) / theirs.mean() ** 2 if theirs.any() else 0.0
+        ratio *= float(ours.mean() / theirs.mean()) if theirs.any() else 1.0
+    return ratio, relative
+
+
 def _interval(score: float, stderr: float, num_halves: int) -> tuple[float, float]:
     """95 % by Student's t, on a logarithmic scale: points halve from bin to bin, so small scores vary in proportion."""
     from scipy.stats import t
@@ -323,13 +369,7 @@ def score(comparison: Comparison) -> list[Score]:
     sides = [one.select(slice(count)) for one in (comparison.unlearned, comparison.retrained)]
     unlearned, retrained = (guarded(one.confidences["forget"]) for one in sides)
     quality = forgetting_quality(unlearned, retrained)
-    ratio, ratio_variance = 1.0, 0.0
-    for part in ("retain", "test"):
-        ours, theirs = (correct_of_interest(one, part).mean(axis=1) for one in sides)
-        relative = variance_of_mean(ours) / ours.mean() ** 2 if ours.any() else 0.0
-        relative += variance_of_mean(theirs) / theirs.mean() ** 2 if theirs.any() else 0.0
-        ratio *= float(ours.mean() / theirs.mean()) if theirs.any() else 1.0
-        ratio_variance += relative
+    ratio, ratio_variance = _accuracy_ratio(*sides)
     competition = quality.score * ratio
     competition_stderr = float(np.hypot(quality.stderr * ratio, competition * np.sqrt(ratio_variance)))
     values = (
