@@ -91,6 +91,9 @@ def _squares_by_layer(net: keras.Model, signature: Sequence[Any], *, expected: b
             return [(-one, tf.stop_gradient(tf.exp(one))) for one in log_probabilities]
 
         found = per_example.squared_gradients(net, as_float(x), losses_and_weights)
+        if not found:
+            one_by_one: Vector = _squares_one_by_one(net, signature, expected=expected)(x, y)
+            return one_by_one
         return [found[id(variable)] for variable in variables]
 
     return _compiled(sum_of_squares, signature)

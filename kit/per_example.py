@@ -102,7 +102,8 @@ def sum_of_squares(seen: Seen, sent_back: tf.Tensor, weights: tf.Tensor) -> list
         sent_back: the loss's gradient by the layer's outputs, of the same shape: an example's in its row.
         weights: (b,), of the examples.
     """
-    layer, inputs = seen.layer, seen.inputs[0]
+    layer = seen.layer
+    inputs, sent_back = (tf.cast(one, weights.dtype) for one in (seen.inputs[0], sent_back))  # from bfloat16
     if isinstance(layer, keras.layers.BatchNormalization):
         by_variable = [
             (variable, _squares_of(each, weights)) for variable, each in _normalisation(layer, inputs, sent_back)
@@ -154,7 +155,7 @@ def squared_gradients(
     """Returns, by the identity of each variable, the sum over losses and examples of weighted squared gradients.
 
     Args:
-        net: of layers that `knows` knows, each of which is called once.
+        net: of layers that `knows` knows. Where one of them is called more than once, nothing is returned.
         images: (b, ...), as the model takes them.
         losses_and_weights: of logits (b, classes) to one or more pairs of losses (b,) and weights (b,).
     """
@@ -162,10 +163,10 @@ def squared_gradients(
         tape.watch([variable.value for variable in net.trainable_variables])
         with recorded(net) as seen:
             logits = net(images, training=False)
-        pairs = losses_and_weights(tf.cast(logits, tf.float32))
+        pairs = losses_and_weights(logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32))
         totals = [tf.reduce_sum(losses) for losses, _ in pairs]
     if any(len(one.outputs) != 1 for one in seen):
-        raise NotImplementedError("a layer that is called more than once")
+        return {}
     found: dict[int, tf.Tensor] = {}
     for total, (_, weights) in zip(totals, pairs, strict=True):
         for one, sent_back in zip(seen, tape.gradient(total, [one.outputs[0] for one in seen]), strict=True):

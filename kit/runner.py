@@ -72,8 +72,9 @@ class Worker:
 
     def _build(self, precision: str) -> keras.Model:
         challenge = self.challenge
-        model = self.original.model or challenge.model  # a method's own training may have made another one
-        return models.build(model, challenge.input_shape, challenge.num_classes, precision)
+        if self.original.model:  # of a method's own training
+            return models.build(self.original.model, challenge.input_shape, challenge.num_classes)
+        return models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
 
     def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
         """Returns the architecture that the kit built, with these weights (the same object each time)."""

@@ -600,8 +600,6 @@ class Score:
     reason: str = ""
     interval: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
-    pretraining: str = ""
-    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -303,8 +303,11 @@ def test_a_challenge_of_another_precision_is_unlearned_too(linear: Challenge) ->
     assert len(sharding.members(kit.unlearn("sisa", halved, seed=0).net)) == SHARDS
 
 
-def test_a_users_function_with_a_parameter_of_that_name_is_handed_no_folder(linear: Challenge) -> None:
-    """Not a copy of the working directory either."""
+def test_a_users_function_with_a_parameter_of_that_name_is_handed_no_folder(
+    linear: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor a copy of the working directory."""
+    monkeypatch.chdir(tmp_path)
     given = []
 
     def unlearning(net: keras.Model, retain: Any, forget: Any, validation: Any, *, folder: str = "own") -> keras.Model:

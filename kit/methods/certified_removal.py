@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kit import certificates, datasets, files, models, outputs, seeding, training
 from kit.certificates import Certificate
-from kit.types import Challenge
+from kit.types import Challenge, InputError
 
 
 def unlearning(
@@ -29,9 +29,9 @@ def unlearning(
     Cost: (retain + forget) / 3
     Data: forget, retain
     Source: Guo et al., Certified Data Removal from Machine Learning Models, ICML 2020.
-    Differences: a tighter bound of the same kind; float64, so that the optimum's own error is 1e-9 and counted; the
-    extractor is trained on the validation set, where the paper has public data or none. Deterministic until the
-    budget is spent; a Newton step is not a pass and counts as none.
+    Differences: a tighter bound of the same kind; the optimum's own error, 1e-9, is counted, but not that features are
+    computed in float32 (1e-7, where budgets are near 1); the extractor is trained on the validation set, where the
+    paper has public data or none. No seed plays a part until the budget is spent. A Newton step counts as no pass.
     """
     state = files.read_npz(folder / "state.npz")
     certificate = Certificate(*state["certificate"].tolist())
@@ -58,6 +58,11 @@ def pretraining(
     regularisation: float = 1e-2,
 ) -> keras.Model:
     """Trains the extractor on validation examples, and on its features a perturbed logistic regression a class."""
+    if sigma <= 0 or regularisation <= 0:
+        raise InputError(
+            f"sigma is {sigma} and regularisation {regularisation}. Expected numbers above 0: without noise there is "
+            "nothing to hide behind, and without regularisation no bound. Raise them."
+        )
     seeding.set_random_seed(seed)
     base = models.build(challenge.model, challenge.input_shape, challenge.num_classes)
     public = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)

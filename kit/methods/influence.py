@@ -15,12 +15,14 @@ def unlearning(
     damping: float = 0.01,
     iterations: int = 20,
     scale: float = 1.0,
+    weight_decay: float = 1e-4,
 ) -> keras.Model:
     """Moves the weights by the influence of the forget set, an inverse-curvature-vector product.
 
-    The formula: `w += scale * (n_f / n_r) * (G + damping I)^-1 * gradient(mean cross-entropy of forget)`, G being the
-    Gauss-Newton matrix of retain, by conjugate gradient: to first order, where the optimum goes once n_f of n_f + n_r
-    examples are gone, given that the model was at the optimum of all. The Hessian itself is indefinite for a network.
+    The formula: `w += scale * (n_f / n_r) * (G + damping I)^-1 (gradient(mean cross-entropy of forget) + weight_decay
+    w)`, G being the Gauss-Newton matrix of retain, by conjugate gradient: to first order, where the optimum of mean
+    cross-entropy and `weight_decay / 2 |w|^2` goes once n_f of n_f + n_r examples are gone, given that the model was at
+    the optimum of all, and damping is that weight decay. The Hessian itself is indefinite for a network.
 
     Cost: forget + iterations * 2 * retain
     Data: forget, retain
@@ -31,7 +33,8 @@ def unlearning(
     WoodFisher.
     """
     gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
-    target = gradients.mean_gradient(net, gone)
+    weights = [variable.value for variable in net.trainable_variables]
+    target = gradients.plus(gradients.mean_gradient(net, gone), weights, weight_decay)
     product = gradients.gauss_newton_product(net, kept)
     step = gradients.conjugate_gradient(product, target, damping=damping, iterations=iterations)
     for variable, one in zip(net.trainable_variables, step, strict=True):
