@@ -121,7 +121,12 @@ class Bench:
         )
 
     def score(self, method: str, split: int, settings: dict[str, object]) -> float:
-        unlearned, retrained = self.population(method, split, settings), self.population("retrain", split, {})
+        """Returns the competition's score, 0 where the model has gone to pieces."""
+        retrained = self.population("retrain", split, {})
+        try:
+            unlearned = self.population(method, split, settings)
+        except kit.FailedRun:
+            return 0.0
         quality = forgetting_score(guarded(unlearned.confidences["forget"]), guarded(retrained.confidences["forget"]))
         for part in ("retain", "test"):
             quality *= unlearned.correct[part].mean() / retrained.correct[part].mean()
