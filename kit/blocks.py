@@ -8,6 +8,13 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+_ELEMENTWISE = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.PReLU,
+)
+
 
 def leaves(net: keras.Model) -> list[keras.Layer]:
     """Returns the layers of a model in their order, those of nested models in place of these."""
@@ -18,8 +25,11 @@ def leaves(net: keras.Model) -> list[keras.Layer]:
 
 
 def has_kernel(layer: keras.Layer) -> bool:
-    """Returns whether a layer has a weight of two axes or more, as a convolution has and a normalisation has not."""
-    return any(len(variable.shape) > 1 for variable in layer.trainable_variables)
+    """Returns whether a layer mixes what it is given by a weight of two axes or more, as a convolution does.
+
+    A normalisation does not, though it may have a weight for each pixel and channel; nor does a PReLU.
+    """
+    return not isinstance(layer, _ELEMENTWISE) and any(len(variable.shape) > 1 for variable in layer.weights)
 
 
 def last_blocks(net: keras.Model, count: int) -> list[keras.Layer]:
@@ -57,9 +67,9 @@ def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
 
 def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
     """Draws the weights of some layers anew, in place, by their own initialisers; batch statistics too."""
-    fresh = dict(zip((layer.name for layer in leaves(net)), leaves(keras.models.clone_model(net)), strict=True))
-    for layer in layers:
-        layer.set_weights(fresh[layer.name].get_weights())
+    for layer, fresh in zip(leaves(net), leaves(keras.models.clone_model(net)), strict=True):
+        if any(layer is one for one in layers):  # names may be given twice, in two nested models
+            layer.set_weights(fresh.get_weights())
 
 
 def fresh_weights(net: keras.Model) -> list[np.ndarray]:

@@ -186,8 +186,11 @@ class Examples:
         import tensorflow as tf
 
         targets = None if self.targets is None else tf.concat([self.targets, others.targets], axis=0)
-        x, y = tf.concat([self.x, others.x], axis=0), tf.concat([self.y, others.y], axis=0)
-        return Examples(x, y, self.batch_size, targets)
+        images = [self.x, others.x]
+        if self.x.dtype != others.x.dtype:  # only one of the two could be packed
+            images = [as_float(one) for one in images]
+        x, y = tf.concat(images, axis=0), tf.concat([self.y, others.y], axis=0)
+        return Examples(x, y, max(self.batch_size, others.batch_size), targets)
 
     def ids(self) -> np.ndarray:
         """Returns a number for each example that is made of its content, image and label: uint64 (n,).
@@ -248,4 +251,5 @@ def _packed(images: np.ndarray) -> np.ndarray | None:
     if images.dtype != np.float32 or not (images.min() >= 0 and images.max() <= 1):  # not a number: neither
         return None
     packed = np.rint(images * 255).astype(np.uint8)
-    return packed if np.array_equal(as_float(tf.constant(packed)).numpy(), images) else None
+    again = as_float(tf.constant(packed)).numpy()
+    return packed if np.array_equal(again.view(np.int32), images.view(np.int32)) else None  # -0.0 is no 0.0

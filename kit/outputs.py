@@ -34,6 +34,8 @@ def predict_logits(net: keras.Model, x: np.ndarray) -> np.ndarray:
         signature = [tf.TensorSpec((None, *x.shape[1:]), x.dtype)]
         return tf.function(logits, signature, jit_compile=False)
 
+    if not len(x):
+        return np.zeros((0, net.output_shape[-1]), np.float32)
     forward = compiled_once(net, ("forward", x.dtype.str), build)
     starts = tqdm(range(0, len(x), _BATCH_SIZE), "predicting", leave=False, unit=" batches", delay=2)
     return np.concatenate([forward(tf.constant(x[start : start + _BATCH_SIZE])).numpy() for start in starts])

@@ -72,7 +72,7 @@ class Worker:
 
     def _build(self, precision: str) -> keras.Model:
         challenge = self.challenge
-        if self.original.model:  # of a method's own training
+        if self.original.model:  # a method's own training has made another one, in float32
             return models.build(self.original.model, challenge.input_shape, challenge.num_classes)
         return models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
 
@@ -198,7 +198,7 @@ def unlearn(
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_settings_restored())
-            if "folder" in inspect.signature(function).parameters:
+            if challenge.pretraining and "folder" in inspect.signature(function).parameters:
                 settings["folder"] = stack.enter_context(own_trainings.copy_of_state(worker.original))
             start = time.perf_counter()
             returned = function(net, retain, forget, validation, **settings)
@@ -243,6 +243,8 @@ def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[s
     name = method_name(method)
     settings = dict(challenge.hyperparameters.get(name, {}))
     if challenge.pretraining:  # it has taken its part of them itself
+        if name == "retrain":
+            return {}
         return {key: value for key, value in settings.items() if key not in own_trainings.settings(challenge)}
     return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
 

@@ -45,9 +45,14 @@ class Plan:
         return shards.astype(np.int64), (rest % np.uint64(self.slices)).astype(np.int64)
 
     def epochs(self, slice_: int) -> int:
-        """Returns the epochs once this slice is added: in all as many steps as `recipe.epochs` over the whole shard."""
-        each = 2 * self.recipe.epochs / (self.slices + 1)
-        return int((slice_ + 1) * each) - int(slice_ * each)
+        """Returns the epochs once this slice is added: in all no more steps than `recipe.epochs` over the whole shard.
+
+        The last slice has one at least, or its examples would never be shown.
+        """
+        until = [2 * self.recipe.epochs * number // (self.slices + 1) for number in range(self.slices + 1)]
+        if until[-1] == until[-2]:  # too few for a pass with every slice
+            return self.recipe.epochs if slice_ == self.slices - 1 else 0
+        return until[slice_ + 1] - until[slice_]
 
     def write(self, folder: Path) -> None:
         """Keeps the plan beside the members."""

@@ -16,7 +16,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     epochs: int = 1,
-    learning_rate: float = 1e-4,
+    learning_rate: float = 5e-4,
     retain_share: float = 0.3,
 ) -> keras.Model:
     """Teaches the student what a random network says of forget examples, and the original of retain ones.

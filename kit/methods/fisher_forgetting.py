@@ -13,7 +13,7 @@ def unlearning(
     forget: tf.data.Dataset,
     validation: tf.data.Dataset,
     *,
-    alpha: float = 1e-6,
+    alpha: float = 3e-6,
     largest_variance: float = 1e3,
 ) -> keras.Model:
     """Adds to each weight noise of a size that the retain set can bear.

@@ -14,7 +14,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     epochs: int = 3,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 1e-2,
     momentum: float = 0.9,
 ) -> keras.Model:
     """Ascends the loss of the forget set.

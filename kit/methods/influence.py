@@ -13,7 +13,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     damping: float = 0.01,
-    iterations: int = 20,
+    iterations: int = 5,
     scale: float = 1.0,
     weight_decay: float = 1e-4,
 ) -> keras.Model:

@@ -13,21 +13,22 @@ def unlearning(
     forget: tf.data.Dataset,
     validation: tf.data.Dataset,
     *,
-    epochs: int = 3,
-    learning_rate: float = 1e-3,
+    epochs: int = 5,
+    learning_rate: float = 0.05,
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
 ) -> keras.Model:
     """Transposes height and width of every convolution kernel, then fine-tunes on retain.
 
-    The formula: `kernel[i, j] -> kernel[j, i]`, then `finetune`. What is symmetric stays, what tells one image from
-    another is mostly lost, and comes back for those that are still shown.
+    The formula: `kernel[i, j] -> kernel[j, i]` of square kernels, then `finetune`. What is symmetric stays, what tells
+    one image from another is mostly lost, and comes back for those that are still shown.
 
     Cost: epochs * retain
     Data: retain
     Source: toshi-k and marvel (team toni), write-up 458531 of the 2023 challenge; xcadet/deepunlearn, kgltop5.
-    Differences: half of the team's 512 runs used a second algorithm, which it did not describe in full. Randomness
-    comes from the order of the examples alone.
+    Differences: five epochs at 0.05, where the team had three at 1e-3 for a larger network and more data; half of its
+    512 runs used a second algorithm, which it did not describe in full. Randomness comes from the order of the
+    examples alone.
     """
     for variable in net.trainable_variables:
         if len(variable.shape) == 4 and variable.shape[0] == variable.shape[1]:

@@ -24,7 +24,7 @@ def unlearning(
     """Fine-tunes on retain with a penalty on the absolute weights that fades out.
 
     The formula: minimise `cross_entropy(retain) + alpha_t * sum |w|` with `alpha_t = alpha * (1 - t / epochs)` at
-    epoch t.
+    epoch t; the learning rate falls along a cosine.
 
     Cost: epochs * retain
     Data: retain

@@ -48,8 +48,10 @@ def unlearning(
         students.append((_error(net, gone), net.get_weights()))
     if rewind and students:
         unseen = datasets.in_memory(validation)
-        target = _error(net, unseen.at(np.flatnonzero(np.isin(unseen.y, gone.y))))
-        net.set_weights(min(students, key=lambda student: abs(student[0] - target))[1])
+        alike = np.flatnonzero(np.isin(unseen.y, gone.y))
+        if len(alike):
+            target = _error(net, unseen.at(alike))
+            net.set_weights(min(students, key=lambda student: abs(student[0] - target))[1])
     return net
 
 

@@ -31,8 +31,8 @@ def unlearning(
     Cost: 2 * forget + epochs * retain
     Data: forget, retain
     Source: Kookmin, second-placed write-up 459200 of the 2023 challenge; xcadet/deepunlearn, kgltop2.
-    Differences: dense layers count as convolutions do where there are none; gradients in inference mode; weight decay
-    is slowed down along with the gradient.
+    Differences: dense layers count as convolutions do where there are no two-dimensional ones; gradients in inference
+    mode; weight decay is slowed down along with the gradient.
     """
     gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
     sample = kept.at(np.random.permutation(len(kept))[: len(gone)])

@@ -20,7 +20,7 @@ def unlearning(
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
 ) -> keras.Model:
-    """Adds normal noise to every trainable weight, then fine-tunes on retain.
+    """Adds normal noise to every trainable weight, then fine-tunes on retain along a cosine.
 
     The formula: `w += sigma * std(w's array) * N(0, 1)`: relative to the spread of the array that a weight is in, so
     that one sigma does for all layers. Biases, which begin at 0, are blurred by as much as they have learnt.
