@@ -82,7 +82,7 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
 def _squares_by_layer(net: keras.Model, signature: Sequence[Any], *, expected: bool) -> Callable[..., Vector]:
     variables = _variables(net)
 
-    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
+    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *targets: tf.Tensor) -> Vector:
         def losses_and_weights(logits: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
             if not expected:
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
@@ -111,7 +111,7 @@ def _squares_one_by_one(net: keras.Model, signature: Sequence[Any], *, expected:
         weight = tf.exp(-loss[0]) if expected else tf.ones((), loss.dtype)
         return [weight * tf.square(one) for one in _dense(tape.gradient(loss, variables), variables)]
 
-    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *_: tf.Tensor) -> Vector:
+    def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *targets: tf.Tensor) -> Vector:
         total = [tf.zeros_like(variable) for variable in variables]
         for number in range(net.output_shape[-1] if expected else 1):
             labels = tf.fill(tf.shape(y), number) if expected else y
@@ -151,7 +151,7 @@ def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
     variables = _variables(net)
 
     def build() -> Callable[..., Vector]:
-        def product(vector: Vector, x: tf.Tensor, *_: tf.Tensor) -> Vector:
+        def product(vector: Vector, x: tf.Tensor, *targets: tf.Tensor) -> Vector:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(variables)
                 with tf.autodiff.ForwardAccumulator(variables, vector) as along:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jupytext
@@ -31,9 +32,19 @@ def test_notebook_is_generated_from_its_source(source: Path) -> None:
     assert not [output for output in outputs if output.output_type == "error"]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_notebook_runs(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+LONG = {"02_forget_a_class"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(path, marks=pytest.mark.slow if path.stem in LONG else (), id=path.stem) for path in SOURCES],
+)
+def test_notebook_runs(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_data: Callable[[str], None]
+) -> None:
     """In an empty folder, as a newcomer would; an assertion in its last cell checks a headline fact."""
+    if '"mnist-five"' in source.read_text(encoding="utf-8"):
+        require_data("mnist-five")
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     notebook = jupytext.read(source)
     client = NotebookClient(
