@@ -123,7 +123,7 @@ class Kit:
 
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        from kit import datasets, models, outputs, tensorflow_setup, training
+        from kit import datasets, inference, models, tensorflow_setup, training
         from kit.types import Arrays, Recipe
 
         tensorflow_setup.prepare_tensorflow()
@@ -133,7 +133,7 @@ class Kit:
         dataset = datasets.batches(self.arrays, np.arange(images), 128, shuffle_seed=0)
         recipe = Recipe(epochs=1, learning_rate=0.1, momentum=0.9, weight_decay=5e-4)
         self.fit = lambda: training.fit(self.net, dataset, recipe, seed=0)
-        self.predict = lambda: outputs.predict_logits(self.net, self.arrays.x)
+        self.predict = lambda: inference.predict_logits(self.net, self.arrays.x)
 
     def train(self) -> None:
         self.net.set_weights(self.start)

@@ -121,10 +121,10 @@ def remove(
         of its part along the step and of `|x_i step|`.
 
     Example:
-        >>> x = np.array([[1.0], [-1.0], [1.0]])
-        >>> w, _ = fit(x, np.array([1.0, -1.0, 1.0]), 0.1, np.zeros(1))
-        >>> removed, bound = remove(w[np.newaxis], x[:2], x[2:], np.ones((1, 1)), 0.1)
-        >>> left = gradient(removed[0], x[:2], np.array([1.0, -1.0]), 0.1, np.zeros(1))
+        >>> x, signs = np.ones((30, 1)), np.repeat([1.0, -1.0], [20, 10])
+        >>> w, _ = fit(x, signs, 0.1, np.zeros(1))
+        >>> removed, bound = remove(w[np.newaxis], x[1:], x[:1], np.ones((1, 1)), 0.1)
+        >>> left = gradient(removed[0], x[1:], signs[1:], 0.1, np.zeros(1))
         >>> bool(abs(left[0]) < bound[0] < 0.1)
         True
     """

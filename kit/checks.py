@@ -14,7 +14,7 @@ from kit import challenges, environment, run_checks, runner, static_checks
 from kit.child import PROBED
 from kit.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
 from kit.contained_runs import record_carried_state, verdict_path
-from kit.outputs import predict_logits
+from kit.inference import predict_logits
 from kit.report import TIME_BUDGET
 from kit.submission import Method, Source, source_of
 from kit.types import BrokenSubmission, Challenge, InputError, Problem

@@ -69,7 +69,7 @@ def hyperparameters(method: str) -> dict[str, Any]:
 
     Example:
         >>> hyperparameters("gradient_ascent")
-        {'epochs': 3, 'learning_rate': 0.001, 'momentum': 0.9}
+        {'epochs': 3, 'learning_rate': 0.01, 'momentum': 0.9}
     """
     found: dict[str, Any] = {}
     for function in ("unlearning", "pretraining"):

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from kit import per_example
-from kit.datasets import Examples, as_float
+from kit.examples import Examples, as_float
 from kit.losses import Batch, cross_entropy
 from kit.steps import Loss, compiled_once
 

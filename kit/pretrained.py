@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kit import checkpoints, datasets, files, models, tensorflow_setup, threads, training
-from kit.outputs import predict_logits
+from kit.inference import predict_logits
 from kit.types import Challenge, FailedRun
 
 # How far the accuracies of a rebuilt model may lie from the recorded ones: other processors round differently, and

@@ -16,7 +16,7 @@ import numpy as np
 
 from kit import files, seeding
 from kit.augmentation import AUGMENTATIONS
-from kit.datasets import Examples
+from kit.examples import Examples
 from kit.layers import AveragedProbabilities
 from kit.training import Descent, Sgd
 from kit.types import Recipe

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from kit.augmentation import Augment
-from kit.datasets import as_float
+from kit.examples import as_float
 from kit.losses import Batch
 
 # A loss of `kit.losses` takes the batch, or both batches where a step takes two, and returns a scalar.

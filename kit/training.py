@@ -14,7 +14,7 @@ from tqdm import tqdm
 from kit import threads
 from kit.augmentation import AUGMENTATIONS, Augment
 from kit.checkpoints import Keeper, identity_of
-from kit.datasets import Examples, in_memory
+from kit.examples import Examples, in_memory
 from kit.losses import cross_entropy
 from kit.seeding import MAX_SEED, draw_seed
 from kit.steps import Adam, Loss, Sgd, Variables, compile_steps, compiled_once

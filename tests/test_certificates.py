@@ -14,7 +14,7 @@ import pytest
 import scipy.optimize
 
 import kit
-from kit import certificates, datasets, files, methods, outputs, own_trainings, runner, seeding
+from kit import certificates, datasets, files, inference, methods, own_trainings, runner, seeding
 from kit.certificates import Certificate
 from kit.types import Challenge, Recipe
 
@@ -361,7 +361,7 @@ def test_the_original_is_the_optimum_of_all_training_examples(challenge: Challen
     assert state["certificate"].tolist() == [1e4, 1e-4, 1.0, 3]
     assert (state["bound"] < 1e-9).all()
     assert (class_gradients(net, state, challenge.train.x, challenge.train.y) < 1e-5).all()  # features are float32
-    logits = outputs.predict_logits(net, challenge.test.x)
+    logits = inference.predict_logits(net, challenge.test.x)
     np.testing.assert_allclose(logits, features(net, challenge.test.x) @ state["w"].T, rtol=0, atol=1e-5)
 
 

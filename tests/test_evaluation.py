@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 import kit
 from kit import environment, evaluation, oracles, populations, pretrained, runner
 from kit.evaluation import attack_sample, evaluate, evaluate_all
-from kit.outputs import predict_logits
+from kit.inference import predict_logits
 from kit.scorers import membership_inference
 from kit.scorers.membership_inference import membership_auc_gap
 from kit.splits import make_split
@@ -164,7 +164,7 @@ class Planted:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     population = Planted()
-    worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64))
+    worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64, model=""))
     monkeypatch.setattr(populations, "run_population", population)
     monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
     monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kit import blocks, gradients
-from kit.datasets import Examples
+from kit.examples import Examples
 from kit.gradients import Vector
 from kit.layers import FusedBatchNormalization, PaddedConv2D
 from kit.losses import Batch, cross_entropy, negated_cross_entropy, soft_cross_entropy

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit import blocks, datasets, gradients, method_facts, methods, outputs, own_trainings, runner, training
+from kit import blocks, datasets, gradients, inference, method_facts, methods, outputs, own_trainings, runner, training
 from kit.types import Challenge, Recipe
 
 # Two runs of these differ by rounding at most; all others draw something.
@@ -55,7 +55,7 @@ class Meter:
     patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
 
     def install(self) -> None:
-        train, mean, predict = training.Descent.train, gradients._mean, outputs.predict_logits
+        train, mean, predict = training.Descent.train, gradients._mean, inference.predict_logits
         product, fisher = gradients.gauss_newton_product, gradients.fisher_diagonal
         factor = [1.0]
 

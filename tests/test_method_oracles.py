@@ -19,6 +19,7 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import chisquare, kstest
 
 from kit import datasets, gradients, methods, tensorflow_setup
+from kit import examples as kit_examples
 from kit.types import Arrays, InputError
 
 NUM_CLASSES = 3
@@ -198,7 +199,7 @@ def smallest(array: np.ndarray, share: float) -> np.ndarray:
 class Pass:
     """A call of `Descent.train`: what it was given, and the model's weights before and after."""
 
-    examples: datasets.Examples
+    examples: kit_examples.Examples
     rates: list[float]
     before: list[np.ndarray]
     after: list[np.ndarray] = field(default_factory=list)
@@ -218,7 +219,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Pass]:
     noted: list[Pass] = []
     train = Descent.train
 
-    def note(descent: Descent, examples: datasets.Examples, rates: Any, *arguments: Any, **options: Any) -> None:
+    def note(descent: Descent, examples: kit_examples.Examples, rates: Any, *arguments: Any, **options: Any) -> None:
         net = descent._net
         noted.append(Pass(examples, [float(rate) for rate in rates], net.get_weights()))
         train(descent, examples, rates, *arguments, **options)
@@ -233,7 +234,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[Pass]:
     """What a method would train on; it does not."""
     noted: list[Pass] = []
 
-    def note(descent: Any, examples: datasets.Examples, rates: Any, *arguments: Any, **options: Any) -> None:
+    def note(descent: Any, examples: kit_examples.Examples, rates: Any, *arguments: Any, **options: Any) -> None:
         noted.append(Pass(examples, [float(rate) for rate in rates], descent._net.get_weights()))
 
     monkeypatch.setattr("kit.training.Descent.train", note)
@@ -798,7 +799,7 @@ def test_forget_is_compared_with_as_many_retain_examples_another_choice_at_each_
     compared: list[np.ndarray] = []
     mean_gradient = gradients.mean_gradient
 
-    def note(net: keras.Model, examples: datasets.Examples, *arguments: Any) -> list[tf.Tensor]:
+    def note(net: keras.Model, examples: kit_examples.Examples, *arguments: Any) -> list[tf.Tensor]:
         compared.append(examples.x.numpy())
         return mean_gradient(net, examples, *arguments)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit import models, outputs, pretrained
+from kit import inference, models, outputs, pretrained
 from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
 
 
@@ -32,7 +32,7 @@ def examples(number: int) -> np.ndarray:
 @pytest.mark.parametrize("number", [1, 2, 1023, 1024, 1025, 2049])
 def test_logits_at_the_bounds_of_a_batch(net: keras.Model, number: int) -> None:
     x = examples(number)
-    logits = outputs.predict_logits(net, x)
+    logits = inference.predict_logits(net, x)
     assert logits.dtype == np.float32
     assert logits.shape == (number, 3)
     np.testing.assert_allclose(logits, logits_by_hand(net, x), rtol=0, atol=1e-5)
@@ -44,24 +44,24 @@ def test_logits_are_those_of_keras_in_inference_mode() -> None:
     net = keras.Sequential([keras.Input((6,)), *layers])
     net.layers[0].moving_mean.assign(np.arange(6.0))
     x = examples(50)
-    np.testing.assert_allclose(outputs.predict_logits(net, x), net.predict(x, verbose=0), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(inference.predict_logits(net, x), net.predict(x, verbose=0), rtol=0, atol=1e-5)
 
 
 def test_bytes_are_scaled_to_the_unit_interval() -> None:
     keras.utils.set_random_seed(0)
     net = models.convnet((8, 8, 3), 4)
     x = np.random.default_rng(0).integers(0, 256, size=(40, 8, 8, 3), dtype=np.uint8)
-    logits = outputs.predict_logits(net, x)
+    logits = inference.predict_logits(net, x)
     np.testing.assert_allclose(logits, net.predict(x / np.float32(255), verbose=0), rtol=0, atol=1e-5)
-    floats = outputs.predict_logits(net, x / np.float32(255))
+    floats = inference.predict_logits(net, x / np.float32(255))
     np.testing.assert_allclose(floats, logits, rtol=0, atol=1e-5)
 
 
 def test_new_weights_give_new_logits(net: keras.Model) -> None:
     x, weights = examples(10), net.get_weights()
-    outputs.predict_logits(net, x)
+    inference.predict_logits(net, x)
     net.set_weights([2 * array + 1 for array in weights])
-    np.testing.assert_allclose(outputs.predict_logits(net, x), logits_by_hand(net, x), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(inference.predict_logits(net, x), logits_by_hand(net, x), rtol=1e-5, atol=1e-4)
     net.set_weights(weights)
 
 

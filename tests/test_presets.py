@@ -15,7 +15,7 @@ from cli_helpers import call
 import kit
 from kit import challenges, evaluation, files, methods, models, populations, presets, pretrained, retrained, runner
 from kit.data_loading import Published
-from kit.outputs import predict_logits
+from kit.inference import predict_logits
 from kit.types import Arrays, Challenge, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4

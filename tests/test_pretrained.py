@@ -15,7 +15,7 @@ import pytest
 
 import kit
 from kit import challenges, files, pretrained, seeding, training
-from kit.outputs import predict_logits
+from kit.inference import predict_logits
 from kit.types import Challenge, FailedRun, Recipe
 
 SHIPPED = [name for name in challenges.names() if name in pretrained.registry()]

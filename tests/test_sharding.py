@@ -18,6 +18,7 @@ from scipy.stats import chisquare
 
 import kit
 from kit import datasets, files, methods, own_trainings, runner, seeding, sharding, tensorflow_setup
+from kit import examples as kit_examples
 from kit.types import Arrays, Challenge, Recipe, Split
 
 SHARDS, SLICES = 3, 4
@@ -182,7 +183,7 @@ def test_an_example_with_negative_zeros_is_found_where_it_was_learnt(tmp_path: P
     x[0] = [-0.0, 1.0, 0.0, 1.0, -0.0]
     train = Arrays(x, challenge.train.y)
     challenge = dataclasses.replace(challenge, train=train)
-    one, all_ = (datasets.in_memory(datasets.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120)))
+    one, all_ = (kit_examples.in_memory(datasets.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120)))
     assert one.ids()[0] == all_.ids()[0]
     net = unlearn(pretrain(challenge, tmp_path / "state"), challenge, tmp_path / "state", [0])
     assert bits(net) == bits(pretrain(without(challenge, [0]), tmp_path / "never"))
@@ -366,7 +367,7 @@ def test_the_ensemble_averages_probabilities(trained: Trained) -> None:
 
 def test_examples_are_told_apart_by_image_and_label_and_spread_evenly() -> None:
     arrays = Arrays(np.random.default_rng(0).normal(size=(3000, 4)), np.arange(3000) % 3)
-    examples = datasets.in_memory(datasets.batches(arrays, np.arange(3000), 64))
+    examples = kit_examples.in_memory(datasets.batches(arrays, np.arange(3000), 64))
     ids, relabelled = examples.ids(), examples.labelled((arrays.y + 1) % 3).ids()
     assert len(np.unique(np.concatenate([ids, relabelled]))) == 6000
     shards, slices = PLAN.places(ids)

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from kit import datasets, models, seeding, tensorflow_setup, training
+from kit import examples as kit_examples
 from kit.augmentation import crop_and_flip
 from kit.types import InputError, Recipe
 
@@ -247,17 +248,17 @@ def test_8_bit_images_and_the_same_images_as_floats_train_to_the_same_bits(
     """Also through a change of images that is written for floats."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     labels = np.arange(40, dtype=np.int32) % 3
-    floats = datasets.as_float(tf.constant(images)).numpy()
+    floats = kit_examples.as_float(tf.constant(images)).numpy()
     seen = []
 
     def train(x: np.ndarray) -> list[bytes]:
         keras.utils.set_random_seed(0)
         net = models.convnet((8, 8, 1), 3)
-        seen.append(datasets.in_memory(batched(x, labels, 16)).x.dtype)
+        seen.append(kit_examples.in_memory(batched(x, labels, 16)).x.dtype)
         return bits(training.fit(net, batched(x, labels, 16), replace(RECIPE, epochs=2), seed=0, augment=augment))
 
     packed, as_they_are = train(floats), train(images)
-    monkeypatch.setattr(datasets, "_packed", lambda images: None)
+    monkeypatch.setattr(kit_examples, "_packed", lambda images: None)
     unpacked = train(floats)
     assert seen == [tf.uint8, tf.uint8, tf.float32]
     assert packed == as_they_are == unpacked

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from kit import blocks, datasets, losses, outputs
+from kit import blocks, inference, losses
+from kit.examples import in_memory
 from kit.training import Adam, Descent
 
 
@@ -31,12 +32,12 @@ def unlearning(
     Differences: the divergence is the sum over classes, where the authors' code takes the mean over them and so a tenth
     of the gradient, which Adam does not notice.
     """
-    gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
+    gone, kept = in_memory(forget), in_memory(retain)
     kept = kept.at(np.random.permutation(len(kept))[: round(retain_share * len(kept))])
-    original = softmax(outputs.predict_logits(net, kept.x.numpy()), axis=-1)
+    original = softmax(inference.predict_logits(net, kept.x.numpy()), axis=-1)
     own = net.get_weights()
     blocks.reinitialise(net, blocks.leaves(net))
-    incompetent = softmax(outputs.predict_logits(net, gone.x.numpy()), axis=-1)
+    incompetent = softmax(inference.predict_logits(net, gone.x.numpy()), axis=-1)
     net.set_weights(own)
     both = gone.with_targets(incompetent).followed_by(kept.with_targets(original))
     Descent(net, Adam()).train(both, [learning_rate] * epochs, losses.soft_cross_entropy)

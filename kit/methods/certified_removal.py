@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import certificates, datasets, files, models, outputs, seeding, training
+from kit import certificates, datasets, files, inference, models, seeding, training
 from kit.certificates import Certificate
+from kit.examples import in_memory
 from kit.types import Challenge, InputError
 
 
@@ -35,7 +36,7 @@ def unlearning(
     """
     state = files.read_npz(folder / "state.npz")
     certificate = Certificate(*state["certificate"].tolist())
-    kept, gone = datasets.in_memory(retain), datasets.in_memory(forget)
+    kept, gone = in_memory(retain), in_memory(forget)
     x, x_gone = (_features(net, one.x.numpy()) for one in (kept, gone))
     signs, signs_gone = (certificates.signs_of(one.y.numpy(), len(state["w"])) for one in (kept, gone))
     state["w"], added = certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
@@ -86,7 +87,7 @@ def pretraining(
 
 
 def _features(net: keras.Model, x: np.ndarray) -> np.ndarray:
-    found: np.ndarray = outputs.predict_logits(net.get_layer("features"), x).astype(np.float64)
+    found: np.ndarray = inference.predict_logits(net.get_layer("features"), x).astype(np.float64)
     return found
 
 

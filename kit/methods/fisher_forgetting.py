@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, gradients
+from kit import gradients
+from kit.examples import in_memory
 
 
 def unlearning(
@@ -28,7 +29,7 @@ def unlearning(
     Differences: the variance is not averaged over a layer's inputs, and the last layer and biases get no other factor,
     as in the authors' notebook; the mean is not moved.
     """
-    information = gradients.fisher_diagonal(net, datasets.in_memory(retain), expected=True)
+    information = gradients.fisher_diagonal(net, in_memory(retain), expected=True)
     for variable, one in zip(net.trainable_variables, information, strict=True):
         variance = alpha * np.minimum(1 / (one.numpy() + 1e-8), largest_variance)
         variable.assign_add(np.sqrt(variance) * np.random.standard_normal(variance.shape))

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kit import datasets, losses
+from kit import losses
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 
 
@@ -29,5 +30,5 @@ def unlearning(
     Differences: none known; the sources leave the learning rate open.
     """
     descent = Descent(net, Sgd(momentum))
-    descent.train(datasets.in_memory(forget), [learning_rate] * epochs, losses.negated_cross_entropy)
+    descent.train(in_memory(forget), [learning_rate] * epochs, losses.negated_cross_entropy)
     return net

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kit import datasets, gradients
+from kit import gradients
+from kit.examples import in_memory
 
 
 def unlearning(
@@ -32,7 +33,7 @@ def unlearning(
     Differences: Gauss-Newton with damping in place of the Hessian; conjugate gradient in place of LiSSA or
     WoodFisher.
     """
-    gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
+    gone, kept = in_memory(forget), in_memory(retain)
     weights = [variable.value for variable in net.trainable_variables]
     target = gradients.plus(gradients.mean_gradient(net, gone), weights, weight_decay)
     product = gradients.gauss_newton_product(net, kept)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 from kit.types import Recipe
 
@@ -33,5 +33,5 @@ def unlearning(
     """
     rates = Recipe(epochs, learning_rate).learning_rates()
     penalties = alpha * (1 - np.arange(epochs) / max(epochs, 1))
-    Descent(net, Sgd(momentum, weight_decay)).train(datasets.in_memory(retain), rates, l1=penalties)
+    Descent(net, Sgd(momentum, weight_decay)).train(in_memory(retain), rates, l1=penalties)
     return net

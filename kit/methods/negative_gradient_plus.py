@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kit import datasets, losses
+from kit import losses
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 
 
@@ -29,7 +30,7 @@ def unlearning(
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).
     Differences: a constant learning rate.
     """
-    examples, paired = datasets.in_memory(retain), datasets.in_memory(forget)
+    examples, paired = in_memory(retain), in_memory(forget)
     descent = Descent(net, Sgd(momentum, weight_decay))
     descent.train(examples, [learning_rate] * epochs, losses.Difference(share), paired=paired)
     return net

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 
 
@@ -29,7 +29,7 @@ def unlearning(
     Fan et al., SalUn, ICLR 2024 (RL).
     Differences: a constant learning rate.
     """
-    wrong, right = datasets.in_memory(forget), datasets.in_memory(retain)
+    wrong, right = in_memory(forget), in_memory(retain)
     descent = Descent(net, Sgd(momentum, weight_decay))
     for _ in range(epochs):
         labels = np.random.randint(net.output_shape[-1], size=len(wrong))

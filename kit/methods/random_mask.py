@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import blocks, datasets
+from kit import blocks
+from kit.examples import in_memory
 from kit.training import Adam, Descent
 
 
@@ -34,5 +35,5 @@ def unlearning(
         if id(variable) in masked:
             variable.assign(variable.value * (np.random.random(variable.shape) >= share))
     rates = learning_rate * 0.5 * (1 + np.cos(np.pi * np.arange(epochs) / max(epochs, 1)))
-    Descent(net, Adam(weight_decay)).train(datasets.in_memory(retain), rates)
+    Descent(net, Adam(weight_decay)).train(in_memory(retain), rates)
     return net

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, gradients, losses
+from kit import gradients, losses
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 
 
@@ -30,7 +31,7 @@ def unlearning(
     Source: Fan et al., SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency, ICLR 2024.
     Differences: a constant learning rate; the gradient for the mask is taken in inference mode.
     """
-    wrong, right = datasets.in_memory(forget), datasets.in_memory(retain)
+    wrong, right = in_memory(forget), in_memory(retain)
     saliency = [tf.abs(one) for one in gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)]
     descent = Descent(net, Sgd(momentum, weight_decay), scale=gradients.largest(saliency, share))
     for _ in range(epochs):

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, losses, outputs
+from kit import inference, losses
+from kit.examples import Examples, in_memory
 from kit.training import Descent, Sgd
 
 
@@ -38,7 +39,7 @@ def unlearning(
     thirdparty/repdistiller.
     Differences: one batch size for both sets; a constant learning rate.
     """
-    kept, gone = (_taught(net, datasets.in_memory(one)) for one in (retain, forget))
+    kept, gone = (_taught(net, in_memory(one)) for one in (retain, forget))
     away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)
     descent, students = Descent(net, Sgd(momentum, weight_decay)), []
     for epoch in range(epochs):
@@ -47,7 +48,7 @@ def unlearning(
         descent.train(kept, [learning_rate], towards)
         students.append((_error(net, gone), net.get_weights()))
     if rewind and students:
-        unseen = datasets.in_memory(validation)
+        unseen = in_memory(validation)
         alike = np.flatnonzero(np.isin(unseen.y, gone.y))
         if len(alike):
             target = _error(net, unseen.at(alike))
@@ -55,9 +56,9 @@ def unlearning(
     return net
 
 
-def _taught(net: keras.Model, examples: datasets.Examples) -> datasets.Examples:
-    return examples.with_targets(outputs.predict_logits(net, examples.x.numpy()))
+def _taught(net: keras.Model, examples: Examples) -> Examples:
+    return examples.with_targets(inference.predict_logits(net, examples.x.numpy()))
 
 
-def _error(net: keras.Model, examples: datasets.Examples) -> float:
-    return float((outputs.predict_logits(net, examples.x.numpy()).argmax(axis=-1) != examples.y.numpy()).mean())
+def _error(net: keras.Model, examples: Examples) -> float:
+    return float((inference.predict_logits(net, examples.x.numpy()).argmax(axis=-1) != examples.y.numpy()).mean())

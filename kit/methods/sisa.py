@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kit import datasets, files, models, seeding, sharding
+from kit.examples import in_memory
 from kit.types import Challenge
 
 
@@ -32,7 +33,7 @@ def unlearning(
     the forgotten ones; the learning rate begins anew with each slice.
     """
     plan, seed = sharding.Plan.read(folder), seeding.draw_seed()
-    kept, gone = datasets.in_memory(retain), datasets.in_memory(forget)
+    kept, gone = in_memory(retain), in_memory(forget)
     members = sharding.members(net)
     weights = [member.get_weights() for member in members]
     shards, slices = plan.places(gone.ids())
@@ -54,7 +55,7 @@ def pretraining(challenge: Challenge, seed: int, folder: Path, *, shards: int = 
     plan.write(folder)
     data = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, trained = (
-        datasets.in_memory(data),
+        in_memory(data),
         models.build(challenge.model, challenge.input_shape, challenge.num_classes),
     )
     weights, shown = [], 0

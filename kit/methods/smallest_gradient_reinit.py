@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import blocks, datasets, gradients, losses
+from kit import blocks, gradients, losses
+from kit.examples import in_memory
 from kit.training import Descent, Sgd
 
 
@@ -34,7 +35,7 @@ def unlearning(
     Differences: dense layers count as convolutions do where there are no two-dimensional ones; gradients in inference
     mode; weight decay is slowed down along with the gradient.
     """
-    gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
+    gone, kept = in_memory(forget), in_memory(retain)
     sample = kept.at(np.random.permutation(len(kept))[: len(gone)])
     of_retain = gradients.mean_gradient(net, sample)
     of_forget = gradients.mean_gradient(net, gone, losses.negated_cross_entropy)

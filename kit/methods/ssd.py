@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kit import datasets, gradients
+from kit import gradients
+from kit.examples import in_memory
 
 
 def unlearning(
@@ -29,7 +30,7 @@ def unlearning(
     Differences: squared gradients of single examples, as in the paper's formula, where the authors' code squares those
     of batches; in inference mode.
     """
-    gone, kept = datasets.in_memory(forget), datasets.in_memory(retain)
+    gone, kept = in_memory(forget), in_memory(retain)
     of_forget, of_retain = (gradients.fisher_diagonal(net, one) for one in (gone, kept))
     share = len(gone) / (len(gone) + len(kept))
     for variable, forgotten, rest in zip(net.trainable_variables, of_forget, of_retain, strict=True):
