@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit import datasets, models, seeding, tensorflow_setup, training
 from kit import examples as kit_examples
+from kit import models, seeding, tensorflow_setup, training
 from kit.augmentation import crop_and_flip
 from kit.types import InputError, Recipe
 
