@@ -41,14 +41,14 @@ def text_of(method: Method | Source) -> str | None:
     if isinstance(method, Source):
         content = method.files[method.entry]
         return content.decode(errors="replace") if encoding_problem(content) else importlib.util.decode_source(content)
+    # Made by 'exec': there, Python 3.13 finds the program that 'python -c' was given.
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        return None
     try:
-        text = textwrap.dedent(inspect.getsource(method))
+        return textwrap.dedent(inspect.getsource(method))
     except (OSError, TypeError):
         return None
-    # Of a function that 'exec' has made, Python 3.13 finds the program that 'python -c' was given instead.
-    code = getattr(inspect.unwrap(method), "__code__", None)
-    name = "lambda" if code is None or code.co_name == "<lambda>" else f"def {code.co_name}"
-    return text if code is None or name in text else None
 
 
 def require(source: Source) -> None:

@@ -21,8 +21,8 @@ def children_take_interrupts() -> Iterator[None]:
 def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], how: int) -> None:
     """Sends a signal until it is heeded, as people press Ctrl-C again.
 
-    TensorFlow asks from C++ what an object is, and takes an interruption in the midst of such a question for a no: once
-    in hundreds of times it is lost.
+    One in hundreds is lost, it is not known where: perhaps where TensorFlow asks from C++ what an object is, and takes
+    an interruption in the midst of that for a no.
     """
     for _ in range(10):
         process.send_signal(how)
