@@ -1,10 +1,11 @@
-"""Evaluates every method and keeps the reports: what the README's table of methods is made of.
+"""Evaluates every method and keeps the reports: what the README's tables of methods are made of.
 
-    python benchmarks/results.py [--num-models 128] [--only CHALLENGE]
+    python benchmarks/results.py [CHALLENGE ...] [--num-models 128]
+    python benchmarks/results.py --show
 
 `noisy-digits` and `digits` with as many models of each method, against as many retrained ones, on split 0, which no
 search of hyper-parameters has seen; `fashion-mnist` with one. Reports go to data/results/CHALLENGE.json, finished runs
-to runs/, where an interrupted evaluation finds them. The tables are Markdown.
+to runs/, where an interrupted evaluation finds them. `--show` prints Markdown tables from the reports that are there.
 """
 
 import os
@@ -14,23 +15,25 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import argparse
+import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import files, methods, ranking
+from kit import files, methods, ranking, report
 from kit.scorers.forgetting import competition_difference
 
 CHALLENGES = {"noisy-digits": None, "digits": None, "fashion-mnist": 1}
-_BASELINE = "finetune"
+_BASELINE, _CRITERION = "finetune", "competition_score"
 
 
-def evaluate(challenge: str, num_models: int) -> dict[str, object]:
-    """Returns the reports of all methods on a challenge, and their differences to the baseline with standard errors."""
+def evaluate(challenge: str, num_models: int) -> None:
+    """Keeps the reports of all methods on a challenge, and their differences to the baseline with standard errors."""
     loaded = kit.load_challenge(challenge)
     evaluation = kit.evaluate_all(
         list(methods.names()),
@@ -41,15 +44,37 @@ def evaluate(challenge: str, num_models: int) -> dict[str, object]:
     )
     differences: dict[str, tuple[float, float]] = {}
     if num_models > 1:
-        for report in evaluation.reports:
-            # A method with a training of its own is held against other retrained models: not a pair.
-            if report.method not in (_BASELINE, *ranking.LANDMARKS) and not report.pretraining:
-                own = (evaluation.outputs[name] for name in (report.method, _BASELINE, "retrain"))
-                differences[report.method] = competition_difference(*own)
-    content = {"reports": [asdict(report) for report in evaluation.reports], "differences": differences}
-    files.write_json(files.data_folder() / "results" / f"{challenge}.json", content)
-    print_table(evaluation.reports, differences)
-    return content
+        baseline = next(one for one in evaluation.reports if one.method == _BASELINE)
+        for one in evaluation.reports:
+            if one.method in (_BASELINE, *ranking.LANDMARKS):
+                continue
+            if one.pretraining:  # held against other retrained models: not a pair
+                differences[one.method] = _of_independent(one.scores[_CRITERION], baseline.scores[_CRITERION])
+            else:
+                own = (evaluation.outputs[name] for name in (one.method, _BASELINE, "retrain"))
+                differences[one.method] = competition_difference(*own)
+    files.write_json(stored(challenge), report.to_json(evaluation.reports) | {"differences": differences})
+
+
+def _of_independent(score: kit.Score, other: kit.Score) -> tuple[float, float]:
+    if score.value is None or other.value is None:
+        return math.nan, math.nan
+    return score.value - other.value, math.hypot(score.stderr or 0.0, other.stderr or 0.0)
+
+
+def stored(challenge: str) -> Path:
+    return files.data_folder() / "results" / f"{challenge}.json"
+
+
+def read(challenge: str) -> tuple[tuple[kit.Report, ...], dict[str, tuple[float, float]]]:
+    """Returns what `evaluate` has kept."""
+    content = json.loads(stored(challenge).read_text(encoding="utf-8"))
+    reports = tuple(_report(fields) for fields in content["reports"])
+    return reports, {name: (difference, stderr) for name, (difference, stderr) in content["differences"].items()}
+
+
+def _report(fields: Mapping[str, Any]) -> kit.Report:
+    return kit.Report(**(fields | {"scores": {name: kit.Score(**score) for name, score in fields["scores"].items()}}))
 
 
 def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple[float, float]]) -> None:
@@ -61,34 +86,34 @@ def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple
     columns += ["of the ceiling", f"above {_BASELINE} (95 %)"] if differences else ["AUC gap"]
     columns += ["retain", "forget", "test", "time ratio"]
     print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
-    landmarks = [report for report in reports if report.method in ranking.LANDMARKS]
+    landmarks = [one for one in reports if one.method in ranking.LANDMARKS]
     for rank in ranks:
         near = "~" if rank.near_best else ""
         print(_row(f"{rank.place or '-'}{near}", rank.report, name, differences))
-    for report in landmarks:
-        print(_row("", report, name, differences))
+    for one in landmarks:
+        print(_row("", one, name, differences))
 
 
-def _row(place: str, report: kit.Report, name: str, differences: Mapping[str, tuple[float, float]]) -> str:
-    link = f"[{ranking.title(report)}](kit/methods/{report.method}.py)"
-    cells = [place, link, _shown(report, name, 4)]
-    if report.num_models > 1:
-        cells.append(_shown(report, "forgetting_score_normalised", 2, percent=True))
-        difference, stderr = differences.get(report.method, (None, 0.0))
+def _row(place: str, row: kit.Report, name: str, differences: Mapping[str, tuple[float, float]]) -> str:
+    link = f"[{ranking.title(row)}](kit/methods/{row.method}.py)"
+    cells = [place, link, _shown(row, name, 4)]
+    if row.num_models > 1:
+        cells.append(_shown(row, "forgetting_score_normalised", 2, percent=True))
+        difference, stderr = differences.get(row.method, (None, 0.0))
         where = f"{difference - 2 * stderr:+.4f} to {difference + 2 * stderr:+.4f}" if difference is not None else ""
         bold = difference is not None and difference - 2 * stderr > 0
         cells.append(f"**{where}**" if bold else where)
     else:
-        cells.append(_shown(report, "mia_gap", 3))
-    cells += [_shown(report, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
-    ratio = report.scores["time_ratio"].value
-    over = ratio is not None and ratio > kit.report.TIME_BUDGET and report.method != "retrain"
+        cells.append(_shown(row, "mia_gap", 3))
+    cells += [_shown(row, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
+    ratio = row.scores["time_ratio"].value
+    over = ratio is not None and ratio > report.TIME_BUDGET and row.method != "retrain"
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return "| " + " | ".join(cells) + " |"
 
 
-def _shown(report: kit.Report, name: str, digits: int, *, percent: bool = False, error: bool = True) -> str:
-    score = report.scores[name]
+def _shown(row: kit.Report, name: str, digits: int, *, percent: bool = False, error: bool = True) -> str:
+    score = row.scores[name]
     if score.value is None:
         return "-"
     if percent:
@@ -98,13 +123,19 @@ def _shown(report: kit.Report, name: str, digits: int, *, percent: bool = False,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("challenges", nargs="*", default=list(CHALLENGES), metavar="CHALLENGE")
     parser.add_argument("--num-models", type=int, default=128)
-    parser.add_argument("--only", choices=CHALLENGES, help="one of the challenges")
+    parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
-    for challenge, fixed in CHALLENGES.items():
-        if options.only in (None, challenge):
-            evaluate(challenge, fixed or options.num_models)
-    print("\n~ inside the noise of the best; ! over the time budget of 0.2 of a retraining; **bold**: above finetune")
+    if options.show:
+        for challenge in options.challenges:
+            print_table(*read(challenge))
+        print(
+            "\n~ inside the noise of the best; ! over the time budget of 0.2 of a retraining; **bold**: above finetune"
+        )
+        return
+    for challenge in options.challenges:
+        evaluate(challenge, CHALLENGES.get(challenge) or options.num_models)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ import hashlib, json
 import numpy as np
 import kit
 import tensorflow as tf
-from kit import environment, models, tensorflow_setup, training
+from kit import environment, models, seeding, tensorflow_setup, training
 from kit.types import Recipe
 
 tensorflow_setup.prepare_tensorflow()
