@@ -62,9 +62,11 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/engines.py
 	.venv/bin/python benchmarks/precision.py
 	.venv/bin/python benchmarks/cifar10_small.py
+	.venv/bin/python benchmarks/methods.py
 
 # Evaluates every method (half an hour on two cores), keeps the reports in data/results/ and writes the README's tables.
 results: .venv/.dev
+	.venv/bin/python benchmarks/results.py
 	.venv/bin/python -m benchmarks.update_readme methods
 
 # Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).

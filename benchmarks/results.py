@@ -53,13 +53,15 @@ def evaluate(challenge: str, num_models: int) -> None:
             else:
                 own = (evaluation.outputs[name] for name in (one.method, _BASELINE, "retrain"))
                 differences[one.method] = competition_difference(*own)
-    files.write_json(stored(challenge), report.to_json(evaluation.reports) | {"differences": differences})
+    content = report.to_json(evaluation.reports, evaluation.failures) | {
+        "differences": differences,
+        "hyperparameters": {name: dict(settings) for name, settings in loaded.hyperparameters.items()},
+    }
+    files.write_json(stored(challenge), content)
 
 
-def _of_independent(score: kit.Score, other: kit.Score) -> tuple[float, float]:
-    if score.value is None or other.value is None:
-        return math.nan, math.nan
-    return score.value - other.value, math.hypot(score.stderr or 0.0, other.stderr or 0.0)
+def _of_independent(one: kit.Score, other: kit.Score) -> tuple[float, float]:
+    return one.value - other.value, math.hypot(one.stderr, other.stderr)
 
 
 def stored(challenge: str) -> Path:
@@ -89,25 +91,25 @@ def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple
     landmarks = [one for one in reports if one.method in ranking.LANDMARKS]
     for rank in ranks:
         near = "~" if rank.near_best else ""
-        print(_row(f"{rank.place or '-'}{near}", rank.report, name, differences))
+        print(row(f"{rank.place or '-'}{near}", rank.report, name, differences))
     for one in landmarks:
-        print(_row("", one, name, differences))
+        print(row("", one, name, differences))
 
 
-def _row(place: str, row: kit.Report, name: str, differences: Mapping[str, tuple[float, float]]) -> str:
-    link = f"[{ranking.title(row)}](kit/methods/{row.method}.py)"
-    cells = [place, link, _shown(row, name, 4)]
-    if row.num_models > 1:
-        cells.append(_shown(row, "forgetting_score_normalised", 2, percent=True))
-        difference, stderr = differences.get(row.method, (None, 0.0))
+def row(place: str, one: kit.Report, name: str, differences: Mapping[str, tuple[float, float]]) -> str:
+    link = f"[{ranking.title(one)}](kit/methods/{one.method}.py)"
+    cells = [place, link, _shown(one, name, 4)]
+    if one.num_models > 1:
+        cells.append(_shown(one, "forgetting_score_normalised", 2, percent=True))
+        difference, stderr = differences.get(one.method, (None, 0.0))
         where = f"{difference - 2 * stderr:+.4f} to {difference + 2 * stderr:+.4f}" if difference is not None else ""
         bold = difference is not None and difference - 2 * stderr > 0
         cells.append(f"**{where}**" if bold else where)
     else:
-        cells.append(_shown(row, "mia_gap", 3))
-    cells += [_shown(row, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
-    ratio = row.scores["time_ratio"].value
-    over = ratio is not None and ratio > report.TIME_BUDGET and row.method != "retrain"
+        cells.append(_shown(one, "mia_gap", 3))
+    cells += [_shown(one, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
+    ratio = one.scores["time_ratio"].value
+    over = ratio is not None and ratio > report.TIME_BUDGET and one.method != "retrain"
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return "| " + " | ".join(cells) + " |"
 

@@ -2,7 +2,7 @@
 
     python benchmarks/tune.py [METHOD ...] [--challenge noisy-digits] [--workers 2] [--write]
 
-For each method twelve settings, the present ones and eleven at random, on split 100; the best four on 100 to 102; the
+For each method sixteen settings, the present ones and fifteen at random, on split 100; the best four on 100 to 102; the
 best two on 100 to 109. The criterion is the 2023 competition's score with sixteen models a side, averaged over
 the splits. Settings that cost more than 0.4 of a retraining's passes, which is about 0.2 of its time in plain Keras,
 are not drawn. What was tried is kept in data/results/tuning-CHALLENGE.json and not tried again; `--write` puts the best
@@ -32,7 +32,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from kit import environment, explain_commands, files, method_facts, populations, runner
 from kit.scorers.forgetting import forgetting_score, guarded
 
-NUM_TRIALS, NUM_MODELS, MOST_PASSES = 12, 16, 0.4
+NUM_TRIALS, NUM_MODELS, MOST_PASSES = 16, 16, 0.4
 FIRST_SPLIT = 100
 # How many settings are tried on how many splits.
 STAGES = ((NUM_TRIALS, 1), (4, 3), (2, 10))

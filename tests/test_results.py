@@ -1,0 +1,57 @@
+"""The README's tables of methods are what the stored reports say, and hold every method of the folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import kit
+from benchmarks import results
+from kit import methods, ranking, report
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("challenge", results.CHALLENGES)
+def test_every_method_has_been_evaluated(challenge: str) -> None:
+    reports, differences = results.read(challenge)
+    assert {one.method for one in reports} == set(methods.names())
+    assert all(one.split_seed == 0 and one.seed == 0 for one in reports)
+    wanted = set(methods.names()) - {"finetune", *ranking.LANDMARKS} if results.CHALLENGES[challenge] is None else set()
+    assert set(differences) == wanted
+
+
+@pytest.mark.parametrize("challenge", results.CHALLENGES)
+def test_reports_are_read_as_they_were_written(challenge: str) -> None:
+    reports, _ = results.read(challenge)
+    again = json.loads(json.dumps(report.to_json(reports)))
+    assert again["reports"] == json.loads(results.stored(challenge).read_text())["reports"]
+
+
+def test_the_readme_shows_what_is_stored(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["results.py", "--show"])
+    results.main()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- methods: begin.*?-->(.*?)<!-- methods: end -->", readme, re.DOTALL)[1]
+    assert capsys.readouterr().out.strip() in block
+
+
+def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
+    """A setting that was changed after the evaluation would make the table untrue."""
+    for challenge in results.CHALLENGES:
+        content = json.loads(results.stored(challenge).read_text())
+        stored = content["hyperparameters"]
+        present = kit.load_challenge(challenge).hyperparameters
+        assert stored == {name: dict(values) for name, values in present.items()}
+
+
+def test_a_method_over_its_budget_is_marked() -> None:
+    reports, _ = results.read("noisy-digits")
+    over = [one for one in reports if one.scores["time_ratio"].value > report.TIME_BUDGET and one.method != "retrain"]
+    rows = {one.method: results.row("", one, "competition_score", {}) for one in reports}
+    for one in reports:
+        assert rows[one.method].endswith(" ! |") == (one in over)
