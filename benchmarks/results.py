@@ -70,6 +70,8 @@ def stored(challenge: str) -> Path:
 
 def read(challenge: str) -> tuple[tuple[kit.Report, ...], dict[str, tuple[float, float]]]:
     """Returns what `evaluate` has kept."""
+    if not stored(challenge).is_file():
+        raise SystemExit(f"{stored(challenge)} is not there. Write it with 'make results'.")
     content = json.loads(stored(challenge).read_text(encoding="utf-8"))
     reports = tuple(_report(fields) for fields in content["reports"])
     return reports, {name: (difference, stderr) for name, (difference, stderr) in content["differences"].items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kit
-from benchmarks import results
+from benchmarks import results, tune
 from kit import methods, ranking, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +47,16 @@ def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
         stored = content["hyperparameters"]
         present = kit.load_challenge(challenge).hyperparameters
         assert stored == {name: dict(values) for name, values in present.items()}
+
+
+def test_every_method_is_searched_with_the_same_budget() -> None:
+    left_out = {*ranking.LANDMARKS, *(name for name in methods.names() if methods.trains_its_own(name))}
+    assert set(tune.SPACES) == set(methods.names()) - left_out
+    trace = json.loads((ROOT / "data" / "results" / "tuning-noisy-digits.json").read_text())
+    assert trace["stages"] == [list(stage) for stage in tune.STAGES]
+    assert set(trace["methods"]) == set(tune.SPACES)
+    for tried in trace["methods"].values():
+        assert [len(one["scores"]) for one in tried] == [1] * (tune.NUM_TRIALS - 4) + [3, 3, 10, 10]
 
 
 def test_a_method_over_its_budget_is_marked() -> None:

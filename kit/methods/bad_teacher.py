@@ -26,7 +26,7 @@ def unlearning(
     set, over the forget set and a random part of retain, mixed in the same batches; Adam. Both teachers' probabilities
     are computed once.
 
-    Cost: (2 * forget + retain_share * retain) / 3 + epochs * (forget + retain_share * retain)
+    Cost: (forget + retain_share * retain) / 3 + epochs * (forget + retain_share * retain)
     Data: forget, part of retain
     Source: Chundawat et al., Can Bad Teaching Induce Forgetting?, AAAI 2023.
     Differences: the divergence is the sum over classes, where the authors' code takes the mean over them and so a tenth

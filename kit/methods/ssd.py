@@ -23,7 +23,7 @@ def unlearning(
     On a random tenth of the data the two are nearly equal, and with the published alpha of 10 the method then does
     next to nothing.
 
-    Cost: 2 * forget + retain
+    Cost: forget + retain
     Data: forget, retain
     Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic
     Dampening, AAAI 2024.
