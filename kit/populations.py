@@ -296,10 +296,8 @@ def population_folder(
     root: Path, name: str, challenge: Challenge, original: Pretrained, source: Source | None = None
 ) -> Path:
     """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
-    settings = {
-        key: asdict(value) if key == "recipe" else value
-        for key, value in runner.hyperparameters(name, challenge).items()
-    }
+    given = runner.hyperparameters(name if source is None else Path(f"{name}.py"), challenge)
+    settings = {key: asdict(value) if key == "recipe" else value for key, value in given.items()}
     if source is not None:
         settings["source"] = source.sha256
     described = [

@@ -107,7 +107,7 @@ class Worker:
             input_shape=challenge.input_shape,
             num_classes=challenge.num_classes,
             batch_size=challenge.batch_size,
-            hyperparameters=challenge.hyperparameters.get(method, {}),
+            hyperparameters=hyperparameters(Path(f"{method}.py"), challenge),
         )
 
 
@@ -239,8 +239,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[str, Any]:
-    """Returns the keyword arguments of a method on this challenge; `retrain` is given the original's recipe."""
+    """Returns the keyword arguments of a method on this challenge; `retrain` is given the original's recipe.
+
+    A file or a function of a user's that has the name of a built-in method is given none: they may not even be its own.
+    """
     name = method_name(method)
+    if name in methods.names() and str(method) != name:
+        return {}
     settings = dict(challenge.hyperparameters.get(name, {}))
     if challenge.pretraining:  # it has taken its part of them itself
         if name == "retrain":

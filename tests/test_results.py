@@ -40,6 +40,12 @@ def test_the_readme_shows_what_is_stored(capsys: pytest.CaptureFixture[str], mon
     assert capsys.readouterr().out.strip() in block
 
 
+@pytest.mark.parametrize("name", methods.names())
+def test_the_readme_lists_each_method_by_its_kind(name: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- methods: begin")[0]
+    assert name == "original" or f"(kit/methods/{name}.py)" in readme
+
+
 def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
     """A setting that was changed after the evaluation would make the table untrue."""
     for challenge in results.CHALLENGES:

@@ -335,6 +335,24 @@ def test_hyperparameters_of_the_challenge_reach_the_method(
     assert recipes == [challenge.recipe, Recipe(epochs=4)]
 
 
+def test_those_of_a_built_in_method_are_not_handed_to_a_users_one_of_its_name(
+    small_challenge: Challenge, worker: runner.Worker
+) -> None:
+    challenge = replace(small_challenge, hyperparameters={"scrub": {"alpha": 0.1}, "mine": {"alpha": 0.2}})
+
+    def scrub(net: Net, *datasets: tf.data.Dataset) -> Net:
+        return net
+
+    assert runner.hyperparameters("scrub", challenge) == {"alpha": 0.1}
+    for users in (scrub, Path("scrub.py"), "folder/scrub.py"):
+        assert runner.hyperparameters(users, challenge) == {}
+    assert runner.hyperparameters("folder/mine.py", challenge) == {"alpha": 0.2}
+    assert runner.unlearn(scrub, challenge, worker=worker).net is not None
+    there = runner.Worker(challenge)
+    assert there.inputs("scrub").hyperparameters == {}
+    assert there.inputs("mine").hyperparameters == {"alpha": 0.2}
+
+
 def test_only_the_call_is_timed(small_challenge: Challenge, worker: runner.Worker) -> None:
     def sleeps(net: Net, *datasets: tf.data.Dataset) -> Net:
         time.sleep(0.1)
