@@ -7,6 +7,7 @@ space is a list of tensors, one a trainable variable, in the order of `net.train
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,9 @@ from kit.examples import Examples, as_float
 from kit.losses import Batch, cross_entropy
 from kit.steps import Loss, compiled_once
 
+# A batch of small images costs little more than a few of them: as many go together as fill this many numbers.
+_NUMBERS_AT_ONCE, _MOST_AT_ONCE = 2**18, 512
+
 Vector = list[tf.Tensor]
 Product = Callable[[Vector], Vector]
 
@@ -28,7 +32,7 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
 
     Args:
         net: returns logits.
-        examples: gone over in batches of their size.
+        examples: gone over in batches of their size or more.
         loss: a mean over a batch, see `kit.losses`.
 
     Example:
@@ -51,7 +55,7 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
         return _compiled(gradient, _signature(examples))
 
     gradient = compiled_once(net, ("mean gradient", loss, *_key(net, examples)), build)
-    return _mean(gradient, examples, variables)
+    return _mean(gradient, replace(examples, batch_size=_at_once(examples)), variables)
 
 
 def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = False) -> Vector:
@@ -73,7 +77,7 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
     """
     variables = _variables(net)
     build = _squares_by_layer if per_example.knows(net) else _squares_one_by_one
-    examples = replace(examples, batch_size=per_example.examples_at_once(net, examples.batch_size))
+    examples = replace(examples, batch_size=per_example.examples_at_once(net, _at_once(examples)))
     key = ("fisher diagonal", expected, *_key(net, examples))
     sum_of_squares = compiled_once(net, key, lambda: build(net, _signature(examples), expected=expected))
     return _mean(sum_of_squares, examples, variables)
@@ -139,6 +143,7 @@ def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_ent
         return _compiled(product, [_specs(variables), *_signature(examples)])
 
     product = compiled_once(net, ("hessian product", loss, *_key(net, examples)), build)
+    examples = replace(examples, batch_size=_at_once(examples))
     return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
 
 
@@ -164,6 +169,7 @@ def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
         return _compiled(product, [_specs(variables), *_signature(examples)])
 
     product = compiled_once(net, ("gauss newton product", *_key(net, examples)), build)
+    examples = replace(examples, batch_size=_at_once(examples))
     return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
 
 
@@ -261,6 +267,11 @@ def _specs(variables: Sequence[tf.Variable]) -> list[tf.TensorSpec]:
 
 def _key(net: keras.Model, examples: Examples) -> tuple[object, ...]:
     return (tuple(id(variable) for variable in _variables(net)), tuple(_signature(examples)))
+
+
+def _at_once(examples: Examples) -> int:
+    numbers = math.prod(examples.x.shape[1:])
+    return max(examples.batch_size, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, numbers)))
 
 
 def _mean(function: Callable[..., Vector], examples: Examples, variables: Sequence[tf.Variable]) -> Vector:

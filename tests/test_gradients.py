@@ -71,6 +71,12 @@ def convolutional() -> keras.Model:
 NETS = {"smooth": smooth, "noisy": noisy, "convolutional": convolutional}
 
 
+@pytest.fixture(autouse=True)
+def batches_of_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise everything here would be a single batch."""
+    monkeypatch.setattr(gradients, "_MOST_AT_ONCE", 1)
+
+
 @pytest.fixture(scope="module")
 def nets() -> dict[str, keras.Model]:
     """Traced once for many tests; none changes a weight."""
@@ -123,6 +129,23 @@ def assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float
 
 
 # Gradients of sets
+
+
+def test_small_images_go_together_beyond_their_batch_size(
+    nets: dict[str, keras.Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = nets["convolutional"]
+    examples, calls = some(net, 13, 5), []
+    in_batches = [gradients.mean_gradient(net, examples), gradients.fisher_diagonal(net, examples)]
+    batches = gradients._batches
+    monkeypatch.setattr(gradients, "_batches", lambda whole: calls.append(whole.batch_size) or batches(whole))
+    for numbers, most, expected in ((2**18, 512, 512), (72 * 8, 512, 8), (2**18, 7, 7), (1, 512, 5)):
+        monkeypatch.setattr(gradients, "_NUMBERS_AT_ONCE", numbers)
+        monkeypatch.setattr(gradients, "_MOST_AT_ONCE", most)
+        together = [gradients.mean_gradient(net, examples), gradients.fisher_diagonal(net, examples)]
+        assert calls[-2:] == [expected, expected]
+        for one, other in zip(in_batches, together, strict=True):
+            assert_close(other, one, 1e-5)
 
 
 @pytest.mark.parametrize(("num_examples", "batch_size"), [(12, 12), (12, 4), (13, 5), (3, 8)])
