@@ -270,7 +270,7 @@ def _key(net: keras.Model, examples: Examples) -> tuple[object, ...]:
 
 
 def _at_once(examples: Examples) -> int:
-    numbers = math.prod(examples.x.shape[1:])
+    numbers: int = math.prod(examples.x.shape[1:])
     return max(examples.batch_size, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, numbers)))
 
 
