@@ -96,6 +96,8 @@ def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple
         print(row(f"{rank.place or '-'}{near}", rank.report, name, differences))
     for one in landmarks:
         print(row("", one, name, differences))
+    for sentence in report.facts_told(reports):
+        print(f"\n{sentence}.")
 
 
 def row(place: str, one: kit.Report, name: str, differences: Mapping[str, tuple[float, float]]) -> str:

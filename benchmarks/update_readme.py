@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
     "methods": ([str(ROOT / "benchmarks" / "results.py"), "--show"],),
+    "cost": ([str(ROOT / "benchmarks" / "methods.py")],),
     "make run": (["-m", "kit", "run", "finetune"],),
     "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
     "evaluate": ([str(ROOT / "benchmarks" / "evaluate.py")],),

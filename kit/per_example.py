@@ -110,12 +110,17 @@ def sum_of_squares(seen: Seen, sent_back: tf.Tensor, weights: tf.Tensor) -> list
         ]
     else:
         patches = inputs if isinstance(layer, keras.layers.Dense) else _patches(layer, inputs)
-        patches = tf.reshape(patches, (tf.shape(patches)[0], -1, patches.shape[-1]))
-        sent_back = tf.reshape(sent_back, (tf.shape(sent_back)[0], -1, sent_back.shape[-1]))
+        patches, sent_back = (_by_place(one) for one in (patches, sent_back))
         by_variable = [(layer.kernel, _squares_of_products(patches, sent_back, weights))]
         if layer.use_bias:
             by_variable += [(layer.bias, _squares_of(tf.reduce_sum(sent_back, axis=1), weights))]
     return [(variable.value, tf.reshape(squares, variable.shape)) for variable, squares in by_variable]
+
+
+def _by_place(array: tf.Tensor) -> tf.Tensor:
+    """Returns (b, places, channels): how many places there are is known before the first call wherever it can be."""
+    places = array.shape[1:-1]
+    return tf.reshape(array, (-1, places.num_elements() or tf.reduce_prod(tf.shape(array)[1:-1]), array.shape[-1]))
 
 
 def _squares_of(each: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

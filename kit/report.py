@@ -111,7 +111,7 @@ def _print_one_training(reports: Sequence[Report], console: Console | None, fail
             parts += [Text(f"\n{title}", style="bold")] if title else []
             parts += [_table(reports, shown, list(failures) if not title else [])]
     parts.append(Text("\n" + "\n".join(f"  {note}" for note in _notes(reports)), style="dim"))
-    told = [*meaning(reports), *_facts(reports), *_warnings(reports)]
+    told = [*meaning(reports), *facts_told(reports), *_warnings(reports)]
     told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
     (console or Console(highlight=False)).print(Group(*parts))
@@ -164,7 +164,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     return notes
 
 
-def _facts(reports: Sequence[Report]) -> list[str]:
+def facts_told(reports: Sequence[Report]) -> list[str]:
     """Returns a sentence a method that told something of its runs."""
     return [
         f"{report.method} tells of its runs, on average: "
