@@ -55,7 +55,7 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
         return _compiled(gradient, _signature(examples))
 
     gradient = compiled_once(net, ("mean gradient", loss, *_key(net, examples)), build)
-    return _mean(gradient, replace(examples, batch_size=_at_once(examples)), variables)
+    return _mean(gradient, replace(examples, batch_size=_at_once(examples)))
 
 
 def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = False) -> Vector:
@@ -80,7 +80,7 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
     examples = replace(examples, batch_size=per_example.examples_at_once(net, _at_once(examples)))
     key = ("fisher diagonal", expected, *_key(net, examples))
     sum_of_squares = compiled_once(net, key, lambda: build(net, _signature(examples), expected=expected))
-    return _mean(sum_of_squares, examples, variables)
+    return _mean(sum_of_squares, examples)
 
 
 def _squares_by_layer(net: keras.Model, signature: Sequence[Any], *, expected: bool) -> Callable[..., Vector]:
@@ -144,7 +144,7 @@ def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_ent
 
     product = compiled_once(net, ("hessian product", loss, *_key(net, examples)), build)
     examples = replace(examples, batch_size=_at_once(examples))
-    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
+    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples)
 
 
 def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
@@ -170,7 +170,7 @@ def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
 
     product = compiled_once(net, ("gauss newton product", *_key(net, examples)), build)
     examples = replace(examples, batch_size=_at_once(examples))
-    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples, variables)
+    return lambda vector: _mean(lambda *arrays: product(vector, *arrays), examples)
 
 
 def conjugate_gradient(product: Product, target: Vector, *, damping: float, iterations: int) -> Vector:
@@ -220,10 +220,10 @@ def largest(parts: Sequence[tf.Tensor], share: float) -> list[tf.Tensor]:
         [[1.0, 0.0], [1.0, 0.0]]
     """
     flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
-    count = round(share * int(tf.size(flat)))
+    count = round(share * math.prod(flat.shape))
     chosen = tf.argsort(flat, direction="DESCENDING", stable=True)[:count]
     mask = tf.scatter_nd(chosen[:, tf.newaxis], tf.ones(count), tf.shape(flat, out_type=tf.int32))
-    pieces = tf.split(mask, [int(tf.size(part)) for part in parts])
+    pieces = tf.split(mask, [math.prod(part.shape) for part in parts])
     return [tf.reshape(piece, tf.shape(part)) for piece, part in zip(pieces, parts, strict=True)]
 
 
@@ -274,10 +274,11 @@ def _at_once(examples: Examples) -> int:
     return max(examples.batch_size, min(_MOST_AT_ONCE, _NUMBERS_AT_ONCE // max(1, numbers)))
 
 
-def _mean(function: Callable[..., Vector], examples: Examples, variables: Sequence[tf.Variable]) -> Vector:
+def _mean(function: Callable[..., Vector], examples: Examples) -> Vector:
     """Returns what a function that sums over a batch gives, summed over all batches, an example's share."""
-    total = [tf.zeros_like(variable) for variable in variables]
-    for batch in _batches(examples):
+    batches = iter(_batches(examples))
+    total = function(*next(batches))
+    for batch in batches:
         total = [one + other for one, other in zip(total, function(*batch), strict=True)]
     return [one / tf.cast(len(examples), one.dtype) for one in total]
 

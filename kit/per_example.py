@@ -9,6 +9,7 @@ patches (Rochette, Manoel and Tramel, arXiv:1912.06015).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,7 @@ class Seen:
 
 def examples_at_once(net: keras.Model, batch_size: int) -> int:
     """Returns how many examples' gradients are taken at once without much memory."""
-    largest = max(int(tf.size(variable)) for variable in net.trainable_variables)
+    largest = max(math.prod(variable.shape) for variable in net.trainable_variables)
     return max(1, min(batch_size, _AT_ONCE // largest))
 
 

@@ -46,8 +46,9 @@ def unlearning(
         if epoch < max_epochs:
             descent.train(gone, [learning_rate], away)
         descent.train(kept, [learning_rate], towards)
-        students.append((_error(net, gone), net.get_weights()))
-    if rewind and students:
+        if rewind:
+            students.append((_error(net, gone), net.get_weights()))
+    if students:
         unseen = in_memory(validation)
         alike = np.flatnonzero(np.isin(unseen.y, gone.y))
         if len(alike):
