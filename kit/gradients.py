@@ -75,7 +75,6 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
         >>> diagonal.numpy().tolist()  # the mean of (2 / 2)^2 and (4 / 2)^2
         [[2.5, 2.5]]
     """
-    variables = _variables(net)
     build = _squares_by_layer if per_example.knows(net) else _squares_one_by_one
     examples = replace(examples, batch_size=per_example.examples_at_once(net, _at_once(examples)))
     key = ("fisher diagonal", expected, *_key(net, examples))

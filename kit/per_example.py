@@ -36,7 +36,7 @@ class Seen:
 
 def examples_at_once(net: keras.Model, batch_size: int) -> int:
     """Returns how many examples' gradients are taken at once without much memory."""
-    largest = max(math.prod(variable.shape) for variable in net.trainable_variables)
+    largest: int = max(math.prod(variable.shape) for variable in net.trainable_variables)
     return max(1, min(batch_size, _AT_ONCE // largest))
 
 

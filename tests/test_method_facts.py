@@ -85,7 +85,7 @@ def test_the_settings_are_those_of_the_function(name: str) -> None:
 
 def test_explain_as_json() -> None:
     content = json.loads(call("explain", "ssd", "--json", "-").out)
-    assert content["cost"] == "2 * forget + retain"
+    assert content["cost"] == "forget + retain"
     assert content["hyperparameters"] == explain_commands.hyperparameters("ssd")
 
 
