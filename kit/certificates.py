@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import optimize, stats
 from scipy.special import expit
 
 # Half of the largest third derivative of log(1 + exp(-t)), s (1 - s) |1 - 2 s|. Half, because the second derivative is
@@ -45,10 +46,23 @@ class Certificate:
     def budget(self) -> float:
         """The largest norm of a class's gradient at which the promise holds.
 
-        `sigma epsilon / sqrt(2 log(1.5 / delta))`, with the class's share of epsilon and delta.
+        `sigma epsilon / sqrt(2 log(1.5 / delta))`, with the class's share of epsilon and delta; less where that is too
+        much, for an epsilon of 7 or more a class, and then the largest that keeps the promise exactly.
         """
         epsilon, delta = self.epsilon / self.num_classes, self.delta / self.num_classes
-        return self.sigma * epsilon / math.sqrt(2 * math.log(1.5 / delta))
+        distance = epsilon / math.sqrt(2 * math.log(1.5 / delta))
+        if _delta(epsilon, distance) > delta:
+            distance = optimize.brentq(lambda nearer: _delta(epsilon, nearer) - delta, 1e-3 * distance, distance)
+        return self.sigma * distance
+
+
+def _delta(epsilon: float, distance: float) -> float:
+    """Returns the smallest delta for two normal distributions this many standard deviations apart.
+
+    Source: Balle and Wang, Improving the Gaussian Mechanism for Differential Privacy, ICML 2018, theorem 5.
+    """
+    above, below = distance / 2 - epsilon / distance, -distance / 2 - epsilon / distance
+    return float(stats.norm.cdf(above) - math.exp(epsilon + stats.norm.logcdf(below)))
 
 
 def signs_of(labels: np.ndarray, num_classes: int) -> np.ndarray:

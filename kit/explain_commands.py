@@ -17,9 +17,10 @@ from kit.types import InputError
 
 
 def list_methods(json_file: Path | None) -> None:
-    """Prints a table of all methods: what each does, what it costs, what it touches."""
+    """Prints a table of all methods: what each does, what it costs, what it touches, where it is from."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = {name: method_facts.of_method(name) for name in methods.names()}
     if str(json_file) != "-":
@@ -27,10 +28,11 @@ def list_methods(json_file: Path | None) -> None:
         table.add_column(no_wrap=True, style="bold")
         table.add_column(overflow="fold")
         for name, row in rows.items():
-            table.add_row(name, f"{row.summary}\n[dim]passes: {row.cost}; data: {row.data}[/dim]")
+            facts = f"passes: {row.cost}\ndata: {row.data}\nsource: {row.source}"
+            table.add_row(name, Text.assemble(f"{row.summary}\n", (facts, "dim")))
         console = Console(highlight=False)
         console.print(table)
-        console.print("\nkit explain METHOD: the formula, its source, what differs from it, and the hyper-parameters")
+        console.print("\nkit explain METHOD: the formula, what differs from the source, and the hyper-parameters")
     command_line.write_json(json_file, {name: asdict(row) for name, row in rows.items()})
 
 
@@ -54,7 +56,7 @@ def explain(
         if defaults:
             console.print("\nHyper-parameters and their defaults:", markup=False)
             console.print("\n".join(f"    {name} = {value}" for name, value in defaults.items()), markup=False)
-        console.print("\nThose that differ on a challenge are in data/hyperparameters.toml.", markup=False)
+            console.print("\nThose that differ on a challenge are in data/hyperparameters.toml.", markup=False)
     command_line.write_json(json_file, asdict(method_facts.of_method(method)) | {"hyperparameters": defaults})
 
 

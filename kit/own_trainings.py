@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import environment, files, methods, tensorflow_setup
+from kit import environment, files, methods, models, tensorflow_setup
 from kit.pretrained import Pretrained, cached_path
 from kit.types import Challenge, Split
 
@@ -50,14 +50,26 @@ def load(challenge: Challenge) -> Pretrained:
     return Pretrained(weights, record["sha256"], folder / "weights.npz", record["model"], folder / _STATE)
 
 
-def retrain(challenge: Challenge, seed: int) -> keras.Model:
-    """Returns a model of the same training, which never saw the forget set."""
+def retrain(challenge: Challenge, seed: int, base: keras.Model) -> keras.Model:
+    """Returns a model of the same training, which never saw the forget set.
+
+    Args:
+        challenge: whose split says what is left out.
+        seed: of the training.
+        base: a network of the challenge's architecture, see `new_base`. It is trained anew, whatever its weights are;
+            with the same one in each run, nothing is compiled twice.
+    """
     retain = challenge.split.retain
     # A split that nobody looks at: a training is handed all that it may learn from.
     unused = Split("unused", 0, np.arange(1), np.arange(1, len(retain)))
     alone = dataclasses.replace(challenge, train=challenge.train.take(retain), split=unused)
     with tempfile.TemporaryDirectory(prefix="kit-training-") as folder:
-        return _pretraining(challenge)(alone, seed, Path(folder), **settings(challenge))
+        return _pretraining(challenge)(alone, seed, Path(folder), base, **settings(challenge))
+
+
+def new_base(challenge: Challenge) -> keras.Model:
+    """Returns a new network of the challenge's architecture, in float32, for a training to begin with."""
+    return models.build(challenge.model, challenge.input_shape, challenge.num_classes)
 
 
 @contextlib.contextmanager
@@ -88,7 +100,8 @@ def _train(challenge: Challenge, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as made:
         state = Path(made) / "whole" / _STATE
         state.mkdir(parents=True)
-        net = _pretraining(challenge)(challenge, challenge.training_seed, state, **settings(challenge))
+        base, own = new_base(challenge), settings(challenge)
+        net = _pretraining(challenge)(challenge, challenge.training_seed, state, base, **own)
         weights = state.parent / "weights.npz"
         files.write_npz(weights, {str(number): array for number, array in enumerate(net.get_weights())})
         described = json.dumps(keras.saving.serialize_keras_object(net))

@@ -57,6 +57,7 @@ class Worker:
         self.challenge = challenge
         self.original = original or original_of(challenge)
         self._scoring_net = self._build("float32")
+        self._base: keras.Model | None = None
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
 
@@ -75,6 +76,12 @@ class Worker:
         if self.original.model:  # a method's own training has made another one, in float32
             return models.build(self.original.model, challenge.input_shape, challenge.num_classes)
         return models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
+
+    def base(self) -> keras.Model:
+        """Returns the network that a method's own training trains anew, the same object each time."""
+        if self._base is None:
+            self._base = own_trainings.new_base(self.challenge)
+        return self._base
 
     def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
         """Returns the architecture that the kit built, with these weights (the same object each time)."""
@@ -182,7 +189,7 @@ def unlearn(
         net = worker.fresh_net(seed, reuse=False)
         net.set_weights(answer.weights)
         return Unlearned(net, answer.seconds, seed)
-    function = _function(method, challenge, seed)
+    function = _function(method, challenge, seed, worker)
     settings = hyperparameters(method, challenge)
     if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
         settings["checkpoint"] = checkpoint
@@ -220,10 +227,10 @@ def unlearn(
     return Unlearned(returned, seconds, seed, facts)
 
 
-def _function(method: str | Path | Method, challenge: Challenge, seed: int) -> Method:
+def _function(method: str | Path | Method, challenge: Challenge, seed: int, worker: Worker) -> Method:
     """Returns the function of a method; to retrain is to train as the original was."""
     if method == "retrain" and challenge.pretraining:
-        return lambda _net, _retain, _forget, _validation: own_trainings.retrain(challenge, seed)
+        return lambda _net, _retain, _forget, _validation: own_trainings.retrain(challenge, seed, worker.base())
     return load_method(method)
 
 

@@ -45,9 +45,10 @@ class Plan:
         return shards.astype(np.int64), (rest % np.uint64(self.slices)).astype(np.int64)
 
     def epochs(self, slice_: int) -> int:
-        """Returns the epochs once this slice is added: in all no more steps than `recipe.epochs` over the whole shard.
+        """Returns the epochs once this slice is added: in all about as many steps as `recipe.epochs` of the shard.
 
-        The last slice has one at least, or its examples would never be shown.
+        Epochs being whole, it is an eighth more at most. The last slice has one at least, or its examples would never
+        be shown.
         """
         until = [2 * self.recipe.epochs * number // (self.slices + 1) for number in range(self.slices + 1)]
         if until[-1] == until[-2]:  # too few for a pass with every slice

@@ -127,22 +127,22 @@ def _update(
     constants: tf.Tensor,
 ) -> None:
     """Adds the operations that end a step to the function that is being traced."""
-    momentum, weight_decay = tf.unstack(constants)
     adam = len(variables.moments) > 1
     count = variables.count.assign_add(1.0) if adam else variables.count
-    powers = [tf.pow(beta, count) for beta in _ADAM_BETAS]
+    numbers = [*tf.unstack(constants), rate, *(tf.pow(beta, count) for beta in _ADAM_BETAS)]
     for number, (weight, gradient) in enumerate(zip(variables.weights, gradients, strict=True)):
         if gradient is None:  # a variable that the loss does not depend on
             continue
+        momentum, weight_decay, own_rate, *powers = (tf.cast(one, weight.dtype) for one in numbers)  # of float64 models
         moves = tf.convert_to_tensor(gradient) + weight_decay * weight
-        moves = moves if l1 is None else moves + l1 * tf.sign(weight)
+        moves = moves if l1 is None else moves + tf.cast(l1, weight.dtype) * tf.sign(weight)
         moves = moves * variables.scale[number] if variables.scale else moves
         moments = [one[number].handle for one in variables.moments]
         if adam:
-            _apply_adam(weight, moments, powers, rate, moves)
+            _apply_adam(weight, moments, powers, own_rate, moves)
         else:
             tf.raw_ops.ResourceApplyMomentum(
-                var=weight.handle, accum=moments[0], lr=rate, grad=moves, momentum=momentum
+                var=weight.handle, accum=moments[0], lr=own_rate, grad=moves, momentum=momentum
             )
 
 

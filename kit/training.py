@@ -114,7 +114,7 @@ class Descent:
         for one in self._variables.memory:
             one.assign(tf.zeros_like(one))
         for variable, array in zip(self._variables.scale, scale or (), strict=True):
-            variable.assign(array)
+            variable.assign(tf.cast(array, variable.dtype))
 
     @property
     def state(self) -> list[tf.Variable]:

@@ -57,7 +57,7 @@ def test_list_methods_says_what_each_costs() -> None:
     shown = call("list", "methods").out
     for name in methods.names():
         assert f"{name} " in shown
-    assert "passes: epochs * retain; data: retain" in " ".join(shown.split())
+    assert "passes: epochs * retain data: retain source: Jia et al." in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 80
 
 

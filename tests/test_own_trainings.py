@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -48,7 +49,7 @@ def test_other_settings_are_another_training(of_sisa: Challenge, small_challenge
 def test_a_training_that_breaks_leaves_nothing(of_sisa: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
     from kit.methods import sisa
 
-    def broken(challenge: Challenge, seed: int, folder: Path, *, shards: int = 3) -> None:
+    def broken(challenge: Challenge, seed: int, folder: Path, base: keras.Model, *, shards: int = 3) -> None:
         (folder / "half").write_text("written")
         raise RuntimeError("the power went off")
 
@@ -98,6 +99,30 @@ def test_retraining_draws_other_models_with_other_seeds(of_sisa: Challenge) -> N
     same, other = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[one], strict=True)] for one in (1, 2))
     assert all(same)
     assert not all(other)
+
+
+def traces(net: keras.Model) -> int:
+    """How often all that the kit has compiled for a model, and for the models made with it, was traced."""
+    found = 0
+    for one in net.__dict__.get("_compiled_by_kit", {}).values():
+        if isinstance(one, keras.Model):
+            found += sum(traces(each) for each in (one, *one.layers) if isinstance(each, keras.Model))
+        elif hasattr(one, "experimental_get_tracing_count"):
+            found += one.experimental_get_tracing_count()
+    return found
+
+
+@pytest.mark.parametrize("name", ["sisa", "certified_removal"])
+def test_retraining_traces_nothing_twice(name: str, small_challenge: Challenge) -> None:
+    challenge = own_trainings.of_method(small_challenge, name)
+    worker = runner.Worker(challenge)
+    runner.unlearn("retrain", challenge, seed=1, worker=worker)
+    base, once = worker.base(), traces(worker.base())
+    assert once >= 1
+    for seed in (2, 3):
+        runner.unlearn("retrain", challenge, seed=seed, worker=worker)
+    assert worker.base() is base
+    assert traces(base) == once
 
 
 def test_machines_without_the_files_are_refused(small_challenge: Challenge, refused: Callable[..., str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import kit
 from benchmarks import results, tune
-from kit import methods, ranking, report
+from kit import explain_commands, methods, ranking, report
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,14 +55,19 @@ def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
         assert stored == {name: dict(values) for name, values in present.items()}
 
 
-def test_every_method_is_searched_with_the_same_budget() -> None:
+@pytest.mark.parametrize("challenge", ["noisy-digits", "digits"])
+def test_every_method_is_searched_with_the_same_budget(challenge: str) -> None:
     left_out = {*ranking.LANDMARKS, *(name for name in methods.names() if methods.trains_its_own(name))}
     assert set(tune.SPACES) == set(methods.names()) - left_out
-    trace = json.loads((ROOT / "data" / "results" / "tuning-noisy-digits.json").read_text())
+    trace = json.loads((ROOT / "data" / "results" / f"tuning-{challenge}.json").read_text())
     assert trace["stages"] == [list(stage) for stage in tune.STAGES]
     assert set(trace["methods"]) == set(tune.SPACES)
     for tried in trace["methods"].values():
         assert [len(one["scores"]) for one in tried] == [1] * (tune.NUM_TRIALS - 4) + [3, 3, 10, 10]
+    present = kit.load_challenge(challenge).hyperparameters
+    for name, tried in trace["methods"].items():
+        defaults = explain_commands.hyperparameters(name)
+        assert defaults | dict(present.get(name, {})) == defaults | tried[-1]["settings"]
 
 
 def test_a_method_over_its_budget_is_marked() -> None:

@@ -70,7 +70,9 @@ def without(challenge: Challenge, rows: Sequence[int] | np.ndarray) -> Challenge
 
 def pretrain(challenge: Challenge, folder: Path, seed: int = 0, shards: int = SHARDS) -> keras.Model:
     folder.mkdir()
-    net: keras.Model = methods.module("sisa").pretraining(challenge, seed, folder, shards=shards, slices=SLICES)
+    net: keras.Model = methods.module("sisa").pretraining(
+        challenge, seed, folder, own_trainings.new_base(challenge), shards=shards, slices=SLICES
+    )
     return net
 
 
@@ -143,7 +145,7 @@ def test_unlearning_is_the_training_that_never_saw_the_forgotten_examples(model:
     assert bits(unlearned) == expected
     assert not {array.tobytes() for array in original.weights} & set(expected)  # all shards are affected
     sisa = dataclasses.replace(challenge, pretraining="sisa")
-    assert bits(own_trainings.retrain(sisa, 7)) == expected
+    assert bits(own_trainings.retrain(sisa, 7, own_trainings.new_base(sisa))) == expected
     assert bits(kit.unlearn("retrain", sisa, seed=7).net) == expected
 
 
@@ -297,6 +299,12 @@ def test_the_number_of_shards_and_slices_is_the_challenges(linear: Challenge) ->
     unlearned = kit.unlearn("sisa", other, seed=0)
     assert len(sharding.members(unlearned.net)) == 2
     assert unlearned.facts == {"examples_shown": 5 * 110, "shards_retrained": 2}
+
+
+@pytest.mark.parametrize("settings", [{"shards": 0}, {"slices": 0}, {"slices": -1}])
+def test_no_shard_or_slice_is_refused(linear: Challenge, settings: dict[str, int]) -> None:
+    with pytest.raises(kit.InputError, match="Expected at least one of each"):
+        kit.unlearn("sisa", dataclasses.replace(linear, hyperparameters={"sisa": settings}), seed=0)
 
 
 def test_a_challenge_of_another_precision_is_unlearned_too(linear: Challenge) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from kit import examples as kit_examples
 from kit import models, seeding, tensorflow_setup, training
 from kit.augmentation import crop_and_flip
+from kit.examples import in_memory
 from kit.types import InputError, Recipe
 
 NUM_FEATURES, NUM_CLASSES = 6, 3
@@ -173,6 +174,21 @@ def test_no_epoch_changes_nothing() -> None:
     before = bits(net)
     assert training.fit(net, dataset(), replace(RECIPE, epochs=0), seed=0) is net
     assert bits(net) == before
+
+
+@pytest.mark.parametrize("optimizer", [training.Sgd(0.9, 0.01), training.Adam(0.01)])
+def test_a_float64_model_trains_as_one_of_float32_does(optimizer: training.Sgd | training.Adam) -> None:
+    found = []
+    for dtype in ("float32", "float64"):
+        net = stacked(dtype=dtype)
+        scale = [np.linspace(0, 2, variable.shape[-1], dtype="float32") for variable in net.trainable_variables]
+        scale = [np.broadcast_to(one, variable.shape) for one, variable in zip(scale, net.weights, strict=True)]
+        descent = training.Descent(net, optimizer, scale=scale, seed=3)
+        descent.train(in_memory(dataset()), [0.1, 0.05], l1=[1e-3, 1e-4])
+        assert {variable.dtype for variable in net.weights} == {dtype}
+        found.append(np.vstack(net.get_weights()))
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5)
+    assert np.abs(found[1] - np.vstack(stacked().get_weights())).max() > 0.1
 
 
 def test_an_empty_dataset_is_refused(net: keras.Model) -> None:

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import certificates, datasets, files, inference, models, seeding, training
+from kit import certificates, datasets, files, inference, own_trainings, seeding, training
 from kit.certificates import Certificate
 from kit.examples import in_memory
+from kit.steps import compiled_once
 from kit.types import Challenge, InputError
 
 
@@ -52,6 +53,7 @@ def pretraining(
     challenge: Challenge,
     seed: int,
     folder: Path,
+    base: keras.Model,
     *,
     epsilon: float = 10.0,
     delta: float = 1e-4,
@@ -59,21 +61,18 @@ def pretraining(
     regularisation: float = 1e-2,
 ) -> keras.Model:
     """Trains the extractor on validation examples, and on its features a perturbed logistic regression a class."""
-    if sigma <= 0 or regularisation <= 0:
+    if min(epsilon, sigma, regularisation) <= 0 or not 0 < delta < 1:
         raise InputError(
-            f"sigma is {sigma} and regularisation {regularisation}. Expected numbers above 0: without noise there is "
-            "nothing to hide behind, and without regularisation no bound. Raise them."
+            f"epsilon is {epsilon}, delta {delta}, sigma {sigma} and regularisation {regularisation}. Expected numbers "
+            "above 0, and delta below 1: without noise there is nothing to hide behind, and without regularisation no "
+            "bound. Change them."
         )
-    seeding.set_random_seed(seed)
-    base = models.build(challenge.model, challenge.input_shape, challenge.num_classes)
+    seeding.set_random_seed(seed, keep_compiled=True)
+    base.set_weights(keras.models.clone_model(base).get_weights())
+    seeding.seed_generators_reset(base, seed)
     public = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
     training.fit(base, public, challenge.recipe, seed=seeding.draw_seed())
-    normed = keras.layers.UnitNormalization(name="unit_norm")(base.layers[-1].input)
-    features = keras.Model(base.inputs[0], normed, name="features")
-    features.trainable = False
-    inputs = keras.Input(challenge.input_shape, name="examples")
-    logits = keras.layers.Dense(challenge.num_classes, use_bias=False, name="certified")(features(inputs))
-    net = keras.Model(inputs, logits, name="certified_removal")
+    net = compiled_once(base, "certified_removal", lambda: _on_features_of(base, challenge))
 
     x = _features(net, challenge.train.x)
     signs = certificates.signs_of(challenge.train.y, challenge.num_classes)
@@ -84,6 +83,14 @@ def pretraining(
     fits = certificates.removals_that_fit(state["w"], x, signs, regularisation, certificate)
     _store(net, state, folder, {"epsilon": epsilon, "delta": delta, "removals_that_fit": fits})
     return net
+
+
+def _on_features_of(base: keras.Model, challenge: Challenge) -> keras.Model:
+    normed = keras.layers.UnitNormalization(name="unit_norm")(base.layers[-1].input)
+    features = keras.Model(base.inputs[0], normed, name="features")
+    inputs = keras.Input(challenge.input_shape, name="examples")
+    logits = keras.layers.Dense(challenge.num_classes, use_bias=False, name="certified")(features(inputs))
+    return keras.Model(inputs, logits, name="certified_removal")
 
 
 def _features(net: keras.Model, x: np.ndarray) -> np.ndarray:
@@ -109,4 +116,4 @@ def _fit(
 def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, facts: dict[str, float]) -> None:
     net.get_layer("certified").set_weights([state["w"].T.astype(np.float32)])
     files.write_npz(folder / "state.npz", state)
-    files.write_json(folder / "facts.json", facts)
+    files.write_json(folder / "facts.json", own_trainings.facts(folder) | facts)

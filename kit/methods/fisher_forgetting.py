@@ -26,8 +26,8 @@ def unlearning(
     Cost: classes * retain
     Data: retain
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020.
-    Differences: the variance is not averaged over a layer's inputs, and the last layer and biases get no other factor,
-    as in the authors' notebook; the mean is not moved.
+    Differences: the variance is not averaged over a layer's inputs, and the last layer and biases get no factor and no
+    bound of their own, which they have in the authors' notebook; the mean is not moved.
     """
     information = gradients.fisher_diagonal(net, in_memory(retain), expected=True)
     for variable, one in zip(net.trainable_variables, information, strict=True):

@@ -29,7 +29,8 @@ def unlearning(
     Cost: epochs * retain
     Data: retain
     Source: Jia et al., Model Sparsity Can Simplify Machine Unlearning, NeurIPS 2023.
-    Differences: none known; the paper's other schedules of alpha are left out, this is the one that it finds best.
+    Differences: a cosine, where the authors' code lowers the rate in steps; the paper's other schedules of alpha are
+    left out, this is the one that it finds best.
     """
     rates = Recipe(epochs, learning_rate).learning_rates()
     penalties = alpha * (1 - np.arange(epochs) / max(epochs, 1))

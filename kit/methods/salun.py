@@ -29,7 +29,8 @@ def unlearning(
     Cost: forget + epochs * (forget + retain)
     Data: forget, retain
     Source: Fan et al., SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency, ICLR 2024.
-    Differences: a constant learning rate; the gradient for the mask is taken in inference mode.
+    Differences: a constant learning rate; the gradient for the mask is that of the original weights, as the paper has
+    it, where the authors' code takes a step after each batch that it sums up.
     """
     wrong, right = in_memory(forget), in_memory(retain)
     saliency = [tf.abs(one) for one in gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)]

@@ -30,7 +30,8 @@ def unlearning(
     The formula: in the first `max_epochs` epochs maximise `T^2 KL(teacher / T || student / T)` on forget; in every
     epoch minimise `alpha` times the same plus `gamma` times the cross-entropy on retain. With `rewind` (SCRUB+R) the
     student of that epoch is returned whose forget error is nearest to the last student's error on validation examples
-    of the same classes: forgotten as if it had never been seen, and no more. The teacher's logits are computed once.
+    of the same classes: forgotten as if it had never been seen, and no more. Without such examples it is the last
+    student. The teacher's logits are computed once.
 
     Cost: (retain + forget) / 3 + min(max_epochs, epochs) * forget + epochs * retain
         + rewind * (epochs * forget + validation) / 3

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, files, models, seeding, sharding
+from kit import datasets, files, seeding, sharding
 from kit.examples import in_memory
-from kit.types import Challenge
+from kit.types import Challenge, InputError
 
 
 def unlearning(
@@ -27,7 +27,7 @@ def unlearning(
     leaves no slice unaffected; a few examples cost a few slices. The run's seed is that of what is trained anew.
 
     Cost: recipe_epochs * retain
-    Data: retain (that of the affected shards)
+    Data: retain (that of the affected shards), forget (which shards and slices it was in)
     Source: Bourtoule et al., Machine Unlearning, IEEE S&P 2021.
     Differences: shard, slice and order follow from a hash of each example, so that they are the same with and without
     the forgotten ones; the learning rate begins anew with each slice.
@@ -48,22 +48,24 @@ def unlearning(
     return net
 
 
-def pretraining(challenge: Challenge, seed: int, folder: Path, *, shards: int = 3, slices: int = 4) -> keras.Model:
+def pretraining(
+    challenge: Challenge, seed: int, folder: Path, base: keras.Model, *, shards: int = 3, slices: int = 4
+) -> keras.Model:
     """Trains the members on their shards, and keeps each one's weights after each slice."""
-    seeding.set_random_seed(seed)
+    if shards < 1 or slices < 1:
+        raise InputError(
+            f"SISA was asked for {shards} shards of {slices} slices. Expected at least one of each. Change 'shards' "
+            "and 'slices'."
+        )
+    seeding.set_random_seed(seed, keep_compiled=True)
     plan, drawn = sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
     plan.write(folder)
     data = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
-    examples, trained = (
-        in_memory(data),
-        models.build(challenge.model, challenge.input_shape, challenge.num_classes),
-    )
-    weights, shown = [], 0
+    examples, weights, shown = in_memory(data), [], 0
     for shard in range(shards):
-        shown += sharding.train_member(trained, plan, shard, examples, first=0, seed=drawn, folder=folder)
-        weights.append(trained.get_weights())
-    built = [models.build(challenge.model, challenge.input_shape, challenge.num_classes) for _ in range(shards)]
-    net = sharding.ensemble(built, challenge.input_shape)
+        shown += sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
+        weights.append(base.get_weights())
+    net = sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
     for member, own in zip(sharding.members(net), weights, strict=True):
         member.set_weights(own)
     files.write_json(folder / "facts.json", {"examples_shown": shown, "shards_retrained": shards})

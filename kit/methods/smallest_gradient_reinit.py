@@ -32,8 +32,10 @@ def unlearning(
     Cost: 2 * forget + epochs * retain
     Data: forget, retain
     Source: Kookmin, second-placed write-up 459200 of the 2023 challenge; xcadet/deepunlearn, kgltop2.
-    Differences: dense layers count as convolutions do where there are no two-dimensional ones; gradients in inference
-    mode; weight decay is slowed down along with the gradient.
+    Differences: weights are drawn by each layer's own initialiser, where the team draws all by He's rule for outputs;
+    the rates rise and fall evenly, which is theirs at five epochs and close to it at others; dense layers count as
+    convolutions do where there are no two-dimensional ones; gradients in inference mode; weight decay is slowed down
+    along with the gradient.
     """
     gone, kept = in_memory(forget), in_memory(retain)
     sample = kept.at(np.random.permutation(len(kept))[: len(gone)])
