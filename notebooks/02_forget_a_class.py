@@ -17,7 +17,7 @@
 #
 # The plainest example of unlearning there is: a network has learnt to read digits, and is to forget that there are
 # fives. First by hand, in plain Keras, as the classic walkthrough has it: train, find the fives, train again without
-# them. Then four ways to get there for less, each held against that second training: gradient reversal, influence
+# them. Then four other ways to get there, each held against that second training: gradient reversal, influence
 # functions, model partitioning and SISA.
 
 # %%
@@ -35,6 +35,7 @@ import kit  # before TensorFlow computes anything: kit asks it for one thread, s
 
 # %%
 import time
+from dataclasses import replace
 
 import keras
 import matplotlib.pyplot as plt
@@ -97,7 +98,7 @@ tell("trained again without fives", *without_fives)
 # seen a five, and so never says "five". It takes as long as the first training, each time that somebody wants to be
 # forgotten.
 #
-# ## 2. Four ways to get there for less
+# ## 2. Four other ways to get there
 #
 # - **Gradient reversal** (`gradient_ascent`) runs the training of the fives backwards.
 # - **Influence functions** (`influence`) compute where the optimum would move if the fives were gone, and go there.
@@ -113,45 +114,67 @@ tell("trained again without fives", *without_fives)
 names = ["gradient_ascent", "influence", "exact_unlearning_k", "sisa"]
 evaluation = kit.evaluate_all(names, challenge)
 
+
 # %%
+def shown(score, digits=3):
+    return "-" if score.value is None else f"{score.value:.{digits}f}"
+
+
+print(f"{'':26s}forgotten  retain    test  fives in test  distance  time ratio")
 for report in evaluation.reports:
-    scores = {name: score.value for name, score in report.scores.items()}
-    seconds = "   -" if report.seconds is None else f"{report.seconds:4.1f}"
+    scores = report.scores
     print(
-        f"{kit.ranking.title(report):22s} forgotten {1 - scores['forget_accuracy']:6.1%}   retain "
-        f"{scores['retain_accuracy']:6.1%}   test {scores['test_accuracy']:6.1%}   fives in test "
-        f"{scores['forgotten_class_accuracy']:6.1%}   {seconds} s"
+        f"{kit.ranking.title(report):26s}{1 - scores['forget_accuracy'].value:9.1%}{scores['retain_accuracy'].value:8.1%}"
+        f"{scores['test_accuracy'].value:8.1%}{scores['forgotten_class_accuracy'].value:15.1%}"
+        f"{shown(scores['average_gap']):>10s}{shown(scores['time_ratio'], 2):>12s}"
     )
 
 # %% [markdown]
+# *forgotten*: share of the training set's fives that the network no longer calls fives; *retain*: accuracy on the other
+# digits that it was trained on; *test*: on the test set's other digits; *fives in test*: how many of the test set's fives
+# it still calls fives.
+#
 # ## 3. How far from retraining?
 #
 # Low accuracy on fives is not the aim by itself: what counts is whether the network behaves as the retrained one does,
-# on everything. `average_gap` is the mean distance of its accuracies (on forget, retain and test) from those of a
-# retrained network; 0 is best. No membership attack is possible here: all fives were to be forgotten, so that no five in
-# the test set is a non-member of the same kind.
+# on everything. *distance* (`average_gap`) is the mean distance of four numbers from those of a retrained network: the
+# accuracies on forget, retain and test set, and the share of the forget set that a simple attack takes for never seen
+# (`svc_mia_efficacy`); 0 is best. *time ratio* is the time, as a share of a retraining.
 
 # %%
-methods = [report for report in evaluation.reports if report.method in ("original", *names)]
-gaps = [report.scores["average_gap"].value for report in methods]
-ratios = [report.scores["time_ratio"].value for report in methods]
-figure, axes = plt.subplots(figsize=(7, 3.5))
-for report, gap, ratio in zip(methods, gaps, ratios, strict=True):
-    axes.plot(ratio, gap, "o")
-    axes.annotate(kit.ranking.title(report), (ratio, gap), textcoords="offset points", xytext=(6, 4), fontsize=9)
-axes.axvline(kit.report.TIME_BUDGET, color="gray", linestyle=":", label="time budget of the 2023 competition")
-axes.set_xlabel("time, as a share of a retraining")
-axes.set_ylabel("distance to retraining")
-axes.set_xlim(-0.05, max(ratios) * 1.3 + 0.1)
-axes.legend(fontsize=8)
+order = ["original", *names]
+compared = sorted((one for one in evaluation.reports if one.method in order), key=lambda one: order.index(one.method))
+titles = [kit.ranking.title(one) for one in compared]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
+left.barh(titles, [one.scores["average_gap"].value for one in compared], color="tab:red")
+left.set_xlabel("distance to retraining")
+right.barh(titles, [one.scores["time_ratio"].value for one in compared], color="tab:blue")
+right.axvline(kit.report.TIME_BUDGET, color="gray", linestyle=":", label="time budget of the 2023 competition")
+right.set_xlabel("time, as a share of a retraining")
+right.legend(fontsize=8)
+left.invert_yaxis()
+figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# Gradient reversal is a matter of its learning rate: at 0.002 little is forgotten, at 0.005 everything. Influence functions
-# are made for a few examples; for a tenth of all data the step that they compute is far too short, and fifteen times as
-# long it gets there. Training the last layer again comes as close as retraining does, because what the hidden layer knows
-# of strokes it knows from all digits. SISA is as good as retraining because it is one. A distance of accuracies says
-# nothing of what is still inside: whether the hidden layer shows that it has seen fives is a question for attacks.
+# Gradient reversal is a matter of its learning rate: a little less and the fives are still there, a little more and the
+# other digits go as well.
+
+# %%
+for rate in (0.002, 0.003, 0.005):
+    settings = {"gradient_ascent": {"epochs": 1, "learning_rate": rate}}
+    unlearned = kit.unlearn("gradient_ascent", replace(challenge, hyperparameters=settings))
+    tell(f"gradient reversal at {rate}", unlearned.net, unlearned.seconds)
+
+# %% [markdown]
+# Influence functions are made for a few examples; for a tenth of all data the step that they compute is far too short,
+# and fifteen times as long (`scale = 15`) it gets there, at a cost that the 2023 competition would not have allowed.
+# Training the last layer again leaves nearly the accuracies of a retraining, because what the hidden layer knows of strokes
+# it knows from all digits. SISA is as good as retraining because it is one, and here it takes as long.
+#
+# A distance of this kind says little of what is still inside: whether the hidden layer shows that it has seen fives is a
+# question for stronger attacks. The settings were chosen by hand for this very example, which flatters all four; in the
+# README's tables they were searched on other splits.
 
 # %%
 scores = {kit.ranking.title(report): report.scores for report in evaluation.reports}
