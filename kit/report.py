@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +62,8 @@ _TABLES = {
 _SIGNED = {"mia_gap"}
 # Where it does not apply, nobody misses it.
 _UNMISSED = {"forgotten_class_accuracy"}
+# In narrower terminals than this, eight columns of numbers leave as many characters to the name of a method.
+_WIDE, _NARROW = 100, 15
 _HEADERS = {name: header for headers in _TABLES.values() for name, header in headers.items()}
 
 
@@ -92,14 +95,14 @@ def print_table(
 
     Reports with another training of the original get a table of their own.
     """
-    failures = failures or {}
+    failures, console = failures or {}, console or Console(highlight=False)
     trainings = list(dict.fromkeys(report.pretraining for report in reports))
     for training in trainings:
         own = [report for report in reports if report.pretraining == training]
         _print_one_training(own, console, failures if training == trainings[0] else {})
 
 
-def _print_one_training(reports: Sequence[Report], console: Console | None, failures: Mapping[str, FailedRun]) -> None:
+def _print_one_training(reports: Sequence[Report], console: Console, failures: Mapping[str, FailedRun]) -> None:
     first = reports[0]
     trained = f", trained as '{first.pretraining}' wants it" if first.pretraining else ""
     parts: list[RenderableType] = [
@@ -109,12 +112,12 @@ def _print_one_training(reports: Sequence[Report], console: Console | None, fail
         shown = [name for name in headers if any(report.scores[name].value is not None for report in reports)]
         if shown:
             parts += [Text(f"\n{title}", style="bold")] if title else []
-            parts += [_table(reports, shown, list(failures) if not title else [])]
+            parts += [_table(reports, shown, list(failures) if not title else [], narrow=console.width < _WIDE)]
     parts.append(Text("\n" + "\n".join(f"  {note}" for note in _notes(reports)), style="dim"))
     told = [*meaning(reports), *facts_told(reports), *_warnings(reports)]
     told += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in told)))
-    (console or Console(highlight=False)).print(Group(*parts))
+    console.print(Group(*parts))
 
 
 def _seed(report: Report) -> str:
@@ -127,19 +130,26 @@ def _tables(reports: Sequence[Report]) -> dict[str, dict[str, str]]:
     return _TABLES if any(report.num_models > 1 for report in reports) else {"": _TABLES[""]}
 
 
-def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str]) -> Table:
+def _table(reports: Sequence[Report], shown: Sequence[str], failed: Sequence[str], *, narrow: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("method", overflow="fold", min_width=8)
     for name in shown:
         table.add_column(_HEADERS[name], justify="right", no_wrap=True)
     for report in reports:
-        table.add_row(report.method, *(_cell(report.scores[name]) for name in shown))
+        method = _broken(report.method) if narrow else report.method
+        table.add_row(method, *(_cell(report.scores[name]) for name in shown))
     for name in failed:
         table.add_row(name, "FAILED", *("" for _ in shown[1:]), style="red")
     targets = [reports[0].scores[name].target for name in shown]
     if any(target is not None for target in targets):
         table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
     return table
+
+
+def _broken(name: str) -> str:
+    """Returns a long name in lines that end with an underscore, for a column that is too narrow for it."""
+    lines = textwrap.wrap(name.replace("_", "_ "), _NARROW + 1, break_long_words=False)
+    return "\n".join(line.replace("_ ", "_") for line in lines)
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:

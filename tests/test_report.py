@@ -137,6 +137,15 @@ def test_nothing_is_cut_off(width: int) -> None:
     assert all(len(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("width", "rows"), [(80, ["smallest_", "gradient_reinit"]), (120, ["smallest_gradient_reinit"])]
+)
+def test_a_long_name_breaks_after_an_underscore_where_there_is_no_room(width: int, rows: list[str]) -> None:
+    lines = printed(made("smallest_gradient_reinit"), width=width).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("smallest"))
+    assert [line.split(" ")[0] for line in lines[first : first + len(rows)]] == rows
+
+
 def test_a_long_name_is_shown_in_full() -> None:
     name = "my_very_long_method_name_number_2"
     assert name in rows(printed(made(name), width=200))
