@@ -105,10 +105,7 @@ def row(place: str, one: kit.Report, name: str, differences: Mapping[str, tuple[
     cells = [place, link, _shown(one, name, 4)]
     if one.num_models > 1:
         cells.append(_shown(one, "forgetting_score_normalised", 2, percent=True))
-        difference, stderr = differences.get(one.method, (None, 0.0))
-        where = f"{difference - 2 * stderr:+.4f} to {difference + 2 * stderr:+.4f}" if difference is not None else ""
-        bold = difference is not None and difference - 2 * stderr > 0
-        cells.append(f"**{where}**" if bold else where)
+        cells.append(interval(*differences[one.method]) if one.method in differences else "")
     else:
         cells.append(_shown(one, "mia_gap", 3))
     cells += [_shown(one, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
@@ -116,6 +113,13 @@ def row(place: str, one: kit.Report, name: str, differences: Mapping[str, tuple[
     over = ratio is not None and ratio > report.TIME_BUDGET and one.method != "retrain"
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return "| " + " | ".join(cells) + " |"
+
+
+def interval(difference: float, stderr: float) -> str:
+    """Returns the 95 % interval of a difference, with its mark."""
+    low, high = difference - 2 * stderr, difference + 2 * stderr
+    mark = "**" if low > 0 else ""
+    return f"{'~ ' if low <= 0 <= high else ''}{mark}{low:+.4f} to {high:+.4f}{mark}"
 
 
 def _shown(row: kit.Report, name: str, digits: int, *, percent: bool = False, error: bool = True) -> str:
@@ -137,7 +141,8 @@ def main() -> None:
         for challenge in options.challenges:
             print_table(*read(challenge))
         print(
-            "\n~ inside the noise of the best; ! over the time budget of 0.2 of a retraining; **bold**: above finetune"
+            "\n~ inside the noise: of the best, at a place; of finetune, at an interval. **Bold**: above finetune. "
+            "! over the time budget of 0.2 of a retraining."
         )
         return
     for challenge in options.challenges:

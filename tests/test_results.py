@@ -70,6 +70,12 @@ def test_every_method_is_searched_with_the_same_budget(challenge: str) -> None:
         assert defaults | dict(present.get(name, {})) == defaults | tried[-1]["settings"]
 
 
+def test_differences_inside_the_noise_are_marked() -> None:
+    assert results.interval(0.02, 0.005) == "**+0.0100 to +0.0300**"
+    assert results.interval(0.02, 0.02) == "~ -0.0200 to +0.0600"
+    assert results.interval(-0.02, 0.005) == "-0.0300 to -0.0100"
+
+
 def test_a_method_over_its_budget_is_marked() -> None:
     reports, _ = results.read("noisy-digits")
     over = [one for one in reports if one.scores["time_ratio"].value > report.TIME_BUDGET and one.method != "retrain"]
