@@ -64,7 +64,7 @@ benchmarks: .venv/.runtime
 	.venv/bin/python benchmarks/cifar10_small.py
 	.venv/bin/python benchmarks/methods.py
 
-# Evaluates every method (half an hour on two cores), keeps the reports in data/results/ and writes the README's tables.
+# Evaluates every method (forty minutes on two cores), keeps the reports in data/results/ and writes the README's tables.
 results: .venv/.dev
 	.venv/bin/python benchmarks/results.py
 	.venv/bin/python -m benchmarks.update_readme methods

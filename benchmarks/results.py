@@ -85,7 +85,8 @@ def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple
     """Prints a challenge's table, the nearest to retraining first."""
     first, name = reports[0], ranking.criterion(reports)
     ranks = ranking.rank(reports)
-    print(f"\n**{first.challenge}**, forget set {first.split}, {first.num_models} models of each method\n")
+    models = "one model" if first.num_models == 1 else f"{first.num_models} models"
+    print(f"\n**{first.challenge}**, forget set {first.split}, {models} of each method\n")
     columns = ["", "method", name.replace("_", " ")]
     columns += ["of the ceiling", f"above {_BASELINE} (95 %)"] if differences else ["AUC gap"]
     columns += ["retain", "forget", "test", "time ratio"]

@@ -64,6 +64,7 @@ _SIGNED = {"mia_gap"}
 _UNMISSED = {"forgotten_class_accuracy"}
 # In narrower terminals than this, eight columns of numbers leave as many characters to the name of a method.
 _WIDE, _NARROW = 100, 15
+_LARGE = 1000
 _HEADERS = {name: header for headers in _TABLES.values() for name, header in headers.items()}
 
 
@@ -178,10 +179,15 @@ def facts_told(reports: Sequence[Report]) -> list[str]:
     """Returns a sentence a method that told something of its runs."""
     return [
         f"{report.method} tells of its runs, on average: "
-        + ", ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in report.facts.items())
+        + ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in report.facts.items())
         for report in reports
         if report.facts
     ]
+
+
+def _plain(value: float) -> str:
+    """Returns whole numbers and large ones in full, and three digits of others."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= _LARGE else f"{value:.3g}"
 
 
 def _warnings(reports: Sequence[Report]) -> list[str]:
