@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
-from scipy.special import expit
+from scipy.optimize import brentq
+from scipy.special import expit, log_ndtr, ndtr
 
 # Half of the largest third derivative of log(1 + exp(-t)), s (1 - s) |1 - 2 s|. Half, because the second derivative is
 # wrong by nothing where a step begins, and by that much only where it ends.
@@ -47,12 +47,12 @@ class Certificate:
         """The largest norm of a class's gradient at which the promise holds.
 
         `sigma epsilon / sqrt(2 log(1.5 / delta))`, with the class's share of epsilon and delta; less where that is too
-        much, for an epsilon of 7 or more a class, and then the largest that keeps the promise exactly.
+        much, for an epsilon of more than 7 a class, and then the largest that keeps the promise exactly.
         """
         epsilon, delta = self.epsilon / self.num_classes, self.delta / self.num_classes
         distance = epsilon / math.sqrt(2 * math.log(1.5 / delta))
         if _delta(epsilon, distance) > delta:
-            distance = optimize.brentq(lambda nearer: _delta(epsilon, nearer) - delta, 1e-3 * distance, distance)
+            distance = brentq(lambda nearer: _delta(epsilon, nearer) - delta, 1e-9 * distance, distance)
         return self.sigma * distance
 
 
@@ -62,7 +62,7 @@ def _delta(epsilon: float, distance: float) -> float:
     Source: Balle and Wang, Improving the Gaussian Mechanism for Differential Privacy, ICML 2018, theorem 5.
     """
     above, below = distance / 2 - epsilon / distance, -distance / 2 - epsilon / distance
-    return float(stats.norm.cdf(above) - math.exp(epsilon + stats.norm.logcdf(below)))
+    return float(ndtr(above) - math.exp(epsilon + log_ndtr(below)))
 
 
 def signs_of(labels: np.ndarray, num_classes: int) -> np.ndarray:
