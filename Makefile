@@ -27,8 +27,8 @@ check: .venv/.dev
 # make test-torch TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 test-torch: .venv/.torch
-	KIT_REQUIRE_TORCH=1 .venv/bin/python -m pytest $(PARALLEL) -m "slow or not slow" tests/test_torch_files.py \
-		tests/test_torch_weights.py tests/test_torch_parity.py tests/test_weight_commands.py
+	KIT_REQUIRE_TORCH=1 .venv/bin/python -m pytest $(PARALLEL) -m "slow or not slow" tests/models/test_torch_files.py \
+		tests/models/test_torch_weights.py tests/models/test_torch_parity.py tests/commands/test_weight_commands.py
 
 # The oldest and the newest pair of TensorFlow and Keras that the kit supports.
 test-lowest: .venv-lowest/.dev
@@ -43,7 +43,7 @@ test-wheel: .venv/.dev
 	.venv/bin/python -m build --wheel --outdir dist . >/dev/null
 	.venv/bin/python -m venv .venv-wheel
 	.venv-wheel/bin/python -m pip install --quiet dist/*.whl pytest
-	folder=$$(mktemp -d) && cp tests/conftest.py tests/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
+	folder=$$(mktemp -d) && cp tests/conftest.py tests/runs/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
 		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit list methods; \
 		status=$$? ; rm -rf $$folder ; exit $$status
 

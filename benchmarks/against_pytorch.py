@@ -123,10 +123,12 @@ class Kit:
 
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        from kit import datasets, inference, models, tensorflow_setup, training
+        from kit import datasets, models
+        from kit.toolbox import inference, training
+        from kit.toolbox._tensorflow import setup
         from kit.types import Arrays, Recipe
 
-        tensorflow_setup.prepare_tensorflow()
+        setup.prepare_tensorflow()
         self.arrays = Arrays(*examples(images))
         self.net = models.build("resnet18", (32, 32, 3), 10)
         self.start = self.net.get_weights()

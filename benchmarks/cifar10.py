@@ -15,7 +15,8 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import kit
-from kit import evaluation, pretrained, retrained
+from kit import evaluation
+from kit.runs import originals, retrained
 from kit.types import Challenge, Report
 
 # unlearning-challenge/starting-kit, unlearning-CIFAR10.ipynb: accuracies in percent, and the attack's accuracy.
@@ -49,7 +50,7 @@ def line(name: str, source: str, values: dict[str, float]) -> str:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     challenge = kit.load_challenge("cifar10")
-    pretrained.load(challenge)
+    originals.load(challenge)
     if not retrained.available(challenge):
         retrained.rebuild(challenge)
     reports = evaluation.evaluate_all(["finetune"], challenge).reports

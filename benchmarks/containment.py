@@ -22,8 +22,10 @@ import kit
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import runner, submission, tensorflow_setup
-from kit.contained import Contained, Limits
+from kit.runs import run as runner
+from kit.submission import source as submission
+from kit.submission.contained import Contained, Limits
+from kit.toolbox._tensorflow import setup
 
 
 def main() -> None:
@@ -32,10 +34,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sandbox", action="store_true")
     arguments = parser.parse_args()
-    path = Path(kit.__file__).with_name("template.py")
+    path = Path(kit.__file__).parent / "submission" / "template.py"
     source, function = submission.read_source(path), kit.load_method(path)
     worker = runner.Worker(kit.load_challenge())
-    tensorflow_setup.warm_up()
+    setup.warm_up()
     rows = []
     for _ in range(arguments.rounds):
         begin = time.perf_counter()

@@ -25,7 +25,12 @@ import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import datasets, examples, explain_commands, method_facts, methods, own_trainings, runner
+from kit import datasets, methods
+from kit.commands import describe
+from kit.methods import _facts
+from kit.runs import pretraining
+from kit.runs import run as runner
+from kit.toolbox import examples
 
 MOST = 1.5
 EPOCHS = (2, 30)
@@ -53,13 +58,13 @@ class Timed:
     def __init__(self, method: str, challenge: kit.Challenge, settings: dict[str, object] | None = None) -> None:
         overrides = dict(challenge.hyperparameters) | ({method: settings} if settings else {})
         self.method = method
-        self.challenge = own_trainings.of_method(
+        self.challenge = pretraining.of_method(
             dataclasses.replace(challenge, hyperparameters=overrides) if settings else challenge, method
         )
         self.worker = runner.Worker(self.challenge)
-        defaults = explain_commands.hyperparameters(method)
-        self.passes = method_facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
-        touched = method_facts.of_method(method).data
+        defaults = describe.hyperparameters(method)
+        self.passes = _facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
+        touched = _facts.of_method(method).data
         self.sets = [name for name in SETS if re.search(rf"\b{name}\b", touched)]
 
     def seconds(self) -> float:

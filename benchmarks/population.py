@@ -30,7 +30,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from kit import challenges, pretrained, tensorflow_setup
+from kit import challenges
+from kit.runs import originals
+from kit.toolbox._tensorflow import setup
 
 CONTESTANTS = {"kit, 1 worker": 1, "kit, 2 workers": 2}
 
@@ -42,7 +44,7 @@ def plain_loop(challenge: kit.Challenge, num_models: int) -> float:
     start = time.perf_counter()
     for seed in range(num_models):
         keras.utils.set_random_seed(seed)
-        net = pretrained.build(challenge)
+        net = originals.build(challenge)
         net.compile(
             keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -119,7 +121,7 @@ def main() -> None:
     parser.add_argument("--challenge", nargs="*", default=list(challenges.names()))
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
-    tensorflow_setup.prepare_tensorflow()
+    setup.prepare_tensorflow()
     for name in arguments.challenge:
         if arguments.memory:
             follow_memory(name)

@@ -25,7 +25,9 @@ import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import files, methods, ranking, report
+from kit import files, methods
+from kit.reports import ranking
+from kit.reports import table as report
 from kit.scorers.forgetting import competition_difference
 
 CHALLENGES = {"noisy-digits": None, "digits": None, "fashion-mnist": 1}

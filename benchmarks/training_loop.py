@@ -25,17 +25,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from kit import challenges, datasets, pretrained, tensorflow_setup, training
+from kit import challenges, datasets
+from kit.runs import originals
+from kit.toolbox import training
+from kit.toolbox._tensorflow import setup
 
 
 def kit_loop(challenge: kit.Challenge) -> Callable[[], None]:
-    net = pretrained.build(challenge)
+    net = originals.build(challenge)
     data = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size)
     return lambda: training.fit(net, data, challenge.recipe) and None
 
 
 def plain_keras(challenge: kit.Challenge, form: str) -> Callable[[], None]:
-    net, recipe, batch_size = pretrained.build(challenge), challenge.recipe, challenge.batch_size
+    net, recipe, batch_size = originals.build(challenge), challenge.recipe, challenge.batch_size
     retain = challenge.train.take(challenge.split.retain)
     steps = -(-len(retain) // batch_size)
     net.compile(
@@ -97,7 +100,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the printed number tells
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.processors])
-    tensorflow_setup.prepare_tensorflow()
+    setup.prepare_tensorflow()
     for name in arguments.challenge:
         compare(name, arguments.rounds)
 

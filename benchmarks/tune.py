@@ -33,7 +33,12 @@ import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import environment, explain_commands, files, method_facts, populations, runner
+from kit import files
+from kit.commands import describe
+from kit.machine import environment
+from kit.methods import _facts
+from kit.runs import population as populations
+from kit.runs import run as runner
 from kit.scorers.forgetting import forgetting_score, guarded
 
 NUM_TRIALS, NUM_MODELS, MOST_PASSES = 16, 16, 0.4
@@ -91,14 +96,14 @@ def drawn(generator: np.random.Generator, space: dict[str, tuple]) -> dict[str, 
 
 def trials(method: str, challenge: kit.Challenge) -> list[dict[str, object]]:
     """Returns the settings to try: the present ones, and others that are cheap enough."""
-    defaults = explain_commands.hyperparameters(method)
+    defaults = describe.hyperparameters(method)
     present = defaults | dict(challenge.hyperparameters.get(method, {}))
     generator = np.random.default_rng(zlib.crc32(method.encode()))
     found = [{name: present[name] for name in SPACES[method]}]
     most = MOST_PASSES * challenge.recipe.epochs * len(challenge.split.retain)
     while len(found) < NUM_TRIALS:
         settings = drawn(generator, SPACES[method])
-        if method_facts.passes(method, challenge, defaults | settings) <= most:
+        if _facts.passes(method, challenge, defaults | settings) <= most:
             found.append(settings)
     return found
 
@@ -187,7 +192,7 @@ def write_settings(challenge: str, best: dict[str, dict[str, object]]) -> None:
     path = files.data_folder() / "hyperparameters.toml"
     content = tomllib.loads(path.read_text())
     for method, settings in best.items():
-        defaults = explain_commands.hyperparameters(method)
+        defaults = describe.hyperparameters(method)
         differing = {name: value for name, value in settings.items() if defaults[name] != value}
         content.setdefault(challenge, {})[method] = differing
     head = path.read_text().partition("\n[")[0].rstrip()

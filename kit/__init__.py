@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import importlib
 
-from kit import threads
+from kit.machine import threads
 
-# Not typing's, which 'python -m kit' would take from the working folder, if it is there (see kit.search_path).
+# Not typing's, which 'python -m kit' would take from the working folder, if it is there (see kit.machine.search_path).
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -32,43 +32,43 @@ _HOME_OF = {
     "Report": "types",
     "Score": "types",
     "Split": "types",
-    "Unlearned": "runner",
+    "Unlearned": "runs.run",
     "evaluate": "evaluation",
     "evaluate_all": "evaluation",
     "load_challenge": "challenges",
-    "load_method": "submission",
-    "load_split": "splits",
+    "load_method": "submission.source",
+    "load_split": "challenges.splits",
     "make_challenge": "challenges",
-    "make_split": "splits",
-    "run_population": "populations",
-    "save_split": "splits",
-    "unlearn": "runner",
-    "validate": "checks",
+    "make_split": "challenges.splits",
+    "run_population": "runs.population",
+    "save_split": "challenges.splits",
+    "unlearn": "runs.run",
+    "validate": "contest.validate",
 }
-_MODULES = (
-    "challenges",
-    "check_pack",
-    "checks",
-    "engines",
-    "evaluation",
-    "methods",
-    "models",
-    "outputs",
-    "pack",
-    "plots",
-    "probes",
-    "ranking",
-    "report",
-    "scorers",
-    "splits",
-    "training",
-)
+_MODULES = {
+    "challenges": "challenges",
+    "check_pack": "contest.check_pack",
+    "checks": "contest.validate",
+    "engines": "engines",
+    "evaluation": "evaluation",
+    "methods": "methods",
+    "models": "models",
+    "outputs": "runs.outputs",
+    "pack": "contest.pack",
+    "plots": "reports.figures",
+    "probes": "probes",
+    "ranking": "reports.ranking",
+    "report": "reports.table",
+    "scorers": "scorers",
+    "splits": "challenges.splits",
+    "training": "toolbox.training",
+}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"kit.{name}")
+        return importlib.import_module(f"kit.{_MODULES[name]}")
     if name in _HOME_OF:
         return getattr(importlib.import_module(f"kit.{_HOME_OF[name]}"), name)
     raise AttributeError(f"module 'kit' has no attribute '{name}'. Its public names are {', '.join(__all__)}.")

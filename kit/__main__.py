@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit import search_path
+from kit.machine import search_path
 
 if __name__ == "__main__":  # before anything else is imported
     search_path.leave_working_folder()
@@ -13,16 +13,8 @@ from typing import Annotated
 
 import typer
 
-from kit import (
-    command_line,
-    comparison_commands,
-    data_commands,
-    explain_commands,
-    pretrain_commands,
-    submission_commands,
-    weight_commands,
-)
-from kit.command_line import DebugOption, JsonOption
+from kit.commands import compare, convert, data, describe, options, pretrain, submission
+from kit.commands.options import DebugOption, JsonOption
 from kit.types import FailedRun, InputError
 
 app = typer.Typer(
@@ -54,7 +46,7 @@ def list_names(
     from rich.table import Table
 
     if what is Listing.methods:
-        explain_commands.list_methods(json_file)
+        describe.list_methods(json_file)
         return
     rows = _listed(what)
     if str(json_file) != "-":
@@ -62,7 +54,7 @@ def list_names(
         for name, text in rows.items():
             table.add_row(f"[bold]{name}[/bold]", text)
         Console(highlight=False).print(table)
-    command_line.write_json(json_file, rows)
+    options.write_json(json_file, rows)
 
 
 def _listed(what: Listing) -> dict[str, str]:
@@ -76,17 +68,17 @@ def _listed(what: Listing) -> dict[str, str]:
 
 
 for name, command in (
-    ("run", comparison_commands.run),
-    ("evaluate", comparison_commands.evaluate),
-    ("pretrain", pretrain_commands.pretrain),
-    ("explain", explain_commands.explain),
-    ("new", submission_commands.new),
-    ("validate", submission_commands.validate),
-    ("pack", submission_commands.pack),
-    ("check-pack", submission_commands.check_pack),
-    ("data", data_commands.data),
-    ("convert-weights", weight_commands.convert_weights),
-    ("doctor", submission_commands.doctor),
+    ("run", compare.run),
+    ("evaluate", compare.evaluate),
+    ("pretrain", pretrain.pretrain),
+    ("explain", describe.explain),
+    ("new", submission.new),
+    ("validate", submission.validate),
+    ("pack", submission.pack),
+    ("check-pack", submission.check_pack),
+    ("data", data.data),
+    ("convert-weights", convert.convert_weights),
+    ("doctor", submission.doctor),
 ):
     app.command(name)(command)
 

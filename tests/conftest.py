@@ -39,7 +39,7 @@ def small_challenge() -> kit.Challenge:
 @pytest.fixture(scope="module")
 def worker(small_challenge: kit.Challenge) -> Any:
     """For users' functions."""
-    from kit import runner
+    from kit.runs import run as runner
 
     return runner.Worker(small_challenge)
 
@@ -47,7 +47,7 @@ def worker(small_challenge: kit.Challenge) -> Any:
 @pytest.fixture(scope="module")
 def builtin_worker(small_challenge: kit.Challenge) -> Any:
     """For built-in methods: traced once for many tests."""
-    from kit import runner
+    from kit.runs import run as runner
 
     return runner.Worker(small_challenge)
 
@@ -55,12 +55,13 @@ def builtin_worker(small_challenge: kit.Challenge) -> Any:
 @pytest.fixture(scope="session")
 def require_data() -> Callable[[str], None]:
     """Skips a test of a challenge whose data are not on this machine, in `$KERAS_HOME` for instance."""
-    from kit import data_loading, data_registry, presets
+    from kit.challenges import catalogue
+    from kit.datasets import loading, registry
 
     def check(name: str) -> None:
-        title = presets.CHALLENGES[name].published
-        for data_set in data_registry.DATA_SETS.values():
-            if data_set.title == title and data_loading.nearest(data_set) is None:
+        title = catalogue.CHALLENGES[name].published
+        for data_set in registry.DATA_SETS.values():
+            if data_set.title == title and loading.nearest(data_set) is None:
                 pytest.skip(f"{title} is not on this machine")
 
     return check

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from kit import data_registry
-from kit.data_registry import DataSet, RemoteFile
+from kit.datasets import registry
+from kit.datasets.registry import DataSet, RemoteFile
 
 # Three classes, unevenly many of each; 30 examples for training (five batches of 6) and 10 for testing.
 TRAIN_COUNTS, TEST_COUNTS = (12, 8, 10), (4, 3, 3)
-IDX_NAMES = [names[0] for names in data_registry.IDX.names]
+IDX_NAMES = [names[0] for names in registry.IDX.names]
 
 
 def sha256(content: bytes) -> str:
@@ -54,7 +54,7 @@ def batch_of(x: np.ndarray, y: np.ndarray, **more: Any) -> dict[Any, Any]:
 
 def batches(x: np.ndarray, y: np.ndarray, protocol: int = 2) -> dict[str, bytes]:
     """File name -> content of the extracted folder."""
-    names = [names[0] for names in data_registry.BATCHES.names]
+    names = [names[0] for names in registry.BATCHES.names]
     parts = [slice(start, start + 6) for start in range(0, 30, 6)] + [slice(30, 40)]
     return {
         name: pickle.dumps(batch_of(x[part], y[part]), protocol=protocol)

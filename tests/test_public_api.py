@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from kit import types
 
 PACKAGE = Path(kit.__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
-# TensorFlow's own interface stays in these, so that all else is plain Keras and NumPy.
-TENSORFLOW_FILES = {"steps.py", "gradients.py", "per_example.py", "datasets.py", "examples.py", "inference.py"}
+# TensorFlow's own interface stays in the toolbox, so that all else is plain Keras and NumPy.
+TENSORFLOW_FILES = {"gradients.py", "examples.py", "inference.py"}
 # Processes of the kit among themselves; what a stranger's code returns never comes this way.
-ENGINE_FILES = {"engines.py", "populations.py", "quiet.py", "worker_processes.py"}
+ENGINE_FILES = {"engines/__init__.py", "engines/processes.py", "runs/population.py", "machine/quiet.py"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer")
 
@@ -95,6 +96,12 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert importlib.metadata.version("unlearning-kit") == kit.__version__
 
 
+def test_the_wheel_carries_every_room() -> None:
+    listed = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    rooms = [path.parent.relative_to(CHECKOUT) for path in PACKAGE.rglob("__init__.py")]
+    assert sorted(listed) == sorted([*(".".join(room.parts) for room in rooms), "kit.data"])
+
+
 def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
@@ -109,7 +116,7 @@ def loaded_after(code: str) -> set[str]:
 def test_importing_the_kit_imports_nothing_heavy() -> None:
     loaded = loaded_after("import kit; dir(kit); kit.__all__")
     assert loaded.isdisjoint(HEAVY)
-    assert [name for name in loaded if name.startswith("kit.")] == ["kit.threads"]
+    assert sorted(name for name in loaded if name.startswith("kit.")) == ["kit.machine", "kit.machine.threads"]
 
 
 @pytest.mark.parametrize(
@@ -142,17 +149,20 @@ def test_importing_the_kit_leaves_random_states_and_warnings_alone() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_tensorflows_own_interface_stays_in_six_files(path: Path) -> None:
-    if path.name not in TENSORFLOW_FILES or path.parent != PACKAGE:
+def test_tensorflows_own_interface_stays_in_the_toolbox(path: Path) -> None:
+    toolbox = PACKAGE / "toolbox"
+    if path.parent != toolbox / "_tensorflow" and path not in {toolbox / name for name in TENSORFLOW_FILES}:
         assert not re.search(r"tf\.function|GradientTape", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_source_unpickles_or_evaluates(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    if path.name in ENGINE_FILES:  # what the kit's own processes hand each other, never a stranger's bytes
+    if (
+        path.relative_to(PACKAGE).as_posix() in ENGINE_FILES
+    ):  # what the kit's own processes hand each other, never a stranger's bytes
         text = re.sub(r"pickle\.loads?\(.*noqa: S301 \(", "", text)
-    if path.name == "own_model_files.py":  # the user's own file, in the mode that runs no code of it
+    if path == PACKAGE / "models" / "user_files.py":  # the user's own file, in the mode that runs no code of it
         text = text.replace("load_model(path, compile=False, safe_mode=True)", "", 1)
     assert not re.search(r"\bpickle\.load|allow_pickle=True|\beval\(|\bexec\(|load_model\(", text)
     for call in re.findall(r"np\.load\([^)]*\)", text):

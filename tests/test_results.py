@@ -11,7 +11,10 @@ import pytest
 
 import kit
 from benchmarks import results, tune
-from kit import explain_commands, methods, ranking, report
+from kit import methods
+from kit.commands import describe
+from kit.reports import ranking
+from kit.reports import table as report
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,7 +69,7 @@ def test_every_method_is_searched_with_the_same_budget(challenge: str) -> None:
         assert [len(one["scores"]) for one in tried] == [1] * (tune.NUM_TRIALS - 4) + [3, 3, 10, 10]
     present = kit.load_challenge(challenge).hyperparameters
     for name, tried in trace["methods"].items():
-        defaults = explain_commands.hyperparameters(name)
+        defaults = describe.hyperparameters(name)
         assert defaults | dict(present.get(name, {})) == defaults | tried[-1]["settings"]
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from kit import blocks, inference, losses
-from kit.examples import in_memory
-from kit.training import Adam, Descent
+from kit.toolbox import blocks, inference, losses
+from kit.toolbox.examples import in_memory
+from kit.toolbox.training import Adam, Descent
 
 
 def unlearning(

@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import certificates, datasets, files, inference, own_trainings, seeding, training
-from kit.certificates import Certificate
-from kit.examples import in_memory
-from kit.steps import compiled_once
+from kit import datasets, files
+from kit.methods import _certificates
+from kit.methods._certificates import Certificate
+from kit.runs import pretraining as own_trainings
+from kit.toolbox import inference, seeding, training
+from kit.toolbox._tensorflow.steps import compiled_once
+from kit.toolbox.examples import in_memory
 from kit.types import Challenge, InputError
 
 
@@ -25,8 +28,8 @@ def unlearning(
 
     The formula: `w += H^-1 D`, with D the gradient of the forgotten examples' part of the loss and H the Hessian of
     the rest; the gradient that is left is bounded, and the sum of these bounds over all removals so far must stay below
-    `sigma epsilon / sqrt(2 log(1.5 / delta))`, see `kit.certificates`. Features come from a network that has seen
-    validation examples only, which nobody can ask to delete.
+    `sigma epsilon / sqrt(2 log(1.5 / delta))`, see `kit.methods._certificates`. Features come from a network
+    that has seen validation examples only, which nobody can ask to delete.
 
     Cost: (retain + forget) / 3
     Data: forget, retain
@@ -39,8 +42,8 @@ def unlearning(
     certificate = Certificate(*state["certificate"].tolist())
     kept, gone = in_memory(retain), in_memory(forget)
     x, x_gone = (_features(net, one.x.numpy()) for one in (kept, gone))
-    signs, signs_gone = (certificates.signs_of(one.y.numpy(), len(state["w"])) for one in (kept, gone))
-    state["w"], added = certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
+    signs, signs_gone = (_certificates.signs_of(one.y.numpy(), len(state["w"])) for one in (kept, gone))
+    state["w"], added = _certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
     state["bound"] += added
     spent = float(state["bound"].max() / certificate.budget)
     if spent > 1:
@@ -75,12 +78,12 @@ def pretraining(
     net = compiled_once(base, "certified_removal", lambda: _on_features_of(base, challenge))
 
     x = _features(net, challenge.train.x)
-    signs = certificates.signs_of(challenge.train.y, challenge.num_classes)
+    signs = _certificates.signs_of(challenge.train.y, challenge.num_classes)
     certificate = Certificate(epsilon, delta, sigma, challenge.num_classes)
     state = {"certificate": np.array([epsilon, delta, sigma, challenge.num_classes])}
     state |= {"regularisation": np.array(regularisation)}
     _fit(state, x, signs, certificate, np.random.default_rng(seeding.draw_seed()))
-    fits = certificates.removals_that_fit(state["w"], x, signs, regularisation, certificate)
+    fits = _certificates.removals_that_fit(state["w"], x, signs, regularisation, certificate)
     _store(net, state, folder, {"epsilon": epsilon, "delta": delta, "removals_that_fit": fits})
     return net
 
@@ -108,7 +111,7 @@ def _fit(
     """Fits all classes under a new perturbation; the budget is whole again, but for the optimum's own error."""
     state["b"] = generator.normal(0, certificate.sigma, (signs.shape[1], x.shape[1]))
     fitted = [
-        certificates.fit(x, own, float(state["regularisation"]), b) for own, b in zip(signs.T, state["b"], strict=True)
+        _certificates.fit(x, own, float(state["regularisation"]), b) for own, b in zip(signs.T, state["b"], strict=True)
     ]
     state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([left for _, left in fitted])
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kit import blocks, training
+from kit.toolbox import blocks, training
 from kit.types import Recipe
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from kit import training
+from kit.toolbox import training
 from kit.types import Recipe
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import gradients
-from kit.examples import in_memory
+from kit.toolbox import gradients
+from kit.toolbox.examples import in_memory
 
 
 def unlearning(

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kit import gradients
-from kit.examples import in_memory
+from kit.toolbox import gradients
+from kit.toolbox.examples import in_memory
 
 
 def unlearning(

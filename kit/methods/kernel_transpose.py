@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kit import training
+from kit.toolbox import training
 from kit.types import Recipe
 
 

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
-from kit import losses
-from kit.examples import in_memory
-from kit.training import Descent, Sgd
+from kit.toolbox import losses
+from kit.toolbox.examples import in_memory
+from kit.toolbox.training import Descent, Sgd
 
 
 def unlearning(

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit.examples import in_memory
-from kit.training import Descent, Sgd
+from kit.toolbox.examples import in_memory
+from kit.toolbox.training import Descent, Sgd
 
 
 def unlearning(

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import blocks
-from kit.examples import in_memory
-from kit.training import Adam, Descent
+from kit.toolbox import blocks
+from kit.toolbox.examples import in_memory
+from kit.toolbox.training import Adam, Descent
 
 
 def unlearning(

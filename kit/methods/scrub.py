@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import inference, losses
-from kit.examples import Examples, in_memory
-from kit.training import Descent, Sgd
+from kit.toolbox import inference, losses
+from kit.toolbox.examples import Examples, in_memory
+from kit.toolbox.training import Descent, Sgd
 
 
 def unlearning(

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, files, seeding, sharding
-from kit.examples import in_memory
+from kit import datasets, files
+from kit.methods import _sharding
+from kit.toolbox import seeding
+from kit.toolbox.examples import in_memory
 from kit.types import Challenge, InputError
 
 
@@ -32,15 +34,15 @@ def unlearning(
     Differences: shard, slice and order follow from a hash of each example, so that they are the same with and without
     the forgotten ones; the learning rate begins anew with each slice.
     """
-    plan, seed = sharding.Plan.read(folder), seeding.draw_seed()
+    plan, seed = _sharding.Plan.read(folder), seeding.draw_seed()
     kept, gone = in_memory(retain), in_memory(forget)
-    members = sharding.members(net)
+    members = _sharding.members(net)
     weights = [member.get_weights() for member in members]
     shards, slices = plan.places(gone.ids())
     shown = 0
     for shard in np.unique(shards):
         first = int(slices[shards == shard].min())
-        shown += sharding.train_member(members[0], plan, int(shard), kept, first=first, seed=seed, folder=folder)
+        shown += _sharding.train_member(members[0], plan, int(shard), kept, first=first, seed=seed, folder=folder)
         weights[shard] = members[0].get_weights()
     for member, own in zip(members, weights, strict=True):
         member.set_weights(own)
@@ -58,15 +60,15 @@ def pretraining(
             "and 'slices'."
         )
     seeding.set_random_seed(seed, keep_compiled=True)
-    plan, drawn = sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
+    plan, drawn = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
     plan.write(folder)
     data = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, shown = in_memory(data), [], 0
     for shard in range(shards):
-        shown += sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
+        shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
         weights.append(base.get_weights())
-    net = sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
-    for member, own in zip(sharding.members(net), weights, strict=True):
+    net = _sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
+    for member, own in zip(_sharding.members(net), weights, strict=True):
         member.set_weights(own)
     files.write_json(folder / "facts.json", {"examples_shown": shown, "shards_retrained": shards})
     return net

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import blocks, gradients, losses
-from kit.examples import in_memory
-from kit.training import Descent, Sgd
+from kit.toolbox import blocks, gradients, losses
+from kit.toolbox.examples import in_memory
+from kit.toolbox.training import Descent, Sgd
 
 
 def unlearning(

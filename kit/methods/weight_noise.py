@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import training
+from kit.toolbox import training
 from kit.types import Recipe
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit.inference import predict_logits
+from kit.toolbox.inference import predict_logits
 from kit.types import InputError
 
 

@@ -1,0 +1,138 @@
+"""What a user brings to a challenge in files: arrays, a model with weights, a recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit import files
+from kit.types import Arrays, InputError, Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+# Beyond it, the kit's recipes diverge.
+_LARGEST = 100.0
+
+
+def read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
+    """Reads examples, and how they are divided in train, validation and test, if the file says so.
+
+    Raises:
+        InputError: the file is missing, no `.npz`, or does not hold what it should.
+    """
+    expected = "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'mislabelled', 'partition')"
+    stored = files.checked(lambda: files.read_npz(path), path, expected)
+    missing = [name for name in ("x", "y") if name not in stored]
+    if missing:
+        raise InputError(
+            f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "
+            f"{', '.join(sorted(stored)) or 'nothing'}. Expected {expected}. Save it with numpy.savez(path, x=x, y=y)."
+        )
+    arrays = Arrays(stored["x"], stored["y"], stored.get("groups"), stored.get("mislabelled"))
+    return arrays, stored.get("partition")
+
+
+def check_scale(arrays: Arrays) -> None:
+    """Checks that the kit's own models can be trained on these numbers.
+
+    Raises:
+        InputError: floats or integers beyond 100, on which training would diverge.
+    """
+    largest = 0.0 if arrays.x.dtype == np.uint8 else float(np.abs(arrays.x).max())
+    if largest > _LARGEST:
+        raise InputError(
+            f"'x' holds values up to {largest:g}, on which the kit's models cannot be trained. Expected values of "
+            "about -3 to 3, or uint8 images, which the kit scales to [0, 1]. Save images with x.astype('uint8'), and "
+            "scale the columns of a table, for instance with sklearn.preprocessing.StandardScaler."
+        )
+
+
+def is_name(model: object) -> bool:
+    """Returns whether this is a name of the zoo, known or not, and neither a file nor a model."""
+    return isinstance(model, str) and not Path(model).suffix
+
+
+def read_model(arrays: Arrays, model: str | Path | keras.Model, weights: str | Path | None) -> str | keras.Model:
+    """Returns a name of the zoo as it is, or the model that a `.keras` file, or a name with weights, stands for.
+
+    Raises:
+        InputError: a file is missing, damaged or does not fit the other.
+    """
+    if weights is None and (is_name(model) or not isinstance(model, str | Path)):
+        return model
+    from kit import models
+    from kit.models import user_files
+
+    if isinstance(model, str) and is_name(model):
+        name = model or default_model(arrays)
+        net = models.build(name, arrays.x.shape[1:], 1 + int(arrays.y.max()))
+        origin = f"the kit's model '{name}'" + ("" if model else ", for want of --model")
+    else:
+        net = user_files.load(Path(model)) if isinstance(model, str | Path) else model
+        origin = f"the model '{net.name}'"
+    if weights is not None:
+        user_files.load_weights(net, Path(weights), origin)
+    return net
+
+
+def adopted(
+    model: str | keras.Model | None, arrays: Arrays, precision: str
+) -> tuple[str, tuple[np.ndarray, ...] | None]:
+    """Returns what a challenge records of a model: its name or description, and the weights of a user's own.
+
+    Raises:
+        InputError: an unknown name, or a model that cannot be taken.
+    """
+    if model is None or model == "":
+        return default_model(arrays), None
+    from kit import models
+
+    if not isinstance(model, str):
+        from kit.models import user
+
+        return user.adopt(model, arrays, precision)
+    if model not in models.MODELS and not models.is_own(model):
+        raise InputError(
+            f"There is no model '{model}'. Expected one of {', '.join(models.MODELS)}, or a Keras model. Load a file "
+            "with keras.saving.load_model, or pass it to kit.load_challenge."
+        )
+    return model, None
+
+
+def default_model(arrays: Arrays) -> str:
+    """Returns the zoo's model for arrays of this shape.
+
+    Example:
+        >>> default_model(Arrays(np.zeros((2, 3)), np.array([0, 1])))
+        'mlp'
+    """
+    return "convnet" if arrays.x.ndim == 4 else "mlp"
+
+
+def read_recipe(path: Path) -> tuple[Recipe, int]:
+    """Reads a recipe and a batch size (64 by default) from a TOML file.
+
+    Raises:
+        InputError: the file is missing or no TOML, or names what a recipe has not.
+    """
+    fields = [field.name for field in dataclasses.fields(Recipe)]
+    expected = f"a TOML file with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}"
+    given: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8")), path, expected)
+    unknown = sorted(given.keys() - {*fields, "batch_size"})
+    if unknown:
+        raise InputError(
+            f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}; training is by stochastic "
+            "gradient descent, and other optimizers are not offered. Correct the name, or take the line out."
+        )
+    batch_size = given.pop("batch_size", 64)
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputError(
+            f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
+            "batch_size = 64."
+        )
+    return Recipe(**given), batch_size

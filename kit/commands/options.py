@@ -1,0 +1,129 @@
+"""What the commands share: options, quiet imports, places to write to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.runs.contained import Containment
+
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
+ChallengeOption = Annotated[
+    str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
+]
+ForgetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of row numbers."
+    ),
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE.keras|NAME", help="Your own model, or another of the kit's (resnet18, ...)."),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Of your original model: .weights.h5 or .npz."),
+]
+RecipeOption = Annotated[
+    Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", metavar="float32|bfloat16", help="Of what training computes.")
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="For each model; more than 1 (default) gives other bits."),
+]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
+OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs, report and figures.")]
+SandboxOption = Annotated[
+    bool, typer.Option("--sandbox", help="Run files in bubblewrap: no network, no home folder (Linux).")
+]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="End a call of a file that takes longer."),
+]
+MemoryLimitOption = Annotated[
+    float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
+]
+
+
+def use_threads(number: int | None) -> None:
+    """Fixes the number of threads, if one is asked for, before TensorFlow is loaded."""
+    if number is not None:
+        from kit.machine import threads
+
+        threads.use(number)
+
+
+def write_json(path: Path | None, content: object) -> None:
+    """Writes to the file, to the output if it is '-', or nowhere."""
+    from kit import files
+
+    if path is not None and str(path) == "-":
+        typer.echo(json.dumps(content, indent=1))
+    elif path is not None:
+        files.write_json(path, content)
+
+
+def require_writable(folder: Path, option: str = "--out") -> None:
+    """Checks that results can be written under `folder` before anything is computed."""
+    from kit import files
+
+    files.require_writable(folder, option)
+
+
+def require_writable_json(path: Path | None) -> None:
+    """Checks that the file of `--json` can be written before anything is computed."""
+    if path is not None and path.is_dir():
+        raise InputError(
+            f"--json '{path}' is a folder. Expected the name of a file, or '-' for the output. Add a name."
+        )
+    if path is not None and str(path) != "-":
+        require_writable(path.parent, "--json")
+
+
+def check_sandbox(wanted: bool) -> None:
+    """Checks that the sandbox works here, if it is wanted."""
+    if wanted:
+        from kit.submission import sandbox
+
+        sandbox.require_sandbox()
+
+
+def containment(sandboxed: bool, time_limit: float | None, memory_limit: float | None) -> Containment:
+    """Returns how files are run, from the options."""
+    from kit.runs.contained import Containment
+
+    return Containment(time_limit, None if memory_limit is None else int(memory_limit * 2**30), sandboxed)
+
+
+def announcer() -> Callable[[str], None]:
+    """Returns a function that tells people, not machines, what is being done."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    return lambda line: console.print(f"· {line}", style="dim", markup=False)
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Says after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
+        raise typer.Exit(130) from None

@@ -1,0 +1,76 @@
+"""`kit pretrain`: the models that every comparison begins with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kit.commands import options
+from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, ThreadsOption
+from kit.machine import quiet
+from kit.types import Challenge, InputError
+
+
+def pretrain(
+    challenge: Annotated[str, typer.Argument(metavar="CHALLENGE", help="See 'kit list challenges'.")],
+    retrained: Annotated[
+        bool, typer.Option("--retrained", help="Retrain without the forget set (run 0 of 'retrain') instead.")
+    ] = False,
+    update_registry: Annotated[
+        bool, typer.Option("--update-registry", help="For maintainers: store the result in data/.")
+    ] = False,
+    oracle: Annotated[
+        bool, typer.Option("--oracle", help="For maintainers: retrain 512 models and store what they say in data/.")
+    ] = False,
+    precision: PrecisionOption = "float32",
+    threads: ThreadsOption = None,
+    out: OutOption = Path("runs"),
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Train a challenge's original model from scratch and say whether it matches the shipped one."""
+    from kit import files
+
+    if oracle and (update_registry or retrained):
+        raise InputError(
+            "--oracle was given together with another kind of model. Expected one of --oracle, --retrained and the "
+            "original. Update the original first, and make its oracle afterwards."
+        )
+    options.require_writable(files.cache_folder())
+    options.use_threads(threads)
+    with quiet.quiet_tensorflow(debug):
+        from kit import challenges
+    loaded = challenges.load_challenge(challenge, precision=precision, announce=options.announcer())
+    with options.resumable():
+        if oracle:
+            _build_oracle(loaded, out, json_file)
+        else:
+            _rebuild(loaded, json_file, retrained=retrained, update_registry=update_registry)
+
+
+def _build_oracle(challenge: Challenge, out: Path, json_file: Path | None) -> None:
+    from kit import files
+    from kit.runs import oracles
+
+    options.require_writable(out)
+    options.require_writable(files.data_folder() / "oracles", "an installation of your own")
+    path = oracles.build(challenge, root=out)
+    typer.echo(f"Written: {path}, {path.stat().st_size / 1e6:.1f} MB", err=str(json_file) == "-")
+    options.write_json(json_file, {"path": str(path)})
+
+
+def _rebuild(challenge: Challenge, json_file: Path | None, *, retrained: bool, update_registry: bool) -> None:
+    from kit.runs import originals
+    from kit.runs import retrained as retrained_models
+
+    rebuild = retrained_models.rebuild if retrained else originals.rebuild
+    rebuilt = rebuild(challenge, update_registry=update_registry)
+    shown = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
+    message = f"{challenge.name}: {rebuilt.verdict}. Accuracies: {shown}. {rebuilt.seconds:.1f} s. Weights: "
+    typer.echo(f"{message}{rebuilt.path}", err=str(json_file) == "-")
+    content = {"matches": rebuilt.matches, "verdict": rebuilt.verdict, "accuracies": rebuilt.accuracies}
+    options.write_json(json_file, content | {"seconds": rebuilt.seconds, "path": str(rebuilt.path)})
+    if not rebuilt.matches:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""For participants and hosts of a competition: validating a submission, packing its models, checking a pack."""

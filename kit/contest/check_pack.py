@@ -1,0 +1,232 @@
+"""Reads a pack with distrust: checks it, and computes its models' logits for the scorers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from kit.contest.pack import MANIFEST, checkpoint_name
+from kit.evaluation import SCORE_VERSION
+from kit.models.weights import Expected, expected_like, largest_file, read_weights
+from kit.runs import run as runner
+from kit.submission.diagnosis import printable
+from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, Outputs
+
+_LARGEST_MANIFEST, _LONGEST_MESSAGE, _MOST_SECONDS = 1 << 20, 700, 1e9
+_FIELDS = {
+    "kit": str, "score_version": str, "challenge": str, "method": str, "method_sha256": str, "split": str,
+    "split_seed": int, "split_sha256": str, "data_sha256": str, "original_sha256": str, "seed": int,
+    "num_models": int, "dtype": str, "seeds": list, "seconds": list, "versions": dict, "machine": dict,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PackCheck:
+    """One check of a pack: its name, whether it passed, and what was found."""
+
+    name: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckedPack:
+    """The checks of a pack, and what its models put out where all of them passed."""
+
+    checks: tuple[PackCheck, ...]
+    outputs: Outputs | None
+    seed: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether no check failed."""
+        return all(check.status != "FAIL" for check in self.checks)
+
+
+class _Refused(Exception):
+    """A check of a pack failed, so that the rest cannot be looked at."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def check_pack(
+    path: str | Path,
+    challenge: Challenge,
+    *,
+    num_models: int | None = None,
+    worker: runner.Worker | None = None,
+    announce: Callable[[PackCheck], None] | None = None,
+) -> CheckedPack:
+    """Checks a pack and computes its models' logits. Nothing is unpacked to disk, unpickled or executed.
+
+    Args:
+        path: the zip.
+        challenge: the one that it is for.
+        num_models: how many models there must be; by default as many as the manifest says.
+        worker: models to reuse.
+        announce: is told each check as soon as it is known.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    path = Path(path)
+    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
+        raise InputError(f"There is no file '{path}'. Expected a zip that 'kit pack' wrote. Check the path.")
+    checks: list[PackCheck] = []
+
+    def passed(name: str, message: str, status: str = "PASS") -> None:
+        checks.append(PackCheck(name, status, printable(message, _LONGEST_MESSAGE)))
+        if announce is not None:
+            announce(checks[-1])
+
+    worker, outputs, manifest = worker or runner.Worker(challenge), None, dict[str, Any]()
+    try:
+        with _opened(path) as archive:
+            passed("zip", f"{path.stat().st_size / 1e6:.1f} MB")
+            manifest = _read_manifest(archive, challenge, worker.original.sha256)
+            passed("manifest", f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}")
+            count = _check_names(archive, manifest, num_models)
+            passed("names", f"{count} checkpoints")
+            outputs, num_different = _read_models(archive, manifest, challenge, worker)
+            passed("checkpoints", f"shapes, {manifest['dtype']} and finite values of {count} models")
+            if num_different == count:
+                passed("diversity", "no two models are the same")
+            else:
+                told = (
+                    f"only {num_different} of {count} models differ. Expected each seed to give another model: the "
+                    "competition's metric gives a deterministic method no points. Let chance in."
+                )
+                passed("diversity", told, "WARN")
+    except _Refused as refused:
+        passed(refused.name, str(refused), "FAIL")
+    return CheckedPack(tuple(checks), outputs, int(manifest.get("seed", 0)))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # zipfile raises errors of many kinds for a forged file
+        raise _Refused(
+            "zip",
+            f"It is no sound zip archive ({type(error).__name__}). Expected what 'kit pack' wrote. Copy it again.",
+        ) from error
+    with archive:
+        yield archive
+
+
+def _read_entry(archive: zipfile.ZipFile, name: str, most: int, check: str) -> bytes:
+    try:
+        entry = archive.getinfo(name)
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError("an unusual compression")
+        with archive.open(entry) as stream:
+            content = stream.read(most + 1)  # bounded, whatever size the archive states
+    except Exception as error:  # as above
+        raise _Refused(check, f"'{name}' cannot be read ({error}). Expected what 'kit pack' wrote.") from error
+    if len(content) > most:
+        raise _Refused(
+            check, f"'{name}' has more than {most:,} bytes, which are enough. Expected what 'kit pack' wrote."
+        )
+    return content
+
+
+def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha256: str) -> dict[str, Any]:
+    content = _read_entry(archive, MANIFEST, _LARGEST_MANIFEST, "manifest")
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _Refused("manifest", f"'{MANIFEST}' is no JSON. Expected what 'kit pack' wrote. Pack again.") from error
+    if isinstance(manifest, dict) and manifest.get("mock") is True:
+        raise _Refused("manifest", "This is the mock that a run without data leaves. Expected checkpoints. Run again.")
+    wrong = [
+        key
+        for key, kind in _FIELDS.items()
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind) or manifest[key] is True
+    ]
+    if wrong:
+        raise _Refused("manifest", f"The manifest lacks {', '.join(wrong)}. Expected what 'kit pack' writes.")
+    if manifest["dtype"] not in ("float32", "float16") or not _sound_lists(manifest):
+        raise _Refused("manifest", "Its dtype, seeds or seconds make no sense. Expected what 'kit pack' wrote.")
+    expected = {
+        "score_version": SCORE_VERSION,
+        "data_sha256": challenge.data_sha256,
+        "split_sha256": challenge.split.sha256,
+        "original_sha256": original_sha256,
+    }
+    for key, value in expected.items():
+        if manifest[key] != value:
+            raise _Refused(
+                "manifest",
+                f"It was made with another {key}: {manifest[key][:16]}, here {value[:16]}. It was packed for "
+                f"{manifest['challenge']}, forget set {manifest['split']} (split seed {manifest['split_seed']}). "
+                f"Expected {challenge.name}, {challenge.split.name} (split seed {challenge.split.seed}). Give the "
+                "--challenge, --forget and --split-seed with which it was packed, or pack again.",
+            )
+    checked: dict[str, Any] = manifest
+    return checked
+
+
+def _sound_lists(manifest: dict[str, Any]) -> bool:
+    seeds, seconds, count = manifest["seeds"], manifest["seconds"], manifest["num_models"]
+    sound = all(isinstance(value, int | float) and 0 <= value < _MOST_SECONDS for value in seconds)
+    sound = sound and all(isinstance(value, int) and 0 <= value < 2**32 for value in seeds) and manifest["seed"] >= 0
+    return sound and len(seeds) == len(seconds) == count > 0
+
+
+def _check_names(archive: zipfile.ZipFile, manifest: dict[str, Any], num_models: int | None) -> int:
+    count: int = manifest["num_models"]
+    if num_models is not None and count != num_models:
+        raise _Refused(
+            "names", f"There are {count} models. Expected {num_models}. Pack again with --num-models {num_models}."
+        )
+    found = [entry.filename for entry in archive.infolist()]
+    wanted = {MANIFEST, *map(checkpoint_name, range(min(count, len(found))))}
+    if len(found) != count + 1 or set(found) != wanted:
+        odd = sorted(set(found) - wanted)[:3] or sorted(wanted - set(found))[:3] or ["a name that appears twice"]
+        raise _Refused(
+            "names",
+            f"It holds {len(found)} files where {count + 1} belong, among them or missing {', '.join(odd)[:200]}. "
+            f"Expected {MANIFEST} and {checkpoint_name(0)} to {checkpoint_name(count - 1)}. Pack again.",
+        )
+    return count
+
+
+def _read_models(
+    archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: runner.Worker
+) -> tuple[Outputs, int]:
+    """Returns the outputs of all models, read one at a time, and how many models differ."""
+    original, name = worker.original.weights, printable(manifest["method"], 80)
+    half = manifest["dtype"] == "float16"
+    expected: Sequence[Expected] = expected_like(original)
+    if half:
+        expected = [replace(e, dtype=np.dtype(np.float16)) if e.dtype.kind == "f" else e for e in expected]
+    digests, runs = set(), []
+    for number in tqdm(range(manifest["num_models"]), desc="reading", unit="model", delay=2, leave=False):
+        entry = checkpoint_name(number)
+        content = _read_entry(archive, entry, largest_file(expected), "checkpoints")
+        try:
+            weights = read_weights(content, expected)
+            digests.add(hashlib.sha256(b"".join(array.tobytes() for array in weights)).digest())
+            restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
+            made = worker.outputs(restored, f"{name}, {entry}")
+            runs.append(made if number < NUM_WITH_LOGITS else replace(made, logits={}))
+        except (ValueError, FailedRun) as error:
+            raise _Refused(
+                "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."
+            ) from error
+    labels = {part: challenge.labels(part) for part in PARTS}
+    outputs = Outputs.of_models(name, runs, labels, seconds=manifest["seconds"], seeds=manifest["seeds"])
+    return outputs, len(digests)

@@ -1,0 +1,256 @@
+"""Writes the zip that a competition accepts: one checkpoint a model and a manifest; interrupted, it goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from kit import files
+from kit.evaluation import SCORE_VERSION
+from kit.machine import environment
+from kit.models.weights import weights_to_bytes
+from kit.runs import run as runner
+from kit.runs.contained import Containment
+from kit.submission.source import Method, is_file, method_name, source_of
+from kit.types import Challenge, FailedRun, InputError
+
+MANIFEST = "manifest.json"
+# The competition's notebooks were run twice, first without data: a file of this name in the input folder says so.
+_MOCK_SIGN = "empty.txt"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pack that was written: where, how many models of how many bytes, and seconds of all calls together."""
+
+    path: Path
+    num_models: int
+    num_bytes: int
+    seconds: float
+
+
+def checkpoint_name(number: int) -> str:
+    """Returns the name of a model within the zip.
+
+    Example:
+        >>> checkpoint_name(7)
+        'checkpoints/0007.npz'
+    """
+    return f"checkpoints/{number:04d}.npz"
+
+
+def pack(
+    method: str | Path | Method,
+    challenge: Challenge,
+    *,
+    num_models: int,
+    output: str | Path,
+    seed: int = 0,
+    half: bool = False,
+    worker: runner.Worker | None = None,
+    containment: Containment | None = None,
+) -> Packed:
+    """Runs a method `num_models` times, with the seeds of `run_population`, and zips the unlearned weights.
+
+    Each model is in the zip before the next run begins. Interrupted, the same call goes on where it stopped: finished
+    models lie in `output` + `.partial`. Beside the zip no more than one model is kept.
+
+    Args:
+        method, challenge, seed, worker, containment: as in `run_population`.
+        num_models: the competition took 512.
+        output: the zip to write.
+        half: store float16, half the size; scores then differ in the last digits.
+
+    Raises:
+        FailedRun: the method broke its contract, or its weights do not fit in float16.
+        InputError: what lies in `output` + `.partial` is of another method, challenge or kind.
+    """
+    output, name = Path(output), method_name(method)
+    if num_models < 1 or output.is_dir():
+        what = f"'{output}', which is a folder" if output.is_dir() else f"'{output}'"
+        raise InputError(
+            f"{num_models} models cannot be packed into {what}. Expected one model or more and the name of a zip. Try "
+            "num_models=512, output='submission.zip'."
+        )
+    worker = worker or runner.Worker(challenge)
+    source = source_of(method)
+    description = {
+        "kit": environment.versions()["kit"],
+        "score_version": SCORE_VERSION,
+        "challenge": challenge.name,
+        "method": name,
+        "method_sha256": source.sha256,
+        "split": challenge.split.name,
+        "split_seed": challenge.split.seed,
+        "split_sha256": challenge.split.sha256,
+        "data_sha256": challenge.data_sha256,
+        "original_sha256": worker.original.sha256,
+        "seed": seed,
+        "dtype": "float16" if half else "float32",
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+    }
+    growing = _GrowingZip(output, description)
+    contained = source if is_file(method) else None
+    with runner.weights_of_runs(method, worker, contained, containment) as run_once:
+        bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
+        with bar:
+            for number in range(len(growing), num_models):
+                one_seed = runner.run_seed(seed, name, number)
+                made = run_once(one_seed, None)
+                sound = _like_original(made.weights, worker.original.weights, name)
+                stored = [_halved(array, name) if half else array for array in sound]
+                growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, made.seconds)
+                bar.update()
+    return growing.finish(num_models)
+
+
+def _like_original(weights: Sequence[np.ndarray], original: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+    """Returns the weights in the original's dtypes; those of another architecture or not finite cannot be scored."""
+    arrays = [np.asarray(array) for array in weights]
+    if [array.shape for array in arrays] != [array.shape for array in original]:
+        raise FailedRun(
+            f"The model that '{name}' returned has weights of other shapes than the original's. Expected the "
+            "architecture of 'net'. Return 'net', or a model built like it."
+        )
+    arrays = [array.astype(like.dtype) for array, like in zip(arrays, original, strict=True)]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise FailedRun(
+            f"The model that '{name}' returned has NaN or infinite weights. Expected finite ones. Lower the method's "
+            "learning rate, or clip its gradients."
+        )
+    return arrays
+
+
+def _halved(array: np.ndarray, name: str) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise FailedRun(
+            f"A weight of '{name}' is {float(np.abs(array).max()):.3g}, and float16 ends at 65504. Expected smaller "
+            "weights. Pack without --float16, or lower the method's learning rate."
+        )
+    return half
+
+
+class _GrowingZip:
+    """A zip to which one file at a time is added, and which survives being killed at any moment.
+
+    Adding writes over the archive's directory, which is at its end. A journal beside it keeps the directory as it was
+    after the last file, so that it can be put back.
+    """
+
+    def __init__(self, output: Path, description: dict[str, Any]) -> None:
+        self._output = output
+        self._partial, self._journal = (output.with_name(output.name + end) for end in (".partial", ".journal"))
+        self._description = description
+        self._seeds: list[int] = []
+        self._seconds: list[float] = []
+        if self._journal.is_file() and self._partial.is_file():
+            self._resume()
+        else:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            self._journal.unlink(missing_ok=True)  # first: a journal alone would be believed the next time
+            self._partial.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return len(self._seeds)
+
+    def _resume(self) -> None:
+        try:
+            kept = json.loads(self._journal.read_text())
+            start, directory = int(kept["start"]), base64.b64decode(kept["directory"])
+            seeds, seconds, description = list(kept["seeds"]), list(kept["seconds"]), kept["description"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"'{self._journal}' cannot be read ({type(error).__name__}). Expected what an interrupted 'kit pack' "
+                f"left there. Delete it and '{self._partial}' to begin anew."
+            ) from error
+        if description != json.loads(json.dumps(self._description)):
+            changed = [key for key, value in self._description.items() if description.get(key) != value]
+            raise InputError(
+                f"'{self._partial}' holds {len(seeds)} models of another {' and '.join(changed)}. Expected the method, "
+                "challenge and options with which it was begun. Repeat the first command, choose another --output, or "
+                f"delete it and '{self._journal}'."
+            )
+        if self._partial.stat().st_size < start:
+            raise InputError(
+                f"'{self._partial}' has {self._partial.stat().st_size:,} bytes where {start:,} were written. Expected "
+                f"the file as it was left. Restore it, or delete it and '{self._journal}' to begin anew."
+            )
+        with self._partial.open("r+b") as stream:
+            stream.seek(start)
+            stream.write(directory)
+            stream.truncate()
+        self._seeds, self._seconds = seeds, seconds
+
+    def append(self, name: str, content: bytes, seed: int, seconds: float) -> None:
+        """Adds a file; once this returns, it stays."""
+        start = self._write(name, content)
+        self._seeds.append(seed)
+        self._seconds.append(seconds)
+        with self._partial.open("rb") as stream:
+            stream.seek(start)
+            directory = base64.b64encode(stream.read()).decode()
+        files.write_json(
+            self._journal,
+            {
+                "start": start,
+                "directory": directory,
+                "seeds": self._seeds,
+                "seconds": self._seconds,
+                "description": self._description,
+            },
+        )
+
+    def _write(self, name: str, content: bytes) -> int:
+        with zipfile.ZipFile(self._partial, "a", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(name), content)
+        with zipfile.ZipFile(self._partial) as archive:
+            return archive.start_dir
+
+    def finish(self, num_models: int) -> Packed:
+        """Adds the manifest and gives the zip its name."""
+        manifest = self._description | {
+            "num_models": num_models,
+            "seeds": self._seeds[:num_models],
+            "seconds": self._seconds[:num_models],
+        }
+        if len(self) != num_models:
+            raise InputError(
+                f"'{self._partial}' holds {len(self)} models already. Expected {num_models} at most. Ask for "
+                f"--num-models {len(self)}, or delete it and '{self._journal}'."
+            )
+        self._write(MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        os.replace(self._partial, self._output)
+        self._journal.unlink()
+        for leftover in self._output.parent.glob(f".{self._journal.name}.*"):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+        return Packed(self._output, num_models, self._output.stat().st_size, float(sum(self._seconds)))
+
+
+def is_mock_run(input_folder: str | Path = "/kaggle/input") -> bool:
+    """Returns whether this is the competition's first run of a notebook, in which the data are not there yet.
+
+    Example:
+        >>> is_mock_run("no such folder")
+        False
+    """
+    return next(Path(input_folder).rglob(_MOCK_SIGN), None) is not None
+
+
+def write_mock(output: str | Path) -> None:
+    """Writes the zip that such a run has to leave: it holds nothing but the word that it is one."""
+    with files.atomic_write(Path(output)) as stream, zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps({"mock": True}) + "\n")

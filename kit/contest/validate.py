@@ -1,0 +1,297 @@
+"""The validator: named checks of a submission, from its text to what three contained runs of it show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kit import challenges
+from kit.contest import run_checks
+from kit.machine import environment
+from kit.models.weights import same_weights
+from kit.reports.table import TIME_BUDGET
+from kit.runs import run as runner
+from kit.runs.contained import record_carried_state, verdict_path
+from kit.submission import text_checks
+from kit.submission.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
+from kit.submission.inside import PROBED
+from kit.submission.source import Method, Source, source_of
+from kit.toolbox.inference import predict_logits
+from kit.types import BrokenSubmission, Challenge, InputError, Problem
+
+CHECKS = {
+    "parses": "the file is Python",
+    "defines_unlearning": "a function 'unlearning' stands at the top level",
+    "signature": "its parameters are net, retain, forget, validation; further ones keyword-only with defaults",
+    "evaluation_data": "it does not reach for test data or retrained models",
+    "imports": "importing it works and is quick",
+    "import_side_effects": "importing it changes nothing and prints nothing",
+    "runs": "the call neither raises an error nor ends the process",
+    "returns_model": "it returns a keras.Model",
+    "architecture": "the model has the architecture, input and output of 'net'",
+    "weights": "all weights are finite and of the right dtype",
+    "logits": "logits are finite for a full, a short and a single-example batch",
+    "changes_weights": "the weights are not those of the original",
+    "seeds_differ": "two seeds give two models",
+    "repeatable": "the same seed gives the same model",
+    "no_carried_state": "a run does not depend on the run before it",
+    "data_unaltered": "the data sets are as they were",
+    "above_chance": "retain accuracy is above chance",
+    "memory": "it stays within the memory limit",
+    "time_budget": f"it takes at most {TIME_BUDGET} of a retraining",
+    "output": "it prints little",
+    "leaves_nothing": "no process, thread or file is left behind",
+}
+# A call on a busy machine can take half as long again: up to that a submission over the budget is warned, not failed.
+_TIMING_NOISE = 1.5
+# More retain examples than this are not trained on for a check; the time is projected from two smaller sizes.
+MAX_EXAMPLES = 2_000
+_MIN_LIMIT_SECONDS = 20.0
+
+# What a failure shows to be in order: a model with bad weights was returned by a call that ran.
+_SHOWN_BY = {
+    "returns_model": ("runs",),
+    "weights": ("runs", "returns_model"),
+    "architecture": ("runs", "returns_model"),
+}
+
+Status = Literal["PASS", "WARN", "FAIL", "SKIP"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of one check; `SKIP` where an earlier failure left nothing to check."""
+
+    name: str
+    status: Status
+    message: str
+
+
+class _Findings:
+    """Collects outcomes, and gives one for every check in the end."""
+
+    def __init__(self, announce: Callable[[Checked], None] | None) -> None:
+        self._found: dict[str, Checked] = {}
+        self._announce = announce or (lambda _: None)
+
+    def add(self, name: str, problem: str = "", *, level: Status = "FAIL", fact: str = "") -> bool:
+        """Records a problem, or that there is none; returns whether the check passed."""
+        if name not in self._found:
+            self._found[name] = Checked(name, level if problem else "PASS", problem or fact or CHECKS[name])
+            self._announce(self._found[name])
+        return not problem
+
+    def fail(self, name: str, problem: str) -> None:
+        """Records what ended the examination, even where an earlier run had passed this check."""
+        self._found.pop(name, None)
+        self.add(name, problem)
+
+    def finish(self) -> list[Checked]:
+        """Returns one outcome for each check, in their order."""
+        for name in CHECKS:
+            if name not in self._found:
+                self._found[name] = Checked(name, "SKIP", "not reached")
+                self._announce(self._found[name])
+        return [self._found[name] for name in CHECKS]
+
+
+def validate(method: str | Path | Method, *, challenge: str | Challenge = "noisy-digits") -> list[Problem]:
+    """Checks a submission as `kit validate` does, in processes of its own, within bounded time.
+
+    Args:
+        method: a function (one that is defined in a notebook too), the path of a file, or a built-in name.
+        challenge: a name, the path of an `.npz` file, or a `Challenge`.
+
+    Returns:
+        What stands in the way (`FAIL`) or deserves a look (`WARN`); an empty list means ready.
+
+    Example:
+        >>> validate(lambda net, retain, forget: net)[0].check
+        'signature'
+    """
+    loaded = challenges.load_challenge(challenge) if isinstance(challenge, str | Path) else challenge
+    return problems(examine(method, loaded))
+
+
+def problems(checked: Sequence[Checked]) -> list[Problem]:
+    """Returns the outcomes that are problems."""
+    return [Problem(one.name, one.status, one.message) for one in checked if one.status in ("WARN", "FAIL")]
+
+
+def examine(
+    method: str | Path | Method,
+    challenge: Challenge,
+    *,
+    sandboxed: bool = False,
+    limits: Limits | None = None,
+    announce: Callable[[Checked], None] | None = None,
+) -> list[Checked]:
+    """Returns the outcome of every check, in the order of `CHECKS`.
+
+    Args:
+        method, challenge: as in `validate`.
+        sandboxed: run in bubblewrap.
+        limits: of each call; by default two retrainings (20 s at least) and half of the memory.
+        announce: is told each outcome as soon as it is known.
+    """
+    findings = _Findings(announce)
+    try:
+        source = source_of(method)
+        if _check_text(findings, method if callable(method) else source):
+            worker = runner.Worker(challenge)
+            if limits is None:
+                limits = Limits(time_limit(environment.reference_seconds(challenge)), default_memory_bytes())
+            _Examination(findings, source, worker, limits, sandboxed).run()
+    except BrokenSubmission as broken:
+        for earlier in _SHOWN_BY.get(broken.check, ()):
+            findings.add(earlier)
+        findings.fail(broken.check, str(broken))
+    except InputError as error:
+        if not callable(method):
+            raise
+        findings.add("imports", str(error))
+    return findings.finish()
+
+
+def time_limit(reference_seconds: float) -> float:
+    """Returns the seconds after which a call is ended by default: two retrainings in plain Keras, 20 s at least.
+
+    Example:
+        >>> time_limit(3.0)
+        20.0
+    """
+    return max(_MIN_LIMIT_SECONDS, 2 * reference_seconds)
+
+
+def _check_text(findings: _Findings, method: Method | Source) -> bool:
+    text = text_checks.text_of(method)
+    if isinstance(method, Source):
+        assert text is not None
+        unreadable = text_checks.encoding_problem(method.files[method.entry])
+        if not findings.add("parses", unreadable or text_checks.parse_problem(text)):
+            return False
+        if not findings.add("defines_unlearning", text_checks.definition_problem(text)):
+            return False
+        if not findings.add("signature", text_checks.signature_problem(text)):
+            return False
+    else:
+        findings.add("parses", fact="it is a function of this session")
+        findings.add("defines_unlearning", fact="it is a function of this session")
+        if not findings.add("signature", text_checks.signature_problem(method)):
+            return False
+    reaches = ""
+    if text is not None and not text_checks.parse_problem(text):
+        reaches = text_checks.evaluation_data_problem(text)
+    findings.add("evaluation_data", reaches, level="WARN")
+    return True
+
+
+class _Examination:
+    """The checks that need the submission to run: two runs in one process, then the second again in a fresh one."""
+
+    def __init__(
+        self, findings: _Findings, source: Source, worker: runner.Worker, limits: Limits, sandboxed: bool
+    ) -> None:
+        self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
+        self.limits, self.sandboxed = limits, sandboxed
+        # Outputs are compared to the third digit, which bfloat16 does not have.
+        self.whole = dataclasses.replace(worker.inputs(source.name), precision="float32")
+        self.inputs = reduced(self.whole, MAX_EXAMPLES)
+
+    def start(self, num_retain: int = MAX_EXAMPLES) -> Contained:
+        return Contained(self.source, reduced(self.whole, num_retain), self.limits, sandboxed=self.sandboxed)
+
+    def run(self) -> None:
+        first, printed_by_import = self.start(), 0
+        try:
+            with first:
+                printed_by_import = self._check_import(first)
+                zero = first.run(0)
+                self._check_model(zero)
+                one = first.run(1)
+        finally:  # what it printed is known, whatever became of the run
+            printed = first.output_bytes - printed_by_import
+            level: Status = "FAIL" if printed > run_checks.MAX_OUTPUT else "WARN"
+            self.add("output", run_checks.output_problem(self.name, printed), level=level, fact=f"{printed:,} bytes")
+        said = [zero.said, one.said]
+        self.add("leaves_nothing", run_checks.left_behind_problem(self.name, first.outcome.get("outlived", 0), said))
+        self.add("data_unaltered", run_checks.altered_problem(self.name, said))
+        self.add("memory", fact=f"at most {first.outcome.get('peak_memory', 0) / 2**30:.1f} GiB in use")
+        alone = self._check_seeds(zero, one)
+        self._check_time(min(zero.seconds, alone.seconds))
+
+    def _check_import(self, contained: Contained) -> int:
+        entry, seconds, printed = self.source.entry, contained.import_seconds, contained.output_bytes
+        self.add("imports", run_checks.import_problem(entry, seconds), level="WARN", fact=f"in {seconds:.1f} s")
+        problem = run_checks.side_effects_problem(entry, contained.changed_by_import, printed)
+        self.add("import_side_effects", problem, level="WARN")
+        return printed
+
+    def _check_model(self, returned: Returned) -> None:
+        """Looks at the model of the first run, whose weights have the right shapes and are finite."""
+        for name in ("runs", "returns_model", "weights"):
+            self.add(name)
+        arrays, net = self.inputs.arrays, self.worker.net_with(returned.weights)
+        probed = predict_logits(net, arrays["validation_x"][:PROBED])
+        sound = self.add("architecture", run_checks.architecture_problem(self.name, returned.said, probed))
+        x, y = arrays["retain_x"], arrays["retain_y"]
+        sizes = sorted({1, min(3, len(x)), min(self.inputs.batch_size, len(x))})
+        self.add("logits", run_checks.logits_problem([predict_logits(net, x[:size]) for size in sizes]))
+        unchanged = run_checks.unchanged_problem(self.name, returned.weights, self.worker.original.weights)
+        self.add("changes_weights", unchanged, level="WARN")
+        if sound:
+            accuracy = float((predict_logits(net, x).argmax(-1) == y).mean())
+            self.add("above_chance", run_checks.chance_problem(accuracy, y), fact=f"retain accuracy {accuracy:.3f}")
+
+    def _check_seeds(self, zero: Returned, one: Returned) -> Returned:
+        same, original = same_weights, self.worker.original.weights
+        with self.start() as fresh:
+            alone = fresh.run(1)
+        if not same(zero.weights, original) and same(zero.weights, one.weights):
+            self.add("seeds_differ", run_checks.same_for_two_seeds_problem(self.name), level="WARN")
+        elif not same(zero.weights, original):
+            self.add("seeds_differ")
+        carried, repeatable = not same(one.weights, alone.weights), True
+        if carried:
+            with self.start() as fresh:
+                repeatable = same(alone.weights, fresh.run(1).weights)
+        self.add("repeatable", "" if repeatable else run_checks.not_repeatable_problem(self.name), level="WARN")
+        if repeatable:
+            problem = run_checks.carried_state_problem(self.name) if carried else ""
+            self.add("no_carried_state", problem, level="WARN")
+        if not self.source.entry.endswith(".pickle"):
+            record_carried_state(verdict_path(self.source, self.worker.challenge), carried)
+        return alone
+
+    def _check_time(self, seconds: float) -> None:
+        reference, kind = environment.reference_seconds(self.worker.challenge), "takes"
+        if self.inputs is not self.whole:  # a straight line through two sizes
+            with self.start(MAX_EXAMPLES // 2) as contained:
+                slope = max(0.0, seconds - contained.run(0).seconds) / (MAX_EXAMPLES - MAX_EXAMPLES // 2)
+            seconds += slope * (len(self.whole.arrays["retain_y"]) - MAX_EXAMPLES)
+            kind = "will take about"
+        ratio = seconds / reference
+        fact = (
+            f"a call on {self.worker.challenge.name} {kind} {seconds:.2f} s, {ratio:.2f} of a retraining in plain "
+            f"Keras ({reference:.2f} s)"
+        )
+        level: Status = "FAIL" if ratio > TIME_BUDGET * _TIMING_NOISE else "WARN"
+        self.add("time_budget", run_checks.time_problem(fact, ratio), level=level, fact=fact)
+
+
+def reduced(inputs: Inputs, num_retain: int) -> Inputs:
+    """Returns inputs with at most `num_retain` retain examples, and the other sets cut in the same proportion."""
+    total = len(inputs.arrays["retain_y"])
+    if total <= num_retain:
+        return inputs
+    generator, arrays = np.random.default_rng(0), dict[str, np.ndarray]()
+    for part in ("retain", "forget", "validation"):
+        size = len(inputs.arrays[f"{part}_y"])
+        chosen = np.sort(generator.permutation(size)[: max(1, round(size * num_retain / total))])
+        arrays |= {f"{part}_{axis}": inputs.arrays[f"{part}_{axis}"][chosen] for axis in "xy"}
+    return dataclasses.replace(inputs, arrays=arrays)

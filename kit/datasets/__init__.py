@@ -1,0 +1,136 @@
+"""Arrays by name, and `tf.data` batches of them. Images stay as they are stored until they are in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kit.datasets import loading, registry
+from kit.datasets.loading import Published
+from kit.toolbox.examples import as_float
+from kit.types import Arrays
+
+if TYPE_CHECKING:  # loaded where it is used: 'kit list challenges' does without it
+    import tensorflow as tf
+
+# Part of the challenge, never to change. The seed differs from that of the division in train, validation and test:
+# with one seed for both, the same permutation would put all wrong labels into train.
+LABEL_NOISE_SHARE, LABEL_NOISE_SEED = 0.2, 2023
+
+
+def digits() -> Arrays:
+    """Returns scikit-learn's bundled digits: 1,797 images of shape (8, 8, 1), float32 in [0, 1], labels 0 to 9.
+
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998 (CC BY 4.0).
+
+    Example:
+        >>> digits().x.shape
+        (1797, 8, 8, 1)
+    """
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return Arrays((x / 16.0).reshape(-1, 8, 8, 1), y)
+
+
+def noisy_digits() -> Arrays:
+    """Returns `digits` with 20 % of all labels resampled uniformly over the ten classes.
+
+    The noise is drawn before anything is split, so that forget, retain and test examples stay exchangeable: a
+    retrained model cannot tell forget from test. A resampled label is the true one in a tenth of the cases, so
+    `mislabelled` marks about 18 % of the examples.
+
+    Example:
+        >>> bool(0.16 < noisy_digits().mislabelled.mean() < 0.20)
+        True
+    """
+    clean = digits()
+    generator = np.random.default_rng(LABEL_NOISE_SEED)
+    resampled = generator.permutation(len(clean))[: round(LABEL_NOISE_SHARE * len(clean))]
+    labels = clean.y.copy()
+    labels[resampled] = generator.integers(0, 10, size=len(resampled))
+    return Arrays(clean.x, labels, mislabelled=labels != clean.y)
+
+
+def cifar10(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns CIFAR-10: 50,000 training and 10,000 test images of shape (32, 32, 3), uint8, labels 0 to 9.
+
+    Taken from the first place that has it whole: Keras's cache (`$KERAS_HOME`), the kit's own (`$KIT_HOME`), `folder`,
+    what a Kaggle notebook has attached. Otherwise it is downloaded (170 MB).
+
+    Args:
+        folder: where to look too, five levels deep; by default the environment variable `KIT_DATA`.
+        announce: told what was skipped because it is damaged, and which mirror failed.
+
+    Raises:
+        InputError: there is no such folder.
+        FailedRun: it is in no place, and cannot be downloaded or stored.
+
+    Source: Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+
+    Example:
+        >>> cifar10(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return loading.load(registry.CIFAR10, folder, announce)
+
+
+def mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns MNIST: 60,000 training and 10,000 test images of shape (28, 28, 1), uint8, labels 0 to 9.
+
+    Found, or downloaded (11 MB), as by `cifar10`, with the same arguments and errors.
+
+    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits (CC BY-SA 3.0).
+
+    Example:
+        >>> mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return loading.load(registry.MNIST, folder, announce)
+
+
+def fashion_mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
+    """Returns Fashion-MNIST: 60,000 training and 10,000 test images of shape (28, 28, 1), uint8, labels 0 to 9.
+
+    Found, or downloaded (31 MB), as by `cifar10`, with the same arguments and errors.
+
+    Source: Xiao, Rasul and Vollgraf, Fashion-MNIST, 2017 (MIT licence), arXiv:1708.07747.
+
+    Example:
+        >>> fashion_mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+    """
+    return loading.load(registry.FASHION_MNIST, folder, announce)
+
+
+def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
+    """Returns a `tf.data.Dataset` of batches (x, y) of the examples at `indices`.
+
+    Args:
+        arrays: the examples; they are not copied.
+        indices: int64 (k,), positions in `arrays`.
+        batch_size: the last batch may be short.
+        shuffle_seed: if given, each pass has another order, the same sequence of orders for the same seed.
+
+    Returns:
+        Batches of float32 x of shape (b, ...) (`uint8` images scaled to [0, 1]) and int32 y of shape (b,).
+    """
+    import tensorflow as tf
+
+    x, y = tf.constant(arrays.x), tf.constant(arrays.y)
+    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    if shuffle_seed is not None:
+        dataset = dataset.shuffle(len(indices), seed=shuffle_seed, reshuffle_each_iteration=True)
+    dataset = dataset.batch(batch_size)
+    # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
+    dataset = dataset.map(lambda batch: (as_float(tf.gather(x, batch)), tf.gather(y, batch)))
+    return dataset.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,129 @@
+"""Shards and slices: a model whose members each know a part of the data, learnt piece by piece, so that a piece can go.
+
+Which shard and slice an example belongs to follows from its content alone, and so does its place among the others:
+deleting one moves no other, and training without it is the training that would have been, had it never been there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kit import files
+from kit.models.layers import AveragedProbabilities
+from kit.toolbox import seeding
+from kit.toolbox.augmentation import AUGMENTATIONS
+from kit.toolbox.examples import Examples
+from kit.toolbox.training import Descent, Sgd
+from kit.types import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many shards there are, of how many slices each, and how a shard's member is trained in all.
+
+    Example:
+        >>> plan = Plan(shards=2, slices=4, recipe=Recipe(epochs=50))
+        >>> [plan.epochs(number) for number in range(4)]  # each over all slices up to this one
+        [20, 20, 20, 20]
+        >>> shard, piece = plan.places(np.array([13], np.uint64))
+        >>> int(shard[0]), int(piece[0])
+        (1, 2)
+    """
+
+    shards: int
+    slices: int
+    recipe: Recipe
+
+    def places(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns shard and slice of each example, int64 (n,)."""
+        shards, rest = ids % np.uint64(self.shards), ids // np.uint64(self.shards)
+        return shards.astype(np.int64), (rest % np.uint64(self.slices)).astype(np.int64)
+
+    def epochs(self, slice_: int) -> int:
+        """Returns the epochs once this slice is added: in all about as many steps as `recipe.epochs` of the shard.
+
+        Epochs being whole, it is an eighth more at most. The last slice has one at least, or its examples would never
+        be shown.
+        """
+        until = [2 * self.recipe.epochs * number // (self.slices + 1) for number in range(self.slices + 1)]
+        if until[-1] == until[-2]:  # too few for a pass with every slice
+            return self.recipe.epochs if slice_ == self.slices - 1 else 0
+        return until[slice_ + 1] - until[slice_]
+
+    def write(self, folder: Path) -> None:
+        """Keeps the plan beside the members."""
+        files.write_json(folder / "plan.json", asdict(self))
+
+    @staticmethod
+    def read(folder: Path) -> Plan:
+        """Returns the plan that `write` has kept."""
+        found = json.loads((folder / "plan.json").read_text())
+        return Plan(found["shards"], found["slices"], Recipe(**found["recipe"]))
+
+
+def ensemble(build: Sequence[keras.Model], input_shape: tuple[int, ...]) -> keras.Model:
+    """Returns one model that averages the probabilities of these, which become its members."""
+    inputs = keras.Input(input_shape, name="examples")
+    outputs = [
+        keras.Model(one.inputs[0], one.outputs[0], name=f"member_{number}")(inputs) for number, one in enumerate(build)
+    ]
+    averaged = AveragedProbabilities(name="averaged_probabilities")(outputs)
+    return keras.Model(inputs, averaged, name="ensemble")
+
+
+def members(net: keras.Model) -> list[keras.Model]:
+    """Returns the members of an ensemble."""
+    return [layer for layer in net.layers if isinstance(layer, keras.Model)]
+
+
+def train_member(
+    net: keras.Model, plan: Plan, shard: int, examples: Examples, *, first: int, seed: int, folder: Path
+) -> int:
+    """Trains the member of a shard from its first changed slice on, and returns how many examples it was shown.
+
+    Args:
+        net: gets the member's weights.
+        plan: which examples are of this shard.
+        shard: number of the member.
+        examples: all that there are, of any shard.
+        first: the first slice that is not as it was; training goes on from the weights that were kept before it.
+        seed: of new initial weights, orders and augmentations.
+        folder: where weights are kept, slice by slice.
+    """
+    ids = examples.ids()
+    shards, slices = plan.places(ids)
+    order = np.argsort(ids, kind="stable")
+    shown = 0
+    if first:
+        stored = files.read_npz(_kept(folder, shard, first - 1))
+        net.set_weights([stored[str(number)] for number in range(len(stored))])
+    else:
+        seeding.set_random_seed(_sub_seed(seed, shard, 0), keep_compiled=True)
+        net.set_weights(keras.models.clone_model(net).get_weights())
+    for number in range(first, plan.slices):
+        recipe = replace(plan.recipe, epochs=plan.epochs(number))
+        chosen = order[(shards[order] == shard) & (slices[order] <= number)]
+        seed_here = _sub_seed(seed, shard, number + 1)
+        seeding.seed_generators_reset(net, seed_here)
+        if len(chosen) and recipe.epochs:
+            descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed_here)
+            augment = AUGMENTATIONS[recipe.augmentation]
+            descent.train(examples.at(chosen), recipe.learning_rates(), augment=augment)
+        shown += recipe.epochs * len(chosen)
+        arrays = {str(place): array for place, array in enumerate(net.get_weights())}
+        files.write_npz(_kept(folder, shard, number), arrays)
+    return shown
+
+
+def _kept(folder: Path, shard: int, slice_: int) -> Path:
+    return folder / f"shard-{shard}-slice-{slice_}.npz"
+
+
+def _sub_seed(seed: int, shard: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, shard, number]).generate_state(1)[0]) % seeding.MAX_SEED

@@ -1,0 +1,140 @@
+"""Files of weights of the zoo's residual networks, of PyTorch and of Keras: read into a model, written from one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from kit import files
+from kit.models.torch import files as torch_files
+from kit.models.torch import names as torch_weights
+from kit.models.torch.pickle import shown
+from kit.types import InputError
+
+SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")
+_TORCH = (".pth", ".pt")
+_SHOWN = 3
+_EXPECTED = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
+
+
+def suffix(path: Path) -> str:
+    """Returns which of `SUFFIXES` a file has.
+
+    Raises:
+        InputError: none of them.
+
+    Example:
+        >>> suffix(Path("runs/net.weights.h5"))
+        '.weights.h5'
+    """
+    for known in SUFFIXES:
+        if path.name.endswith(known):
+            return known
+    raise InputError(
+        f"What '{path}' holds cannot be told from its name. Expected one that ends in {', '.join(SUFFIXES[:-1])} or "
+        f"{SUFFIXES[-1]}. Rename the file."
+    )
+
+
+def is_torch(path: Path) -> bool:
+    """Returns whether a file is PyTorch's, from its name."""
+    return suffix(path) in _TORCH
+
+
+def load(path: Path, model: str) -> keras.Model:
+    """Returns a model of the zoo with the weights of a file; of a `.keras` file too, the weights alone are read.
+
+    Args:
+        path: `.pth` or `.pt` (a state dict), `.npz` (arrays 0, 1, ... in the order of `net.weights`), `.weights.h5` or
+            `.keras`.
+        model: one of `kit.models.torch.names.NAMES`. Channels and number of classes are the file's.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds the weights of something else.
+    """
+    torch_weights.check_model(model)
+    if is_torch(path):
+        state_dict = torch_files.read_state_dict(path)
+        net = torch_weights.build_for(model, state_dict)
+        net.set_weights(torch_weights.to_keras(state_dict, net))
+        return net
+    if suffix(path) == ".npz":
+        return _from_npz(path, model)
+    stem, head = files.checked(lambda: _ends_of_h5(path), path, _EXPECTED)
+    net = torch_weights.build(model, stem, head)
+    files.checked(lambda: net.load_weights(path), path, _EXPECTED)
+    return net
+
+
+def save(net: keras.Model, path: Path) -> None:
+    """Writes a model's weights, or with `.keras` the whole model, in the format that the file's name asks for.
+
+    The file appears when it is complete.
+
+    Raises:
+        InputError: a name with another ending.
+    """
+    kind = suffix(path)
+    if kind in _TORCH:
+        torch_files.write_state_dict(path, torch_weights.from_keras(net))
+    elif kind == ".npz":
+        files.write_npz(path, {str(number): array for number, array in enumerate(net.get_weights())})
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            temporary = Path(folder) / f"new{kind}"  # Keras looks at the ending
+            (net.save if kind == ".keras" else net.save_weights)(temporary)
+            os.replace(temporary, path)
+
+
+def _from_npz(path: Path, model: str) -> keras.Model:
+    stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
+    names = [str(number) for number in range(len(stored))]
+    if not stored or stored.keys() != set(names):
+        some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
+        found = f"its arrays are called {some}" if some else "it has no arrays"
+        raise InputError(
+            f"'{path}' does not hold the weights of the model '{model}': {found}. Expected '0', '1', '2', ... for the "
+            "arrays of net.get_weights(), in their order. Write the file with np.savez(FILE, **{str(i): w for i, w in "
+            "enumerate(net.get_weights())}), or as .weights.h5."
+        )
+    arrays = [stored[name] for name in names]
+    stem = arrays[0].shape
+    head = next((array.shape for array in arrays if array.ndim == 2), ())
+    net = torch_weights.build(model, stem, head)
+    expected = [tuple(weight.shape) for weight in net.weights]
+    faults = [f"there are {len(arrays)}"] if len(arrays) != len(expected) else []
+    for number, (array, shape) in enumerate(zip(arrays, expected, strict=False)):
+        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            faults.append(f"number {number} has the shape {array.shape} and the dtype {array.dtype}, or is not finite")
+    if faults:
+        raise InputError(
+            f"The arrays of '{path}' do not fit the model '{model}': {faults[0]}. Expected {len(expected)} arrays of "
+            "finite floats in the order of net.weights. Choose another file or --model."
+        )
+    net.set_weights(arrays)
+    return net
+
+
+def _ends_of_h5(path: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Returns the shapes of the first convolution's kernel and the last layer's, by the names that Keras gives them."""
+    if path.name.endswith(".keras"):
+        with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as stream:
+            return _ends(h5py.File(stream, "r"))
+    with h5py.File(path, "r") as file:
+        return _ends(file)
+
+
+def _ends(file: h5py.File) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    shapes = []
+    for layer in ("padded_conv2d", "dense"):
+        array = file.get(f"layers/{layer}/vars/0")
+        # A shape takes no space in a file: without the bytes behind it, it would be memory for the asking.
+        shapes.append(tuple(array.shape) if array is not None and array.id.get_storage_size() >= array.nbytes else ())
+    return shapes[0], shapes[1]

@@ -1,0 +1,107 @@
+"""A user's Keras model and its weights in files, read without running any code of theirs."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+import keras
+
+from kit import files, models
+from kit.models.user import EXPECTED, KNOWN_PACKAGES
+from kit.types import InputError
+
+
+def load(path: Path) -> keras.Model:
+    """Loads a `.keras` file in safe mode, which runs no code of the file's.
+
+    Raises:
+        InputError: the file is missing, damaged, of another format, or holds what safe mode refuses.
+    """
+    if path.suffix != ".keras":
+        raise InputError(
+            f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.MODELS)}. Save it "
+            "with model.save('model.keras'); older formats can hold code."
+        )
+    if not os.path.isfile(path):
+        raise InputError(f"There is no file '{path}'. {EXPECTED} Check the path and the working folder.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
+            "model.save('model.keras'), and check that it was copied whole."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras's are of many kinds, several screens long, and advise what the kit does not do
+        raise InputError(
+            f"The file '{path}' holds a model that cannot be loaded without running its code, or is damaged"
+            f"{_foreign(path)}. {EXPECTED[:-1]}, made of Keras's own layers, without Lambda and without classes of "
+            "your own. Rebuild it from such layers, and save it again with model.save('model.keras')."
+        ) from error
+
+
+def _foreign(path: Path) -> str:
+    """Names the first part of a `.keras` file that is not Keras's own, as half a sentence, if that can be told."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = [json.loads(archive.read("config.json"))]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return ""
+    while parts:
+        part = parts.pop(0)
+        if isinstance(part, dict):
+            name, module = part.get("class_name"), part.get("module", "")
+            package = str(part.get("registered_name") or "").partition(">")[0]
+            custom = module is None or (isinstance(name, str) and str(module).partition(".")[0] not in KNOWN_PACKAGES)
+            if isinstance(name, str) and (name == "Lambda" or (custom and "module" in part and package != "kit")):
+                return f" (it has a {name})"
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+    return ""
+
+
+def load_weights(net: keras.Model, path: Path, origin: str) -> None:
+    """Reads weights into a model: `.weights.h5` as Keras writes it, or `.npz` with its arrays in their order.
+
+    Args:
+        net: its weights are replaced.
+        path: the file.
+        origin: for people: whose model it is.
+
+    Raises:
+        InputError: the file is missing or damaged, or its arrays do not fit the model.
+    """
+    expected = (
+        f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
+        "(numpy.savez(path, *net.get_weights()))"
+    )
+    if not os.path.isfile(path):
+        raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
+    if not path.name.endswith((".weights.h5", ".npz")):
+        raise InputError(
+            f"The weights '{path}' are in a file of another kind. Expected {expected}. Save them in one of these forms."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of each array that it misses, and then raises an error
+            _read_weights(net, path)
+    except Exception as error:  # h5py's, NumPy's and Keras's
+        raise InputError(
+            f"The weights '{path}' are damaged or do not fit {origin}. Expected {expected}. Check that they are of "
+            "this very model, and say which it is with --model."
+        ) from error
+
+
+def _read_weights(net: keras.Model, path: Path) -> None:
+    if path.name.endswith(".weights.h5"):
+        net.load_weights(path)
+        return
+    stored = files.read_npz(path)
+    named = all(f"arr_{number}" in stored for number in range(len(stored)))  # as numpy.savez names what has no name
+    net.set_weights([stored[f"arr_{number}" if named else str(number)] for number in range(len(stored))])

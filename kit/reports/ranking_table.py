@@ -1,0 +1,50 @@
+"""The ranking for people: one row a method, nearest to retraining first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from kit.reports import ranking
+from kit.reports.table import TIME_BUDGET
+from kit.types import Report, Score
+
+_FEWEST = 2
+_DIGITS = 4
+
+
+def print_ranking(reports: Sequence[Report], console: Console | None = None) -> None:
+    """Prints the methods in their order, where there are two or more; marks are explained below the table."""
+    ranks = ranking.rank(reports)
+    if len(ranks) < _FEWEST:
+        return
+    name = ranking.criterion(reports)
+    console = console or Console(highlight=False)
+    console.print(f"\n[bold]Ranking[/bold] by {name.replace('_', ' ')}")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("place", justify="right")
+    table.add_column("method")
+    table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("time ratio", justify="right")
+    for one in ranks:
+        ratio = one.report.scores["time_ratio"].value
+        table.add_row(
+            "-" if one.place is None else f"{one.place}{'~' if one.near_best else ' '}",
+            one.method,
+            _cell(one.score),
+            "-" if ratio is None else f"{ratio:.2f}{'!' if one.over_budget else ' '}",
+        )
+    console.print(table)
+    if any(one.near_best for one in ranks):
+        console.print("  ~ not told from the best: the difference is inside the noise", markup=False)
+    if any(one.over_budget for one in ranks):
+        console.print(f"  ! over the time budget of {TIME_BUDGET} of a retraining", markup=False)
+
+
+def _cell(score: Score) -> str:
+    if score.value is None:
+        return "-"
+    error = "" if score.stderr is None else f" ±{score.stderr:.{_DIGITS}f}"
+    return f"{score.value:.{_DIGITS}f}{error}"

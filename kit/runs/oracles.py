@@ -1,0 +1,115 @@
+"""Shipped oracles: what many retrained models say of each example, so that nobody has to retrain them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import files
+from kit.machine import environment
+from kit.runs import originals
+from kit.runs import population as populations
+from kit.types import PARTS, Challenge, FailedRun, Outputs
+
+NUM_MODELS = 512
+
+
+def load(challenge: Challenge) -> Outputs | None:
+    """Returns the outputs of the retrained models that come with the kit, or None where they are of another split.
+
+    An oracle serves one split hash of one challenge: data, architecture, recipe and forget set must be those that it
+    was made with. Its `seconds` are those of the machine that made it.
+
+    Raises:
+        FailedRun: the file is missing, or its digest is not the recorded one.
+
+    Example:
+        >>> import kit
+        >>> load(kit.load_challenge("noisy-digits")).num_models
+        512
+        >>> load(kit.load_challenge("noisy-digits", split_seed=1)) is None
+        True
+    """
+    entry = originals.registry().get(_key(challenge))
+    if entry is None or (entry["fingerprint"], entry["split_sha256"]) != _identity(challenge):
+        return None
+    path = files.data_folder() / entry["file"]
+    found = files.sha256_of(path) if path.is_file() else "missing"
+    if found != entry["sha256"]:
+        raise FailedRun(
+            f"The oracle '{path}' is damaged or missing: its sha256 is {found[:16]}, recorded is "
+            f"{entry['sha256'][:16]}. Expected the file as it was shipped. Restore it with 'git checkout "
+            "data/oracles', install the kit again, or retrain with --fresh-oracle."
+        )
+    stored = files.read_npz(path)
+    shapes = {part: (len(stored["seeds"]), len(challenge.labels(part))) for part in PARTS}
+    correct = {part: np.unpackbits(stored[f"correct_{part}"], count=int(np.prod(shapes[part]))) for part in PARTS}
+    return Outputs(
+        "retrain",
+        {part: stored[f"confidences_{part}"] for part in PARTS},
+        {part: correct[part].reshape(shapes[part]).astype(bool) for part in PARTS},
+        {part: challenge.labels(part) for part in PARTS},
+        stored["seconds"],
+        stored["seeds"],
+        {part: stored[f"logits_{part}"] for part in PARTS},
+    )
+
+
+def build(
+    challenge: Challenge,
+    *,
+    num_models: int = NUM_MODELS,
+    root: str | Path | None = None,
+    engine: str | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Retrains `num_models` models and stores what they say in `data/oracles/` and the registry (for maintainers).
+
+    Args:
+        challenge: with the split that the oracle is to serve.
+        num_models, root, engine, workers: as in `kit.run_population`.
+
+    Returns:
+        The path of the file.
+    """
+    retrained = populations.run_population(
+        "retrain", challenge, num_models=num_models, root=root, engine=engine, workers=workers
+    )
+    arrays = {"seconds": retrained.seconds, "seeds": retrained.seeds}
+    for part in PARTS:
+        arrays[f"confidences_{part}"] = retrained.confidences[part]
+        arrays[f"correct_{part}"] = np.packbits(retrained.correct[part])
+        arrays[f"logits_{part}"] = retrained.logits[part]
+    path = files.data_folder() / "oracles" / f"{challenge.name}.npz"
+    files.write_npz(path, arrays)
+    content = originals.registry() | {_key(challenge): _record(challenge, retrained, path)}
+    files.write_json(files.data_folder() / "registry.json", dict(sorted(content.items())))
+    return path
+
+
+def _key(challenge: Challenge) -> str:
+    return f"oracles/{challenge.name}"
+
+
+def _identity(challenge: Challenge) -> tuple[str, str]:
+    return originals.fingerprint(challenge), challenge.split.sha256
+
+
+def _record(challenge: Challenge, retrained: Outputs, path: Path) -> dict[str, Any]:
+    fingerprint, split_sha256 = _identity(challenge)
+    return {
+        "sha256": files.sha256_of(path),
+        "bytes": path.stat().st_size,
+        "fingerprint": fingerprint,
+        "split": challenge.split.name,
+        "split_seed": challenge.split.seed,
+        "split_sha256": split_sha256,
+        "num_models": retrained.num_models,
+        "num_with_logits": len(retrained.logits["forget"]),
+        "accuracies": {part: float(retrained.correct[part].mean()) for part in PARTS},
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+        "file": f"oracles/{path.name}",
+    }

@@ -1,0 +1,220 @@
+"""The original models: shipped weights, and weights that the kit trains and caches. Weights only, never a pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit import datasets, files, models
+from kit.machine import threads
+from kit.toolbox import checkpoints, training
+from kit.toolbox._tensorflow import setup
+from kit.toolbox.inference import predict_logits
+from kit.types import Challenge, FailedRun
+
+# How far the accuracies of a rebuilt model may lie from the recorded ones: other processors round differently, and
+# training amplifies that to another, equally good model.
+TOLERANCE = {"train": 0.01, "validation": 0.05, "test": 0.05}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights of an original model, in the order of `keras.Model.weights`, and the digest of their file.
+
+    Where a method has trained it in its own way: `model` describes its architecture, and in the folder `state` is what
+    the method has kept.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    sha256: str
+    path: Path
+    model: str = ""
+    state: Path = Path()
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What `rebuild` found: accuracies, seconds, and how the model compares with the recorded one."""
+
+    path: Path
+    accuracies: dict[str, float]
+    seconds: float
+    matches: bool
+    verdict: str
+
+
+def build(challenge: Challenge) -> keras.Model:
+    """Returns the challenge's architecture with freshly drawn weights."""
+    return models.build(challenge.model, challenge.input_shape, challenge.num_classes, challenge.precision)
+
+
+def build_for_scoring(challenge: Challenge) -> keras.Model:
+    """Returns the same, computing in float32: in bfloat16 logits have two digits, and losses of examples coincide."""
+    return build(replace(challenge, precision="float32"))
+
+
+def fingerprint(challenge: Challenge) -> str:
+    """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
+    data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
+    described = [challenge.model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
+    text = json.dumps([data, *described, asdict(challenge.recipe)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def registry() -> dict[str, dict[str, Any]]:
+    """Returns what `data/registry.json` says of each challenge that has shipped weights."""
+    path = files.data_folder() / "registry.json"
+    content: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    return content
+
+
+def load(challenge: Challenge) -> Pretrained:
+    """Returns the original's weights: the challenge's own, else shipped, else cached, else trained now and cached.
+
+    Raises:
+        FailedRun: the file's digest, or its arrays, are not those that were recorded.
+    """
+    if challenge.original is not None:
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in challenge.original)).hexdigest()
+        return Pretrained(challenge.original, digest, Path())
+    entry = registry().get(challenge.name)
+    if entry is not None and entry["fingerprint"] == fingerprint(challenge):
+        advice = (
+            "Restore it with 'git checkout data/pretrained', or install the kit again with "
+            "'pip install --force-reinstall --no-deps .'."
+        )
+        return read(challenge, files.data_folder() / entry["file"], entry["sha256"], advice)
+    path = cached_path(challenge)
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        _train_and_store(challenge, path)
+    recorded = json.loads(record.read_text())["sha256"]
+    return read(challenge, path, recorded, f"Delete '{record}', and the kit trains the model again.")
+
+
+def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
+    """Trains the original from scratch and says whether it matches the recorded one.
+
+    Args:
+        challenge: its recipe and training seed are used.
+        update_registry: write the result to `data/pretrained/` and `data/registry.json` (for maintainers).
+
+    Returns:
+        `Rebuilt`; `matches` is true where nothing was recorded, and where every accuracy lies within its tolerance.
+    """
+    path = _shipped_path(challenge.name) if update_registry else cached_path(challenge)
+    record = _train_and_store(challenge, path)
+    return compared(challenge.name, path, record, update_registry=update_registry)
+
+
+def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: bool) -> Rebuilt:
+    """Holds the record of a trained model against the registry's, or puts it there."""
+    entry = registry().get(key)
+    if update_registry:
+        entry = record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}
+        files.write_json(files.data_folder() / "registry.json", dict(sorted((registry() | {key: entry}).items())))
+        matches, verdict = True, "recorded in data/registry.json"
+    elif entry is None or entry["fingerprint"] != record["fingerprint"]:
+        matches, verdict = True, "nothing is recorded for this challenge to compare it with"
+    elif entry["sha256"] == record["sha256"]:
+        matches, verdict = True, "matches the recorded model bit for bit"
+    else:
+        recorded, tolerance = entry["accuracies"], entry["tolerance"]
+        away = [part for part, value in record["accuracies"].items() if abs(value - recorded[part]) > tolerance[part]]
+        matches = not away
+        verdict = "matches the recorded accuracies within the tolerance (other bits: another processor or version)"
+        if away:
+            shown = ", ".join(f"{part} {record['accuracies'][part]:.3f} against {recorded[part]:.3f}" for part in away)
+            verdict = f"DOES NOT MATCH the recorded accuracies: {shown}"
+    return Rebuilt(path, record["accuracies"], record["seconds"], matches, verdict)
+
+
+def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
+    """Returns the accuracy on train, validation and test."""
+    parts = {"train": challenge.train, "validation": challenge.validation, "test": challenge.test}
+    return {name: float((predict_logits(net, part.x).argmax(-1) == part.y).mean()) for name, part in parts.items()}
+
+
+def cached_path(challenge: Challenge, kind: str = "") -> Path:
+    """Returns where a model that the kit trained is kept."""
+    kind += "" if challenge.precision == "float32" else f"-{challenge.precision}"
+    return files.cache_folder() / "pretrained" / f"{challenge.name}{kind}-{fingerprint(challenge)[:16]}.npz"
+
+
+def _shipped_path(name: str) -> Path:
+    return files.data_folder() / "pretrained" / f"{name}.npz"
+
+
+def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
+    """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
+    setup.prepare_tensorflow()
+    keras.utils.set_random_seed(challenge.training_seed)
+    net = build(challenge)
+    dataset = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
+    checkpoint = cached_path(challenge, "-training")
+    start = time.perf_counter()
+    training.fit(net, dataset, challenge.recipe, checkpoint=checkpoint)
+    seconds = time.perf_counter() - start + checkpoints.earlier_seconds(checkpoint)
+    record = store(challenge, net.get_weights(), path, seconds, seed=challenge.training_seed)
+    checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def store(
+    challenge: Challenge,
+    weights: Sequence[np.ndarray],
+    path: Path,
+    seconds: float,
+    *,
+    seed: int,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
+    files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
+    net = build_for_scoring(challenge)
+    net.set_weights(weights)
+    record = {
+        "sha256": files.sha256_of(path),
+        "bytes": path.stat().st_size,
+        "fingerprint": fingerprint(challenge),
+        "model": models.title(challenge.model),
+        "accuracies": accuracies(net, challenge),
+        "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},
+        "seconds": round(seconds, 2),
+        "machine": f"{platform.machine()}, threads: {threads.number()}, {challenge.precision}",
+        **facts,
+    }
+    if path.parent != files.data_folder() / "pretrained":
+        files.write_json(path.with_suffix(".json"), record)
+    return record
+
+
+def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrained:
+    """Returns the weights in a file, which has to have this digest; `advice` says what to do where it has not."""
+    if not path.is_file():
+        raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
+    found = files.sha256_of(path)
+    if found != sha256:
+        raise FailedRun(
+            f"The weights '{path}' are damaged: their sha256 is {found[:16]}..., recorded is {sha256[:16]}.... "
+            f"Expected the file as it was written. {advice}"
+        )
+    stored = files.read_npz(path)
+    weights = tuple(stored[str(number)] for number in range(len(stored)))
+    shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
+    if shapes != expected:
+        raise FailedRun(
+            f"The weights '{path}' do not fit the model '{models.title(challenge.model)}': {len(shapes)} arrays of "
+            f"shapes {shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {advice}"
+        )
+    return Pretrained(weights, sha256, path)

@@ -1,0 +1,314 @@
+"""Runs a submission in a process of its own that is handed the four arguments and nothing else.
+
+Without bubblewrap this protects from accidents: endless loops, crashes, memory, stray files, a flood of output. With it
+(`sandboxed=True`, Linux) the process also has no network, no home folder, no sight of other processes and a read-only
+system, which protects from malice as far as the kernel does. Either way nothing that the process hands back is
+executed or unpickled: the answer is a `.npz` of weights, checked before use, and lines of JSON, believed in nothing
+that matters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import psutil
+
+import kit
+from kit import files
+from kit.machine import threads
+from kit.models.weights import RefusedWeightsError, expected_like, largest_file, read_weights
+from kit.submission import sandbox
+from kit.submission.diagnosis import explain, printable
+from kit.submission.pipes import Output, Replies
+from kit.submission.source import Source
+from kit.types import BrokenSubmission
+
+START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
+_GRACE_SECONDS = 1.0
+_HANDING_OVER_SECONDS = 1.0
+_TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
+# What a contained process may see of the environment: where programs and graphics cards are, and the language.
+_PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
+
+
+def default_memory_bytes() -> int:
+    """Half of the machine's memory, 8 GiB at most."""
+    return int(min(8 << 30, psutil.virtual_memory().total // 2))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a contained run may take: seconds for one call, bytes of resident memory of all its processes."""
+
+    seconds: float = 600.0
+    memory_bytes: int = field(default_factory=default_memory_bytes)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a contained process is handed: arrays in the order of the sets, never an index or a test example."""
+
+    arrays: Mapping[str, np.ndarray]
+    weights: Sequence[np.ndarray]
+    model: str
+    precision: str
+    input_shape: tuple[int, ...]
+    num_classes: int
+    batch_size: int
+    hyperparameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What came back from one call: checked weights, the call's duration, and what the process says about itself."""
+
+    weights: tuple[np.ndarray, ...]
+    seconds: float
+    said: Mapping[str, Any]
+
+
+class Contained:
+    """One contained process, kept for as many calls as wanted; a context manager.
+
+    Example:
+        with Contained(source, inputs, Limits(seconds=60)) as contained:
+            returned = contained.run(seed=0)
+    """
+
+    def __init__(self, source: Source, inputs: Inputs, limits: Limits, *, sandboxed: bool = False) -> None:
+        """Describes the process; it starts at `with`."""
+        self.source, self.inputs, self.limits, self.sandboxed = source, inputs, limits, sandboxed
+        self.import_seconds = 0.0
+        self.changed_by_import: list[str] = []
+        self.outcome: dict[str, Any] = {}
+        self._expected = expected_like(inputs.weights)
+        self._token = secrets.token_hex(16)
+
+    def __enter__(self) -> Self:
+        if self.sandboxed:
+            sandbox.require_sandbox()
+        self._folder = Path(tempfile.mkdtemp(prefix="kit-contained-"))
+        try:
+            self._prepare()
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        for name in ("given/submission", "given/kit", "work", "home"):
+            (self._folder / name).mkdir(parents=True)
+        for relative, content in self.source.files.items():
+            path = self._folder / "given" / "submission" / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        # The process works with a copy of the kit's code. It has no shipped weights or oracles beside it, and what the
+        # submission does to it by accident is gone with it.
+        package = Path(kit.__file__).parent
+        for path in package.rglob("*.py"):
+            target = self._folder / "given" / "kit" / path.relative_to(package)
+            if "data" not in path.relative_to(package).parts:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        settings = {
+            "entry": self.source.entry,
+            "num_weights": len(self.inputs.weights),
+            "model": self.inputs.model,
+            "precision": self.inputs.precision,
+            "input_shape": list(self.inputs.input_shape),
+            "num_classes": self.inputs.num_classes,
+            "batch_size": self.inputs.batch_size,
+            "hyperparameters": dict(self.inputs.hyperparameters),
+        }
+        (self._folder / "given" / "settings.json").write_text(json.dumps(settings))
+        weights = {f"weight_{number}": array for number, array in enumerate(self.inputs.weights)}
+        files.write_npz(self._folder / "given" / "inputs.npz", {**self.inputs.arrays, **weights})
+
+    def _environment(self) -> dict[str, str]:
+        home = str(self._folder / "home")
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return environment | {
+            "HOME": home,
+            "TMPDIR": home,
+            "KERAS_HOME": f"{home}/keras",
+            "KIT_HOME": f"{home}/kit",
+            "MPLCONFIGDIR": home,
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": str(self._folder / "given"),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            _TOKEN: self._token,
+        }
+
+    def _start(self) -> None:
+        command = [sys.executable, "-P", "-m", "kit.submission.inside", str(self._folder)]
+        if self.sandboxed:
+            command = [*sandbox.command_prefix(self._folder), *command]
+        supervisor = [
+            sys.executable,
+            "-P",
+            "-m",
+            "kit.submission.supervisor",
+            "--memory",
+            str(self.limits.memory_bytes),
+        ]
+        supervisor += ["--grace", str(_GRACE_SECONDS), "--outcome", str(self._folder / "outcome.json"), "--"]
+        self._process = subprocess.Popen(
+            [*supervisor, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._folder / "work",
+            env=self._environment(),
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None and self._process.stderr is not None  # noqa: PT018 (pipes above)
+        self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
+        self._wait("started", START_SECONDS, "starting")
+        self._wait("importing", START_SECONDS, "starting")
+        _, said = self._wait("imported", IMPORT_SECONDS, "importing")
+        self.import_seconds = _number(said.get("seconds"))
+        changed = said.get("changed")
+        self.changed_by_import = [printable(name, 80) for name in changed[:10]] if isinstance(changed, list) else []
+
+    def run(self, seed: int) -> Returned:
+        """Calls the submission once with a fresh copy of the original model.
+
+        Raises:
+            BrokenSubmission: it raised an error, ended or was ended, or what it returned cannot be used. The process
+                has ended then.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # the next reply tells why nobody listens
+            self._process.stdin.write(json.dumps({"seed": seed}).encode() + b"\n")
+            self._process.stdin.flush()
+        start, _ = self._wait("calling", START_SECONDS, "preparing")
+        end, _ = self._wait("returned", self.limits.seconds, "calling")
+        written, said = self._wait("written", WRITE_SECONDS, "returning")
+        late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
+        return Returned(self._read_weights(), (written if late else end) - start, said)
+
+    def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
+        try:
+            answer = self._replies.next(seconds)
+        except queue.Empty:
+            self.close()
+            if self.outcome.get("ended_for") == "memory":
+                raise self._ending(stage, {}) from None
+            what = "importing it" if stage == "importing" else "its call"
+            check = "imports" if stage == "importing" else "time_budget"
+            raise BrokenSubmission(
+                check,
+                f"'{self.source.name}' was ended because {what} took more than {seconds:.0f} s. Expected it to return "
+                "in a fraction of a retraining's time. Look for a loop without an end, or do fewer epochs.",
+            ) from None
+        if answer is not None and answer[1].get("kind") == kind:
+            return answer
+        self.close()
+        raise self._ending(stage, answer[1] if answer else {})
+
+    def _ending(self, stage: str, said: Mapping[str, Any]) -> BrokenSubmission:
+        return explain(
+            self.source,
+            limit_bytes=self.limits.memory_bytes,
+            stage=stage,
+            said=said,
+            outcome=self.outcome,
+            disturbed=self._replies.disturbed,
+        )
+
+    def _read_weights(self) -> tuple[np.ndarray, ...]:
+        most = largest_file(self._expected)
+        try:
+            # Neither a link nor a pipe put in the file's place may lead the reader astray.
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            handle = os.open(self._folder / "work" / ".weights.npz", flags | getattr(os, "O_BINARY", 0))
+            with os.fdopen(handle, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise ValueError("it is no regular file")
+                size = os.fstat(handle).st_size
+                if size > most:
+                    larger = f"they take {size:,} bytes where {most:,} are enough"
+                    raise RefusedWeightsError(larger, check="architecture")
+                data = stream.read(most + 1)
+            return read_weights(data, self._expected)
+        except (OSError, ValueError) as error:
+            self.close()
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise BrokenSubmission(
+                error.check if isinstance(error, RefusedWeightsError) else "weights",
+                f"The weights that '{self.source.name}' returned cannot be used: {reason}. Expected the architecture "
+                f"of 'net': {len(self._expected)} arrays of its shapes and dtypes, with finite values. Return 'net', "
+                "or a model built like it; where values are not finite, lower the learning rate.",
+            ) from error
+
+    @property
+    def output(self) -> str:
+        """What the submission printed: the beginning and the end of it."""
+        return self._output.text() if hasattr(self, "_output") else ""
+
+    @property
+    def output_bytes(self) -> int:
+        """How much the submission printed in all."""
+        return self._output.num_bytes if hasattr(self, "_output") else 0
+
+    def close(self) -> None:
+        """Ends the process and all that it started, and removes its folder; harmless when done twice."""
+        process = getattr(self, "_process", None)
+        if process is not None and not self.outcome:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            self.outcome = self._end(process)
+            self._output.finish()
+        folder = getattr(self, "_folder", None)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+        # A process that waits for the next seed ends by itself when its input ends.
+        for patience, push in ((2.0, process.terminate), (_GRACE_SECONDS + 12, process.kill), (5.0, lambda: None)):
+            try:
+                process.wait(patience)
+                break
+            except subprocess.TimeoutExpired:
+                push()
+        try:
+            outcome: dict[str, Any] = json.loads((self._folder / "outcome.json").read_text())
+        except (OSError, ValueError):
+            outcome = {"exit_code": process.returncode, "ended_for": "supervisor", "peak_memory": 0, "outlived": 0}
+            self._kill_strays()
+        return outcome
+
+    def _kill_strays(self) -> None:
+        """Kills what a killed supervisor left behind, found by the mark in its environment."""
+        for candidate in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if candidate.environ().get(_TOKEN) == self._token:
+                    candidate.kill()
+
+
+def _number(value: object) -> float:
+    """Returns a finite number for whatever a contained process says."""
+    return float(value) if isinstance(value, float) and np.isfinite(value) else 0.0

@@ -1,0 +1,112 @@
+"""How contained processes end, in words: each ending names the check that it fails and says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from kit.submission.source import Source
+from kit.types import BrokenSubmission
+
+
+def explain(
+    source: Source,
+    *,
+    limit_bytes: int,
+    stage: str,
+    said: Mapping[str, Any],
+    outcome: Mapping[str, Any],
+    disturbed: bool,
+) -> BrokenSubmission:
+    """Finds out what went wrong from a contained process's last words, or from how it ended.
+
+    Args:
+        source: the submission.
+        limit_bytes: of memory.
+        stage: what it was doing: `starting`, `importing`, `preparing`, `calling`, `returning`.
+        said: its last reply; empty where there was none.
+        outcome: what its supervisor reports.
+        disturbed: whether something that is no reply came through the channel of replies.
+    """
+    name, limit = source.name, f"{limit_bytes / 2**30:.1f} GiB"
+    at = f" at {printable(said['where'], 120)}" if said.get("where") else ""
+    error = f"{printable(said.get('error'), 80)}: {printable(said.get('text') or '', 400)}".rstrip(": ")
+    error = error if error.endswith(".") else f"{error}."
+    kind = said.get("kind")
+    if kind in ("import_failed", "raised") and said.get("error") in ("MemoryError", "ResourceExhaustedError"):
+        return BrokenSubmission("memory", _too_much_memory(name, limit, at))
+    if said.get("error") == "FileNotFoundError" and "/given/submission/" in error:
+        error += " Files beside a submission are not there when it runs, only modules that it imports (RULES.md)."
+    if kind == "import_failed":
+        return BrokenSubmission(
+            "imports",
+            f"Importing '{name}' failed{at} with {error} Expected a file that only defines things. "
+            f"Run 'python {source.entry}' to see where it fails.",
+        )
+    if kind == "raised":
+        return BrokenSubmission(
+            "runs",
+            f"'{name}' failed{at} with {error} Expected unlearning(net, retain, forget, validation) to return the "
+            "unlearned model. Mend the function; --debug shows all that it printed.",
+        )
+    if kind == "no_model":
+        return BrokenSubmission("returns_model", _no_model(name, said))
+    if outcome.get("ended_for") == "memory":
+        return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
+    check = "imports" if stage == "importing" else "runs"
+    if disturbed or kind is not None:
+        return BrokenSubmission(
+            check,
+            f"'{name}' wrote into the channel through which its process talks to the kit. Expected it to leave "
+            "file descriptors alone that it did not open. Use print, or open a file of your own.",
+        )
+    return BrokenSubmission(
+        check,
+        f"'{name}' ended its process while {stage} ({_ending(outcome)}). Expected it to leave the process "
+        "alone and, when it is called, to return the model. Look for os._exit, signals, too many processes, or a "
+        "library that crashes.",
+    )
+
+
+def printable(value: object, most: int) -> str:
+    """Returns what a contained process says as text that is safe to print: short, and without control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value)[:most])
+
+
+def _too_much_memory(name: str, limit: str, at: str) -> str:
+    return (
+        f"'{name}' asked for more memory than the limit of {limit}{at}. Expected it to stay below. Work in batches, do "
+        "not keep a copy for each example, or raise --memory-limit."
+    )
+
+
+def _no_model(name: str, said: Mapping[str, Any]) -> str:
+    kind = printable(said.get("type"), 80)
+    if kind == "NoneType" and said.get("net_edited"):
+        return (
+            f"'{name}' returned nothing although it has changed 'net'. Expected the unlearned keras.Model. End the "
+            "function with 'return net'."
+        )
+    what = "nothing" if kind == "NoneType" else f"a {kind}"
+    hint = " (net.fit returns a History, not the model)" if kind == "History" else ""
+    return (
+        f"'{name}' returned {what}{hint}. Expected the unlearned keras.Model. End the function with 'return net', or "
+        "return the model that you built."
+    )
+
+
+def _ending(outcome: Mapping[str, Any]) -> str:
+    code = outcome.get("exit_code")
+    if outcome.get("ended_for") == "processes":
+        return "it started too many processes"
+    if outcome.get("ended_for") == "supervisor":
+        return "it killed the process that watches it"
+    if not isinstance(code, int):
+        return "no exit code"
+    number = -code if code < 0 else code - 128 if code > 128 else 0
+    with contextlib.suppress(ValueError):
+        if number:
+            return f"signal {signal.Signals(number).name}"
+    return f"exit code {code}"

@@ -1,0 +1,250 @@
+"""The program of a contained process: imports a submission, calls it once for each seed asked for, hands back weights.
+
+It is told what to do on its standard input and answers on its standard output, one line of JSON each; what the
+submission prints goes elsewhere. It has the four arguments of the contract and nothing else: no test set, no indices
+of a split, no retrained model. Nothing that it says is believed without a check (`kit.submission.contained`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import psutil
+
+PARTS = ("retain", "forget", "validation")
+PROBED = 4  # examples whose outputs are compared with those of the weights alone
+_TEXT = 400
+
+
+def _private_streams() -> tuple[TextIO, TextIO]:
+    """Returns requests and replies; the submission's own input is empty, and its output goes where errors go."""
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return requests, replies
+
+
+def _where(error: BaseException, folder: Path) -> str:
+    """Returns the innermost line of the submission's own files, e.g. `my_method.py, line 7`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+
+
+def _described(error: BaseException, folder: Path) -> dict[str, str]:
+    try:
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    except Exception:  # a stranger's exception can refuse to be printed
+        lines = [""]
+    text = lines[-1 if lines[0].startswith("in user code") else 0].strip()  # TensorFlow quotes the code first
+    return {"error": type(error).__name__, "text": text[:_TEXT], "where": _where(error, folder)}
+
+
+def _surroundings(folders: Iterable[Path]) -> dict[str, Any]:
+    """What an import has no business to change."""
+    listing = {
+        str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
+        for folder in folders
+        for path in folder.rglob("*")
+        if "__pycache__" not in path.parts and not path.is_dir()
+    }
+    return {
+        "the random state of Python": hash(random.getstate()),
+        "the random state of NumPy": hashlib.sha256(np.random.get_state()[1].tobytes()).hexdigest(),  # type: ignore[index]
+        "environment variables": dict(os.environ),
+        "the working directory": os.getcwd(),
+        "files": listing,
+        "threads": threading.active_count(),
+    }
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [name for name, value in before.items() if after[name] != value]
+
+
+class Child:
+    """One contained process at work."""
+
+    def __init__(self, folder: Path, reply: Callable[..., None]) -> None:
+        """Reads what the process is handed; `reply` sends a line to the kit."""
+        self.given, self.submission, self.work = folder / "given", folder / "given" / "submission", folder / "work"
+        self.reply = reply
+        self.settings = json.loads((self.given / "settings.json").read_text())
+        from kit.toolbox._tensorflow import setup
+
+        setup.prepare_tensorflow()
+        setup.warm_up()
+        from tqdm import tqdm
+
+        from kit import files
+        from kit.types import Arrays
+
+        tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
+
+        stored = files.read_npz(self.given / "inputs.npz")
+        self.weights = [stored[f"weight_{number}"] for number in range(self.settings["num_weights"])]
+        self.arrays = {part: Arrays(stored[f"{part}_x"], stored[f"{part}_y"]) for part in PARTS}
+        for arrays in self.arrays.values():
+            arrays.x.setflags(write=False)
+        self.digest = self._digest()
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for arrays in self.arrays.values():
+            digest.update(arrays.x.tobytes() + arrays.y.tobytes())
+        return digest.hexdigest()
+
+    def load(self) -> Callable[..., Any]:
+        """Imports the submission and says how long that took and what it changed."""
+        from kit.submission import source as submission
+
+        before = _surroundings([self.given, self.work])
+        self.reply("importing")
+        start = time.perf_counter()
+        name = self.settings["entry"]
+        if name.endswith(".pickle"):  # a function of the user's notebook, written by the kit that started this process
+            import cloudpickle
+
+            method: Callable[..., Any] = cloudpickle.loads((self.submission / name).read_bytes())
+        else:
+            method = submission.load_method(self.submission / name)
+        seconds = time.perf_counter() - start
+        self.reply("imported", seconds=seconds, changed=_changes(before, _surroundings([self.given, self.work])))
+        return method
+
+    def run(self, method: Callable[..., Any], seed: int) -> None:
+        """Calls the submission once and hands back the weights of what it returns."""
+        import keras
+
+        from kit import datasets, models
+        from kit.models import weights
+        from kit.toolbox.seeding import seed_generators_reset
+        from kit.toolbox.training import MAX_SEED
+
+        keras.utils.set_random_seed(seed)
+        named = {name: self.settings[name] for name in ("num_classes", "precision")}
+        net = models.build(self.settings["model"], tuple(self.settings["input_shape"]), **named)
+        net.set_weights(self.weights)
+        seed_generators_reset(net, seed)
+        batch_size = self.settings["batch_size"]
+        shuffled = {"retain": seed % MAX_SEED}
+        sets = [
+            datasets.batches(arrays, np.arange(len(arrays)), batch_size, shuffle_seed=shuffled.get(part))
+            for part, arrays in self.arrays.items()
+        ]
+        architecture = _architecture(net)
+        before = _surroundings([self.given, self.work])
+        keras.utils.set_random_seed(seed)
+        self.reply("calling")
+        returned = method(net, *sets, **self.settings["hyperparameters"])
+        self.reply("returned")
+        if not isinstance(returned, keras.Model):
+            edited = any(
+                not np.array_equal(new, old) for new, old in zip(net.get_weights(), self.weights, strict=False)
+            )
+            self.reply("no_model", type=type(returned).__name__, net_edited=edited)
+            return
+        data = weights.weights_to_bytes([np.asarray(array) for array in returned.get_weights()])
+        (self.work / ".weights.npz").unlink(missing_ok=True)
+        (self.work / ".weights.npz").write_bytes(data)
+        after = _surroundings([self.given, self.work])
+        after["files"].pop(str(self.work / ".weights.npz"), None)
+        before["files"].pop(str(self.work / ".weights.npz"), None)
+        self.reply(
+            "written",
+            architecture=_architecture(returned) == architecture,
+            described=_short(architecture, _architecture(returned)),
+            probe=_probe(returned, sets[2]),
+            altered=self._digest() != self.digest,
+            new_files=sorted(Path(name).name for name in after["files"].keys() ^ before["files"].keys())[:5],
+            changed_files=[
+                Path(name).name for name, value in before["files"].items() if after["files"].get(name, value) != value
+            ][:5],
+            children=[process.name() for process in psutil.Process().children(recursive=True)][:5],
+            threads=[thread.name for thread in threading.enumerate() if _is_foreign(thread)][:5],
+        )
+
+
+def _is_foreign(thread: threading.Thread) -> bool:
+    return thread is not threading.main_thread() and thread.is_alive()
+
+
+def _architecture(net: Any) -> list[str]:
+    """Returns a line for each layer that a model's outputs depend on, its name left out."""
+    lines = []
+    for layer in net.layers:
+        if type(layer).__name__ == "InputLayer":  # a functional model lists it, a sequential one does not
+            continue
+        settings = {key: value for key, value in layer.get_config().items() if key not in ("name", "trainable")}
+        for volatile in ("kernel_initializer", "bias_initializer", "dtype", "build_config"):
+            settings.pop(volatile, None)
+        lines.append(f"{type(layer).__name__} {json.dumps(settings, default=str, sort_keys=True)}")
+    return [*lines, *(f"{kind} {getattr(net, kind, None)}" for kind in ("output_shape", "input_shape"))]
+
+
+def _short(expected: list[str], found: list[str]) -> str:
+    if found == expected:
+        return ""
+    for ours, theirs in zip(expected, found, strict=False):
+        if ours != theirs:
+            return f"{theirs[: _TEXT // 2]} where the original has {ours[: _TEXT // 2]}"
+    return f"{len(found)} layers where the original has {len(expected)}"
+
+
+def _probe(net: Any, dataset: Any) -> list[float]:
+    """Returns some outputs of the model itself, which the kit compares with those of the weights alone."""
+    images, _ = next(iter(dataset))
+    try:
+        outputs = np.asarray(net(images[:PROBED], training=False), dtype=np.float64).ravel()
+    except Exception:  # another architecture can refuse these images
+        return []
+    return [float(value) if np.isfinite(value) else 0.0 for value in outputs[:1000]]
+
+
+def main() -> None:
+    """Serves requests until the standard input ends."""
+    from kit.machine.quiet import log_set_aside
+
+    requests, replies = _private_streams()
+    main_process = os.getpid()
+
+    def reply(kind: str, **content: Any) -> None:
+        if os.getpid() == main_process:  # a forked copy of this process has nothing to say
+            replies.write(json.dumps({"kind": kind} | content) + "\n")
+            replies.flush()
+
+    with log_set_aside(1, 2):  # TensorFlow's own log is not what the submission prints
+        child = Child(Path(sys.argv[1]), reply)
+    reply("started")
+    try:
+        method = child.load()
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too: a stranger's file can raise anything
+        cause = error.__cause__ or error
+        reply("import_failed", **_described(cause, child.submission))
+        return
+    for line in requests:
+        try:
+            child.run(method, int(json.loads(line)["seed"]))
+        except BaseException as error:
+            traceback.print_exc()
+            reply("raised", **_described(error, child.submission))
+    replies.close()
+    os._exit(0)  # threads that a submission left behind do not hold up the end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""Checks of a submission's text, before anything of it is executed. A check returns "" or what is wrong."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import textwrap
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from kit.submission.source import Method, Source
+from kit.types import BrokenSubmission
+
+PARAMETERS = ("net", "retain", "forget", "validation")
+_CONTRACT = "Expected 'def unlearning(net, retain, forget, validation):' at the top level."
+# Names by which a submission could reach the evaluation's data, or results of retraining.
+_FORBIDDEN_MODULES = (
+    "sklearn.datasets", "keras.datasets", "tensorflow.keras.datasets", "tf.keras.datasets", "torchvision.datasets",
+    "kit.challenges", "kit.datasets", "kit.runs", "kit.evaluation", "kit.scorers", "kit.outputs", "kit.submission",
+    "kit.report",
+)  # fmt: skip
+_FORBIDDEN_NAMES = (
+    "load_challenge", "load_digits", "load_data", "evaluate_all", "run_population", "data_folder", "cache_folder",
+)  # fmt: skip
+_FORBIDDEN_TEXTS = (
+    "oracle",
+    "data/pretrained",
+    "KIT_HOME",
+    "KERAS_HOME",
+    "/proc/",
+    "outputs.npz",
+    "runs/",
+    "/kaggle/input",
+)
+
+
+def text_of(method: Method | Source) -> str | None:
+    """Returns the source text of a submission, or None for a function whose source is not to be had."""
+    if isinstance(method, Source):
+        content = method.files[method.entry]
+        return content.decode(errors="replace") if encoding_problem(content) else importlib.util.decode_source(content)
+    # Made by 'exec': there, Python 3.13 finds the program that 'python -c' was given.
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        return None
+    try:
+        return textwrap.dedent(inspect.getsource(method))
+    except (OSError, TypeError):
+        return None
+
+
+def require(source: Source) -> None:
+    """Checks what must hold before a file is worth starting a process for.
+
+    Raises:
+        BrokenSubmission: it does not parse, or defines no function `unlearning` with the contract's parameters.
+    """
+    problem, text = encoding_problem(source.files[source.entry]), text_of(source) or ""
+    if problem:
+        raise BrokenSubmission("parses", f"'{source.entry}': {problem}")
+    checks = {"parses": parse_problem, "defines_unlearning": definition_problem, "signature": signature_problem}
+    for name, check in checks.items():
+        problem = check(text)
+        if problem:
+            raise BrokenSubmission(name, f"'{source.entry}': {problem}")
+
+
+def _parse(text: str) -> ast.Module:
+    """Parses without a word about invalid escapes and the like: Python will say that when it imports the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def encoding_problem(content: bytes) -> str:
+    """Returns why Python cannot read these bytes as text.
+
+    Example:
+        >>> encoding_problem("name = 'é'".encode("latin-1"))[:40]
+        'The file is no text that Python reads: i'
+    """
+    try:
+        importlib.util.decode_source(content)
+    except (UnicodeDecodeError, SyntaxError, LookupError) as error:
+        return f"The file is no text that Python reads: {error}. Expected a Python file. Save it as UTF-8."
+    return ""
+
+
+def parse_problem(text: str) -> str:
+    """Returns why `text` is not Python.
+
+    Example:
+        >>> parse_problem("def f(:")[:35]
+        'Line 1 is not Python: invalid synta'
+    """
+    try:
+        _parse(text)
+    except SyntaxError as error:
+        if error.lineno is None:
+            return f"The file is not Python: {error.msg}. Expected a Python file. Save it as plain UTF-8 text."
+        return f"Line {error.lineno} is not Python: {error.msg}. Expected a Python file. Look there and just above."
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) or f"{type(error).__name__}, it is nested too deeply"
+        return f"The file is not Python: {reason}. Expected a Python file. Write shorter expressions."
+    return ""
+
+
+def definition_problem(text: str) -> str:
+    """Returns why no function `unlearning` is defined at the top level of `text`, which must parse.
+
+    Example:
+        >>> definition_problem("unlearning = lambda net, retain, forget, validation: net")[:38]
+        "'unlearning' is a variable, not a 'def"
+    """
+    tree = _parse(text)
+    found = _top_level(tree)
+    if isinstance(found, ast.FunctionDef):
+        return ""
+    if found is not None:
+        return f"'unlearning' is {_KINDS[type(found)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nested = [node for node in ast.walk(tree) if isinstance(node, kinds) and node.name == "unlearning"]
+    if nested:
+        return f"'unlearning' is defined inside another block (line {nested[0].lineno}). {_CONTRACT} Move it out."
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    hint = f" Rename '{functions[0]}'." if len(functions) == 1 else " 'kit new FILE' writes a file to start from."
+    return f"No function 'unlearning' is defined. {_CONTRACT}{hint}"
+
+
+_KINDS: dict[type[ast.stmt], str] = {
+    ast.AsyncFunctionDef: "an 'async def'",
+    ast.ClassDef: "a class",
+    ast.Assign: "a variable",
+    ast.AnnAssign: "a variable",
+    ast.Import: "imported",
+    ast.ImportFrom: "imported",
+    ast.Delete: "deleted again",
+}
+
+
+def _top_level(tree: ast.Module) -> ast.stmt | None:
+    """Returns the last statement at the top level that gives 'unlearning' a meaning."""
+    found: ast.stmt | None = None
+    for node in tree.body:
+        names: list[str] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in node.names]
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Delete):
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        found = node if "unlearning" in names else found
+    return found
+
+
+def signature_problem(method: Callable[..., Any] | str) -> str:
+    """Returns what is wrong with the parameters of a function, or of the top-level `unlearning` in a text.
+
+    Example:
+        >>> signature_problem("def unlearning(model, retain, forget, validation): ...")[:31]
+        'Its parameters are model, retai'
+    """
+    if isinstance(method, str):
+        found = _top_level(_parse(method))
+        assert isinstance(found, ast.FunctionDef)
+        arguments = found.args
+        positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+        variable = [argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+        required = [
+            argument.arg
+            for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if default is None
+        ]
+    else:
+        try:
+            parameters = list(inspect.signature(method).parameters.values())
+        except (ValueError, TypeError):
+            return f"{method!r} has no signature. Expected a function with the four parameters. Pass a 'def' of yours."
+        kinds = inspect.Parameter
+        positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
+        required = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
+    shown = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
+    if tuple(positional[:4]) != PARAMETERS:
+        return (
+            f"Its parameters are {shown}. Expected net, retain, forget, validation, in this "
+            "order and under these names. Rename or reorder them."
+        )
+    if positional[4:] or variable:
+        extra = ", ".join(positional[4:] + [f"*{name}" for name in variable])
+        return (
+            f"It has the further parameters {extra}. Expected further ones to be keyword-only. Put a '*' before them, "
+            "as in (net, retain, forget, validation, *, epochs=3)."
+        )
+    if required:
+        return (
+            f"The parameter{'s' * (len(required) > 1)} {', '.join(required)} ha{'ve' if len(required) > 1 else 's'} no "
+            "default. Expected one for each further parameter, because the harness passes four arguments. Give it one."
+        )
+    return ""
+
+
+def evaluation_data_problem(text: str) -> str:
+    """Returns where a text seems to reach for the evaluation's data or for the kit's retrained models.
+
+    Example:
+        >>> evaluation_data_problem("from sklearn.datasets import load_digits")[:40]
+        "Line 1 uses 'sklearn.datasets', which ca"
+    """
+    tree = _parse(text)
+    texts = {id(statement.value) for statement in ast.walk(tree) if isinstance(statement, ast.Expr)}
+    for node in ast.walk(tree):
+        is_docstring = isinstance(node, ast.Constant) and id(node) in texts
+        used = "" if is_docstring else _forbidden_in(node)
+        if used:
+            return (
+                f"Line {node.lineno} uses '{used}', which can lead to test data or retrained models. Expected a "  # type: ignore[attr-defined]
+                "function that works with its four arguments (RULES.md). Remove it; if it is innocent, tell the host."
+            )
+    return ""
+
+
+def _forbidden_in(node: ast.AST) -> str:
+    """Returns the forbidden module, name or text that a node of the syntax tree uses, or ""."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        names += [alias.name for alias in node.names]
+    elif isinstance(node, ast.Attribute):
+        names = [node.attr, _dotted(node)]
+    elif isinstance(node, ast.Name):
+        names = [node.id]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        value = node.value if isinstance(node.value, str) else node.value.decode(errors="replace")
+        names = [value]
+        text = "runs/" if value.startswith("runs/") else next((part for part in _FORBIDDEN_TEXTS if part in value), "")
+        if text:
+            return text
+    return next((name for name in names if name in _FORBIDDEN_NAMES or _is_forbidden(name)), "")
+
+
+def _dotted(node: ast.expr) -> str:
+    """Returns `a.b.c` for such an expression, and nothing for any other."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def _is_forbidden(name: str) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in _FORBIDDEN_MODULES)

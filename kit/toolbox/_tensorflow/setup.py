@@ -1,0 +1,58 @@
+"""TensorFlow as the kit wants it: what the bits of a trained model depend on besides its seed."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kit.machine import threads
+from kit.types import InputError
+
+
+def prepare_tensorflow() -> None:
+    """Fixes what the bits of a trained model depend on besides its seed: number of threads, deterministic operations.
+
+    Raises:
+        InputError: Keras runs on another backend, or TensorFlow has started with another number of threads.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow', which the kit's training "
+            "loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads.number())
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        if any(os.environ.get(name) != value for name, value in threads.variables().items()):
+            raise InputError(
+                "TensorFlow computed something with another number of threads before the kit was imported, and the "
+                "bits of a trained model depend on it. Expected 'import kit' first. Restart the session (in Colab: "
+                "Runtime > Restart session) and import kit in the first cell."
+            ) from error
+    tf.config.experimental.enable_op_determinism()
+
+
+def runs_eagerly() -> bool:
+    """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
+    return bool(tf.config.functions_run_eagerly())
+
+
+def run_eagerly(eager: bool) -> None:
+    """Sets what `runs_eagerly` returns."""
+    tf.config.run_functions_eagerly(eager)
+
+
+@functools.cache
+def warm_up() -> None:
+    """Fits a tiny model in plain Keras, once a process: no measured call pays for what Keras loads at first use."""
+    images = keras.Input((1,))
+    net = keras.Model(images, keras.layers.Dense(2)(images))
+    data = tf.data.Dataset.from_tensor_slices((np.zeros((2, 1), np.float32), np.zeros(2, np.int32))).batch(2)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
+    net.fit(data, epochs=1, shuffle=False, verbose=0)

@@ -1,0 +1,239 @@
+"""THE training loop: data in memory, whole epochs inside one compiled function, bits that can be repeated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from kit.machine import threads
+from kit.toolbox._tensorflow.steps import Adam, Loss, Sgd, Variables, compile_steps, compiled_once
+from kit.toolbox.augmentation import AUGMENTATIONS, Augment
+from kit.toolbox.checkpoints import Keeper, identity_of
+from kit.toolbox.examples import Examples, in_memory
+from kit.toolbox.losses import cross_entropy
+from kit.toolbox.seeding import MAX_SEED, draw_seed
+from kit.types import Recipe
+
+# A call of a compiled function costs about 1 ms beside its steps, as much as two steps of a small network. Small data
+# sets are therefore trained on for several epochs a call, large ones for part of an epoch, a second or so; between
+# calls the progress bar moves and Ctrl-C is heard. The bits do not depend on it.
+_FIRST_CALL, _LONGEST_CALL = 2_000, 20_000
+
+
+def fit(
+    net: keras.Model,
+    dataset: tf.data.Dataset,
+    recipe: Recipe,
+    *,
+    seed: int | None = None,
+    augment: Augment | None = None,
+    checkpoint: Path | None = None,
+) -> keras.Model:
+    """Trains `net` in place by `Sgd` on mean cross-entropy and returns it.
+
+    Args:
+        net: returns logits; what it has been compiled with plays no part and is left alone.
+        dataset: batches (x, y) of equal size, the last one possibly short; read once, then kept in memory, 8-bit
+            images in 8 bits.
+        recipe: epochs, learning rate and so on; the batch size is the dataset's.
+        seed: of the order of the examples and of the augmentation; by default drawn from NumPy's global state.
+        augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
+            each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
+            same numbers each run.
+        checkpoint: where the state of a training of more than a second is kept, epoch by epoch. The same training,
+            started again with this file in place, goes on where it stopped and gives the same bits.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> data = tf.data.Dataset.from_tensor_slices((np.eye(4, dtype="float32"), np.arange(4))).batch(2)
+        >>> net = fit(mlp((4,), 4), data, Recipe(epochs=40), seed=0)
+        >>> int(net(np.eye(4))[2].numpy().argmax())
+        2
+    """
+    seed = draw_seed() if seed is None else seed
+    examples = in_memory(dataset)
+    if recipe.epochs == 0:
+        return net
+    augment = augment or AUGMENTATIONS[recipe.augmentation]
+    descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed)
+    keeper = None
+    if checkpoint is not None:
+        settings = [recipe, augment, seed, examples.batch_size, threads.number()]
+        keeper = Keeper(checkpoint, identity_of(settings, examples.x.numpy(), examples.y.numpy()), descent.state)
+    descent.train(examples, recipe.learning_rates(), augment=augment, keeper=keeper)
+    return net
+
+
+class Descent:
+    """Goes down a loss step by step; momentum and the order of the examples go on from one `train` to the next.
+
+    Example:
+        >>> from kit.toolbox.losses import negated_cross_entropy
+        >>> from kit.models import mlp
+        >>> net, eye = mlp((4,), 4), tf.eye(4)
+        >>> descent = Descent(net, Sgd(momentum=0.0), seed=0)
+        >>> descent.train(Examples(eye, tf.range(4), 2), [0.1] * 40)
+        >>> descent.train(Examples(eye[:1], tf.range(1), 1), [0.1] * 9, negated_cross_entropy)
+        >>> int(net(eye)[2].numpy().argmax())
+        2
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        optimizer: Sgd | Adam = Sgd(),
+        *,
+        scale: Sequence[np.ndarray] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Begins with moments of 0.
+
+        Args:
+            net: returns logits. Its trainable variables are changed, in place; layers that are frozen now stay as they
+                are, and so do their batch statistics.
+            optimizer: which steps are taken.
+            scale: for each trainable variable an array of its shape, which what moves it (gradient and weight decay) is
+                multiplied by: where it is 0, the weight keeps its bits.
+            seed: of the order of the examples and of augmentations; by default drawn from NumPy's global state.
+        """
+        self._net, self._optimizer = net, optimizer
+        self._seed = draw_seed() if seed is None else seed
+        self._shuffle, self._shuffle_paired = (np.random.default_rng(one) for one in (self._seed, [self._seed, 1]))
+        self._epoch = 0
+        weights = [variable.value for variable in net.trainable_variables]
+        self._key = (type(optimizer), scale is not None, tuple(id(weight) for weight in weights))
+        self._variables: Variables = compiled_once(
+            net, ("variables", *self._key), lambda: Variables.of(weights, optimizer, scaled=scale is not None)
+        )
+        for one in self._variables.memory:
+            one.assign(tf.zeros_like(one))
+        for variable, array in zip(self._variables.scale, scale or (), strict=True):
+            variable.assign(tf.cast(array, variable.dtype))
+
+    @property
+    def state(self) -> list[tf.Variable]:
+        """All that training changes: the model's variables, then what steps remember."""
+        return [*(variable.value for variable in self._net.variables), *self._variables.memory]
+
+    def train(
+        self,
+        examples: Examples,
+        rates: Sequence[float] | np.ndarray,
+        loss: Loss = cross_entropy,
+        *,
+        paired: Examples | None = None,
+        l1: Sequence[float] | np.ndarray | None = None,
+        augment: Augment | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """Goes over the examples once for each learning rate.
+
+        Args:
+            examples: in a new order at each pass.
+            rates: learning rate of each epoch.
+            loss: see `kit.toolbox.losses`.
+            paired: each step takes a batch of these too, and the loss both; they begin anew when they are used up.
+            l1: of each epoch, times the sum of the absolute weights, which is added to the loss.
+            augment: changes a batch of images, see `fit`.
+            keeper: keeps the state on disk, epoch by epoch.
+        """
+        streams = [examples] if paired is None else [examples, paired]
+        steps = self._compiled(streams, loss, augment, with_l1=l1 is not None)
+        settings = np.stack([rates, np.zeros(len(rates)) if l1 is None else l1], axis=1).astype(np.float32)
+        done, at_once = keeper.epochs if keeper else 0, _FIRST_CALL
+        for _ in range(done):  # to the place where the state was kept
+            self._orders(streams)
+        self._epoch += done
+        with _progress_bar(len(rates), len(examples), done) as bar:
+            while done < len(rates):
+                some = settings[done : done + max(1, at_once // len(examples))]
+                orders = [self._orders(streams) for _ in some]
+                first = 0
+                while first < len(examples):
+                    last = min(first + max(1, at_once // examples.batch_size) * examples.batch_size, len(examples))
+                    start = time.perf_counter()
+                    self._call(steps, streams, orders, slice(first, last), some)
+                    at_once = _examples_a_second(len(some) * (last - first), time.perf_counter() - start)
+                    bar.update(len(some) * (last - first))
+                    first = last
+                done += len(some)
+                self._epoch += len(some)
+                if keeper:
+                    keeper.keep(done, last=done == len(rates))
+
+    def _orders(self, streams: Sequence[Examples]) -> list[np.ndarray]:
+        """Returns an epoch's order of each stream; that of the second goes on until the first is through."""
+        examples = streams[0]
+        orders = [self._shuffle.permutation(len(examples))]
+        for paired in streams[1:]:
+            needed = -(-len(examples) // examples.batch_size) * _batch_size(paired)
+            rounds = [self._shuffle_paired.permutation(len(paired)) for _ in range(-(-needed // len(paired)))]
+            orders.append(np.concatenate(rounds)[:needed])
+        return orders
+
+    def _call(
+        self,
+        steps: Callable[..., None],
+        streams: Sequence[Examples],
+        orders: Sequence[list[np.ndarray]],
+        part: slice,
+        settings: np.ndarray,
+    ) -> None:
+        """Takes the steps of some epochs, or of a part of one: that of the examples `part` in its order."""
+        sizes = [_batch_size(stream) for stream in streams]
+        first_step, last_step = part.start // sizes[0], -(-part.stop // sizes[0])
+        parts = [part, *(slice(first_step * size, last_step * size) for size in sizes[1:])]
+        chosen = [
+            tf.constant(np.stack([of_epoch[number][one] for of_epoch in orders]), tf.int32)
+            for number, one in enumerate(parts)
+        ]
+        data = [tuple(one for one in (stream.x, stream.y, stream.targets) if one is not None) for stream in streams]
+        place = tf.constant([self._seed % MAX_SEED, self._epoch], tf.int32), tf.constant(first_step)
+        constants = [getattr(self._optimizer, "momentum", 0.0), self._optimizer.weight_decay]
+        steps(data, chosen, tf.constant(sizes), *place, tf.constant(settings), tf.constant(constants, tf.float32))
+
+    def _compiled(
+        self, streams: Sequence[Examples], loss: Loss, augment: Augment | None, *, with_l1: bool
+    ) -> Callable[..., None]:
+        """Returns the function that `_call` calls, traced once for all that it depends on."""
+        # The number of examples stays open: another split of the same challenge is not traced again.
+        arrays = [[one for one in (stream.x, stream.y, stream.targets) if one is not None] for stream in streams]
+        data = [tuple(tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in some) for some in arrays]
+        signature = [
+            data,
+            [tf.TensorSpec((None, None), tf.int32) for _ in streams],
+            *(tf.TensorSpec(shape, tf.int32) for shape in ((len(streams),), (2,), ())),
+            *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (2,))),
+        ]
+
+        key = ("steps", *self._key, loss, augment, with_l1, tuple(data))
+        arguments = (self._net, self._variables, signature, loss, augment)
+        steps: Callable[..., None] = compiled_once(self._net, key, lambda: compile_steps(*arguments, with_l1=with_l1))
+        return steps
+
+
+def _batch_size(stream: Examples) -> int:
+    return min(stream.batch_size, len(stream))
+
+
+def _examples_a_second(examples: int, seconds: float) -> int:
+    return int(min(_LONGEST_CALL, examples / seconds))
+
+
+def _progress_bar(epochs: int, num_examples: int, done: int) -> tqdm:
+    return tqdm(
+        total=epochs * num_examples,
+        initial=done * num_examples,
+        desc=f"training, {epochs} epochs" if epochs > 1 else "training",
+        unit=" examples",
+        unit_scale=True,
+        delay=2,
+        leave=False,
+        mininterval=0.5,
+    )

@@ -1,0 +1,153 @@
+"""Recipes in files: every field, and what is refused; which model a name or a file stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kit
+from kit.challenges import user
+from kit.runs import originals
+from kit.types import Arrays, Recipe
+
+Refused = Callable[..., str]
+
+TABLE = Arrays(np.random.default_rng(0).normal(size=(60, 6)), np.arange(60) % 3)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+        np.savez(tmp_path / "table.npz", x=TABLE.x, y=TABLE.y)
+        return tmp_path / "recipe.toml"
+
+    return write
+
+
+def loaded(recipe: Path, **options: Any) -> kit.Challenge:
+    return kit.load_challenge(recipe.with_name("table.npz"), recipe=recipe, **options)
+
+
+# Recipes
+
+WHOLE = """
+# how our model is trained
+epochs = 7
+learning_rate = 0.02
+momentum = 0.5
+weight_decay = 0.0
+schedule = "constant"
+augmentation = "crop_and_flip"
+batch_size = 16
+"""
+
+
+def test_every_line_of_a_recipe_is_followed(written: Callable[[str], Path]) -> None:
+    path = written(WHOLE)
+    np.savez(path.with_name("table.npz"), x=np.zeros((60, 8, 8, 1)), y=TABLE.y)  # of images: tables have no margin
+    challenge = loaded(path)
+    assert challenge.recipe == Recipe(7, 0.02, 0.5, 0.0, "constant", "crop_and_flip")
+    assert challenge.batch_size == 16
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    assert fields == {line.partition(" ")[0] for line in WHOLE.splitlines()[2:-1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "recipe", "batch_size"),
+    [
+        ("", Recipe(), 64),
+        ("epochs = 3", Recipe(epochs=3), 64),
+        ("batch_size = 10\nlearning_rate = 1", Recipe(learning_rate=1), 10),
+    ],
+)
+def test_lines_that_are_left_out_have_defaults(
+    written: Callable[[str], Path], text: str, recipe: Recipe, batch_size: int
+) -> None:
+    challenge = loaded(written(text))
+    assert (challenge.recipe, challenge.batch_size) == (recipe, batch_size)
+
+
+def test_a_recipe_changes_a_challenge_that_the_kit_knows(written: Callable[[str], Path]) -> None:
+    """Its shipped weights are then of another training, and its settings of methods for another model."""
+    path = written("epochs = 2")
+    plain, changed = kit.load_challenge("digits"), kit.load_challenge("digits", recipe=path)
+    assert changed.recipe == Recipe(epochs=2)
+    assert originals.fingerprint(changed) != originals.fingerprint(plain)
+    assert changed.data_sha256 == plain.data_sha256
+    small = kit.load_challenge(path.with_name("table.npz"))
+    assert small.hyperparameters == changed.hyperparameters == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        ("epoch = 3", ["a line for 'epoch'", "the names are epochs, learning_rate", "batch_size"]),
+        ("batchsize = 3", ["a line for 'batchsize'"]),
+        ("[training]\nepochs = 3", ["a line for 'training'"]),
+        ("epochs: 3", ["cannot be read", "lines such as 'epochs = 20'"]),
+        ("epochs = ", ["cannot be read"]),
+        ("epochs = 3\nepochs = 4", ["cannot be read"]),
+        ('{"epochs": 3}', ["cannot be read"]),
+        ("epochs = 3.5", ["cannot be trained with", "whole epochs"]),
+        ("epochs = -1", ["cannot be trained with", "whole epochs"]),
+        ('epochs = "3"', ["cannot be trained with", "whole epochs"]),
+        ("learning_rate = 0", ["cannot be trained with", "learning_rate > 0"]),
+        ('learning_rate = "0.1"', ["cannot be trained with", "learning_rate > 0"]),
+        ("learning_rate = true", ["cannot be trained with", "learning_rate > 0"]),
+        ("epochs = true", ["cannot be trained with", "whole epochs"]),
+        ("optimizer = 'adam'", ["a line for 'optimizer'", "stochastic gradient descent"]),
+        ("learning_rate = nan", ["cannot be trained with"]),
+        ("momentum = 1", ["cannot be trained with", "[0, 1)"]),
+        ("weight_decay = inf", ["cannot be trained with"]),
+        ('schedule = "linear"', ["cannot be trained with", "'cosine' or 'constant'"]),
+        ('augmentation = "mixup"', ["cannot be trained with", "'crop_and_flip'"]),
+        ('augmentation = "crop_and_flip"', ["'crop_and_flip'", "(6,)", "(height, width, channels)"]),
+        ("batch_size = 0", ["batch size in", "is 0."]),
+        ("batch_size = 3.5", ["batch size in", "is 3.5."]),
+        ("batch_size = '64'", ["batch size in", "is '64'."]),
+        ("batch_size = true", ["batch size in", "is True."]),
+    ],
+)
+def test_what_is_no_recipe_is_refused(
+    written: Callable[[str], Path], refused: Refused, text: str, fragments: list[str]
+) -> None:
+    path = written(text)
+    refused(lambda: loaded(path), *fragments)
+
+
+def test_a_recipe_that_is_not_there_or_no_text_is_refused(written: Callable[[str], Path], refused: Refused) -> None:
+    path = written("")
+    refused(lambda: kit.load_challenge("digits", recipe="no recipe.toml"), "no file 'no recipe.toml'")
+    refused(lambda: kit.load_challenge("digits", recipe=path.parent), f"no file '{path.parent}'")
+    path.write_bytes(b"\xff\xfe\x00epochs")
+    refused(lambda: loaded(path), "cannot be read", "TOML")
+
+
+# Models
+
+
+@pytest.mark.parametrize("model", ["mlp", "convnet", "resnet18", "resnet20", ""])
+def test_a_name_stays_a_name(model: str) -> None:
+    assert user.read_model(TABLE, model, None) == model
+
+
+def test_another_model_of_the_zoo_takes_the_place_of_a_challenges_own() -> None:
+    plain, other = kit.load_challenge("digits"), kit.load_challenge("digits", model="mlp")
+    assert (plain.model, other.model) == ("convnet", "mlp")
+    assert originals.fingerprint(other) != originals.fingerprint(plain)
+
+
+@pytest.mark.parametrize(("shape", "model"), [((60, 6), "mlp"), ((60, 8, 8), "convnet"), ((60, 8, 8, 3), "convnet")])
+def test_the_default_follows_from_the_shape(shape: tuple[int, ...], model: str) -> None:
+    assert user.default_model(Arrays(np.zeros(shape), np.arange(60) % 3)) == model
+
+
+@pytest.mark.parametrize("precision", ["float16", "half", "FLOAT32", ""])
+def test_an_unknown_precision_is_refused(precision: str, refused: Refused) -> None:
+    refused(lambda: kit.load_challenge("digits", precision=precision), f"'{precision}'", "float32 or bfloat16")

@@ -1,0 +1,166 @@
+"""`kit evaluate`: every option reaches the engine, none is dropped, and what cannot work is told before the work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_helpers import call, one_paragraph
+
+import kit
+from kit import challenges, engines, evaluation
+from kit.engines import Serial
+from kit.machine import threads
+from kit.runs import oracles
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What engines are started; nothing is run."""
+    noted: list[tuple[str, dict[str, Any]]] = []
+
+    def note(name: str, **options: Any) -> Serial:
+        noted.append((name, options))
+        return Serial()
+
+    monkeypatch.setattr(engines, "start", note)
+    return noted
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    noted: list[dict[str, Any]] = []
+
+    def note(identifiers: list[str], challenge: kit.Challenge, **settings: Any) -> None:
+        noted.append({"identifiers": identifiers} | settings)
+        raise kit.FailedRun("noted")
+
+    monkeypatch.setattr(evaluation, "evaluate_all", note)
+    return noted
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "workers", "address", "gpus"),
+    [
+        (["--workers", "1"], "processes", 1, None, 0.0),
+        (["--workers", "3"], "processes", 3, None, 0.0),
+        (["--engine", "serial"], "serial", None, None, 0.0),
+        (["--engine", "ray", "--workers", "2"], "ray", 2, None, 0.0),
+        (["--address", "10.0.0.1:6379"], "ray", None, "10.0.0.1:6379", 0.0),
+        (["--gpus-per-worker", "0.5"], "ray", None, None, 0.5),
+    ],
+)
+def test_options_choose_the_engine(
+    started: list[tuple[str, dict[str, Any]]],
+    asked_for: list[dict[str, Any]],
+    options: list[str],
+    name: str,
+    workers: int | None,
+    address: str | None,
+    gpus: float,
+) -> None:
+    call("evaluate", *options)
+    assert started == [(name, {"workers": workers, "address": address, "gpus_per_worker": gpus})]
+    assert isinstance(asked_for[0]["engine"], Serial)
+
+
+def test_without_options_the_evaluation_chooses(
+    started: list[tuple[str, dict[str, Any]]], asked_for: list[dict[str, Any]]
+) -> None:
+    call("evaluate", "finetune", "--num-models", "99", "--fresh-oracle", "--seed", "3")
+    assert started == []
+    (asked,) = asked_for
+    assert (asked["engine"], asked["num_models"], asked["fresh_oracle"], asked["seed"]) == (None, 99, True, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "fragment"),
+    [
+        (["--engine", "serial", "--workers", "2"], "'serial' was asked for 2 workers"),
+        (["--engine", "processes", "--address", "auto"], "the address 'auto'"),
+        (["--engine", "serial", "--gpus-per-worker", "1"], "1.0 graphics cards"),
+        (["--engine", "threads"], "threads"),
+        (["--gpus-per-worker", "1.5"], "1.5 graphics cards"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    asked_for: list[dict[str, Any]], options: list[str], fragment: str
+) -> None:
+    assert fragment in one_paragraph(call("evaluate", *options))
+    assert asked_for == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no_such_method"], ["--challenge", "no-such"], ["--json", "."], ["--out", "file/below"]]
+)
+def test_what_is_wrong_is_told_before_an_engine_starts(
+    started: list[tuple[str, dict[str, Any]]], folder: Path, arguments: list[str]
+) -> None:
+    (folder / "file").touch()
+    one_paragraph(call("evaluate", "--engine", "ray", *arguments))
+    assert started == []
+
+
+@pytest.mark.parametrize("command", ["run", "evaluate"])
+def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Any] = []
+
+    def note(**settings: Any) -> None:
+        noted.append({name: value for name, value in settings.items() if name != "announce"})
+        raise kit.InputError("noted")
+
+    monkeypatch.setattr(challenges, "load_challenge", note)
+    monkeypatch.setattr(threads, "use", noted.append)
+    given = {"challenge": "data.npz", "forget": "requests.csv", "split-seed": "3", "model": "m.keras"}
+    given |= {"weights": "w.npz", "recipe": "r.toml", "precision": "bfloat16", "threads": "2"}
+    call(command, *(text for name, value in given.items() for text in (f"--{name}", value)))
+    paths = {"model": Path("m.keras"), "weights": Path("w.npz"), "recipe": Path("r.toml")}
+    others = {"name_or_path": "data.npz", "forget": "requests.csv", "split_seed": 3, "precision": "bfloat16"}
+    assert noted == [2, paths | others]  # the threads first: they are fixed once TensorFlow is loaded
+    noted.clear()
+    call(command)
+    nothing = dict.fromkeys(("forget", "model", "weights", "recipe"))
+    assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
+
+
+def test_a_population_ends_with_its_report_and_figures(folder: Path) -> None:
+    result = call("evaluate", "finetune", "--num-models", "8", "--json", "result.json", "--workers", "1")
+    assert result.code == 0, result.err
+    results = folder / "runs" / "noisy-digits"
+    figures = {"losses.png", "epsilons.png", "scores_by_models.png", "roc.png"}
+    assert {"report.json", "split.npz", *figures} <= {path.name for path in results.iterdir()}
+    assert all(str(Path("runs", "noisy-digits", name)) in result.out for name in figures)
+    reports = {one["method"]: one for one in json.loads((folder / "result.json").read_text())["reports"]}
+    assert list(reports) == ["original", "finetune", "retrain"]
+    oracle = oracles.load(kit.load_challenge())
+    assert oracle is not None
+    assert reports["finetune"]["num_retrained"] == oracle.num_models
+    for name, report in reports.items():
+        assert report["num_models"] == 8, name
+        scores = {score: fields["value"] for score, fields in report["scores"].items()}
+        missing = {score for score, value in scores.items() if value is None}
+        too_small = {"mia_tpr_at_1pct_fpr", "klom_forget", "klom_retain", "klom_test"}
+        assert missing == {"forgotten_class_accuracy", *too_small}, name
+        low, high = report["scores"]["forgetting_score"]["interval"]
+        assert low <= scores["forgetting_score"] <= high
+    assert reports["original"]["scores"]["forgetting_score"]["value"] == 0
+    assert reports["retrain"]["scores"]["ulira_auc"]["value"] < reports["finetune"]["scores"]["ulira_auc"]["value"]
+    assert "forgetting score is" in " ".join(result.out.split())
+
+    # A single run afterwards leaves no picture of the population beside its report.
+    assert call("run", "original").code == 0
+    assert {path.name for path in results.glob("*.png")} == {"losses.png", "roc.png"}
+
+
+def test_an_oracle_is_made_alone_and_where_it_can_be_written(folder: Path) -> None:
+    for other in ("--update-registry", "--retrained"):
+        error = one_paragraph(call("pretrain", "digits", "--oracle", other))
+        assert "one of --oracle, --retrained and the original" in error

@@ -1,0 +1,180 @@
+"""What `kit doctor` finds on machines of several kinds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import psutil
+import pytest
+
+import kit
+from kit import files
+from kit.commands import doctor
+from kit.submission import sandbox
+
+GIB = 1 << 30
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which all is well; nothing is started and TensorFlow is not imported."""
+    tensorflow = ModuleType("tensorflow")
+    tensorflow.config = SimpleNamespace(list_physical_devices=lambda kind: [])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(sandbox, "sandbox_problem", lambda: "")
+    free(monkeypatch, memory=8 * GIB, disk=9 * GIB)
+
+
+def free(monkeypatch: pytest.MonkeyPatch, *, memory: int, disk: int) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory, total=16 * GIB))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=disk))
+
+
+def facts() -> dict[str, doctor.Fact]:
+    found = doctor.examine()
+    assert len({fact.name for fact in found}) == len(found)
+    return {fact.name: fact for fact in found}
+
+
+def only_bad() -> doctor.Fact:
+    """What is bad has a piece of advice, what is good has none."""
+    bad = [fact for fact in facts().values() if not fact.good]
+    assert len(bad) == 1
+    assert bad[0].advice.endswith(".")
+    assert "\n" not in bad[0].advice
+    return bad[0]
+
+
+def test_the_facts_are_all_there_and_good() -> None:
+    found = facts()
+    libraries = ["tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib"]
+    machine = ["system", "processors", "memory", "gpu", "disk", "sandbox", "cache", "shipped weights"]
+    assert list(found) == ["kit", "python", *libraries, *machine]
+    for fact in found.values():
+        assert fact.good, fact
+        assert fact.value
+        assert "\n" not in fact.value
+        assert fact.advice == ""
+
+
+def test_the_values_say_what_was_found() -> None:
+    found = facts()
+    assert found["kit"].value.startswith(kit.__version__)
+    assert str(Path(kit.__file__).parent) in found["kit"].value
+    assert found["numpy"].value == importlib.metadata.version("numpy")
+    assert found["memory"].value == "8.0 GiB free of 16.0"
+    assert found["disk"].value == "9 GiB free"
+    assert found["sandbox"].value == "bubblewrap works"
+    assert int(found["processors"].value) >= 1
+    assert "noisy-digits" in found["shipped weights"].value
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib"])
+def test_a_missing_library_is_reported_with_the_command(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    def version(name: str) -> str:
+        if name == missing:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.2.3"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    bad = only_bad()
+    assert (bad.name, bad.value) == (missing, "missing")
+    assert "pip install -r requirements.txt" in bad.advice
+    assert {fact.value for name, fact in facts().items() if name in ("keras", "numpy")} <= {"1.2.3", "missing"}
+
+
+@pytest.mark.parametrize("version", [(3, 10, 12), (3, 14, 0), (4, 0, 0)], ids=["3.10", "3.14", "4.0"])
+def test_another_python_is_reported(monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]) -> None:
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version))
+    bad = only_bad()
+    assert bad.name == "python"
+    assert "3.11, 3.12 or 3.13" in bad.advice
+
+
+@pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 9), (3, 13, 1)], ids=["3.11", "3.12", "3.13"])
+def test_the_pythons_of_the_kit_are_good(monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int]) -> None:
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version))
+    assert facts()["python"].good
+
+
+@pytest.mark.parametrize("memory", [0, GIB, 2 * GIB - 1])
+def test_too_little_memory_is_reported(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
+    free(monkeypatch, memory=memory, disk=9 * GIB)
+    bad = only_bad()
+    assert bad.name == "memory"
+    assert "GiB" in bad.advice
+    assert "close other programs" in bad.advice
+
+
+@pytest.mark.parametrize("disk", [0, GIB - 1])
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch, disk: int) -> None:
+    free(monkeypatch, memory=8 * GIB, disk=disk)
+    bad = only_bad()
+    assert bad.name == "disk"
+    assert "$KIT_HOME" in bad.advice
+
+
+def test_what_is_just_enough_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, memory=2 * GIB, disk=GIB)
+    assert all(fact.good for fact in facts().values())
+
+
+def test_the_problem_of_the_sandbox_is_passed_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = "bubblewrap is not installed. Install it with care."
+    monkeypatch.setattr(sandbox, "sandbox_problem", lambda: problem)
+    bad = only_bad()
+    assert (bad.name, bad.value, bad.advice) == ("sandbox", "not possible", problem)
+
+
+def test_missing_weights_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
+    bad = only_bad()
+    assert (bad.name, bad.value) == ("shipped weights", "none")
+    assert "Install the kit again" in bad.advice
+
+
+def test_a_machine_on_which_all_is_wrong_gets_all_the_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    free(monkeypatch, memory=0, disk=0)
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(sandbox, "sandbox_problem", lambda: "No.")
+    monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    found = facts()
+    assert len([fact for fact in found.values() if not fact.good]) == 10
+    assert all(bool(fact.advice) is not fact.good for fact in found.values())
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"), [([], "none (none is needed)"), (["/gpu:0", "/gpu:1"], "/gpu:0, /gpu:1")], ids=["none", "two"]
+)
+def test_gpus_are_listed(monkeypatch: pytest.MonkeyPatch, names: list[str], shown: str) -> None:
+    devices = [SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(sys.modules["tensorflow"].config, "list_physical_devices", lambda kind: devices)
+    assert facts()["gpu"].value == shown
+
+
+def test_without_tensorflow_it_is_not_known_whether_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert facts()["gpu"].value.startswith("unknown: ")
+
+
+def test_the_cache_is_measured_and_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "not" / "yet"
+    monkeypatch.setenv("KIT_HOME", str(home))
+    assert "(0.0 MB;" in facts()["cache"].value
+    assert not home.exists()
+    folder = files.cache_folder()
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "one").write_bytes(bytes(2_000_000))
+    (folder / "two").write_bytes(bytes(500_000))
+    value = facts()["cache"].value
+    assert value.startswith(str(folder))
+    assert "(2.5 MB;" in value

@@ -1,0 +1,497 @@
+"""From methods to reports: who is compared with whom, on which examples, and what the reports record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, roc_auc_score
+from threadpoolctl import threadpool_limits
+
+import kit
+from kit import evaluation
+from kit.challenges.splits import make_split
+from kit.evaluation import attack_sample, evaluate, evaluate_all
+from kit.machine import environment
+from kit.runs import oracles, originals
+from kit.runs import population as populations
+from kit.runs import run as runner
+from kit.scorers import membership_inference
+from kit.scorers.membership_inference import membership_auc_gap
+from kit.submission.source import method_name
+from kit.toolbox.inference import predict_logits
+from kit.types import PARTS, Arrays, Challenge, InputError, Outputs, Report, Score
+
+Drawn = tuple[np.ndarray, np.ndarray, str]
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Products of matrices this small are faster by one thread, above all on a machine that is busy."""
+    with threadpool_limits(1):
+        yield
+
+
+# Members and non-members
+
+
+def tabular(forget: str, *, split_seed: int = 0, examples: int = 800, **columns: Any) -> Challenge:
+    """Four classes of 40, 30, 20 and 10 %, in the order of a fixed shuffle."""
+    labels = np.random.default_rng(1).permutation(np.arange(examples) % 10)
+    labels = np.digitize(labels, [4, 7, 9])
+    arrays = Arrays(np.zeros((examples, 2)), labels, **columns)
+    return kit.make_challenge("tabular", arrays, forget=forget, split_seed=split_seed)
+
+
+def check_sample(challenge: Challenge, sample: Drawn, candidates: np.ndarray) -> None:
+    """Equal numbers without duplicates, of each class as many as both sides have."""
+    members, nonmembers, reason = sample
+    assert reason == ""
+    member_labels = challenge.train.y[challenge.split.forget][members]
+    nonmember_labels = challenge.test.y[nonmembers]
+    available = Counter(challenge.train.y[challenge.split.forget].tolist()) & Counter(
+        challenge.test.y[candidates].tolist()
+    )
+    assert Counter(member_labels.tolist()) == Counter(nonmember_labels.tolist()) == available
+    assert len(set(members.tolist())) == len(members) == len(set(nonmembers.tolist())) == len(nonmembers) >= 20
+    assert set(nonmembers.tolist()) <= set(candidates.tolist())
+
+
+@pytest.mark.parametrize("forget", ["random:0.1", "random:0.5", "stratified:0.15"])
+def test_random_forget_sets_are_held_against_test_examples_of_the_same_classes(forget: str) -> None:
+    challenge = tabular(forget)
+    check_sample(challenge, attack_sample(challenge), np.arange(len(challenge.test)))
+
+
+def test_the_sample_depends_on_the_seed_of_the_split() -> None:
+    first, again = (attack_sample(tabular("random:0.5")) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    challenge = tabular("random:0.5")
+    reseeded = dataclasses.replace(challenge, split=dataclasses.replace(challenge.split, seed=1))
+    assert not np.array_equal(attack_sample(reseeded)[0], first[0])
+
+
+@pytest.mark.parametrize(("forget", "listed"), [("class:1", "class 1"), ("class:0,3", "class 0, 3")])
+def test_whole_classes_cannot_be_attacked(forget: str, listed: str) -> None:
+    members, nonmembers, reason = attack_sample(tabular(forget))
+    assert len(members) == len(nonmembers) == 0
+    assert reason.startswith(f"{listed} is forgotten altogether")
+
+
+@pytest.mark.parametrize("forget", ["group:eve", "group:bob, eve"])
+def test_groups_are_held_against_test_examples_of_the_same_groups(forget: str) -> None:
+    groups = np.array(["ann", "bob", "cat", "eve"])[np.random.default_rng(2).integers(0, 4, 1200)]
+    challenge = tabular(forget, examples=1200, groups=groups)
+    wanted = {"eve"} if forget == "group:eve" else {"bob", "eve"}
+    candidates = np.array([index for index, group in enumerate(challenge.test.groups) if group in wanted])
+    assert 0 < len(candidates) < len(challenge.test)
+    check_sample(challenge, attack_sample(challenge), candidates)
+
+
+def test_groups_may_be_numbers() -> None:
+    challenge = tabular("group:7", groups=np.arange(800) % 3 + 6)
+    candidates = np.flatnonzero(challenge.test.groups == 7)
+    check_sample(challenge, attack_sample(challenge), candidates)
+
+
+def test_a_group_that_holds_all_of_a_class_cannot_be_attacked() -> None:
+    groups = np.random.default_rng(1).permutation(np.arange(800) % 10) >= 9  # the rarest class
+    challenge = tabular("group:1", groups=groups.astype(int))
+    assert set(challenge.labels("forget")) == {3}
+    assert attack_sample(challenge)[2].startswith("class 3 is forgotten altogether")
+
+
+def test_mislabelled_examples_are_held_against_mislabelled_test_examples() -> None:
+    challenge = tabular("mislabelled", mislabelled=np.random.default_rng(3).random(800) < 0.3)
+    candidates = np.flatnonzero(challenge.test.mislabelled)
+    assert 0 < len(candidates) < len(challenge.test)
+    check_sample(challenge, attack_sample(challenge), candidates)
+
+
+def test_groups_and_wrong_labels_do_not_narrow_the_candidates_of_a_random_forget_set() -> None:
+    challenge = tabular("random:0.5", mislabelled=np.random.default_rng(3).random(800) < 0.3, groups=np.arange(800) % 5)
+    check_sample(challenge, attack_sample(challenge), np.arange(len(challenge.test)))
+
+
+@pytest.mark.parametrize("count", [19, 20])
+def test_twenty_pairs_are_needed(count: int) -> None:
+    partition = np.arange(400) % 3
+    arrays = Arrays(np.zeros((400, 2)), np.arange(400) % 2)
+    challenge = kit.make_challenge("few", arrays, partition=partition, forget=f"random:{count}")
+    members, nonmembers, reason = attack_sample(challenge)
+    if count == 20:
+        assert (len(members), len(nonmembers), reason) == (20, 20, "")
+    else:
+        assert (len(members), len(nonmembers)) == (0, 0)
+        assert reason.startswith("only 19 pairs")
+
+
+def test_a_group_with_few_test_examples_cannot_be_attacked(small_challenge: Challenge) -> None:
+    split = make_split(small_challenge.train, "group:3")
+    members, nonmembers, reason = attack_sample(dataclasses.replace(small_challenge, split=split))
+    assert len(members) == len(nonmembers) == 0
+    assert "the attack needs 20" in reason
+
+
+# Whom each row is compared with, on planted populations
+
+
+class Planted:
+    """Stands in for `runner`: models of random logits of which model i has the first 5 i + 4 forget examples right."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, method: Any, challenge: Challenge, **settings: Any) -> Outputs:
+        name, models = method_name(method), settings["num_models"]
+        self.calls.append({"name": name, **settings})
+        generator = np.random.default_rng(len(self.calls))
+        labels = {part: challenge.labels(part) for part in PARTS}
+        logits = {part: generator.normal(size=(models, len(labels[part]), 3)) for part in PARTS}
+        for model in range(models):
+            for example, label in enumerate(labels["forget"]):
+                wrong, right = (label + 1) % 3, label
+                logits["forget"][model, example, right if example < 5 * model + 4 else wrong] = 4
+        return Outputs.of_logits(name, logits, labels, seconds=np.arange(1, models + 1), seeds=np.arange(models))
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
+    population = Planted()
+    worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64, model=""))
+    monkeypatch.setattr(populations, "run_population", population)
+    monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
+    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+    for slow in ("mia_accuracy", "mia_accuracy_stderr"):
+        monkeypatch.setattr(membership_inference, slow, lambda *losses: 0.5)
+    monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))
+    return population
+
+
+@pytest.fixture(scope="module")
+def challenge(small_challenge: Challenge) -> Challenge:
+    """The small challenge with a forget set that is large enough to be attacked."""
+    return dataclasses.replace(small_challenge, split=make_split(small_challenge.train, "stratified:0.3"))
+
+
+def blank(net: keras.Model, retain: Any, forget: Any, validation: Any) -> keras.Model:
+    """Forgets everything: all weights are 0, all logits too."""
+    net.set_weights([np.zeros_like(array) for array in net.get_weights()])
+    return net
+
+
+def rows(reports: Sequence[Report]) -> list[str]:
+    return [report.method for report in reports]
+
+
+def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:
+    found = evaluate_all(["retrain", blank, "original", "finetune"], challenge, num_models=2, seed=7, root=tmp_path)
+    assert rows(found.reports) == ["original", "blank", "finetune", "retrain"]
+    assert [(call["name"], call["num_models"]) for call in planted.calls] == [
+        ("original", 2),
+        ("blank", 2),
+        ("finetune", 2),
+        ("retrain", 7),
+    ]
+    assert {call["seed"] for call in planted.calls} == {7}
+    assert {call["root"] for call in planted.calls} == {tmp_path}
+    assert {name: outputs.num_models for name, outputs in found.outputs.items()} == {
+        "original": 2,
+        "blank": 2,
+        "finetune": 2,
+        "retrain": 7,
+    }
+
+
+@pytest.mark.parametrize("identifiers", [[], ["original"], ["retrain"]])
+def test_both_rows_are_there_unasked(planted: Planted, challenge: Challenge, identifiers: list[str]) -> None:
+    assert rows(evaluate_all(identifiers, challenge).reports) == ["original", "retrain"]
+
+
+def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge) -> None:
+    found = evaluate_all(["finetune", blank, "finetune", blank, "retrain", "retrain"], challenge)
+    assert rows(found.reports) == ["original", "finetune", "blank", "retrain"]
+    assert [call["name"] for call in planted.calls] == ["original", "finetune", "blank", "retrain"]
+
+
+def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge) -> None:
+    def renamed(name: str) -> Any:
+        def method(net: keras.Model, retain: Any, forget: Any, validation: Any) -> keras.Model:
+            return net
+
+        method.__name__ = name
+        return method
+
+    refused = [[blank, renamed("blank")], [renamed("original")], [renamed("finetune")], [blank, "folder/blank.py"]]
+    for identifiers in refused:
+        with pytest.raises(InputError, match="Expected methods of different names"):
+            evaluate_all(identifiers, challenge)
+    assert planted.calls == []
+
+
+@pytest.mark.parametrize("num_models", [1, 2, 4])
+def test_every_row_but_retrain_is_compared_with_all_retrained_models(
+    planted: Planted, challenge: Challenge, num_models: int
+) -> None:
+    """Model i has the first 5 i + 4 forget examples right, so that every mean tells which models it is of."""
+    found = evaluate_all(["finetune"], challenge, num_models=num_models, num_retrained=6)
+    examples = len(challenge.split.forget)
+    right = np.array([5 * model + 4 for model in range(6)]) / examples
+    for report in found.reports:
+        score = report.scores["forget_accuracy"]
+        shown, others = np.arange(num_models), np.arange(6)
+        if report.method == "retrain":  # every other model, at most half of them, against the rest
+            shown = np.arange(0, 6, 2)[:num_models]
+            others = np.setdiff1d(others, shown)
+        assert score.value == pytest.approx(right[shown].mean(), abs=1e-12), report.method
+        assert score.target == pytest.approx(right[others].mean(), abs=1e-12), report.method
+        assert (report.num_models, report.num_retrained) == (len(shown), len(others))
+        assert report.seconds == (shown + 1).mean()
+        assert report.scores["time_ratio"].value == pytest.approx(report.seconds / 10, rel=1e-12)
+
+
+def losses_by_hand(outputs: Outputs, part: str, indices: np.ndarray) -> np.ndarray:
+    logits = outputs.logits[part].astype(float)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    return -np.log(probabilities[:, np.arange(len(outputs.labels[part])), outputs.labels[part]])[:, indices]
+
+
+@pytest.mark.parametrize("num_models", [1, 3])
+def test_attacks_leave_out_the_retrained_models_that_are_shown(
+    planted: Planted, challenge: Challenge, num_models: int
+) -> None:
+    found = evaluate_all([], challenge, num_models=num_models)
+    members, nonmembers, _ = attack_sample(challenge)
+
+    def losses(method: str) -> list[np.ndarray]:
+        pairs = (("forget", members), ("test", nonmembers))
+        return [losses_by_hand(found.outputs[method], part, indices) for part, indices in pairs]
+
+    def aucs(sides: list[np.ndarray]) -> np.ndarray:
+        labels = np.repeat([1, 0], len(members))
+        return np.array([roc_auc_score(labels, -np.concatenate(pair)) for pair in zip(*sides, strict=True)])
+
+    original, retrain = found.reports
+    retrained = losses("retrain")
+    count = len(retrained[0])
+    chosen = np.arange(0, count, 2)[: min(num_models, count // 2)]
+    shown, rest = ([side[models] for side in retrained] for models in (chosen, np.setdiff1d(np.arange(count), chosen)))
+    for report, own, others in ((original, losses("original"), retrained), (retrain, shown, rest)):
+        auc, gap = report.scores["mia_auc"], report.scores["mia_gap"]
+        assert auc.value == pytest.approx(aucs(own).mean(), abs=1e-9)
+        assert auc.target == pytest.approx(aucs(others).mean(), abs=1e-9)
+        assert gap.value == pytest.approx(aucs(own).mean() - aucs(others).mean(), abs=1e-9)
+        assert gap.stderr == pytest.approx(membership_auc_gap(tuple(own), tuple(others))[1], rel=1e-5)
+    assert abs(aucs(shown).mean() - aucs(rest).mean()) > 0.01  # the planted models differ, so the checks above can fail
+
+
+@pytest.mark.parametrize("num_retrained", [0, 1, 2])
+def test_too_few_retrained_models_are_refused_before_anything_is_run(
+    planted: Planted, challenge: Challenge, num_retrained: int
+) -> None:
+    told: list[str] = []
+    with pytest.raises(InputError, match=r"Expected 3 or more.*Raise num_retrained"):
+        evaluate_all(["finetune"], challenge, num_retrained=num_retrained, announce=told.append)
+    with pytest.raises(InputError, match=r"Raise num_retrained"):
+        evaluate("finetune", challenge, num_retrained=num_retrained)
+    assert told == []
+    assert planted.calls == []
+
+
+@pytest.mark.parametrize(("num_models", "expected"), [(1, 6), (2, 7), (7, 12), (8, 16), (11, 16), (20, 25)])
+def test_as_many_models_are_retrained_as_the_comparison_needs(
+    planted: Planted, challenge: Challenge, num_models: int, expected: int
+) -> None:
+    found = evaluate_all([], challenge, num_models=num_models)
+    assert found.outputs["retrain"].num_models == expected
+    row = found.reports[-1]
+    assert row.num_models == min(num_models, expected // 2)
+    assert (row.scores["forgetting_score"].value is not None) == (num_models >= 8)
+
+
+# Oracles that come with the kit
+
+
+def shipped(planted: Planted, monkeypatch: pytest.MonkeyPatch, challenge: Challenge, models: int = 24) -> Outputs:
+    oracle = dataclasses.replace(planted("retrain", challenge, num_models=models), seconds=np.full(models, 99.0))
+    planted.calls.clear()
+    monkeypatch.setattr(oracles, "load", lambda given: oracle if given is challenge else None)
+    return oracle
+
+
+def test_where_an_oracle_ships_only_one_model_is_retrained_for_its_time(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = shipped(planted, monkeypatch, challenge)
+    found = evaluate_all(["finetune"], challenge, num_models=8)
+    assert [(call["name"], call["num_models"]) for call in planted.calls] == [
+        ("original", 8),
+        ("finetune", 8),
+        ("retrain", 1),
+    ]
+    used = found.outputs["retrain"]
+    np.testing.assert_array_equal(used.confidences["forget"], oracle.confidences["forget"])
+    assert set(used.seconds.tolist()) == {1.0}  # of the model that was retrained here
+    assert [report.num_retrained for report in found.reports] == [24, 24, 16]
+    assert found.reports[-1].scores["time_ratio"].value == pytest.approx(0.1)
+    assert found.reports[-1].scores["time_ratio"].stderr is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "retrained"),
+    [
+        ({"fresh_oracle": True}, 6),
+        ({"num_models": 25}, 30),  # more than the oracle has
+        ({"num_retrained": 25}, 25),
+        ({"num_retrained": 10}, 1),
+    ],
+)
+def test_an_oracle_is_not_used_where_it_is_not_wanted_or_too_small(
+    planted: Planted,
+    challenge: Challenge,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    retrained: int,
+) -> None:
+    shipped(planted, monkeypatch, challenge)
+    found = evaluate_all([], challenge, **settings)
+    assert planted.calls[-1]["num_models"] == retrained
+    assert found.outputs["retrain"].num_models == settings.get("num_retrained", max(24 * (retrained == 1), retrained))
+
+
+def test_functions_go_to_other_processes_only_where_that_is_asked_for(planted: Planted, challenge: Challenge) -> None:
+    evaluate_all([blank, "finetune"], challenge, num_models=16)
+    assert {call["name"]: getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {
+        "original": "processes",
+        "blank": "serial",
+        "finetune": "processes",
+        "retrain": "processes",
+    }
+    planted.calls.clear()
+    evaluate_all([blank], challenge, workers=2)
+    assert {getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {"processes"}
+
+
+def test_two_references_are_the_fewest(planted: Planted, challenge: Challenge) -> None:
+    retrain = evaluate_all([], challenge, num_models=2, num_retrained=4).reports[-1]
+    assert (retrain.num_models, retrain.num_retrained) == (2, 2)
+
+
+def test_announcements_name_each_population(planted: Planted, challenge: Challenge) -> None:
+    told: list[str] = []
+    evaluate_all([blank], challenge, announce=told.append)
+    assert told[1:] == ["original: 1 model", "blank: 1 model", "retrain: 6 models", "scoring"]
+    assert "retrain" in told[0]
+
+
+@pytest.mark.parametrize("identifier", ["original", "finetune", "retrain", blank])
+def test_evaluate_returns_the_row_of_its_method(planted: Planted, challenge: Challenge, identifier: Any) -> None:
+    report = evaluate(identifier, challenge, num_models=2, seed=4, num_retrained=5)
+    assert report.method == method_name(identifier)
+    assert (report.num_models, report.seed) == (2, 4)
+    assert report.num_retrained == (3 if identifier == "retrain" else 5)
+
+
+# Real models
+
+
+@pytest.fixture(scope="module")
+def found(challenge: Challenge) -> kit.Evaluation:
+    return evaluate_all([blank, "finetune"], challenge, seed=3, num_retrained=3)
+
+
+def timeless(report: Report) -> tuple[Report, dict[str, Score]]:
+    """A report without durations."""
+    scores = {name: score for name, score in report.scores.items() if name != "time_ratio"}
+    return dataclasses.replace(report, seconds=0.0, scores={}), scores
+
+
+def test_the_same_seed_gives_the_same_reports_whatever_else_is_run(found: kit.Evaluation, challenge: Challenge) -> None:
+    assert rows(found.reports) == ["original", "blank", "finetune", "retrain"]
+    again = evaluate_all(["finetune"], challenge, seed=3, num_retrained=3)
+    assert rows(again.reports) == ["original", "finetune", "retrain"]
+    without_blank = [report for report in found.reports if report.method != "blank"]
+    assert [timeless(report) for report in again.reports] == [timeless(report) for report in without_blank]
+
+
+def test_another_seed_gives_other_models_but_the_same_original(found: kit.Evaluation, challenge: Challenge) -> None:
+    other = evaluate_all(["finetune"], challenge, seed=4, num_retrained=3)
+    for name in ("finetune", "retrain"):
+        assert not np.array_equal(other.outputs[name].logits["test"], found.outputs[name].logits["test"])
+    np.testing.assert_array_equal(other.outputs["original"].logits["test"], found.outputs["original"].logits["test"])
+    assert [report.seed for report in other.reports] == [4, 4, 4]
+
+
+def test_the_first_row_is_the_original_model(found: kit.Evaluation, challenge: Challenge) -> None:
+    net = originals.build(challenge)
+    net.set_weights(originals.load(challenge).weights)
+    predicted = predict_logits(net, challenge.test.x).argmax(axis=1)
+    assert found.reports[0].scores["test_accuracy"].value == accuracy_score(challenge.test.y, predicted)
+
+
+def test_a_users_function_is_a_method(found: kit.Evaluation, challenge: Challenge) -> None:
+    """With logits of 0 all losses are equal: the attacks see nothing, and class 0 is all that is ever predicted."""
+    report = found.reports[1]
+    retrained = found.outputs["retrain"]
+    assert report.method == "blank"
+    assert report.scores["test_accuracy"].value == pytest.approx((challenge.test.y == 0).mean(), abs=1e-12)
+    assert report.scores["mia_auc"].value == 0.5
+    assert report.scores["mia_auc"].null_band == (0.5, 0.5)
+    assert report.scores["mia_gap"].value == pytest.approx(0.5 - report.scores["mia_auc"].target, abs=1e-12)
+    assert report.scores["forget_accuracy"].target == pytest.approx(
+        accuracy_score(np.tile(retrained.labels["forget"], 3), retrained.logits["forget"].argmax(-1).ravel()), abs=1e-12
+    )
+
+
+def test_reports_record_all_that_is_needed_to_repeat_them(found: kit.Evaluation, challenge: Challenge) -> None:
+    for report in found.reports:
+        assert (report.challenge, report.seed) == ("small", 3)
+        assert (report.split, report.split_seed) == ("stratified:0.3", 0)
+        assert report.split_sha256 == challenge.split.sha256
+        assert report.data_sha256 == challenge.data_sha256
+        assert report.weights_sha256 == originals.load(challenge).sha256
+        assert report.num_models == 1
+        assert report.num_retrained == (2 if report.method == "retrain" else 3)
+        assert tuple(report.scores) == kit.scorers.names()
+        assert report.score_version == evaluation.SCORE_VERSION
+        assert report.versions["kit"] == kit.__version__
+        assert report.versions["keras"] == keras.__version__
+        assert report.versions["numpy"] == np.__version__
+        assert report.machine["op_determinism"] == "on"
+        assert report.seconds == found.outputs[report.method].seconds[0] > 0
+        assert report.reference_seconds == environment.reference_seconds(challenge) > 0
+        ratio = report.scores["time_ratio"]
+        assert ratio.value == pytest.approx(report.seconds / report.reference_seconds, rel=1e-12)
+        assert ratio.stderr is None
+    assert dataclasses.is_dataclass(found)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.reports = ()  # type: ignore[misc]
+
+
+# What one model a method cannot tell.
+OF_POPULATIONS = {
+    *("forgetting_score", "forgetting_ceiling", "forgetting_score_normalised", "competition_score"),
+    *("ulira_accuracy", "ulira_auc", "ulira_tpr_at_1pct_fpr", "lira_auc", "rmia_auc"),
+    *("klom_forget", "klom_retain", "klom_test"),
+}
+
+
+def test_a_forget_set_that_cannot_be_attacked_has_reasons_instead_of_numbers(
+    planted: Planted, small_challenge: Challenge
+) -> None:
+    split = make_split(small_challenge.train, "class:2")
+    for report in evaluate_all([], dataclasses.replace(small_challenge, split=split)).reports:
+        for name, score in report.scores.items():
+            attack = name.startswith("mia_")
+            assert (score.value is None) == (attack or name in OF_POPULATIONS), name
+            assert score.reason.startswith("class 2 is forgotten") == (attack or name in ("lira_auc", "rmia_auc")), name

@@ -1,0 +1,165 @@
+"""How long a retraining takes here: measured whole if it is short, extrapolated if it is long, measured once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kit
+from kit.machine import environment, threads
+from kit.toolbox import augmentation
+from kit.toolbox._tensorflow import setup
+from kit.types import Challenge, Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    return tmp_path / "reference"
+
+
+def measured(challenge: Challenge, home: Path) -> tuple[float, float]:
+    """Measures anew; returns the seconds and the share of the steps that was taken."""
+    for path in home.glob("*"):
+        path.unlink()
+    seconds = environment.reference_seconds(challenge)
+    (path,) = home.iterdir()
+    recorded = json.loads(path.read_text())
+    assert recorded["seconds"] == seconds
+    assert recorded["challenge"] == challenge.name
+    return seconds, recorded["measured_share"]
+
+
+def test_a_short_retraining_is_measured_whole(small_challenge: Challenge, home: Path) -> None:
+    seconds, share = measured(small_challenge, home)
+    assert share == 1
+    assert 0 < seconds < 60
+
+
+@pytest.mark.slow
+def test_a_long_retraining_is_extrapolated(
+    small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To half or twice of what it takes, at the fifth attempt at worst: other processes come and go meanwhile."""
+    long = dataclasses.replace(small_challenge, recipe=Recipe(epochs=60))
+    setup.prepare_tensorflow()
+    setup.warm_up()
+    ratios = []
+    while not any(0.5 < ratio < 2 for ratio in ratios):
+        assert len(ratios) < 5, ratios
+        monkeypatch.setattr(environment, "_LONGEST_MEASUREMENT", 0.6)
+        part, share = measured(long, home)
+        assert 0 < share < 0.9
+        monkeypatch.setattr(environment, "_LONGEST_MEASUREMENT", 1000.0)
+        whole, share = measured(long, home)
+        assert share == 1
+        ratios.append(part / whole)
+
+
+@pytest.mark.parametrize(("epochs", "share"), [(0, 0), (1, 1)])
+def test_the_shortest_retrainings_are_measured_too(
+    small_challenge: Challenge, home: Path, epochs: int, share: float
+) -> None:
+    one_step = dataclasses.replace(small_challenge, recipe=Recipe(epochs=epochs), batch_size=1000)
+    seconds, found = measured(one_step, home)
+    assert seconds > 0
+    assert found == share
+
+
+class Training:
+    """Stands in for `fit`: a first step that takes long, because it is traced, and others that are all alike."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float, others: float) -> None:
+        self.now, self.first, self.others = 0.0, first, others
+        monkeypatch.setattr(environment.time, "perf_counter", lambda: self.now)
+
+    def run(self, steps: int) -> environment._Watch:
+        watch = environment._Watch(self.now, steps)
+        watch._model = SimpleNamespace(stop_training=False)  # what Keras sets
+        for step in range(steps):
+            self.now += self.others if step else self.first
+            watch.on_train_batch_end(step)
+            if watch.model.stop_training:
+                break
+        watch.bar.close()
+        return watch
+
+
+@pytest.mark.parametrize(("steps", "taken"), [(1, 1), (2, 2), (100, 100), (150, 150), (1000, 151), (10**6, 151)])
+def test_tracing_is_counted_once(monkeypatch: pytest.MonkeyPatch, steps: int, taken: int) -> None:
+    """5 s for the first step and a tenth for each other: after 20 s the rest is reckoned at a tenth each."""
+    training = Training(monkeypatch, 5.0, 0.1)
+    watch = training.run(steps)
+    assert watch.done == pytest.approx(taken, abs=1)
+    assert training.now + watch.seconds_left() == pytest.approx(5 + 0.1 * (steps - 1))
+
+
+def test_two_steps_are_taken_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(monkeypatch, 300.0, 50.0)
+    watch = training.run(10)
+    assert watch.done == 2
+    assert watch.seconds_left() == pytest.approx(8 * 50)
+
+
+def test_augmented_images_are_measured_with_their_augmentation(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[int] = []
+    seeds: list[tuple[int, ...]] = []
+
+    def follow(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        tf.numpy_function(lambda size, drawn: note(int(size), drawn), [tf.shape(images)[0], seed], [])
+        return augmentation.crop_and_flip(images, seed)
+
+    def note(size: int, drawn: np.ndarray) -> None:
+        shapes.append(size)
+        seeds.append(tuple(drawn.tolist()))
+
+    monkeypatch.setitem(augmentation.AUGMENTATIONS, "crop_and_flip", follow)
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    recipe = Recipe(epochs=2, augmentation="crop_and_flip")
+    challenge = kit.make_challenge("images", kit.Arrays(images, np.arange(60) % 3), recipe=recipe, batch_size=16)
+    seconds, share = measured(challenge, home)
+    assert (seconds > 0, share) == (True, 1)
+    assert sorted(shapes) == sorted([16, 16, len(challenge.split.retain) - 32] * 2)
+    assert len(set(seeds[:3])) == 3
+
+
+CHANGES: dict[str, Callable[[Challenge], Challenge]] = {
+    "recipe": lambda challenge: dataclasses.replace(challenge, recipe=Recipe(epochs=1)),
+    "precision": lambda challenge: dataclasses.replace(challenge, precision="bfloat16"),
+    "batch size": lambda challenge: dataclasses.replace(challenge, batch_size=16),
+    "number of examples": lambda challenge: dataclasses.replace(
+        challenge, split=kit.make_split(challenge.train, "random:0.5")
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_takes_another_time_is_measured_for_itself(
+    small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(environment, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    environment.reference_seconds(small_challenge)
+    environment.reference_seconds(small_challenge)
+    assert len(list(home.iterdir())) == 1
+    environment.reference_seconds(CHANGES[change](small_challenge))
+    assert len(list(home.iterdir())) == 2
+
+
+def test_another_number_of_threads_is_measured_for_itself(
+    small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    environment.reference_seconds(small_challenge)
+    monkeypatch.setenv(threads.VARIABLE, "2")
+    environment.reference_seconds(small_challenge)
+    assert len(list(home.iterdir())) == 2

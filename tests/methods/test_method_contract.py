@@ -1,0 +1,223 @@
+"""What every method in the folder promises, on a small convnet and on a model with batch normalisation and dropout."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import kit
+from kit import datasets, methods
+from kit.methods import _facts
+from kit.runs import pretraining
+from kit.runs import run as runner
+from kit.toolbox import blocks, gradients, inference, training
+from kit.types import Challenge, Recipe
+
+# Two runs of these differ by rounding at most; all others draw something.
+DETERMINISTIC = {"original", "influence", "ssd", "certified_removal"}
+
+
+def normalised(num_classes: int = 10) -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(6, 3, padding="same", use_bias=False, name="first"),
+            layers.BatchNormalization(name="first_norm"),
+            layers.ReLU(name="first_relu"),
+            layers.Conv2D(8, 3, strides=2, name="second"),
+            layers.BatchNormalization(name="second_norm"),
+            layers.ReLU(name="second_relu"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(0.2, name="dropout"),
+            layers.Dense(num_classes, name="logits"),
+        ],
+        name="normalised",
+    )
+
+
+@pytest.fixture(scope="module")
+def challenges() -> dict[str, Challenge]:
+    digits = datasets.digits()
+    some = kit.Arrays((255 * digits.x[:400]).astype(np.uint8), digits.y[:400])
+    keras.utils.set_random_seed(0)
+    own = kit.make_challenge("normalised", some, model=normalised(), recipe=Recipe(epochs=3), batch_size=32)
+    return {"noisy-digits": kit.load_challenge("noisy-digits"), "normalised": own}
+
+
+@dataclass
+class Meter:
+    """Counts passes over single examples: forward and backward is 1, forward alone a third, a curvature product 2."""
+
+    passes: float = 0.0
+    patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
+
+    def install(self) -> None:
+        train, batches, predict = training.Descent.train, gradients._batches, inference.predict_logits
+        fisher = gradients.fisher_diagonal
+        factor = [1.0]
+
+        def counted_train(descent: Any, examples: Any, rates: Any, *arguments: Any, **named: Any) -> None:
+            paired = named.get("paired")
+            steps = -(-len(examples) // min(examples.batch_size, len(examples))) * len(rates)
+            self.passes += len(examples) * len(rates)
+            self.passes += steps * min(paired.batch_size, len(paired)) if paired is not None else 0
+            train(descent, examples, rates, *arguments, **named)
+
+        def counted_batches(examples: Any) -> Any:  # what all of kit.toolbox.gradients goes through
+            self.passes += factor[0] * len(examples)
+            return batches(examples)
+
+        def counted_predict(net: Any, x: np.ndarray) -> np.ndarray:
+            self.passes += len(x) / 3
+            return predict(net, x)
+
+        def twice(product: Callable[..., Any]) -> Callable[..., Any]:
+            def counted_product(*arguments: Any) -> Callable[..., Any]:
+                found = product(*arguments)
+
+                def of_vector(vector: Any) -> Any:
+                    factor[0] = 2.0
+                    try:
+                        return found(vector)
+                    finally:
+                        factor[0] = 1.0
+
+                return of_vector
+
+            return counted_product
+
+        def of_classes(net: Any, examples: Any, *, expected: bool = False) -> Any:
+            factor[0] = float(net.output_shape[-1]) if expected else 1.0
+            try:
+                return fisher(net, examples, expected=expected)
+            finally:
+                factor[0] = 1.0
+
+        self.patch.setattr(training.Descent, "train", counted_train)
+        self.patch.setattr(gradients, "_batches", counted_batches)
+        self.patch.setattr(inference, "predict_logits", counted_predict)
+        self.patch.setattr(gradients, "gauss_newton_product", twice(gradients.gauss_newton_product))
+        self.patch.setattr(gradients, "hessian_product", twice(gradients.hessian_product))
+        self.patch.setattr(gradients, "fisher_diagonal", of_classes)
+
+
+@pytest.fixture
+def meter() -> Iterator[Meter]:
+    found = Meter()
+    try:
+        found.install()
+        yield found
+    finally:
+        found.patch.undo()
+
+
+def architecture(net: keras.Model) -> list[tuple[str, str, tuple[int, ...]]]:
+    return [(layer.name, weight.name, tuple(weight.shape)) for layer in net.layers for weight in layer.weights]
+
+
+def bits(net: keras.Model) -> list[bytes]:
+    return [array.tobytes() for array in net.get_weights()]
+
+
+def state(challenge: Challenge) -> list[bytes]:
+    return [array.tobytes() for part in (challenge.train, challenge.validation) for array in (part.x, part.y)]
+
+
+def compiled(net: keras.Model) -> tuple[int, int]:
+    """How much the kit has compiled for a model and for those inside it, and how often that was traced."""
+    nested = [layer for layer in net.layers if isinstance(layer, keras.Model)]
+    made = [one for owner in (net, *nested) for one in owner.__dict__.get("_compiled_by_kit", {}).values()]
+    return len(made), sum(one.experimental_get_tracing_count() for one in made if hasattr(one, "get_concrete_function"))
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_signature_and_docstring(name: str) -> None:
+    parameters = list(inspect.signature(methods.get(name)).parameters.values())
+    assert [parameter.name for parameter in parameters[:4]] == ["net", "retain", "forget", "validation"]
+    for parameter in parameters[4:]:
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY, parameter
+        assert (parameter.default is inspect.Parameter.empty) == (parameter.name == "folder"), parameter
+    assert ("folder" in [parameter.name for parameter in parameters]) == methods.trains_its_own(name)
+    first_line = inspect.getdoc(methods.get(name)).splitlines()[0]
+    assert methods.summary(name) == first_line != ""
+    assert first_line.endswith(".")
+    facts = _facts.of_method(name)
+    assert all([facts.cost, facts.data, facts.source, facts.differences]), facts
+    lines = inspect.getsource(methods.get(name)).splitlines()
+    assert len(lines) <= 60
+
+
+@pytest.mark.parametrize("where", ["noisy-digits", "normalised"])
+@pytest.mark.parametrize("name", methods.names())
+def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter: Meter) -> None:
+    challenge = pretraining.of_method(challenges[where], name)
+    before = state(challenge)
+    worker = runner.Worker(challenge)
+    expected = architecture(worker.fresh_net(0, reuse=False))
+    meter.passes = 0.0
+    unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
+    returned = unlearned.net
+    defaults = inspect.signature(methods.get(name)).parameters
+    settings = {key: one.default for key, one in defaults.items()} | runner.hyperparameters(name, challenge)
+    stated = _facts.passes(name, challenge, settings)
+    assert meter.passes <= 1.02 * stated + 1e-6, "costs more than it says"  # a paired batch is whole to the last
+    # A forget set smaller than a batch pairs with less; which slices SISA trains again depends on the examples.
+    assert name == "sisa" or meter.passes >= 0.85 * stated - 1e-6, "costs less than it says"
+
+    assert isinstance(returned, keras.Model)
+    assert architecture(returned) == expected
+    first = bits(returned)
+    assert all(np.isfinite(array).all() for array in returned.get_weights())
+    assert all(np.isfinite(array).all() for array in worker.outputs(returned.get_weights(), name).logits.values())
+    assert state(challenge) == before
+    assert (first == [array.tobytes() for array in worker.original.weights]) == (name == "original")
+
+    # Twice on the same model, so that nothing that is compiled on the first run is missing on the second.
+    once = compiled(runner.unlearn(name, challenge, seed=2, worker=worker).net)
+    other = runner.unlearn(name, challenge, seed=3, worker=worker).net
+    assert compiled(other) == once
+    if name in DETERMINISTIC and not unlearned.facts.get("retrained"):
+        largest = max(np.abs(array).max() for array in other.get_weights())
+        other.set_weights([one - two for one, two in zip(other.get_weights(), from_bits(first, other), strict=True)])
+        assert max(np.abs(array).max() for array in other.get_weights()) < 1e-3 * largest
+    else:
+        assert bits(other) != first
+    assert bits(runner.unlearn(name, challenge, seed=1, worker=worker).net) == first
+    assert bits(runner.unlearn(name, challenge, seed=1, worker=runner.Worker(challenge)).net) == first
+
+
+def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
+    pairs = zip(stored, like.get_weights(), strict=True)
+    return [np.frombuffer(one, array.dtype).reshape(array.shape) for one, array in pairs]
+
+
+@pytest.mark.parametrize("path", sorted(Path(methods.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
+def test_what_costs_passes_is_called_by_its_module(path: Path) -> None:
+    """A function that was imported by its name would run past the meter."""
+    assert not re.search(r"from kit\.(gradients|inference) import", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["influence", "fisher_forgetting", "ssd", "scrub", "bad_teacher", "salun", "sisa"])
+def test_a_population_of_128_traces_nothing_after_the_first_runs(name: str, small_challenge: Challenge) -> None:
+    challenge = pretraining.of_method(small_challenge, name)
+    worker = runner.Worker(challenge)
+    counts = [compiled(runner.unlearn(name, challenge, seed=seed, worker=worker).net) for seed in range(128)]
+    assert counts[1][0] > 0
+    assert len(set(counts[1:])) == 1
+
+
+def test_trainable_flags_are_as_they_were(challenges: dict[str, Challenge]) -> None:
+    worker = runner.Worker(challenges["normalised"])
+    for name in ("catastrophic_forgetting_k", "exact_unlearning_k"):
+        net = runner.unlearn(name, challenges["normalised"], worker=worker).net
+        assert all(layer.trainable for layer in blocks.leaves(net))

@@ -1,0 +1,137 @@
+"""Methods that train the original in their own way: kept whole, never changed by a run, compared with their like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import kit
+from kit.runs import originals, pretraining
+from kit.runs import run as runner
+from kit.types import Challenge
+
+
+@pytest.fixture(scope="module")
+def of_sisa(small_challenge: Challenge) -> Challenge:
+    return pretraining.of_method(small_challenge, "sisa")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_only_a_method_with_a_training_changes_the_challenge(small_challenge: Challenge, of_sisa: Challenge) -> None:
+    assert of_sisa.pretraining == "sisa"
+    assert pretraining.of_method(small_challenge, "finetune") is small_challenge
+    assert pretraining.of_method(of_sisa, "retrain") is of_sisa
+
+
+def test_trained_once_and_found_again(of_sisa: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pretraining.load(of_sisa)
+    monkeypatch.setattr(pretraining, "_train", lambda *_: pytest.fail("trained again"))
+    again = pretraining.load(of_sisa)
+    assert first.sha256 == again.sha256 != ""
+    for one, other in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_other_settings_are_another_training(of_sisa: Challenge, small_challenge: Challenge) -> None:
+    fewer = replace(of_sisa, hyperparameters={"sisa": {"shards": 2, "slices": 2}})
+    assert pretraining.settings(fewer) == {"shards": 2, "slices": 2}
+    assert len(pretraining.load(fewer).weights) == 2 * len(originals.build(small_challenge).weights)
+    assert runner.hyperparameters("sisa", fewer) == {}
+
+
+def test_a_training_that_breaks_leaves_nothing(of_sisa: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kit.methods import sisa
+
+    def broken(challenge: Challenge, seed: int, folder: Path, base: keras.Model, *, shards: int = 3) -> None:
+        (folder / "half").write_text("written")
+        raise RuntimeError("the power went off")
+
+    monkeypatch.setattr(sisa, "pretraining", broken)
+    other = replace(of_sisa, hyperparameters={"sisa": {"shards": 7}})
+    before = set(originals.cached_path(other).parent.iterdir())
+    with pytest.raises(RuntimeError, match="the power went off"):
+        pretraining.load(other)
+    assert set(originals.cached_path(other).parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["sisa", "certified_removal"])
+def test_a_run_changes_a_copy_only(name: str, small_challenge: Challenge) -> None:
+    challenge = pretraining.of_method(small_challenge, name)
+    worker = runner.Worker(challenge)
+    before = content(worker.original.state)
+    assert before
+    unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
+    assert unlearned.facts
+    assert content(worker.original.state) == before
+
+
+def test_the_name_is_enough(small_challenge: Challenge) -> None:
+    unlearned = kit.unlearn("sisa", small_challenge, seed=1)
+    assert unlearned.net.name == "ensemble"
+    assert unlearned.facts["shards_retrained"] == 3
+
+
+def test_rows_of_two_trainings_do_not_mix(small_challenge: Challenge, tmp_path: Path) -> None:
+    evaluation = kit.evaluate_all(["finetune", "sisa"], small_challenge, num_retrained=3, root=tmp_path)
+    rows = [(report.pretraining, report.method) for report in evaluation.reports]
+    own = [("sisa", "original"), ("sisa", "sisa"), ("sisa", "retrain")]
+    assert rows == [("", "original"), ("", "finetune"), ("", "retrain"), *own]
+    assert set(evaluation.outputs) == {"original", "finetune", "retrain", "original (sisa)", "sisa", "retrain (sisa)"}
+    assert len({report.weights_sha256 for report in evaluation.reports}) == 2
+    (sisa,) = [report for report in evaluation.reports if report.method == "sisa"]
+    assert sisa.facts["shards_retrained"] == 3
+    assert sisa.model == "ensemble"
+    again = kit.evaluate_all(["sisa"], small_challenge, num_retrained=3, root=tmp_path)
+    assert [report.method for report in again.reports] == ["original", "sisa", "retrain"]
+    assert again.reports[1].facts == sisa.facts  # found again on disk, with what it told
+
+
+def test_retraining_draws_other_models_with_other_seeds(of_sisa: Challenge) -> None:
+    worker = runner.Worker(of_sisa)
+    nets = [runner.unlearn("retrain", of_sisa, seed=seed, worker=worker).net.get_weights() for seed in (1, 1, 2)]
+    same, other = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[one], strict=True)] for one in (1, 2))
+    assert all(same)
+    assert not all(other)
+
+
+def traces(net: keras.Model) -> int:
+    """How often all that the kit has compiled for a model, and for the models made with it, was traced."""
+    found = 0
+    for one in net.__dict__.get("_compiled_by_kit", {}).values():
+        if isinstance(one, keras.Model):
+            found += sum(traces(each) for each in (one, *one.layers) if isinstance(each, keras.Model))
+        elif hasattr(one, "experimental_get_tracing_count"):
+            found += one.experimental_get_tracing_count()
+    return found
+
+
+@pytest.mark.parametrize("name", ["sisa", "certified_removal"])
+def test_retraining_traces_nothing_twice(name: str, small_challenge: Challenge) -> None:
+    challenge = pretraining.of_method(small_challenge, name)
+    worker = runner.Worker(challenge)
+    runner.unlearn("retrain", challenge, seed=1, worker=worker)
+    base, once = worker.base(), traces(worker.base())
+    assert once >= 1
+    for seed in (2, 3):
+        runner.unlearn("retrain", challenge, seed=seed, worker=worker)
+    assert worker.base() is base
+    assert traces(base) == once
+
+
+def test_machines_without_the_files_are_refused(small_challenge: Challenge, refused: Callable[..., str]) -> None:
+    from kit import engines
+
+    with engines.start("serial") as engine:
+        object.__setattr__(engine, "shares_disk", False)
+        refused(
+            lambda: kit.run_population("sisa", small_challenge, num_models=1, engine=engine),
+            "keeps files from the training of the original",
+        )

@@ -1,0 +1,191 @@
+"""Training in bfloat16: weights and scores stay float32, and nothing of one precision is taken for the other's."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from cli_helpers import call
+
+import kit
+from kit import evaluation, files
+from kit.runs import originals
+from kit.runs import population as populations
+from kit.runs import run as runner
+from kit.types import Challenge, Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+
+
+@pytest.fixture(scope="module")
+def half() -> Challenge:
+    return kit.load_challenge("noisy-digits", precision="bfloat16")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Challenge:
+    return kit.load_challenge("noisy-digits")
+
+
+@pytest.fixture(scope="module")
+def half_worker(half: Challenge) -> runner.Worker:
+    return runner.Worker(half)
+
+
+@pytest.fixture(scope="module")
+def whole_worker(whole: Challenge) -> runner.Worker:
+    return runner.Worker(whole)
+
+
+def weights_of(method: Any, worker: runner.Worker, seed: int = 0) -> list[np.ndarray]:
+    return runner.unlearn(method, worker.challenge, seed=seed, worker=worker).net.get_weights()
+
+
+def brief(challenge: Challenge) -> Challenge:
+    return dataclasses.replace(challenge, recipe=Recipe(epochs=4), hyperparameters={"finetune": {"epochs": 1}})
+
+
+def same(one: Any, other: Any) -> bool:
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
+# What is trained
+
+
+def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: runner.Worker) -> None:
+    policy = keras.config.dtype_policy().name
+    seen = []
+
+    def looks(net: keras.Model, retain: Any, forget: Any, validation: Any) -> keras.Model:
+        seen.extend(layer.compute_dtype for layer in net.layers if layer.weights)
+        seen.extend(str(weight.dtype) for weight in net.weights)
+        return net
+
+    weights_of(looks, half_worker)
+    assert set(seen) == {"bfloat16", "float32"}
+    assert seen.count("bfloat16") == 4
+    assert keras.config.dtype_policy().name == policy
+
+
+@pytest.mark.parametrize("method", ["finetune", "retrain"])
+def test_training_in_bfloat16_learns_as_much_with_other_bits(half: Challenge, whole: Challenge, method: str) -> None:
+    accuracies, found = [], []
+    for challenge in (half, whole):
+        worker = runner.Worker(brief(challenge))
+        weights = weights_of(method, worker)
+        assert {array.dtype for array in weights} == {np.dtype(np.float32)}
+        assert same(weights_of(method, worker), weights)
+        found.append(weights)
+        accuracies.append(worker.outputs(weights, method).correct["retain"].mean())
+    assert not same(*found)
+    assert min(accuracies) > 0.6
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.05)
+
+
+# What is scored
+
+
+def test_scores_are_computed_in_float32(half_worker: runner.Worker, whole_worker: runner.Worker) -> None:
+    """In bfloat16 a logit has two digits, and most losses of a model that knows its examples by heart coincide."""
+    weights = weights_of("original", half_worker)
+    ours, exact = (worker.outputs(weights, "original") for worker in (half_worker, whole_worker))
+    for part in ("retain", "forget", "validation", "test"):
+        np.testing.assert_array_equal(ours.confidences[part], exact.confidences[part])
+        np.testing.assert_array_equal(ours.logits[part], exact.logits[part])
+        assert ours.logits[part].dtype == np.float32
+    assert len(np.unique(ours.confidences["retain"])) > 0.99 * len(ours.confidences["retain"])
+
+
+def test_the_report_tells_the_precision(small_challenge: Challenge) -> None:
+    for precision in ("bfloat16", "float32"):
+        challenge = dataclasses.replace(small_challenge, precision=precision)
+        result = evaluation.evaluate_all(["original"], challenge, num_retrained=3)
+        assert {one.machine["precision"] for one in result.reports} == {precision}
+
+
+# What belongs to which
+
+
+def test_the_shipped_original_serves_both(half: Challenge, whole: Challenge) -> None:
+    loaded = [originals.load(challenge) for challenge in (half, whole)]
+    assert loaded[0].path == loaded[1].path == files.data_folder() / originals.registry()["noisy-digits"]["file"]
+    assert originals.fingerprint(half) == originals.fingerprint(whole)
+
+
+def test_an_original_that_the_kit_trains_belongs_to_its_precision(
+    small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would depend on which of them was trained first."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    half = dataclasses.replace(small_challenge, precision="bfloat16")
+    first, second = originals.load(half), originals.load(small_challenge)
+    assert first.path != second.path
+    assert not same(first.weights, second.weights)
+    assert same(originals.load(half).weights, first.weights)
+    kinds = ["", "-training", "-retrained"]
+    assert len({originals.cached_path(one, kind) for one in (half, small_challenge) for kind in kinds}) == 6
+
+
+def test_populations_are_kept_apart(half: Challenge, whole: Challenge, tmp_path: Path) -> None:
+    original = originals.load(whole)
+    folders = {
+        populations.population_folder(tmp_path, method, challenge, original)
+        for challenge in (half, whole)
+        for method in ("retrain", "finetune")
+    }
+    assert len(folders) == 4
+
+
+# The command line
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Challenge]:
+    noted: list[Challenge] = []
+
+    def note(identifiers: list[str], challenge: Challenge, **settings: Any) -> None:
+        noted.append(challenge)
+        raise kit.FailedRun("noted")
+
+    monkeypatch.setattr(evaluation, "evaluate_all", note)
+    return noted
+
+
+def test_the_option_reaches_the_challenge(
+    asked_for: list[Challenge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call("run", "--precision", "bfloat16")
+    call("evaluate", "--precision", "bfloat16")
+    call("run")
+    assert [challenge.precision for challenge in asked_for] == ["bfloat16", "bfloat16", "float32"]
+    result = call("run", "--precision", "float16")
+    assert result.code == 2
+    assert "no precision 'float16'" in " ".join(result.err.split())
+
+
+TELLS = """
+def unlearning(net, retain, forget, validation):
+    raise RuntimeError(" ".join(sorted({layer.compute_dtype for layer in net.layers if layer.weights})))
+"""
+
+
+@pytest.mark.slow
+def test_a_contained_submission_is_handed_such_a_model_too(half_worker: runner.Worker, tmp_path: Path) -> None:
+    (tmp_path / "tells.py").write_text(TELLS)
+    with pytest.raises(kit.FailedRun, match="RuntimeError: bfloat16"):
+        runner.unlearn(tmp_path / "tells.py", half_worker.challenge, worker=half_worker)
+
+
+@pytest.mark.slow
+def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path) -> None:
+    """Its model's outputs are compared with those of its weights, more closely than bfloat16 allows."""
+    (tmp_path / "mine.py").write_text(
+        "from kit import training\nfrom kit.types import Recipe\n\n"
+        "def unlearning(net, retain, forget, validation):\n    return training.fit(net, retain, Recipe(epochs=1))\n"
+    )
+    assert [one for one in kit.validate(tmp_path / "mine.py", challenge=half) if one.level == "FAIL"] == []

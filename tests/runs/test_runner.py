@@ -1,0 +1,487 @@
+"""Runs and populations: the same seed gives the same bits, whatever ran before and whatever was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kit
+from kit import models
+from kit.machine import environment
+from kit.runs import population as populations
+from kit.runs import run as runner
+from kit.toolbox import training
+from kit.toolbox._tensorflow import setup
+from kit.types import PARTS, Challenge, FailedRun, Recipe
+
+Net = keras.Model
+
+
+def digest(net: Net) -> str:
+    return hashlib.sha256(b"".join(array.tobytes() for array in net.get_weights())).hexdigest()
+
+
+# The same seed, the same bits: a model with noise and batch statistics, and users who leave a mess behind
+
+
+def noisy_model(input_shape: tuple[int, ...], num_classes: int) -> Net:
+    images = keras.Input(input_shape, name="images")
+    features = keras.layers.BatchNormalization(name="norm")(images)
+    features = keras.layers.Dropout(0.3, name="dropout")(features)
+    return keras.Model(images, keras.layers.Dense(num_classes, name="logits")(features), name="noisy")
+
+
+def noisy_challenge() -> Challenge:
+    labels = np.arange(120) % 3
+    features = np.random.default_rng(0).normal(size=(120, 6)) + labels[:, np.newaxis]
+    settings = {"finetune": {"epochs": 1}}
+    arrays, recipe = kit.Arrays(features, labels), Recipe(epochs=1)
+    challenge = kit.make_challenge("noisy", arrays, recipe=recipe, batch_size=16, hyperparameters=settings)
+    return replace(challenge, model="noisy")
+
+
+def freezes_and_fits(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
+    net.get_layer("norm").trainable = False
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    net.fit(retain, epochs=1, shuffle=False, verbose=0)
+    return net
+
+
+def leaves_a_mess(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
+    """Keeps every weight, but freezes the model and fills the buffers of its optimizer."""
+    net.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+    net.optimizer.build(net.trainable_variables)
+    for variable in net.optimizer.variables:
+        variable.assign(variable.value + 1)
+    net.trainable = False
+    return net
+
+
+def changes_layers(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
+    net.get_layer("dropout").rate = 0.6
+    net.get_layer("norm").momentum = 0.5
+    draws = random.random() + np.random.random() + tf.random.normal([])
+    net.set_weights([array * (1 + 0.1 * draws) for array in net.get_weights()])
+    return training.fit(net, forget, Recipe(epochs=1))
+
+
+def changes_settings(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
+    """Leaves Keras with half precision and everything that is compiled executed step by step."""
+    keras.config.set_dtype_policy("mixed_float16")
+    keras.config.set_floatx("float64")
+    keras.config.set_image_data_format("channels_first")
+    tf.config.run_functions_eagerly(True)
+    return net
+
+
+KINDS: dict[str, Any] = {
+    **{name: name for name in ("retrain", "finetune", "original")},
+    **{kind.__name__: kind for kind in (freezes_and_fits, leaves_a_mess, changes_layers, changes_settings)},
+}
+
+
+def digests_alone(challenge: Challenge) -> dict[str, str]:
+    """Each kind of method by itself, in a worker of its own."""
+    return {
+        name: digest(runner.unlearn(kind, challenge, seed=4, worker=runner.Worker(challenge)).net)
+        for name, kind in KINDS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Iterator[Challenge]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.MODELS, "noisy", noisy_model)
+        yield noisy_challenge()
+
+
+# TensorFlow may be imported before the kit, as long as it has computed nothing.
+MAKES_MODELS = """
+import tensorflow
+import json, kit, test_runner
+kit.models.MODELS["noisy"] = test_runner.noisy_model
+print(json.dumps(test_runner.digests_alone(test_runner.noisy_challenge())))
+"""
+COMPUTES_FIRST = """
+import tensorflow
+tensorflow.ones(2) + 1
+from kit import tensorflow_setup
+tensorflow_setup.prepare_tensorflow()
+"""
+
+
+@pytest.fixture(scope="module")
+def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """New processes, at work while this one is: they know nothing of its threads, and their caches are empty."""
+    search = [str(Path(__file__).parents[1]), str(Path(kit.__file__).parent.parent)]
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TF_NUM_")}
+    with contextlib.ExitStack() as stack:
+        started = {}
+        for code in (MAKES_MODELS, COMPUTES_FIRST):
+            environment = inherited | {"KIT_HOME": str(tmp_path_factory.mktemp("home")), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            command = [sys.executable, "-c", f"import sys; sys.path[:0] = {search}\n{code}"]
+            pipe = subprocess.PIPE
+            child = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+            started[code] = stack.enter_context(child)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def alone(children: dict[str, subprocess.Popen[str]], noisy: Challenge) -> dict[str, str]:
+    return digests_alone(noisy)
+
+
+@pytest.fixture(scope="module")
+def after(noisy: Challenge) -> dict[tuple[str, str], str]:
+    """(first, second) -> weights of the second right after the first, in one worker and as few runs as there can be."""
+    names = list(KINDS)
+    # A sequence in which every pair, also of a kind with itself, stands side by side once (de Bruijn).
+    pairs = [[first, *(name for other in names[at + 1 :] for name in (first, other))] for at, first in enumerate(names)]
+    sequence = [*itertools.chain.from_iterable(pairs), names[0]]
+    worker = runner.Worker(noisy)
+    made = [digest(runner.unlearn(KINDS[name], noisy, seed=4, worker=worker).net) for name in sequence]
+    return dict(zip(itertools.pairwise(sequence), made[1:], strict=True))
+
+
+@pytest.mark.parametrize("second", KINDS)
+@pytest.mark.parametrize("first", KINDS)
+def test_a_run_has_the_bits_that_it_has_alone(
+    alone: dict[str, str], after: dict[tuple[str, str], str], first: str, second: str
+) -> None:
+    assert after[first, second] == alone[second]
+
+
+def test_the_kinds_differ(alone: dict[str, str]) -> None:
+    """Otherwise the test above would compare nothing; three of them keep the original's weights."""
+    assert alone["leaves_a_mess"] == alone["changes_settings"] == alone["original"]
+    assert len(set(alone.values())) == len(KINDS) - 2
+
+
+def test_another_process_makes_the_same_bits(children: dict[str, subprocess.Popen[str]], alone: dict[str, str]) -> None:
+    output, errors = children[MAKES_MODELS].communicate()
+    assert children[MAKES_MODELS].returncode == 0, errors
+    assert json.loads(output.splitlines()[-1]) == alone
+
+
+def test_tensorflow_that_has_computed_with_several_threads_is_refused(
+    children: dict[str, subprocess.Popen[str]],
+) -> None:
+    _, errors = children[COMPUTES_FIRST].communicate()
+    assert children[COMPUTES_FIRST].returncode == 1
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("kit.types.InputError: TensorFlow computed something with another number of threads before")
+    assert "Restart the session" in last
+    assert "import kit in the first cell" in last
+
+
+def traces(net: Net) -> int:
+    """How often what the kit has compiled for a model was traced."""
+    made = [one for one in net.__dict__["_compiled_by_kit"].values() if hasattr(one, "get_concrete_function")]
+    return sum(function.experimental_get_tracing_count() for function in made)
+
+
+@pytest.mark.parametrize("method", ["finetune", "retrain"])
+def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) -> None:
+    worker = runner.Worker(small_challenge)
+    counts = []
+    for seed in range(3):
+        net = runner.unlearn(method, small_challenge, seed=seed, worker=worker).net
+        worker.outputs(net.get_weights(), method)
+        counts.append((id(net), traces(net), traces(worker.net_with(net.get_weights()))))
+    assert len(set(counts)) == 1
+    assert counts[0][1:] == (1, 1)  # the training loop; the forward pass
+
+
+# Seeds
+
+
+@pytest.mark.parametrize("method", ["retrain", "finetune", "a user's"])
+@pytest.mark.parametrize(("seed", "number"), [(0, 0), (0, 1), (7, 1023), (2**40, 3)])
+def test_the_seed_of_a_run_is_that_of_numpys_seed_sequence(seed: int, method: str, number: int) -> None:
+    sequence = np.random.SeedSequence([seed, zlib.crc32(method.encode()), number])
+    assert runner.run_seed(seed, method, number) == sequence.generate_state(1)[0]
+
+
+def test_the_seeds_of_runs_never_change() -> None:
+    assert [runner.run_seed(0, "retrain", number) for number in range(3)] == [3274232732, 1916837856, 3711177725]
+
+
+def test_no_two_runs_share_a_seed() -> None:
+    seeds = [
+        runner.run_seed(seed, method, number)
+        for seed, method, number in itertools.product(range(3), ("retrain", "finetune", "original"), range(50))
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**32 for seed in seeds)  # what keras.utils.set_random_seed takes
+
+
+@pytest.mark.parametrize("method", ["retrain", "finetune"])
+@pytest.mark.parametrize("seeds", [(0, 1), (2**31 - 1, 2**32 - 1)])
+def test_two_seeds_give_two_models(
+    small_challenge: Challenge, builtin_worker: runner.Worker, method: str, seeds: tuple[int, int]
+) -> None:
+    made = {digest(runner.unlearn(method, small_challenge, seed=seed, worker=builtin_worker).net) for seed in seeds}
+    assert len(made) == 2
+
+
+def test_two_runs_of_retrain_shuffle_differently(
+    small_challenge: Challenge, builtin_worker: runner.Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the same first weights, so that it is the order of the examples that differs."""
+    monkeypatch.setattr(keras.models, "clone_model", lambda net: net)
+    made = [
+        digest(runner.unlearn("retrain", small_challenge, seed=seed, worker=builtin_worker).net) for seed in (0, 1, 0)
+    ]
+    assert made[0] == made[2] != made[1]
+
+
+# What a method is handed
+
+
+class Spy:
+    """A method that writes down what it is given."""
+
+    __name__ = "spy"
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Net:
+        self.drawn = random.random(), np.random.random()
+        self.net, *self.sets = arguments
+        self.settings = settings
+        self.first_weights = self.net.get_weights()
+        self.passes = [[list(dataset.as_numpy_iterator()) for dataset in self.sets] for _ in range(2)]
+        return self.net
+
+
+def spied(challenge: Challenge, worker: runner.Worker, seed: int = 0) -> Spy:
+    spy = Spy()
+    runner.unlearn(spy, challenge, seed=seed, worker=worker)
+    return spy
+
+
+def rows(batches: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[float, ...]]:
+    """The examples of all batches in their order, label last."""
+    return [(*features.tolist(), int(label)) for x, y in batches for features, label in zip(x, y, strict=True)]
+
+
+def test_a_method_is_handed_retain_forget_and_validation_and_no_test_set(
+    small_challenge: Challenge, worker: runner.Worker
+) -> None:
+    spy = spied(small_challenge, worker)
+    train, split = small_challenge.train, small_challenge.split
+    expected = [train.take(split.retain), train.take(split.forget), small_challenge.validation]
+    for batches in spy.passes:
+        assert len(batches) == 3
+        for found, arrays in zip(batches, expected, strict=True):
+            assert sorted(rows(found)) == sorted(rows([(arrays.x, arrays.y)]))
+            sizes = [len(y) for _, y in found]
+            assert sizes == [32] * (len(arrays) // 32) + [len(arrays) % 32] * (len(arrays) % 32 > 0)
+            assert {(x.dtype.name, y.dtype.name) for x, y in found} == {("float32", "int32")}
+    tested = set(rows([(small_challenge.test.x, small_challenge.test.y)]))
+    assert not tested & set(rows([batch for batches in spy.passes for found in batches for batch in found]))
+
+
+def test_retain_is_shuffled_at_each_pass_and_by_the_seed(small_challenge: Challenge, worker: runner.Worker) -> None:
+    def orders(seed: int) -> list[list[tuple[float, ...]]]:
+        return [rows(batches[0]) for batches in spied(small_challenge, worker, seed).passes]
+
+    first = orders(0)
+    assert first[0] != first[1]
+    assert orders(0) == first
+    assert orders(1)[0] != first[0]
+
+
+def test_forget_and_validation_keep_their_order(small_challenge: Challenge, worker: runner.Worker) -> None:
+    forget = small_challenge.train.take(small_challenge.split.forget)
+    validation = small_challenge.validation
+    for batches in spied(small_challenge, worker).passes:
+        assert rows(batches[1]) == rows([(forget.x, forget.y)])
+        assert rows(batches[2]) == rows([(validation.x, validation.y)])
+
+
+def test_a_method_starts_from_the_original_and_from_seeded_generators(
+    small_challenge: Challenge, worker: runner.Worker
+) -> None:
+    spy = spied(small_challenge, worker, seed=2**32 - 1)
+    assert all(map(np.array_equal, spy.first_weights, worker.original.weights))
+    expected = random.Random(2**32 - 1).random(), np.random.RandomState(2**32 - 1).random()
+    assert spy.drawn == expected
+    assert not spy.net.compiled
+
+
+def test_hyperparameters_of_the_challenge_reach_the_method(
+    small_challenge: Challenge, worker: runner.Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spied(small_challenge, worker).settings == {}
+    challenge = replace(small_challenge, hyperparameters={"spy": {"strength": 3}, "finetune": {"epochs": 4}})
+    assert spied(challenge, worker).settings == {"strength": 3}
+
+    recipes = []
+    monkeypatch.setattr(training, "fit", lambda net, dataset, recipe, **_: recipes.append(recipe) or net)
+    for method in ("retrain", "finetune"):
+        runner.unlearn(method, challenge, worker=worker)
+    assert recipes == [challenge.recipe, Recipe(epochs=4)]
+
+
+def test_those_of_a_built_in_method_are_not_handed_to_a_users_one_of_its_name(
+    small_challenge: Challenge, worker: runner.Worker
+) -> None:
+    challenge = replace(small_challenge, hyperparameters={"scrub": {"alpha": 0.1}, "mine": {"alpha": 0.2}})
+
+    def scrub(net: Net, *datasets: tf.data.Dataset) -> Net:
+        return net
+
+    assert runner.hyperparameters("scrub", challenge) == {"alpha": 0.1}
+    for users in (scrub, Path("scrub.py"), "folder/scrub.py"):
+        assert runner.hyperparameters(users, challenge) == {}
+    assert runner.hyperparameters("folder/mine.py", challenge) == {"alpha": 0.2}
+    assert runner.unlearn(scrub, challenge, worker=worker).net is not None
+    there = runner.Worker(challenge)
+    assert there.inputs("scrub").hyperparameters == {}
+    assert there.inputs("mine").hyperparameters == {"alpha": 0.2}
+
+
+def test_only_the_call_is_timed(small_challenge: Challenge, worker: runner.Worker) -> None:
+    def sleeps(net: Net, *datasets: tf.data.Dataset) -> Net:
+        time.sleep(0.1)
+        return net
+
+    start = time.perf_counter()
+    unlearned = runner.unlearn(sleeps, small_challenge, seed=3, worker=worker)
+    assert 0.1 <= unlearned.seconds < time.perf_counter() - start
+    assert unlearned.seed == 3
+
+
+# What a method may not return
+
+
+def other_weights(value: float) -> Callable[..., Net]:
+    def diverges(net: Net, *datasets: tf.data.Dataset) -> Net:
+        net.set_weights([np.full_like(array, value) for array in net.get_weights()])
+        return net
+
+    return diverges
+
+
+def returns(made: Any) -> Callable[..., Any]:
+    return lambda net, retain, forget, validation: made(net) if callable(made) else made
+
+
+def dense(*units: int) -> Net:
+    return keras.Sequential([keras.Input((6,)), *(keras.layers.Dense(number) for number in units)])
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        (returns(None), "returned NoneType. Expected the unlearned keras.Model"),
+        (returns(keras.callbacks.History()), "returned History. Expected the unlearned keras.Model"),
+        (returns(lambda net: net.get_weights()), "returned list. Expected the unlearned keras.Model"),
+        (returns(lambda net: keras.Model), "Expected the unlearned keras.Model"),
+        (returns(lambda net: dense(3)), "has 2 weight arrays of other shapes than the original's 4"),
+        (returns(lambda net: dense(64, 3)), "has 4 weight arrays of other shapes than the original's 4"),
+        (returns(lambda net: keras.Sequential()), "has 0 weight arrays of other shapes"),
+        (other_weights(np.nan), "gives NaN or infinite logits for"),
+        (other_weights(np.inf), "gives NaN or infinite logits for"),
+    ],
+)
+def test_a_broken_method_is_told_what_is_expected(
+    small_challenge: Challenge, worker: runner.Worker, method: Callable[..., Any], says: str
+) -> None:
+    with pytest.raises(FailedRun) as caught:
+        populations.run_population(method, small_challenge, num_models=1, worker=worker)
+    message = str(caught.value)
+    assert says in message
+    assert f"'{method.__name__.strip('<>')}' returned" in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def divides_by_zero(net: Net, *datasets: tf.data.Dataset) -> Net:
+    return 1 / 0
+
+
+def takes_one_argument(net: Net) -> Net:
+    return net
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        (
+            divides_by_zero,
+            f"in test_runner.py, line {divides_by_zero.__code__.co_firstlineno + 1}, with ZeroDivisionError: division "
+            "by zero. Expected",
+        ),
+        (takes_one_argument, "when called, with TypeError: takes_one_argument() takes 1 positional argument"),
+    ],
+)
+def test_a_method_that_raises_an_error_is_told_where(
+    small_challenge: Challenge, worker: runner.Worker, method: Callable[..., Any], says: str
+) -> None:
+    with pytest.raises(FailedRun) as caught:
+        runner.unlearn(method, small_challenge, worker=worker)
+    assert f"'{method.__name__}' failed {says}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, (ZeroDivisionError, TypeError))
+
+
+def test_ctrl_c_is_no_failure_of_the_method(small_challenge: Challenge, worker: runner.Worker) -> None:
+    def interrupted(net: Net, *datasets: tf.data.Dataset) -> Net:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.unlearn(interrupted, small_challenge, worker=worker)
+
+
+def test_a_failed_run_leaves_the_worker_sound(small_challenge: Challenge, worker: runner.Worker) -> None:
+    before = populations.run_population("original", small_challenge, num_models=1, worker=worker)
+    with pytest.raises(FailedRun):
+        populations.run_population(other_weights(np.nan), small_challenge, num_models=1, worker=worker)
+    after = populations.run_population("original", small_challenge, num_models=1, worker=worker)
+    for part in PARTS:
+        np.testing.assert_array_equal(after.confidences[part], before.confidences[part])
+
+
+# The duration that methods are compared with
+
+
+# Keras's LearningRateScheduler hands NumPy a variable without the keyword that NumPy 2.4 asks for.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_the_reference_is_measured_once(
+    small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    trained = []
+    fit = keras.Model.fit
+
+    def follow(net: Net, data: tf.data.Dataset, **options: Any) -> Any:
+        trained.append((sum(len(y) for _, y in data), options["epochs"]))
+        return fit(net, data, **options)
+
+    setup.warm_up()
+    monkeypatch.setattr(setup, "warm_up", lambda: None)
+    monkeypatch.setattr(keras.Model, "fit", follow)
+    seconds = environment.reference_seconds(small_challenge)
+    assert trained == [(len(small_challenge.split.retain), small_challenge.recipe.epochs)]
+    assert environment.reference_seconds(small_challenge) == seconds > 0
+    assert len(trained) == 1
+    environment.reference_seconds(replace(small_challenge, recipe=Recipe(epochs=1)))
+    assert trained[1:] == [(len(small_challenge.split.retain), 1)]

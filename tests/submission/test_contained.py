@@ -1,0 +1,397 @@
+"""Contained runs: what a process is handed, what comes back, what is left when it ends, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import kit
+from kit import files
+from kit.machine import environment
+from kit.runs import contained
+from kit.runs import run as runner
+from kit.submission import diagnosis, sandbox
+from kit.submission import source as submission
+from kit.submission.contained import Contained, Limits
+from kit.types import BrokenSubmission, Challenge, InputError
+
+SOUND = """
+import numpy as np
+
+def unlearning(net, retain, forget, validation):
+    net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
+    return net
+"""
+CARRIES = """
+import numpy as np
+
+CALLS = []
+
+def unlearning(net, retain, forget, validation):
+    CALLS.append(1)
+    net.set_weights([array + np.random.normal(0, 0.01 * len(CALLS), array.shape) for array in net.get_weights()])
+    return net
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_reference() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def worker(small_challenge: Challenge) -> runner.Worker:
+    return runner.Worker(small_challenge)
+
+
+@pytest.fixture
+def start(worker: runner.Worker, tmp_path: Path) -> Callable[..., Contained]:
+    def begin(text: str, *, seconds: float = 30, **options: Any) -> Contained:
+        (tmp_path / "mine.py").write_text(text)
+        source = submission.read_source(tmp_path / "mine.py")
+        return Contained(source, worker.inputs("mine"), Limits(seconds=seconds), **options)
+
+    return begin
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the contained runs of one test have their folders, by which their processes are told from others."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
+def strays(folder: Path) -> list[psutil.Process]:
+    """Returns every process that descends from a contained run of this test, by its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOME", "").startswith(str(folder)):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def nothing_is_left(folder: Path, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while strays(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not strays(folder)
+
+
+def test_a_contained_run_has_the_bits_of_one_in_this_process(
+    start: Callable[..., Contained], small_challenge: Challenge, worker: runner.Worker
+) -> None:
+    template = Path(kit.__file__).parent / "submission" / "template.py"
+    function = kit.load_method(template)
+    with start(template.read_text()) as process:
+        for seed in (3, 2**31 + 7):
+            here = kit.unlearn(function, small_challenge, seed=seed, worker=worker).net.get_weights()
+            there = process.run(seed)
+            assert there.seconds > 0
+            for mine, theirs in zip(here, there.weights, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_process_is_handed_the_three_sets_and_nothing_else(
+    start: Callable[..., Contained], small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_PLANTED_SECRET", "do not tell")
+    look = """
+import json, os, sys
+import numpy as np
+
+def unlearning(net, retain, forget, validation):
+    folder = sys.argv[1]
+    paths = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names]
+    files = sorted(os.path.relpath(path, folder) for path in paths)
+    arrays = {name: list(array.shape) for name, array in np.load(folder + "/given/inputs.npz").items()}
+    settings = json.load(open(folder + "/given/settings.json"))
+    print("SEEN", json.dumps([sorted(os.environ), sys.argv[2:], files, arrays, settings, os.listdir(".")]))
+    net.set_weights([array * 1.001 for array in net.get_weights()])
+    return net
+"""
+    with start(look) as process:
+        process.run(0)
+    variables, arguments, found, arrays, settings, working_directory = json.loads(process.output.split("SEEN ")[1])
+    assert not [name for name in variables if "SECRET" in name]
+    assert {"KIT_HOME", "KERAS_HOME", "HOME"} <= set(variables)
+    assert arguments == []
+    assert working_directory == []
+    assert [name for name in found if not name.startswith(("given/kit/", "home/"))] == [
+        "given/inputs.npz",
+        "given/settings.json",
+        "given/submission/mine.py",
+    ]
+    assert all(name.endswith(".py") for name in found if name.startswith("given/kit/"))
+    split = small_challenge.split
+    shapes = {"retain": len(split.retain), "forget": len(split.forget), "validation": len(small_challenge.validation)}
+    expected = {
+        f"{part}_{axis}": [size, *([6] if axis == "x" else [])] for part, size in shapes.items() for axis in "xy"
+    }
+    assert {name: shape for name, shape in arrays.items() if not name.startswith("weight_")} == expected
+    assert not {"split", "seed", "indices", "test"} & set(settings)
+
+
+def test_its_files_hold_no_test_example_and_no_index(worker: runner.Worker, small_challenge: Challenge) -> None:
+    arrays = worker.inputs("mine").arrays
+    assert set(arrays) == {f"{part}_{axis}" for part in ("retain", "forget", "validation") for axis in "xy"}
+    handed = {row.tobytes() for name in arrays if name.endswith("_x") for row in arrays[name]}
+    assert not handed & {row.tobytes() for row in small_challenge.test.x}
+    np.testing.assert_array_equal(arrays["forget_y"], small_challenge.labels("forget"))
+
+
+def test_the_clock_stands_still_while_weights_are_handed_over(start: Callable[..., Contained]) -> None:
+    slow = SOUND.replace("    return net", "    import time\n    time.sleep(0.5)\n    return net")
+    with start(slow) as process:
+        assert 0.5 <= process.run(0).seconds < 1.5
+
+
+def test_a_closed_process_leaves_nothing(start: Callable[..., Contained], folder: Path) -> None:
+    with start(SOUND) as process:
+        assert list(folder.iterdir())
+        assert strays(folder)
+        process.run(0)
+    assert not list(folder.iterdir())
+    assert process.outcome["exit_code"] == 0
+    assert process.outcome["peak_memory"] > 50e6
+    assert process.outcome["outlived"] == 0
+    assert nothing_is_left(folder)
+
+
+def test_an_error_of_the_caller_ends_the_process(start: Callable[..., Contained], folder: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), start(SOUND):
+        raise KeyboardInterrupt
+    assert nothing_is_left(folder)
+
+
+def test_a_call_that_never_ends_is_ended_with_all_that_it_started(
+    start: Callable[..., Contained], folder: Path
+) -> None:
+    endless = """
+import signal, subprocess
+
+def unlearning(net, retain, forget, validation):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen(["sh", "-c", "trap '' TERM; setsid sleep 60 & sleep 60"], start_new_session=True)
+    while True:
+        pass
+"""
+    begin = time.monotonic()
+    with pytest.raises(BrokenSubmission, match="took more than 2 s") as caught, start(endless, seconds=2) as process:
+        process.run(0)
+    assert caught.value.check == "time_budget"
+    assert time.monotonic() - begin < 40
+    assert nothing_is_left(folder)
+
+
+def test_whoever_kills_the_supervisor_ends_too(start: Callable[..., Contained], folder: Path) -> None:
+    kills = """
+import os, signal, subprocess
+
+def unlearning(net, retain, forget, validation):
+    subprocess.Popen(["sleep", "60"], start_new_session=True)
+    os.kill(os.getppid(), signal.SIGKILL)
+    return net
+"""
+    with pytest.raises(BrokenSubmission) as caught, start(kills) as process:
+        process.run(0)
+    assert caught.value.check == "runs"
+    assert nothing_is_left(folder)
+
+
+def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
+    code = (
+        "import kit, sys; from kit import runner, submission; from pathlib import Path\n"
+        "from kit.submission.contained import Contained, Limits\n"
+        "worker = runner.Worker(kit.load_challenge('digits'))\n"
+        "source = submission.read_source(Path(sys.argv[1]))\n"
+        "with Contained(source, worker.inputs('endless'), Limits(100)) as process:\n"
+        "    print('STARTED', flush=True)\n"
+        "    process.run(0)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "endless.py")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(kit.__file__).parents[1]
+    )
+    assert process.stdout is not None
+    assert b"STARTED" in process.stdout.readline()
+    assert strays(folder)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert nothing_is_left(folder)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [("plain", "plain"), ("\x1b[31mred\x1b[0m\nnext", "?[31mred?[0m?next"), (12, "12"), ("long" * 100, "longlonglo")],
+)
+def test_what_a_process_says_is_safe_to_print(said: object, text: str) -> None:
+    assert diagnosis.printable(said, 10 if said == "long" * 100 else 100) == text
+
+
+def test_the_output_is_kept_at_both_ends_and_counted(start: Callable[..., Contained]) -> None:
+    floods = SOUND.replace("    return net", "    print('BEGIN'); print('x' * 3_000_000); print('END')\n    return net")
+    with start(floods) as process:
+        process.run(0)
+    assert process.output_bytes >= 3_000_000
+    assert len(process.output) < 200_000
+    assert "BEGIN" in process.output
+    assert "END" in process.output
+    assert "bytes left out" in process.output
+
+
+# Populations of a file
+
+
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
+    begun: list[str] = []
+    enter = Contained.__enter__
+
+    def count(process: Contained) -> Contained:
+        begun.append(process.source.name)
+        return enter(process)
+
+    monkeypatch.setattr(Contained, "__enter__", count)
+    return begun
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "expected"), [(SOUND, 2), (CARRIES, 4)], ids=["no carried state", "carried state"])
+def test_a_population_keeps_its_process_only_where_no_state_is_carried(
+    text: str, expected: int, starts: list[str], small_challenge: Challenge, tmp_path: Path
+) -> None:
+    """Four runs: the second is made twice, to find out; a submission that carries state gets a process a run."""
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    together = kit.run_population(path, small_challenge, num_models=4)
+    assert len(starts) == expected
+    alone = [kit.unlearn(path, small_challenge, seed=int(seed)).net.get_weights() for seed in together.seeds[2:]]
+    worker = runner.Worker(small_challenge)
+    for number, weights in enumerate(alone, start=2):
+        np.testing.assert_array_equal(worker.outputs(weights, "mine").logits["test"], together.logits["test"][number])
+    starts.clear()
+    kit.run_population(path, small_challenge, num_models=3, seed=1)  # what was found out is remembered
+    assert len(starts) == (1 if text == SOUND else 3)
+
+
+@pytest.mark.slow
+def test_finished_runs_of_a_file_are_found_again_until_it_changes(
+    starts: list[str], small_challenge: Challenge, tmp_path: Path
+) -> None:
+    path, root = tmp_path / "mine.py", tmp_path / "runs"
+    (tmp_path / "helper.py").write_text("SCALE = 0.01\n")
+    path.write_text("from helper import SCALE\n" + SOUND.replace("0.01", "SCALE"))
+    first = kit.run_population(path, small_challenge, num_models=1, root=root)
+    again = kit.run_population(path, small_challenge, num_models=1, root=root)
+    assert len(starts) == 1
+    np.testing.assert_array_equal(first.logits["test"], again.logits["test"])
+    (tmp_path / "helper.py").write_text("SCALE = 0.02\n")
+    other = kit.run_population(path, small_challenge, num_models=1, root=root)
+    assert len(starts) == 2
+    assert not np.array_equal(first.logits["test"], other.logits["test"])
+
+
+@pytest.mark.slow
+def test_one_broken_file_does_not_lose_the_others(small_challenge: Challenge, tmp_path: Path) -> None:
+    (tmp_path / "sound.py").write_text(SOUND)
+    (tmp_path / "broken.py").write_text(SOUND.replace("return net", "raise RuntimeError('out of luck')"))
+    (tmp_path / "nameless.py").write_text("def forget(): pass\n")
+    paths = [tmp_path / name for name in ("broken.py", "sound.py", "nameless.py")]
+    found = kit.evaluate_all(paths, small_challenge)
+    assert [report.method for report in found.reports] == ["original", "sound", "retrain"]
+    assert set(found.failures) == {"broken", "nameless"}
+    assert {name: failure.check for name, failure in found.failures.items()} == {  # type: ignore[attr-defined]
+        "broken": "runs",
+        "nameless": "defines_unlearning",
+    }
+    assert "out of luck" in str(found.failures["broken"])
+    with pytest.raises(BrokenSubmission, match="out of luck"):
+        kit.evaluate_all(paths[:1], small_challenge)
+
+
+# The sandbox where there is none
+
+
+def test_without_bubblewrap_the_sandbox_is_refused(
+    start: Callable[..., Contained], monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    refused(sandbox.require_sandbox, "--sandbox is not possible", "apt-get install bubblewrap")
+    with pytest.raises(InputError), start(SOUND, sandboxed=True):
+        pass
+
+
+def test_where_the_kernel_forbids_it_the_sandbox_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
+) -> None:
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    refused(sandbox.require_sandbox, "No permissions to create new namespace", "sysctl")
+
+
+def test_the_verdict_on_carried_state_belongs_to_this_source(small_challenge: Challenge, tmp_path: Path) -> None:
+    sources = []
+    for text in (SOUND, CARRIES):
+        (tmp_path / "mine.py").write_text(text)
+        sources.append(submission.read_source(tmp_path / "mine.py"))
+    paths = [contained.verdict_path(source, small_challenge) for source in sources]
+    assert len(set(paths)) == 2
+    assert contained.carries_state(paths[0]) is None
+    files.write_json(paths[0], {"carries_state": True})
+    assert contained.carries_state(paths[0]) is True
+    paths[0].write_text("{")
+    assert contained.carries_state(paths[0]) is None
+
+
+class Counted:
+    """Stands in for a contained process: counts how often one is started, and gives the same weights for a seed."""
+
+    started = 0
+
+    def __enter__(self) -> Counted:
+        type(self).started += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, seed: int) -> SimpleNamespace:
+        return SimpleNamespace(weights=[np.full(2, float(seed))], seconds=0.1)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_fresh_process_takes_over_before_keras_has_filled_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "started", 0)
+    runs = contained.ContainedRuns(Counted, tmp_path / "verdict.json")
+    returned = [runs.run(seed)[0][0][0] for seed in range(2 * contained._RUNS_A_PROCESS + 1)]
+    assert returned == list(range(2 * contained._RUNS_A_PROCESS + 1))
+    assert Counted.started == 3 + 1  # one more to find out, at the second run, whether state is carried
