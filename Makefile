@@ -21,6 +21,7 @@ check: .venv/.dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 # Against PyTorch, which 'make test' does without: there these tests are skipped, here they fail if it is missing. One
 # version; the index https://download.pytorch.org/whl/cpu has builds without CUDA:

@@ -42,7 +42,7 @@ def forward_multiply_adds() -> int:
     return total
 
 
-def examples(count: int) -> tuple[np.ndarray, np.ndarray]:
+def random_images(count: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8), np.arange(count, dtype=np.int32) % 10
 
@@ -63,7 +63,7 @@ class PyTorch:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.torch, self.net = torch, resnet18()
-        x, y = examples(images)
+        x, y = random_images(images)
         self.x = normalised(x.astype(np.float32) / 255, (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
         self.y = torch.from_numpy(y.astype(np.int64))
         self.start = {name: value.clone() for name, value in self.net.state_dict().items()}
@@ -123,16 +123,17 @@ class Kit:
 
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        from kit import datasets, models
+        from kit import models
         from kit.toolbox import inference, training
         from kit.toolbox._tensorflow import setup
+        from kit.toolbox.examples import batches
         from kit.types import Arrays, Recipe
 
         setup.prepare_tensorflow()
-        self.arrays = Arrays(*examples(images))
+        self.arrays = Arrays(*random_images(images))
         self.net = models.build("resnet18", (32, 32, 3), 10)
         self.start = self.net.get_weights()
-        dataset = datasets.batches(self.arrays, np.arange(images), 128, shuffle_seed=0)
+        dataset = batches(self.arrays, np.arange(images), 128, shuffle_seed=0)
         recipe = Recipe(epochs=1, learning_rate=0.1, momentum=0.9, weight_decay=5e-4)
         self.fit = lambda: training.fit(self.net, dataset, recipe, seed=0)
         self.predict = lambda: inference.predict_logits(self.net, self.arrays.x)

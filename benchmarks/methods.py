@@ -25,7 +25,7 @@ import kit  # first: it asks TensorFlow for one thread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import datasets, methods
+from kit import methods
 from kit.commands import describe
 from kit.methods import _facts
 from kit.runs import pretraining
@@ -46,7 +46,7 @@ class Reading:
         self.arguments = arrays, indices, challenge.batch_size, 1 if name == "retain" else None
 
     def seconds(self) -> float:
-        data = datasets.batches(*self.arguments)  # a new one, as each run has: its first pass takes longest
+        data = examples.batches(*self.arguments)  # a new one, as each run has: its first pass takes longest
         start = time.perf_counter()
         examples.in_memory(data)
         return time.perf_counter() - start

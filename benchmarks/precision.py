@@ -20,10 +20,11 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.toolbox import examples
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import datasets, evaluation, models
+from kit import evaluation, models
 from kit.scorers.membership_inference import membership_auc
 from kit.toolbox import training
 from kit.toolbox._tensorflow import setup
@@ -37,7 +38,7 @@ def seconds_a_step(steps: int) -> None:
     for name, shape in NETWORKS.items():
         count = 128 * steps
         x = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
-        dataset = datasets.batches(kit.Arrays(x, np.arange(count) % 10), np.arange(count), 128)
+        dataset = examples.batches(kit.Arrays(x, np.arange(count) % 10), np.arange(count), 128)
         nets = {precision: models.build(name, shape, 10, precision) for precision in PRECISIONS}
         taken: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
         for number in range(4):

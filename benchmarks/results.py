@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import kit  # first: it asks TensorFlow for one thread
+from kit import rules
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -48,7 +49,7 @@ def evaluate(challenge: str, num_models: int) -> None:
     if num_models > 1:
         baseline = next(one for one in evaluation.reports if one.method == _BASELINE)
         for one in evaluation.reports:
-            if one.method in (_BASELINE, *ranking.LANDMARKS):
+            if one.method in (_BASELINE, *rules.LANDMARKS):
                 continue
             if one.pretraining:  # held against other retrained models: not a pair
                 differences[one.method] = _of_independent(one.scores[_CRITERION], baseline.scores[_CRITERION])
@@ -93,7 +94,7 @@ def print_table(reports: tuple[kit.Report, ...], differences: Mapping[str, tuple
     columns += ["of the ceiling", f"above {_BASELINE} (95 %)"] if differences else ["AUC gap"]
     columns += ["retain", "forget", "test", "time ratio"]
     print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
-    landmarks = [one for one in reports if one.method in ranking.LANDMARKS]
+    landmarks = [one for one in reports if one.method in rules.LANDMARKS]
     for rank in ranks:
         near = "~" if rank.near_best else ""
         print(row(f"{rank.place or '-'}{near}", rank.report, name, differences))
@@ -113,7 +114,7 @@ def row(place: str, one: kit.Report, name: str, differences: Mapping[str, tuple[
         cells.append(_shown(one, "mia_gap", 3))
     cells += [_shown(one, f"{part}_accuracy", 3, error=False) for part in ("retain", "forget", "test")]
     ratio = one.scores["time_ratio"].value
-    over = ratio is not None and ratio > report.TIME_BUDGET and one.method != "retrain"
+    over = ratio is not None and ratio > rules.TIME_BUDGET and one.method != "retrain"
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return "| " + " | ".join(cells) + " |"
 

@@ -17,12 +17,13 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.toolbox import examples
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from kit import datasets, evaluation
+from kit import evaluation
 from kit.machine import environment
 from kit.runs import originals as pretrained
 from kit.runs.outputs import compute_outputs
@@ -36,7 +37,7 @@ def measure(challenge: kit.Challenge, net: keras.Model, indices: np.ndarray, see
     """Trains `net` from scratch on the training examples at `indices` and attacks it."""
     keras.utils.set_random_seed(seed)
     net.set_weights(keras.models.clone_model(net).get_weights())
-    data = datasets.batches(challenge.train, indices, challenge.batch_size)
+    data = examples.batches(challenge.train, indices, challenge.batch_size)
     start = time.perf_counter()
     training.fit(net, data, challenge.recipe)
     seconds = time.perf_counter() - start

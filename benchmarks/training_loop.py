@@ -19,13 +19,14 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.toolbox import examples
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
 
-from kit import challenges, datasets
+from kit import challenges
 from kit.runs import originals
 from kit.toolbox import training
 from kit.toolbox._tensorflow import setup
@@ -33,7 +34,7 @@ from kit.toolbox._tensorflow import setup
 
 def kit_loop(challenge: kit.Challenge) -> Callable[[], None]:
     net = originals.build(challenge)
-    data = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size)
+    data = examples.batches(challenge.train, challenge.split.retain, challenge.batch_size)
     return lambda: training.fit(net, data, challenge.recipe) and None
 
 
@@ -53,7 +54,7 @@ def plain_keras(challenge: kit.Challenge, form: str) -> Callable[[], None]:
         data = tf.data.Dataset.from_tensor_slices((retain.x, retain.y)).cache()
         data = data.shuffle(len(retain), seed=0).batch(batch_size).prefetch(tf.data.AUTOTUNE)
     else:
-        data = datasets.batches(challenge.train, challenge.split.retain, batch_size, shuffle_seed=0)
+        data = examples.batches(challenge.train, challenge.split.retain, batch_size, shuffle_seed=0)
     return lambda: net.fit(data, epochs=recipe.epochs, shuffle=False, verbose=0) and None
 
 

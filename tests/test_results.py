@@ -11,9 +11,8 @@ import pytest
 
 import kit
 from benchmarks import results, tune
-from kit import methods
+from kit import methods, rules
 from kit.commands import describe
-from kit.reports import ranking
 from kit.reports import table as report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +23,7 @@ def test_every_method_has_been_evaluated(challenge: str) -> None:
     reports, differences = results.read(challenge)
     assert {one.method for one in reports} == set(methods.names())
     assert all(one.split_seed == 0 and one.seed == 0 for one in reports)
-    wanted = set(methods.names()) - {"finetune", *ranking.LANDMARKS} if results.CHALLENGES[challenge] is None else set()
+    wanted = set(methods.names()) - {"finetune", *rules.LANDMARKS} if results.CHALLENGES[challenge] is None else set()
     assert set(differences) == wanted
 
 
@@ -60,7 +59,7 @@ def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
 
 @pytest.mark.parametrize("challenge", ["noisy-digits", "digits"])
 def test_every_method_is_searched_with_the_same_budget(challenge: str) -> None:
-    left_out = {*ranking.LANDMARKS, *(name for name in methods.names() if methods.trains_its_own(name))}
+    left_out = {*rules.LANDMARKS, *(name for name in methods.names() if methods.trains_its_own(name))}
     assert set(tune.SPACES) == set(methods.names()) - left_out
     trace = json.loads((ROOT / "data" / "results" / f"tuning-{challenge}.json").read_text())
     assert trace["stages"] == [list(stage) for stage in tune.STAGES]
@@ -81,7 +80,7 @@ def test_differences_inside_the_noise_are_marked() -> None:
 
 def test_a_method_over_its_budget_is_marked() -> None:
     reports, _ = results.read("noisy-digits")
-    over = [one for one in reports if one.scores["time_ratio"].value > report.TIME_BUDGET and one.method != "retrain"]
+    over = [one for one in reports if one.scores["time_ratio"].value > rules.TIME_BUDGET and one.method != "retrain"]
     rows = {one.method: results.row("", one, "competition_score", {}) for one in reports}
     for one in reports:
         assert rows[one.method].endswith(" ! |") == (one in over)

@@ -18,8 +18,6 @@ FORGET_FORMS = (
     "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of row numbers (.npy, .csv, .npz)"
 )
 _EXPECTED_ROWS = "row numbers, an integer array of one dimension"
-# Forget sets that a seed has drawn.
-SEEDED = ("random", "stratified")
 
 
 def make_split(

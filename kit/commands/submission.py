@@ -80,10 +80,10 @@ def validate(
     with quiet.quiet_tensorflow(debug):
         from kit import challenges
         from kit.contest import validate as checks
-        from kit.machine import environment
+        from kit.runs import timing
         from kit.submission.contained import Limits, default_memory_bytes
     loaded = challenges.load_challenge(challenge)
-    seconds = time_limit or checks.time_limit(environment.reference_seconds(loaded))
+    seconds = time_limit or checks.time_limit(timing.reference_seconds(loaded))
     limits = Limits(seconds, int(memory_limit * 2**30) if memory_limit else default_memory_bytes())
 
     def show(one: checks.Checked) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from kit.contest.pack import MANIFEST, checkpoint_name
-from kit.evaluation import SCORE_VERSION
 from kit.models.weights import Expected, expected_like, largest_file, read_weights
+from kit.rules import SCORE_VERSION
 from kit.runs import run as runner
 from kit.submission.diagnosis import printable
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, Outputs

@@ -15,9 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import files
-from kit.evaluation import SCORE_VERSION
 from kit.machine import environment
 from kit.models.weights import weights_to_bytes
+from kit.rules import SCORE_VERSION
 from kit.runs import run as runner
 from kit.runs.contained import Containment
 from kit.submission.source import Method, is_file, method_name, source_of

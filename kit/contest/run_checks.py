@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from kit.models.weights import same_weights
-from kit.reports.table import TIME_BUDGET
+from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
 from kit.submission.diagnosis import printable
 
-SLOW_IMPORT_SECONDS = 5.0
-WARN_OUTPUT, MAX_OUTPUT = 100_000, 10_000_000
 # How far above chance the accuracy must lie, in standard errors.
 _CHANCE_ERRORS = 3.0
 _LARGEST = 1e300

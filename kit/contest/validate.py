@@ -12,10 +12,10 @@ import numpy as np
 
 from kit import challenges
 from kit.contest import run_checks
-from kit.machine import environment
 from kit.models.weights import same_weights
-from kit.reports.table import TIME_BUDGET
+from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAININGS, VALIDATION_SECONDS
 from kit.runs import run as runner
+from kit.runs import timing
 from kit.runs.contained import record_carried_state, verdict_path
 from kit.submission import text_checks
 from kit.submission.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
@@ -145,7 +145,7 @@ def examine(
         if _check_text(findings, method if callable(method) else source):
             worker = runner.Worker(challenge)
             if limits is None:
-                limits = Limits(time_limit(environment.reference_seconds(challenge)), default_memory_bytes())
+                limits = Limits(time_limit(timing.reference_seconds(challenge)), default_memory_bytes())
             _Examination(findings, source, worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
         for earlier in _SHOWN_BY.get(broken.check, ()):
@@ -165,7 +165,7 @@ def time_limit(reference_seconds: float) -> float:
         >>> time_limit(3.0)
         20.0
     """
-    return max(_MIN_LIMIT_SECONDS, 2 * reference_seconds)
+    return max(VALIDATION_SECONDS, VALIDATION_RETRAININGS * reference_seconds)
 
 
 def _check_text(findings: _Findings, method: Method | Source) -> bool:
@@ -216,7 +216,7 @@ class _Examination:
                 one = first.run(1)
         finally:  # what it printed is known, whatever became of the run
             printed = first.output_bytes - printed_by_import
-            level: Status = "FAIL" if printed > run_checks.MAX_OUTPUT else "WARN"
+            level: Status = "FAIL" if printed > MAX_OUTPUT else "WARN"
             self.add("output", run_checks.output_problem(self.name, printed), level=level, fact=f"{printed:,} bytes")
         said = [zero.said, one.said]
         self.add("leaves_nothing", run_checks.left_behind_problem(self.name, first.outcome.get("outlived", 0), said))
@@ -269,7 +269,7 @@ class _Examination:
         return alone
 
     def _check_time(self, seconds: float) -> None:
-        reference, kind = environment.reference_seconds(self.worker.challenge), "takes"
+        reference, kind = timing.reference_seconds(self.worker.challenge), "takes"
         if self.inputs is not self.whole:  # a straight line through two sizes
             with self.start(MAX_EXAMPLES // 2) as contained:
                 slope = max(0.0, seconds - contained.run(0).seconds) / (MAX_EXAMPLES - MAX_EXAMPLES // 2)
@@ -280,7 +280,7 @@ class _Examination:
             f"a call on {self.worker.challenge.name} {kind} {seconds:.2f} s, {ratio:.2f} of a retraining in plain "
             f"Keras ({reference:.2f} s)"
         )
-        level: Status = "FAIL" if ratio > TIME_BUDGET * _TIMING_NOISE else "WARN"
+        level: Status = "FAIL" if ratio > TIME_BUDGET * TIMING_NOISE else "WARN"
         self.add("time_budget", run_checks.time_problem(fact, ratio), level=level, fact=fact)
 
 

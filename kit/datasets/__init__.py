@@ -1,20 +1,15 @@
-"""Arrays by name, and `tf.data` batches of them. Images stay as they are stored until they are in a batch."""
+"""Published data by name: found on this machine or downloaded, checked, and handed over as arrays. NumPy only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kit.datasets import loading, registry
 from kit.datasets.loading import Published
-from kit.toolbox.examples import as_float
 from kit.types import Arrays
-
-if TYPE_CHECKING:  # loaded where it is used: 'kit list challenges' does without it
-    import tensorflow as tf
 
 # Part of the challenge, never to change. The seed differs from that of the division in train, validation and test:
 # with one seed for both, the same permutation would put all wrong labels into train.
@@ -75,7 +70,7 @@ def cifar10(folder: Path | None = None, *, announce: Callable[[str], None] | Non
         >>> cifar10(Path("no-such-folder"))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+        kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
     return loading.load(registry.CIFAR10, folder, announce)
 
@@ -91,7 +86,7 @@ def mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None 
         >>> mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+        kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
     return loading.load(registry.MNIST, folder, announce)
 
@@ -107,30 +102,6 @@ def fashion_mnist(folder: Path | None = None, *, announce: Callable[[str], None]
         >>> fashion_mnist(Path("no-such-folder"))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        kit.types.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
+        kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
     return loading.load(registry.FASHION_MNIST, folder, announce)
-
-
-def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-    """Returns a `tf.data.Dataset` of batches (x, y) of the examples at `indices`.
-
-    Args:
-        arrays: the examples; they are not copied.
-        indices: int64 (k,), positions in `arrays`.
-        batch_size: the last batch may be short.
-        shuffle_seed: if given, each pass has another order, the same sequence of orders for the same seed.
-
-    Returns:
-        Batches of float32 x of shape (b, ...) (`uint8` images scaled to [0, 1]) and int32 y of shape (b,).
-    """
-    import tensorflow as tf
-
-    x, y = tf.constant(arrays.x), tf.constant(arrays.y)
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(indices), seed=shuffle_seed, reshuffle_each_iteration=True)
-    dataset = dataset.batch(batch_size)
-    # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
-    dataset = dataset.map(lambda batch: (as_float(tf.gather(x, batch)), tf.gather(y, batch)))
-    return dataset.prefetch(tf.data.AUTOTUNE)

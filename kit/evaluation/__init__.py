@@ -14,7 +14,8 @@ from kit import engines, methods, models, scorers
 from kit.engines import Engine
 from kit.evaluation import doubts
 from kit.machine import environment
-from kit.runs import oracles, pretraining
+from kit.rules import ORIGINAL, RETRAIN, SCORE_VERSION
+from kit.runs import oracles, pretraining, timing
 from kit.runs import population as populations
 from kit.runs import retrained as retrained_models
 from kit.runs import run as runner
@@ -24,8 +25,6 @@ from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
 from kit.submission.source import Method, check_identifier, method_name
 from kit.types import Challenge, Comparison, FailedRun, InputError, Outputs, Report, check_challenge
 
-# Results of the same major and minor version can be compared.
-SCORE_VERSION = "1.2"
 # Besides those that stand in the row `retrain`: the fewest whose spread says anything.
 MIN_OTHERS = 5
 
@@ -169,15 +168,15 @@ def _evaluate(
     engine, workers, announce = settings.engine, settings.workers, settings.announce
     fresh_oracle, named = settings.fresh_oracle, _by_name(identifiers)
     asked = set(named)
-    named.pop("retrain", None)
-    ordered = [named.pop("original", "original"), *named.values()]
+    named.pop(RETRAIN, None)
+    ordered = [named.pop(ORIGINAL, ORIGINAL), *named.values()]
     count = _num_retrained(num_models, num_retrained)
     retrained = None if fresh_oracle else _shipped(challenge, num_models, num_retrained)
     alone = num_models == 1 and num_retrained is None and not fresh_oracle and retrained is None
     alone = alone and retrained_models.available(challenge)
     worker = runner.Worker(challenge)
     announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-    reference = environment.reference_seconds(challenge)
+    reference = timing.reference_seconds(challenge)
     with _engine(engine, workers, max(num_models, count if retrained is None else 0)) as started:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         for_functions = "serial" if engine is None and workers is None else started
@@ -201,14 +200,14 @@ def _evaluate(
         outputs, failures = _run_methods(ordered, population, num_models, announce)
         if failures and set(failures) == asked:
             raise next(iter(failures.values()))
-        outputs = _with_given(outputs, given, {*named, "original", "retrain"})
+        outputs = _with_given(outputs, given, {*named, ORIGINAL, RETRAIN})
         if alone:
-            outputs["retrain"] = population("retrain", 1, retrained_models.SEED, stored_retrained=True)
+            outputs[RETRAIN] = population(RETRAIN, 1, retrained_models.SEED, stored_retrained=True)
         else:
-            outputs["retrain"] = population("retrain", count) if retrained is None else _timed(retrained, population)
+            outputs[RETRAIN] = population(RETRAIN, count) if retrained is None else _timed(retrained, population)
     announce("scoring")
     reports = [
-        _report(challenge, name, seed, _comparison(challenge, one, outputs["retrain"], num_models, reference), worker)
+        _report(challenge, name, seed, _comparison(challenge, one, outputs[RETRAIN], num_models, reference), worker)
         for name, one in outputs.items()
     ]
     return Evaluation(tuple(reports), outputs, failures)
@@ -228,7 +227,7 @@ def _run_methods(
         try:
             outputs[name] = population(method, num_models)
         except FailedRun as failure:
-            if name == "original":
+            if name == ORIGINAL:
                 raise
             announce(f"{name} FAILED")
             failures[name] = failure
@@ -265,7 +264,7 @@ def _shipped(challenge: Challenge, num_models: int, wanted: int | None) -> Outpu
 
 def _timed(oracle: Outputs, population: Callable[[Identifier, int], Outputs]) -> Outputs:
     """Returns the oracle with the seconds of one retraining on this machine instead of those on its maker's."""
-    seconds = population("retrain", 1).seconds[0]
+    seconds = population(RETRAIN, 1).seconds[0]
     return dataclasses.replace(oracle, seconds=np.full(oracle.num_models, seconds))
 
 
@@ -362,7 +361,7 @@ def _report(challenge: Challenge, name: str, seed: int, comparison: Comparison, 
         model=models.title(worker.original.model or challenge.model),
         recipe=dataclasses.asdict(challenge.recipe)
         | {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed},
-        warnings=tuple(doubts.about_original(comparison)) if name == "original" else (),
+        warnings=tuple(doubts.about_original(comparison)) if name == ORIGINAL else (),
         pretraining=challenge.pretraining,
         facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
     )

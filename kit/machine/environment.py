@@ -1,29 +1,18 @@
-"""What numbers depend on besides seeds: versions, the machine, and how long a retraining takes on it."""
+"""What numbers depend on besides seeds: versions, the machine, and the source of the kit."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import importlib.metadata
-import json
 import platform
-import time
 from pathlib import Path
 
-import keras
 import tensorflow as tf
-from tqdm import tqdm
 
 import kit
-from kit import datasets, files
 from kit.machine import threads
-from kit.runs import originals
-from kit.toolbox._tensorflow import setup
-from kit.toolbox.augmentation import AUGMENTATIONS
-from kit.types import Challenge
 
-# Seconds after which the rest of a retraining is extrapolated.
-_LONGEST_MEASUREMENT = 20.0
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 
@@ -48,70 +37,6 @@ def machine() -> dict[str, str]:
     gpus = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
     system = {"system": platform.system(), "processor": processor, "gpus": gpus}
     return system | {"threads": str(threads.number()), "op_determinism": "on"}
-
-
-def reference_seconds(challenge: Challenge) -> float:
-    """Returns the duration of one retraining in plain Keras on this machine: `compile` and `fit`, tracing included.
-
-    Measured once and cached under `$KIT_HOME`; of a long one, the first 20 seconds are measured and the steps that are
-    left counted. The competition's time budget of 0.2 is a share of it.
-    """
-    fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
-    key = json.dumps([*fixed, versions(), machine()])
-    path = files.cache_folder() / "reference" / f"{challenge.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    if path.is_file():
-        return float(json.loads(path.read_text())["seconds"])
-    seconds, measured = _time_plain_keras(challenge)
-    files.write_json(path, {"seconds": seconds, "measured_share": measured, "challenge": challenge.name})
-    return seconds
-
-
-def _time_plain_keras(challenge: Challenge) -> tuple[float, float]:
-    """Returns the seconds of a retraining, and which share of its steps was measured."""
-    setup.prepare_tensorflow()
-    setup.warm_up()
-    keras.utils.set_random_seed(0)
-    net, recipe = originals.build(challenge), challenge.recipe
-    retain = datasets.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
-    augment = AUGMENTATIONS[recipe.augmentation]
-    if augment is not None:
-        seed = functools.partial(tf.random.uniform, (2,), maxval=tf.int32.max, dtype=tf.int32)
-        retain = retain.map(lambda x, y: (augment(x, seed()), y)).prefetch(tf.data.AUTOTUNE)
-    rates = [float(rate) for rate in recipe.learning_rates()]
-    steps = recipe.epochs * len(retain)
-    start = time.perf_counter()
-    net.compile(
-        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    watch = _Watch(start, steps)
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
-    with watch.bar:
-        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
-    elapsed = time.perf_counter() - start
-    return elapsed + watch.seconds_left(), watch.done / max(steps, 1)
-
-
-class _Watch(keras.callbacks.Callback):
-    """Follows `fit`, and ends it when enough has been measured to tell how long the rest would take."""
-
-    def __init__(self, start: float, steps: int) -> None:
-        super().__init__()
-        self.start, self.steps, self.done = start, steps, 0
-        self.first = self.last = start
-        self.bar = tqdm(total=steps, desc="timing a retrain in plain Keras", unit="step", delay=2, leave=False)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's)
-        self.done, self.last = self.done + 1, time.perf_counter()
-        self.first = self.last if self.done == 1 else self.first  # the first step is traced before it is taken
-        self.bar.update()
-        if self.last - self.start > _LONGEST_MEASUREMENT and self.done > 1:
-            self.model.stop_training = True
-
-    def seconds_left(self) -> float:
-        """Returns how long the steps that were not taken would last."""
-        return (self.steps - self.done) * (self.last - self.first) / (self.done - 1) if self.done > 1 else 0.0
 
 
 @functools.cache

@@ -6,11 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, files
+from kit import files
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
-from kit.runs import pretraining as own_trainings
-from kit.toolbox import inference, seeding, training
+from kit.toolbox import examples, facts, inference, seeding, training
 from kit.toolbox._tensorflow.steps import compiled_once
 from kit.toolbox.examples import in_memory
 from kit.types import Challenge, InputError
@@ -73,7 +72,7 @@ def pretraining(
     seeding.set_random_seed(seed, keep_compiled=True)
     base.set_weights(keras.models.clone_model(base).get_weights())
     seeding.seed_generators_reset(base, seed)
-    public = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
+    public = examples.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
     training.fit(base, public, challenge.recipe, seed=seeding.draw_seed())
     net = compiled_once(base, "certified_removal", lambda: _on_features_of(base, challenge))
 
@@ -116,7 +115,7 @@ def _fit(
     state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([left for _, left in fitted])
 
 
-def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, facts: dict[str, float]) -> None:
+def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, numbers: dict[str, float]) -> None:
     net.get_layer("certified").set_weights([state["w"].T.astype(np.float32)])
     files.write_npz(folder / "state.npz", state)
-    files.write_json(folder / "facts.json", own_trainings.facts(folder) | facts)
+    facts.write(folder, facts.read(folder) | numbers)

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kit import datasets, files
 from kit.methods import _sharding
-from kit.toolbox import seeding
-from kit.toolbox.examples import in_memory
+from kit.toolbox import facts, seeding
+from kit.toolbox.examples import batches, in_memory
 from kit.types import Challenge, InputError
 
 
@@ -46,7 +45,7 @@ def unlearning(
         weights[shard] = members[0].get_weights()
     for member, own in zip(members, weights, strict=True):
         member.set_weights(own)
-    files.write_json(folder / "facts.json", {"examples_shown": shown, "shards_retrained": len(np.unique(shards))})
+    facts.write(folder, {"examples_shown": shown, "shards_retrained": len(np.unique(shards))})
     return net
 
 
@@ -62,7 +61,7 @@ def pretraining(
     seeding.set_random_seed(seed, keep_compiled=True)
     plan, drawn = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
     plan.write(folder)
-    data = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
+    data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, shown = in_memory(data), [], 0
     for shard in range(shards):
         shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
@@ -70,5 +69,5 @@ def pretraining(
     net = _sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
     for member, own in zip(_sharding.members(net), weights, strict=True):
         member.set_weights(own)
-    files.write_json(folder / "facts.json", {"examples_shown": shown, "shards_retrained": shards})
+    facts.write(folder, {"examples_shown": shown, "shards_retrained": shards})
     return net

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kit import files
+from kit.rules import RETRAIN
 from kit.scorers import forgetting
 from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.forgetting import guarded
@@ -55,15 +56,15 @@ def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.
         members, nonmembers: what the attacks compare (`kit.evaluation.attack_sample`), empty where none is possible.
     """
     drawn = {"losses": loss_histograms(outputs)}
-    retrained = outputs["retrain"]
-    compared = {name: one for name, one in outputs.items() if name != "retrain"}
+    retrained = outputs[RETRAIN]
+    compared = {name: one for name, one in outputs.items() if name != RETRAIN}
     fewest = min([retrained.num_models, *(one.num_models for one in compared.values())])
     if fewest >= MIN_MODELS:
         confidences = {name: guarded(one.confidences["forget"]) for name, one in outputs.items()}
         count = {name: min(len(array), retrained.num_models) for name, array in confidences.items()}
-        pairs = {name: (confidences[name][: count[name]], confidences["retrain"][: count[name]]) for name in compared}
+        pairs = {name: (confidences[name][: count[name]], confidences[RETRAIN][: count[name]]) for name in compared}
         half = retrained.num_models // 2
-        pairs["retrain"] = confidences["retrain"][::2][:half], confidences["retrain"][1::2][:half]
+        pairs[RETRAIN] = confidences[RETRAIN][::2][:half], confidences[RETRAIN][1::2][:half]
         drawn |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
     if len(members):
         drawn["roc"] = roc_curves(outputs, members, nonmembers)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kit.reports.table import NOISE, TIME_BUDGET
+from kit.rules import LANDMARKS, NOISE, TIME_BUDGET
 from kit.types import Report, Score
 
 # Of a population the 2023 competition's; of a single model the mean distance of its accuracies and the attack's.
 _CRITERIA = ("competition_score", "average_gap", "tug_of_war")
-LANDMARKS = ("original", "retrain")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kit.reports import ranking
-from kit.reports.table import TIME_BUDGET
+from kit.rules import TIME_BUDGET
 from kit.types import Report, Score
 
 _FEWEST = 2

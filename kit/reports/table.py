@@ -13,12 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import files, scorers
-from kit.challenges.splits import SEEDED
+from kit.rules import DRAWN_SPLITS, NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import FailedRun, Report, Score
-
-TIME_BUDGET = 0.2
-# A gap of fewer standard errors than this is called "inside the noise".
-NOISE = 2.0
 
 # Tables of at most 80 columns: a score's name -> the header of its column.
 _TABLES = {
@@ -122,7 +118,7 @@ def _print_one_training(reports: Sequence[Report], console: Console, failures: M
 
 
 def _seed(report: Report) -> str:
-    drawn = report.split.partition(":")[0] in SEEDED
+    drawn = report.split.partition(":")[0] in DRAWN_SPLITS
     return f" (split seed {report.split_seed})" if drawn else ""
 
 
@@ -165,7 +161,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     one = "what a single retrained model has, where matching it"
     notes.append(f"target: {many if reports[0].num_retrained > 1 else one} is the aim")
     last = reports[-1]
-    if last.method == "retrain" and last.num_models < reports[0].num_models:
+    if last.method == RETRAIN and last.num_models < reports[0].num_models:
         notes.append(
             f"the row retrain: {last.num_models} models, held against {last.num_retrained} others; scores that depend "
             "on the number of models are not comparable with the other rows"
@@ -224,7 +220,7 @@ def _cell(score: Score) -> str:
 
 def meaning(reports: Sequence[Report]) -> list[str]:
     """Returns one sentence a method (`retrain` excepted) that says what its gap and its time mean."""
-    return [_meaning(report) for report in reports if report.method != "retrain"]
+    return [_meaning(report) for report in reports if report.method != RETRAIN]
 
 
 def _meaning(report: Report) -> str:
@@ -234,7 +230,7 @@ def _meaning(report: Report) -> str:
     measured = (
         f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
     )
-    if report.method == "original":
+    if report.method == ORIGINAL:
         if gap.value > NOISE * gap.stderr:
             return f"{measured}, outside the noise: the forget set left a trace, so there is something to unlearn."
         return (
@@ -251,7 +247,7 @@ def _meaning(report: Report) -> str:
 
 def _time(report: Report) -> str:
     ratio = report.scores["time_ratio"].value
-    if report.method == "original" or ratio is None:
+    if report.method == ORIGINAL or ratio is None:
         return ""
     budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
     return f" It took {ratio:.2f} of a retraining, {budget}."

@@ -13,20 +13,19 @@ import numpy as np
 from kit import files
 from kit.machine import environment
 from kit.models.weights import same_weights
-from kit.runs import originals
+from kit.rules import PATIENCE_RETRAININGS, PATIENCE_SECONDS
+from kit.runs import originals, timing
 from kit.submission.contained import Contained, Limits
 from kit.submission.source import Source
 from kit.types import Challenge
 
-# What a file may take before it is ended, in retrainings (in plain Keras), and at least this many seconds.
-_LIMIT_RETRAININGS, _LIMIT_SECONDS = 10, 60
 # Keras keeps some 4 MB of each model that is compiled in a process; after so many runs a fresh one takes over.
 _RUNS_A_PROCESS = 64
 
 
 def limits_for(challenge: Challenge) -> Limits:
     """Returns what a contained run may take by default: far more than the budget, to end what never would."""
-    return Limits(seconds=_LIMIT_SECONDS + _LIMIT_RETRAININGS * environment.reference_seconds(challenge))
+    return Limits(seconds=PATIENCE_SECONDS + PATIENCE_RETRAININGS * timing.reference_seconds(challenge))
 
 
 @dataclass(frozen=True)

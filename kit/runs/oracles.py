@@ -9,6 +9,7 @@ import numpy as np
 
 from kit import files
 from kit.machine import environment
+from kit.rules import RETRAIN
 from kit.runs import originals
 from kit.runs import population as populations
 from kit.types import PARTS, Challenge, FailedRun, Outputs
@@ -47,7 +48,7 @@ def load(challenge: Challenge) -> Outputs | None:
     shapes = {part: (len(stored["seeds"]), len(challenge.labels(part))) for part in PARTS}
     correct = {part: np.unpackbits(stored[f"correct_{part}"], count=int(np.prod(shapes[part]))) for part in PARTS}
     return Outputs(
-        "retrain",
+        RETRAIN,
         {part: stored[f"confidences_{part}"] for part in PARTS},
         {part: correct[part].reshape(shapes[part]).astype(bool) for part in PARTS},
         {part: challenge.labels(part) for part in PARTS},
@@ -75,7 +76,7 @@ def build(
         The path of the file.
     """
     retrained = populations.run_population(
-        "retrain", challenge, num_models=num_models, root=root, engine=engine, workers=workers
+        RETRAIN, challenge, num_models=num_models, root=root, engine=engine, workers=workers
     )
     arrays = {"seconds": retrained.seconds, "seeds": retrained.seeds}
     for part in PARTS:

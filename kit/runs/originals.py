@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kit import datasets, files, models
+from kit import files, models
 from kit.machine import threads
-from kit.toolbox import checkpoints, training
+from kit.toolbox import checkpoints, examples, training
 from kit.toolbox._tensorflow import setup
 from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, FailedRun
@@ -160,7 +160,7 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     setup.prepare_tensorflow()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
-    dataset = datasets.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
+    dataset = examples.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     checkpoint = cached_path(challenge, "-training")
     start = time.perf_counter()
     training.fit(net, dataset, challenge.recipe, checkpoint=checkpoint)

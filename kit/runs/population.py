@@ -20,6 +20,7 @@ from kit import engines, files
 from kit.engines import Engine
 from kit.machine import environment
 from kit.machine.quiet import Sealed, run_sealed
+from kit.rules import RETRAIN
 from kit.runs import originals, pretraining, retrained
 from kit.runs import run as runner
 from kit.runs.contained import Containment
@@ -177,7 +178,7 @@ class Work:
 
     def _stored(self, number: int) -> runner.Made | None:
         """Returns a stored retrained model, and how long making it took: nobody knows, here."""
-        if not self.stored_retrained or self.method != "retrain" or (self.seed, number) != (retrained.SEED, 0):
+        if not self.stored_retrained or self.method != RETRAIN or (self.seed, number) != (retrained.SEED, 0):
             return None
         found = retrained.load(self.challenge)
         return None if found is None else runner.Made(found.weights, math.nan, {})

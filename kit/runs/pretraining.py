@@ -20,6 +20,7 @@ import numpy as np
 from kit import files, methods, models
 from kit.machine import environment
 from kit.runs.originals import Pretrained, cached_path
+from kit.toolbox import facts
 from kit.toolbox._tensorflow import setup
 from kit.types import Challenge, Split
 
@@ -83,13 +84,6 @@ def copy_of_state(original: Pretrained) -> Iterator[Path]:
         yield copied
 
 
-def facts(folder: Path) -> dict[str, float]:
-    """Returns the numbers that a method has left in its folder, for the report."""
-    path = folder / "facts.json"
-    told: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
-    return told
-
-
 def _pretraining(challenge: Challenge) -> Callable[..., keras.Model]:
     function: Callable[..., keras.Model] = methods.module(challenge.pretraining).pretraining
     return function
@@ -107,7 +101,7 @@ def _train(challenge: Challenge, folder: Path) -> None:
         weights = state.parent / "weights.npz"
         files.write_npz(weights, {str(number): array for number, array in enumerate(net.get_weights())})
         described = json.dumps(keras.saving.serialize_keras_object(net))
-        record = {"sha256": files.sha256_of(weights), "model": described, "facts": facts(state)}
+        record = {"sha256": files.sha256_of(weights), "model": described, "facts": facts.read(state)}
         files.write_json(state.parent / _RECORD, record)
         with contextlib.suppress(OSError):  # another process was quicker; what it has made is as good
             os.replace(state.parent, folder)

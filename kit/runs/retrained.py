@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import files
+from kit.rules import RETRAIN
 from kit.runs import originals
 from kit.runs import run as runner
 from kit.runs.originals import Pretrained, Rebuilt
@@ -77,12 +78,12 @@ def _cached_path(challenge: Challenge) -> Path:
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
     """Makes run 0 of `retrain` and says whether it matches the recorded one (see `kit.runs.originals.rebuild`)."""
-    seed = runner.run_seed(SEED, "retrain", 0)
+    seed = runner.run_seed(SEED, RETRAIN, 0)
     # What the original's weights are is of no consequence: retraining draws its own.
     drawn = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder())
     checkpoint = originals.cached_path(challenge, "-retraining")
     worker = runner.Worker(challenge, drawn)
-    unlearned = runner.unlearn("retrain", challenge, seed=seed, worker=worker, checkpoint=checkpoint)
+    unlearned = runner.unlearn(RETRAIN, challenge, seed=seed, worker=worker, checkpoint=checkpoint)
     path = _cached_path(challenge)
     if update_registry:
         path = files.data_folder() / "pretrained" / f"{challenge.name}-retrained.npz"

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kit import datasets, methods, models
+from kit import methods, models
+from kit.rules import RETRAIN
 from kit.runs import originals, pretraining
 from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_path
 from kit.runs.originals import Pretrained
@@ -23,7 +24,7 @@ from kit.runs.outputs import compute_outputs
 from kit.submission import text_checks
 from kit.submission.contained import Contained, Inputs
 from kit.submission.source import Method, Source, is_file, load_method, method_name, read_source
-from kit.toolbox import checkpoints, seeding
+from kit.toolbox import checkpoints, examples, facts, seeding
 from kit.toolbox._tensorflow import setup
 from kit.types import Challenge, FailedRun, ModelOutputs, check_challenge
 
@@ -191,11 +192,11 @@ def unlearn(
     seeding.set_random_seed(seed, keep_compiled=reuse)
     net = worker.fresh_net(seed, reuse=reuse)
     train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
-    retain = datasets.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
-    forget = datasets.batches(train, split.forget, batch_size)
-    validation = datasets.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
+    retain = examples.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
+    forget = examples.batches(train, split.forget, batch_size)
+    validation = examples.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
     seeding.set_random_seed(seed, keep_compiled=reuse)
-    facts: Mapping[str, float] = {}
+    told: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_settings_restored())
@@ -204,7 +205,7 @@ def unlearn(
             start = time.perf_counter()
             returned = function(net, retain, forget, validation, **settings)
             seconds = time.perf_counter() - start
-            facts = pretraining.facts(settings["folder"]) if "folder" in settings else {}
+            told = facts.read(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise FailedRun(
             f"'{method_name(method)}' failed {_where(error)} with {type(error).__name__}: {_first_line(error)} "
@@ -218,12 +219,12 @@ def unlearn(
             f"'{method_name(method)}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the "
             "function with 'return net'."
         )
-    return Unlearned(returned, seconds, seed, facts)
+    return Unlearned(returned, seconds, seed, told)
 
 
 def _function(method: str | Path | Method, challenge: Challenge, seed: int, worker: Worker) -> Method:
     """Returns the function of a method; to retrain is to train as the original was."""
-    if method == "retrain" and challenge.pretraining:
+    if method == RETRAIN and challenge.pretraining:
         return lambda _net, _retain, _forget, _validation: pretraining.retrain(challenge, seed, worker.base())
     return load_method(method)
 
@@ -249,10 +250,10 @@ def hyperparameters(method: str | Path | Method, challenge: Challenge) -> dict[s
         return {}
     settings = dict(challenge.hyperparameters.get(name, {}))
     if challenge.pretraining:  # it has taken its part of them itself
-        if name == "retrain":
+        if name == RETRAIN:
             return {}
         return {key: value for key, value in settings.items() if key not in pretraining.settings(challenge)}
-    return {"recipe": challenge.recipe} | settings if name == "retrain" else settings
+    return {"recipe": challenge.recipe} | settings if name == RETRAIN else settings
 
 
 class Made(NamedTuple):

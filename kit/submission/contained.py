@@ -32,13 +32,14 @@ import kit
 from kit import files
 from kit.machine import threads
 from kit.models.weights import RefusedWeightsError, expected_like, largest_file, read_weights
+from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import sandbox
 from kit.submission.diagnosis import explain, printable
 from kit.submission.pipes import Output, Replies
 from kit.submission.source import Source
 from kit.types import BrokenSubmission
 
-START_SECONDS, IMPORT_SECONDS, WRITE_SECONDS = 120.0, 30.0, 60.0
+START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
@@ -48,7 +49,7 @@ _PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CU
 
 def default_memory_bytes() -> int:
     """Half of the machine's memory, 8 GiB at most."""
-    return int(min(8 << 30, psutil.virtual_memory().total // 2))
+    return int(min(MEMORY_BYTES, psutil.virtual_memory().total * MEMORY_SHARE))
 
 
 @dataclass(frozen=True)

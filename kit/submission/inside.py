@@ -130,8 +130,9 @@ class Child:
         """Calls the submission once and hands back the weights of what it returns."""
         import keras
 
-        from kit import datasets, models
+        from kit import models
         from kit.models import weights
+        from kit.toolbox import examples
         from kit.toolbox.seeding import seed_generators_reset
         from kit.toolbox.training import MAX_SEED
 
@@ -143,7 +144,7 @@ class Child:
         batch_size = self.settings["batch_size"]
         shuffled = {"retain": seed % MAX_SEED}
         sets = [
-            datasets.batches(arrays, np.arange(len(arrays)), batch_size, shuffle_seed=shuffled.get(part))
+            examples.batches(arrays, np.arange(len(arrays)), batch_size, shuffle_seed=shuffled.get(part))
             for part, arrays in self.arrays.items()
         ]
         architecture = _architecture(net)

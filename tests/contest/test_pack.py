@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import kit
-from kit import evaluation, files
+from kit import evaluation, files, rules
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
@@ -264,7 +264,7 @@ def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
 def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: runner.Worker, three: Path) -> None:
     manifest = manifest_of(three)
     told = {
-        "score_version": evaluation.SCORE_VERSION,
+        "score_version": rules.SCORE_VERSION,
         "challenge": "small",
         "method": "noisy",
         "split": small_challenge.split.name,

@@ -10,7 +10,7 @@ import pytest
 
 from kit.contest import run_checks
 from kit.models import weights
-from kit.reports.table import TIME_BUDGET
+from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
 from kit.submission import text_checks
 
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -83,7 +83,7 @@ def test_every_message_of_a_run_begins_with_what_it_is_about(about: str) -> None
 # The import
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 4.999, run_checks.SLOW_IMPORT_SECONDS])
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 4.999, SLOW_IMPORT_SECONDS])
 def test_a_quick_import_is_fine(seconds: float) -> None:
     assert run_checks.import_problem("mine.py", seconds) == ""
 
@@ -252,7 +252,7 @@ def test_accuracy_near_chance_is_a_problem(accuracy: float, labels: np.ndarray) 
 # Output, time, what is left behind
 
 
-@pytest.mark.parametrize("printed", [0, 1, run_checks.WARN_OUTPUT])
+@pytest.mark.parametrize("printed", [0, 1, WARN_OUTPUT])
 def test_little_output_is_fine(printed: int) -> None:
     assert run_checks.output_problem("mine", printed) == ""
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kit import datasets
+from kit.toolbox import examples
 from kit.toolbox._tensorflow import setup
 from kit.toolbox.examples import as_float, in_memory
 from kit.types import Arrays, InputError
@@ -74,7 +74,7 @@ def test_floats_stay_as_they_are() -> None:
 @pytest.mark.parametrize("shuffle_seed", [None, 3])
 def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | None) -> None:
     arrays = Arrays(images(), labels())
-    batched = datasets.batches(arrays, np.arange(20), 8, shuffle_seed)
+    batched = examples.batches(arrays, np.arange(20), 8, shuffle_seed)
     read = in_memory(batched)
     x, y, batch_size = read.x, read.y, read.batch_size
     assert (x.dtype, y.dtype, batch_size) == (tf.uint8, tf.int32, 8)
@@ -86,7 +86,7 @@ def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | Non
 
 def test_all_256_values_are_recovered() -> None:
     arrays = Arrays(np.repeat(ALL_VALUES[:, np.newaxis], 2, axis=1), np.arange(256) % 2)
-    x = in_memory(datasets.batches(arrays, np.arange(256), 100)).x
+    x = in_memory(examples.batches(arrays, np.arange(256), 100)).x
     np.testing.assert_array_equal(x.numpy(), arrays.x)
 
 
@@ -104,7 +104,7 @@ def test_all_256_values_are_recovered() -> None:
 )
 def test_a_float_data_set_stays_float_and_exact(x: np.ndarray) -> None:
     arrays = Arrays(x, labels())
-    found = in_memory(datasets.batches(arrays, np.arange(20), 8)).x
+    found = in_memory(examples.batches(arrays, np.arange(20), 8)).x
     assert found.dtype == tf.float32
     np.testing.assert_array_equal(found.numpy(), arrays.x)
 

@@ -16,11 +16,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 import kit
-from kit import evaluation
+from kit import rules
 from kit.challenges.splits import make_split
 from kit.evaluation import attack_sample, evaluate, evaluate_all
 from kit.machine import environment
-from kit.runs import oracles, originals
+from kit.runs import oracles, originals, timing
 from kit.runs import population as populations
 from kit.runs import run as runner
 from kit.scorers import membership_inference
@@ -463,13 +463,13 @@ def test_reports_record_all_that_is_needed_to_repeat_them(found: kit.Evaluation,
         assert report.num_models == 1
         assert report.num_retrained == (2 if report.method == "retrain" else 3)
         assert tuple(report.scores) == kit.scorers.names()
-        assert report.score_version == evaluation.SCORE_VERSION
+        assert report.score_version == rules.SCORE_VERSION
         assert report.versions["kit"] == kit.__version__
         assert report.versions["keras"] == keras.__version__
         assert report.versions["numpy"] == np.__version__
         assert report.machine["op_determinism"] == "on"
         assert report.seconds == found.outputs[report.method].seconds[0] > 0
-        assert report.reference_seconds == environment.reference_seconds(challenge) > 0
+        assert report.reference_seconds == timing.reference_seconds(challenge) > 0
         ratio = report.scores["time_ratio"]
         assert ratio.value == pytest.approx(report.seconds / report.reference_seconds, rel=1e-12)
         assert ratio.stderr is None

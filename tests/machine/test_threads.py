@@ -129,7 +129,7 @@ def test_once_tensorflow_computes_the_number_stays() -> None:
     result = run_python("-c", COMPUTES_AND_CHANGES)
     assert result.code == 1
     last = result.err.strip().splitlines()[-1]
-    assert last.startswith("kit.types.InputError: TensorFlow computed something with another number of threads")
+    assert last.startswith("kit.types.errors.InputError: TensorFlow computed something with another number of threads")
 
 
 IMPORTED_LATE = """

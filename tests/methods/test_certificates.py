@@ -15,12 +15,12 @@ import scipy.optimize
 import scipy.stats
 
 import kit
-from kit import datasets, files, methods
+from kit import files, methods
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
 from kit.runs import pretraining
 from kit.runs import run as runner
-from kit.toolbox import inference, seeding
+from kit.toolbox import examples, inference, seeding
 from kit.types import Challenge, Recipe
 
 SIZE = 6
@@ -450,9 +450,9 @@ class Removals:
     def remove(self, gone: np.ndarray) -> None:
         train, validation = self.challenge.train, self.challenge.validation
         self.left = np.setdiff1d(self.left, gone)
-        retain, forget = (datasets.batches(train, one, 32) for one in (self.left, gone))
+        retain, forget = (examples.batches(train, one, 32) for one in (self.left, gone))
         methods.get("certified_removal")(
-            self.net, retain, forget, datasets.batches(validation, np.arange(len(validation)), 32), folder=self.folder
+            self.net, retain, forget, examples.batches(validation, np.arange(len(validation)), 32), folder=self.folder
         )
 
     def gradients(self) -> np.ndarray:

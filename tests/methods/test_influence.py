@@ -11,10 +11,9 @@ import scipy.optimize
 import tensorflow as tf
 
 import kit
-from kit import datasets
 from kit.methods import influence
 from kit.runs import originals
-from kit.toolbox import blocks
+from kit.toolbox import blocks, examples
 
 NUM_CLASSES, NUM_EXAMPLES = 3, 2000
 
@@ -220,7 +219,7 @@ def test_losses_change_as_if_a_network_s_last_layer_had_been_trained_without_the
         gone = challenge.split.forget[start : start + 40]
         kept = np.delete(np.arange(len(features)), gone)
         logits.set_weights([w[:-1], w[-1]])
-        retain, leave = (datasets.batches(challenge.train, one, 700) for one in (kept, gone))
+        retain, leave = (examples.batches(challenge.train, one, 700) for one in (kept, gone))
         with blocks.frozen_but(net, blocks.last_blocks(net, 1)):
             influence.unlearning(net, retain, leave, retain, damping=strength, iterations=50, weight_decay=0.0)
         for changes, weights in (

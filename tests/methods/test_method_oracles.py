@@ -18,9 +18,9 @@ import tensorflow as tf
 from scipy.special import rel_entr, softmax
 from scipy.stats import chisquare, kstest
 
-from kit import datasets, methods
+from kit import methods
+from kit.toolbox import examples, gradients
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import gradients
 from kit.toolbox._tensorflow import setup
 from kit.types import Arrays, InputError
 
@@ -74,7 +74,7 @@ BLOCKS = [["conv_1", "norm_1"], ["conv_2", "norm_2"], ["logits"]]
 
 def sets(arrays: Arrays = TABLE, batch_size: int = 100, **numbers: np.ndarray) -> list[tf.data.Dataset]:
     """Retain, forget and validation."""
-    return [datasets.batches(arrays, one, batch_size) for one in (NUMBERS | numbers).values()]
+    return [examples.batches(arrays, one, batch_size) for one in (NUMBERS | numbers).values()]
 
 
 @functools.cache

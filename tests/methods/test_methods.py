@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit import datasets, methods
+from kit import methods
 from kit.runs import originals
 from kit.runs import run as runner
+from kit.toolbox import examples
 from kit.types import Challenge, Recipe
 
 
@@ -23,7 +24,7 @@ def worker(small_challenge: Challenge) -> runner.Worker:
 
 @pytest.fixture
 def retain(small_challenge: Challenge) -> tf.data.Dataset:
-    return datasets.batches(small_challenge.train, small_challenge.split.retain, small_challenge.batch_size)
+    return examples.batches(small_challenge.train, small_challenge.split.retain, small_challenge.batch_size)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import chisquare
 
 import kit
-from kit import datasets, files, methods
+from kit import files, methods
 from kit.methods import _sharding
 from kit.runs import pretraining
 from kit.runs import run as runner
@@ -91,7 +91,7 @@ def unlearn(
 ) -> keras.Model:
     """Deletes `rows` after `gone` are deleted."""
     retain = np.setdiff1d(np.arange(len(challenge.train)), [*rows, *gone])
-    sets = [datasets.batches(challenge.train, one, challenge.batch_size) for one in (retain, np.array(rows))]
+    sets = [kit_examples.batches(challenge.train, one, challenge.batch_size) for one in (retain, np.array(rows))]
     seeding.set_random_seed(seed, keep_compiled=True)
     returned: keras.Model = methods.get("sisa")(net, *sets, None, folder=folder)
     return returned
@@ -190,7 +190,9 @@ def test_an_example_with_negative_zeros_is_found_where_it_was_learnt(tmp_path: P
     x[0] = [-0.0, 1.0, 0.0, 1.0, -0.0]
     train = Arrays(x, challenge.train.y)
     challenge = dataclasses.replace(challenge, train=train)
-    one, all_ = (kit_examples.in_memory(datasets.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120)))
+    one, all_ = (
+        kit_examples.in_memory(kit_examples.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120))
+    )
     assert one.ids()[0] == all_.ids()[0]
     net = unlearn(pretrain(challenge, tmp_path / "state"), challenge, tmp_path / "state", [0])
     assert bits(net) == bits(pretrain(without(challenge, [0]), tmp_path / "never"))
@@ -380,7 +382,7 @@ def test_the_ensemble_averages_probabilities(trained: Trained) -> None:
 
 def test_examples_are_told_apart_by_image_and_label_and_spread_evenly() -> None:
     arrays = Arrays(np.random.default_rng(0).normal(size=(3000, 4)), np.arange(3000) % 3)
-    examples = kit_examples.in_memory(datasets.batches(arrays, np.arange(3000), 64))
+    examples = kit_examples.in_memory(kit_examples.batches(arrays, np.arange(3000), 64))
     ids, relabelled = examples.ids(), examples.labelled((arrays.y + 1) % 3).ids()
     assert len(np.unique(np.concatenate([ids, relabelled]))) == 6000
     shards, slices = PLAN.places(ids)

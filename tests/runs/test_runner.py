@@ -24,9 +24,9 @@ import tensorflow as tf
 
 import kit
 from kit import models
-from kit.machine import environment
 from kit.runs import population as populations
 from kit.runs import run as runner
+from kit.runs import timing
 from kit.toolbox import training
 from kit.toolbox._tensorflow import setup
 from kit.types import PARTS, Challenge, FailedRun, Recipe
@@ -187,7 +187,9 @@ def test_tensorflow_that_has_computed_with_several_threads_is_refused(
     _, errors = children[COMPUTES_FIRST].communicate()
     assert children[COMPUTES_FIRST].returncode == 1
     last = errors.strip().splitlines()[-1]
-    assert last.startswith("kit.types.InputError: TensorFlow computed something with another number of threads before")
+    assert last.startswith(
+        "kit.types.errors.InputError: TensorFlow computed something with another number of threads before"
+    )
     assert "Restart the session" in last
     assert "import kit in the first cell" in last
 
@@ -479,9 +481,9 @@ def test_the_reference_is_measured_once(
     setup.warm_up()
     monkeypatch.setattr(setup, "warm_up", lambda: None)
     monkeypatch.setattr(keras.Model, "fit", follow)
-    seconds = environment.reference_seconds(small_challenge)
+    seconds = timing.reference_seconds(small_challenge)
     assert trained == [(len(small_challenge.split.retain), small_challenge.recipe.epochs)]
-    assert environment.reference_seconds(small_challenge) == seconds > 0
+    assert timing.reference_seconds(small_challenge) == seconds > 0
     assert len(trained) == 1
-    environment.reference_seconds(replace(small_challenge, recipe=Recipe(epochs=1)))
+    timing.reference_seconds(replace(small_challenge, recipe=Recipe(epochs=1)))
     assert trained[1:] == [(len(small_challenge.split.retain), 1)]

@@ -1,0 +1,28 @@
+"""The numbers of RULES.md and of the competition, in one place; a test holds the page and this file together."""
+
+from __future__ import annotations
+
+# Results of the same major and minor version can be compared.
+SCORE_VERSION = "1.2"
+
+# The rows that every table has: the model before unlearning, and what it is compared with.
+ORIGINAL, RETRAIN = "original", "retrain"
+LANDMARKS = (ORIGINAL, RETRAIN)
+
+# Forget sets that a seed draws.
+DRAWN_SPLITS = ("random", "stratified")
+
+# The share of a retraining in plain Keras that a call may take, and how far over it 'kit validate' puts down to noise.
+TIME_BUDGET, TIMING_NOISE = 0.2, 1.5
+# A difference of fewer standard errors than this is called "inside the noise".
+NOISE = 2.0
+
+# A call is ended after so many retrainings in plain Keras and at least so many seconds; 'kit validate' waits less long.
+PATIENCE_RETRAININGS, PATIENCE_SECONDS = 10, 60
+VALIDATION_RETRAININGS, VALIDATION_SECONDS = 2, 20.0
+# An import that takes longer is warned of, then ended.
+SLOW_IMPORT_SECONDS, IMPORT_SECONDS = 5.0, 30.0
+# Of all processes of a submission: this share of the machine's memory, and no more than so many bytes.
+MEMORY_SHARE, MEMORY_BYTES = 0.5, 8 << 30
+# Bytes printed from which on 'kit validate' warns, and fails.
+WARN_OUTPUT, MAX_OUTPUT = 100_000, 10_000_000

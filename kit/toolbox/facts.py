@@ -1,0 +1,28 @@
+"""What a method tells of its run beside its model: numbers for the report, in a file of its own folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from kit import files
+
+_NAME = "facts.json"
+
+
+def read(folder: Path) -> dict[str, float]:
+    """Returns the facts in a folder, by name; none where no method wrote any.
+
+    Example:
+        >>> read(Path("no such folder"))
+        {}
+    """
+    path = folder / _NAME
+    facts: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+    return facts
+
+
+def write(folder: Path, facts: Mapping[str, float]) -> None:
+    """Writes facts into a folder, in place of those that are there."""
+    files.write_json(folder / _NAME, dict(facts))

@@ -1,0 +1,194 @@
+"""What models say of each example: the only input of the scorers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kit.types.arrays import read_only
+
+PARTS = ("retain", "forget", "validation", "test")
+# Of so many models of a population the logits are kept, for the scores that need all classes' probabilities.
+NUM_WITH_LOGITS = 16
+
+
+@dataclass(frozen=True)
+class ModelOutputs:
+    """What one model says of each example, by part (`retain`, `forget`, `validation`, `test`).
+
+    Args:
+        confidences: float32 (examples,): the logit-scaled confidence log p - log(1 - p) of the label, unclipped. The
+            loss follows from it, log(1 + exp(-confidence)).
+        correct: booleans (examples,): whether the largest logit is the label.
+        logits: float32 (examples, classes), or none: only the first `NUM_WITH_LOGITS` models of a population keep them.
+    """
+
+    confidences: Mapping[str, np.ndarray]
+    correct: Mapping[str, np.ndarray]
+    logits: Mapping[str, np.ndarray]
+
+    @staticmethod
+    def of_logits(logits: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> ModelOutputs:
+        """Returns the outputs of a model from its logits, part -> (examples, classes).
+
+        Example:
+            >>> one = ModelOutputs.of_logits({"test": np.array([[2.0, 0.0], [2.0, 0.0]])}, {"test": np.array([0, 1])})
+            >>> one.confidences["test"].tolist(), one.correct["test"].tolist()
+            ([2.0, -2.0], [True, False])
+        """
+        return ModelOutputs(
+            {part: _confidences(logits[part], labels[part]) for part in logits},
+            {part: np.asarray(logits[part]).argmax(axis=-1) == labels[part] for part in logits},
+            {part: np.asarray(logits[part], np.float32) for part in logits},
+        )
+
+
+def _confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Logit of the label minus log-sum-exp of the others, float32: exact where p and 1 - p have long been rounded."""
+    logits = np.array(logits, np.float64)
+    where = np.asarray(labels)[:, np.newaxis]
+    at_label = np.take_along_axis(logits, where, axis=-1)[..., 0]
+    np.put_along_axis(logits, where, -np.inf, axis=-1)
+    largest = logits.max(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of one class only, nothing is left: certainty
+        others = largest + np.log(np.exp(logits - largest[..., np.newaxis]).sum(axis=-1))
+    difference = at_label - np.where(np.isnan(others), -np.inf, others)
+    limit = np.finfo(np.float32).max
+    confidences: np.ndarray = np.clip(difference, -limit, limit).astype(np.float32)
+    return confidences
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What N runs of one method leave behind, the only input of the scorers.
+
+    Args:
+        method: name of the method.
+        confidences: part (`retain`, `forget`, `validation`, `test`) -> float32 of shape (models, examples), as in
+            `ModelOutputs`.
+        correct: part -> booleans of shape (models, examples).
+        labels: part -> int32 of shape (examples,).
+        seconds: float64 (models,): duration of each call of the method; NaN for a stored model.
+        seeds: int64 (models,): seed of each run.
+        logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
+        facts: name -> float64 (models,): what the method told of each run beside its model.
+
+    Example:
+        >>> logits, labels = {"test": np.zeros((1, 2, 4))}, {"test": np.array([0, 3])}
+        >>> outputs = Outputs.of_logits("original", logits, labels, seconds=[0.5], seeds=[7])
+        >>> outputs.losses("test").round(4).tolist()  # log(4) nats: uniform over four classes
+        [[1.3863, 1.3863]]
+    """
+
+    method: str
+    confidences: Mapping[str, np.ndarray]
+    correct: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+    seconds: np.ndarray
+    seeds: np.ndarray
+    logits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seconds", read_only(np.asarray(self.seconds, np.float64)))
+        object.__setattr__(self, "seeds", read_only(np.asarray(self.seeds, np.int64)))
+        for name, dtype in (
+            ("confidences", np.float32),
+            ("correct", bool),
+            ("labels", np.int32),
+            ("logits", np.float32),
+        ):
+            arrays = {part: read_only(np.asarray(array, dtype)) for part, array in getattr(self, name).items()}
+            object.__setattr__(self, name, arrays)
+        parts = set(self.labels)
+        if {*self.confidences} != parts or {*self.correct} != parts or len(self.seeds) != len(self.seconds):
+            raise ValueError(
+                f"Outputs of '{self.method}' have confidences of {sorted(self.confidences)}, labels of "
+                f"{sorted(parts)}, {len(self.seconds)} durations and {len(self.seeds)} seeds. Expected labels for each "
+                "part and a seed for each model."
+            )
+        for part, labels in self.labels.items():
+            expected = (len(self.seconds), len(labels))
+            for array in (self.confidences[part], self.correct[part]):
+                if array.shape != expected:
+                    raise ValueError(
+                        f"The outputs of '{part}' have shape {array.shape}. Expected (models, examples) with "
+                        f"{expected[0]} models and {expected[1]} examples. Make them with Outputs.of_models."
+                    )
+        for part, array in self.logits.items():
+            self._check_logits(part, array)
+
+    def _check_logits(self, part: str, array: np.ndarray) -> None:
+        labels = self.labels[part]
+        if array.ndim != 3 or len(array) > self.num_models or array.shape[1] != len(labels):
+            raise ValueError(
+                f"Logits of '{part}' have shape {array.shape}. Expected (models, examples, classes) with at most "
+                f"{self.num_models} models and {len(labels)} examples. Compute them with kit.outputs."
+            )
+        if labels.size and not 0 <= labels.min() <= labels.max() < array.shape[-1]:
+            raise ValueError(
+                f"Labels of '{part}' lie between {labels.min()} and {labels.max()}. Expected 0 .. "
+                f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes."
+            )
+
+    @staticmethod
+    def of_models(
+        method: str,
+        models: Sequence[ModelOutputs],
+        labels: Mapping[str, np.ndarray],
+        *,
+        seconds: Sequence[float] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+    ) -> Outputs:
+        """Returns the outputs of a population from those of its models; logits of the first `NUM_WITH_LOGITS`."""
+        first = models[:NUM_WITH_LOGITS]
+        with_logits = [part for part in labels if all(part in one.logits for one in first)]
+        return Outputs(
+            method,
+            {part: np.stack([one.confidences[part] for one in models]) for part in labels},
+            {part: np.stack([one.correct[part] for one in models]) for part in labels},
+            labels,
+            np.asarray(seconds, np.float64),
+            np.asarray(seeds, np.int64),
+            {part: np.stack([one.logits[part] for one in first]) for part in with_logits},
+        )
+
+    @staticmethod
+    def of_logits(
+        method: str,
+        logits: Mapping[str, np.ndarray],
+        labels: Mapping[str, np.ndarray],
+        *,
+        seconds: Sequence[float] | np.ndarray,
+        seeds: Sequence[int] | np.ndarray,
+    ) -> Outputs:
+        """Returns the outputs of models whose logits, part -> (models, examples, classes), are at hand."""
+        each = [{part: array[number] for part, array in logits.items()} for number in range(len(seconds))]
+        models = [ModelOutputs.of_logits(one, labels) for one in each]
+        return Outputs.of_models(method, models, labels, seconds=seconds, seeds=seeds)
+
+    @property
+    def num_models(self) -> int:
+        """Number of runs."""
+        return len(self.seconds)
+
+    def select(self, models: slice | np.ndarray) -> Outputs:
+        """Returns the outputs of some of the models: a slice, or increasing indices."""
+        chosen = np.arange(self.num_models)[models]
+        return Outputs(
+            self.method,
+            {part: array[chosen] for part, array in self.confidences.items()},
+            {part: array[chosen] for part, array in self.correct.items()},
+            self.labels,
+            self.seconds[chosen],
+            self.seeds[chosen],
+            {part: array[chosen[chosen < len(array)]] for part, array in self.logits.items()},
+            {name: values[chosen] for name, values in self.facts.items()},
+        )
+
+    def losses(self, part: str) -> np.ndarray:
+        """Returns each model's cross-entropy on each example in nats, float64 (models, examples); stable."""
+        losses: np.ndarray = np.logaddexp(0.0, -self.confidences[part].astype(np.float64))
+        return losses
