@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit.machine import environment, threads
+from kit.machine import threads
 from kit.runs import timing
 from kit.toolbox import augmentation
 from kit.toolbox._tensorflow import setup
