@@ -8,7 +8,7 @@ PARALLEL ?= -n logical --dist loadfile
 .PHONY: run test test-slow test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
-	.venv/bin/python -m kit run finetune
+	.venv/bin/kit run finetune
 
 test: .venv/.dev
 	.venv/bin/python -m pytest $(PARALLEL)
@@ -81,13 +81,13 @@ pretrained: .venv/.runtime
 clean:
 	rm -rf .venv .venv-lowest .venv-highest .venv-wheel build dist *.egg-info
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/.dev: .venv/.runtime pyproject.toml
+.venv/.dev: .venv/.runtime
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
