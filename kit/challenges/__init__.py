@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -12,7 +13,8 @@ import numpy as np
 from kit.challenges import splits, user
 from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparameters
 from kit.datasets.loading import Published
-from kit.types import Arrays, Challenge, InputError, Recipe
+from kit.tasks import CLASSIFICATION
+from kit.types import Arrays, Challenge, InputError, Recipe, Task
 
 if TYPE_CHECKING:
     import keras
@@ -121,6 +123,7 @@ def make_challenge(
     published: str = "",
     source: str = "",
     precision: str = "float32",
+    task: Task = CLASSIFICATION,
 ) -> Challenge:
     """Makes a challenge from a user's arrays.
 
@@ -135,9 +138,11 @@ def make_challenge(
         recipe, batch_size: how the model is trained anew; of a name, the kit trains the original too, and caches it.
         hyperparameters: method name -> keyword arguments that differ on this challenge.
         published, source, precision: see `kit.Challenge`.
+        task: what the labels are (`kit.tasks`).
 
     Raises:
-        InputError: a partition without one of its three parts, a bad forget set, a model that cannot be taken.
+        InputError: labels that are none of the task's, a partition without one of its three parts, a bad forget set,
+            a model that cannot be taken.
 
     Example:
         >>> arrays = Arrays(np.random.default_rng(0).normal(size=(200, 5)), np.arange(200) % 4)
@@ -145,7 +150,8 @@ def make_challenge(
         >>> challenge.model, len(challenge.split.forget)
         ('mlp', 35)
     """
-    if int(arrays.y.max()) >= len(arrays):
+    arrays = replace(arrays, y=task.check(arrays.y))
+    if task.num_outputs(arrays.y) > len(arrays):
         raise InputError(
             f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
             "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."

@@ -2,9 +2,10 @@
 
 from kit.types.arrays import Arrays
 from kit.types.errors import BrokenSubmission, FailedRun, InputError
-from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs
+from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
 from kit.types.problem import Challenge, Recipe, Split, check_challenge
 from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
+from kit.types.task import Task
 
 __all__ = [
     "Arrays",
@@ -24,5 +25,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "Split",
+    "Task",
     "check_challenge",
+    "confidences",
 ]

@@ -25,12 +25,13 @@ class Arrays:
     Args:
         x: examples first, of shape (n, height, width, channels) or (n, features); a missing channel axis is added.
             `uint8` stays `uint8` and is scaled by 1/255 batch by batch; anything else becomes `float32` as it is.
-        y: integer labels of shape (n,), in 0 .. num_classes - 1.
+        y: labels of shape (n,) or (n, ...): integers become int32, floats float32. What they may be is checked by the
+            task of the challenge that is made from them: for classification integers 0 .. num_classes - 1.
         groups: optional, (n,): who an example belongs to (integers or strings), for `--forget group:ID`.
         mislabelled: optional, (n,) booleans: labels known to be wrong, for `--forget mislabelled`.
 
     Raises:
-        InputError: unequal lengths, no examples, values that are not finite, labels that are not whole numbers >= 0.
+        InputError: unequal lengths, no examples, values that are not finite, labels that are no numbers.
 
     Example:
         >>> arrays = Arrays(np.zeros((4, 8, 8)), np.array([0, 1, 0, 1]))
@@ -53,13 +54,13 @@ class Arrays:
                 x = np.ascontiguousarray(x, dtype=np.float32)
             _check_finite(x)
         object.__setattr__(self, "x", read_only(x))
-        object.__setattr__(self, "y", read_only(_as_labels(y)))
+        object.__setattr__(self, "y", read_only(_as_stored(y)))
         for name in ("groups", "mislabelled"):
             column = getattr(self, name)
             if column is None:
                 continue
             column = np.asarray(column)
-            if column.shape != y.shape:
+            if column.shape != y.shape[:1]:
                 raise InputError(
                     f"'{name}' has shape {column.shape} but there are {len(y)} labels. Expected one entry for each "
                     f"example, in the order of 'y'. Pass an array of shape ({len(y)},), or leave '{name}' out."
@@ -82,7 +83,7 @@ class Arrays:
 
 
 def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
-    if x.ndim < 2 or x.ndim > 4 or y.ndim != 1 or len(x) != len(y) or len(y) == 0 or x.size == 0:
+    if x.ndim < 2 or x.ndim > 4 or y.ndim < 1 or len(x) != len(y) or len(y) == 0 or x.size == 0:
         raise InputError(
             f"'x' has shape {x.shape} and 'y' has shape {y.shape}. Expected examples first, x of shape "
             "(n, height, width, channels), (n, height, width) or (n, features) and y of shape (n,) with the same "
@@ -106,10 +107,16 @@ def _check_finite(x: np.ndarray) -> None:
         )
 
 
-def _as_labels(y: np.ndarray) -> np.ndarray:
-    if y.dtype.kind not in "iu" or int(y.min()) < 0 or int(y.max()) > np.iinfo(np.int32).max:
-        raise InputError(
-            f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected integer class labels 0, 1, ..., "
-            "num_classes - 1, none negative. Map other labels with numpy.unique(y, return_inverse=True)."
-        )
-    return np.ascontiguousarray(y, dtype=np.int32)
+def _as_stored(y: np.ndarray) -> np.ndarray:
+    """Returns integers as int32 and floats as float32; what they mean is for a task to check."""
+    if y.dtype.kind in "iu" and np.iinfo(np.int32).min <= int(y.min()) and int(y.max()) <= np.iinfo(np.int32).max:
+        return np.ascontiguousarray(y, dtype=np.int32)
+    if y.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            y = np.ascontiguousarray(y, dtype=np.float32)
+        if np.isfinite(y).all():
+            return y
+    raise InputError(
+        f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected class labels 0, 1, ..., num_classes - 1, "
+        "or finite numbers for a task of numbers. Map other labels with numpy.unique(y, return_inverse=True)."
+    )

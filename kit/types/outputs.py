@@ -39,13 +39,13 @@ class ModelOutputs:
             ([2.0, -2.0], [True, False])
         """
         return ModelOutputs(
-            {part: _confidences(logits[part], labels[part]) for part in logits},
+            {part: confidences(logits[part], labels[part]) for part in logits},
             {part: np.asarray(logits[part]).argmax(axis=-1) == labels[part] for part in logits},
             {part: np.asarray(logits[part], np.float32) for part in logits},
         )
 
 
-def _confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Logit of the label minus log-sum-exp of the others, float32: exact where p and 1 - p have long been rounded."""
     logits = np.array(logits, np.float64)
     where = np.asarray(labels)[:, np.newaxis]
@@ -56,8 +56,8 @@ def _confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         others = largest + np.log(np.exp(logits - largest[..., np.newaxis]).sum(axis=-1))
     difference = at_label - np.where(np.isnan(others), -np.inf, others)
     limit = np.finfo(np.float32).max
-    confidences: np.ndarray = np.clip(difference, -limit, limit).astype(np.float32)
-    return confidences
+    clipped: np.ndarray = np.clip(difference, -limit, limit).astype(np.float32)
+    return clipped
 
 
 @dataclass(frozen=True)

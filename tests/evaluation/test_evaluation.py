@@ -19,7 +19,6 @@ import kit
 from kit import rules
 from kit.challenges.splits import make_split
 from kit.evaluation import attack_sample, evaluate, evaluate_all
-from kit.machine import environment
 from kit.runs import oracles, originals, timing
 from kit.runs import population as populations
 from kit.runs import run as runner
@@ -171,7 +170,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64, model=""))
     monkeypatch.setattr(populations, "run_population", population)
     monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
-    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
     for slow in ("mia_accuracy", "mia_accuracy_stderr"):
         monkeypatch.setattr(membership_inference, slow, lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))

@@ -1,0 +1,64 @@
+"""Classification as a task: its labels, and the numbers that follow from them."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from kit.tasks import CLASSIFICATION, Classification
+from kit.types import ModelOutputs, Outputs
+
+LABELS = np.array([0, 1, 2, 1])
+
+
+def test_whole_numbers_of_one_axis_are_labels() -> None:
+    assert CLASSIFICATION.check(LABELS) is LABELS
+    assert CLASSIFICATION.num_outputs(LABELS) == 3
+    assert CLASSIFICATION.strata(LABELS).tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "fragments"),
+    [
+        pytest.param(np.eye(4, dtype=int), ["(4, 4)", "y.argmax(axis=1)"], id="one-hot labels"),
+        pytest.param(LABELS[:, np.newaxis], ["(4, 1)", "y.ravel()"], id="a column"),
+        pytest.param(LABELS - 1, ["dtype int64 and begins with [-1, 0, 1]", "numpy.unique"], id="negative label"),
+        pytest.param(LABELS * 1.0, ["'y' has dtype float64 and begins with [0.0, 1.0, 2.0]"], id="float labels"),
+    ],
+)
+def test_other_labels_are_refused(refused: Callable[..., str], labels: np.ndarray, fragments: list[str]) -> None:
+    refused(lambda: CLASSIFICATION.check(labels), *fragments)
+
+
+def test_the_loss_is_that_of_keras_and_of_the_statistic() -> None:
+    generator = np.random.default_rng(0)
+    logits, labels = generator.normal(size=(50, 5)).astype(np.float32), generator.integers(0, 5, 50)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(50), labels])
+    losses = keras.ops.convert_to_numpy(CLASSIFICATION.loss(logits, labels))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    statistic = CLASSIFICATION.statistic(logits, labels).astype(np.float64)
+    np.testing.assert_allclose(np.logaddexp(0, -statistic), expected, rtol=1e-5)
+
+
+def test_outputs_made_with_the_task_are_those_of_logits() -> None:
+    generator = np.random.default_rng(1)
+    logits, labels = generator.normal(size=(20, 3)), generator.integers(0, 3, 20)
+    outputs = ModelOutputs.of_logits({"test": logits}, {"test": labels})
+    assert outputs.confidences["test"].tolist() == CLASSIFICATION.statistic(logits, labels).tolist()
+    assert outputs.correct["test"].tolist() == CLASSIFICATION.correct(logits, labels).tolist()
+    population = Outputs.of_models("m", [outputs], {"test": labels}, seconds=[1.0], seeds=[0])
+    np.testing.assert_allclose(population.losses("test")[0], CLASSIFICATION.loss(logits, labels), rtol=1e-5)
+
+
+def test_who_always_names_the_most_frequent_class_is_right_so_often() -> None:
+    assert CLASSIFICATION.constant_accuracy(LABELS) == 0.5
+
+
+def test_a_task_is_equal_to_its_copy_in_another_process() -> None:
+    assert pickle.loads(pickle.dumps(CLASSIFICATION)) == Classification()
+    assert hash(CLASSIFICATION) == hash(Classification())
