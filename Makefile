@@ -52,6 +52,7 @@ notebooks: .venv/.dev
 	.venv/bin/python notebooks/generate.py
 
 benchmarks: .venv/.runtime
+	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
 	.venv/bin/python benchmarks/containment.py

@@ -144,7 +144,7 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path, 
     start = time.monotonic()
     with pytest.raises(downloads.CannotDownload, match="no byte for 0.3 seconds after about" if share else "no answer"):
         fetch(remote(server.url("/file", behaviour, CONTENT)), tmp_path)
-    assert 0.25 < time.monotonic() - start < 3
+    assert 0.25 < time.monotonic() - start < 20  # at which the server would have hung up
     assert visible(tmp_path) == []
 
 
