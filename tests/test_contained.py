@@ -85,7 +85,7 @@ def strays(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def nothing_is_left(folder: Path, seconds: float = 10) -> bool:
+def nothing_is_left(folder: Path, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while strays(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
