@@ -5,7 +5,7 @@ PYTHON_HIGHEST ?= python3.13
 # A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
 PARALLEL ?= -n logical --dist loadfile
 
-.PHONY: run test test-slow test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
+.PHONY: run test test-slow test-processors test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/kit run finetune
@@ -16,6 +16,19 @@ test: .venv/.dev
 # What 'make test' leaves out: most bad submissions, attacks on the sandbox (needs bubblewrap), long populations.
 test-slow: .venv/.dev
 	.venv/bin/python -m pytest $(PARALLEL) -m slow
+
+# What is computed, on processors that this one can pass for: other instructions give other last bits. The first knows
+# SSE4 alone and leaves out oneDNN, the second has AVX and other kernels of both libraries. NumPy refuses names of
+# instructions that the processor lacks, so it is asked which there are. A test that counts or parses learns nothing here.
+NUMERIC ?= tests/scorers tests/tasks tests/test_traps.py tests/runs/test_precision.py \
+	$(patsubst %,tests/toolbox/test_%.py,gradients losses training) $(patsubst %,tests/models/test_%.py,layers models) \
+	$(patsubst %,tests/methods/test_%.py,certificates influence method_oracles) kit
+NUMPY_HAS = .venv/bin/python -c "from numpy._core import _multiarray_umath as m; print(*(name for name in m.__cpu_dispatch__ if m.__cpu_features__[name]))"
+test-processors: .venv/.dev
+	TF_ENABLE_ONEDNN_OPTS=0 ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="$$($(NUMPY_HAS))" \
+		.venv/bin/python -m pytest $(PARALLEL) $(NUMERIC)
+	ONEDNN_MAX_CPU_ISA=AVX OPENBLAS_CORETYPE=Sandybridge \
+		.venv/bin/python -m pytest $(PARALLEL) $(NUMERIC)
 
 check: .venv/.dev
 	.venv/bin/ruff format --check .
@@ -53,6 +66,7 @@ notebooks: .venv/.dev
 	.venv/bin/python notebooks/generate.py
 
 benchmarks: .venv/.runtime
+	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/signal.py
 	.venv/bin/python benchmarks/training_loop.py
 	.venv/bin/python benchmarks/containment.py

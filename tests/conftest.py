@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -53,8 +56,21 @@ def builtin_worker(small_challenge: kit.Challenge) -> Any:
 
 
 @pytest.fixture(scope="session")
-def require_data() -> Callable[[str], None]:
-    """Skips a test of a challenge whose data are not on this machine, in `$KERAS_HOME` for instance."""
+def without_data() -> Callable[[str], NoReturn]:
+    """Ends a test that lacks a data set: skipped, or failed where KIT_REQUIRE_DATA=1 says that the data are here."""
+
+    def end(title: str) -> NoReturn:
+        reason = f"{title} is not on this machine, in $KERAS_HOME for instance"
+        if os.environ.get("KIT_REQUIRE_DATA") == "1":
+            pytest.fail(f"{reason}, and KIT_REQUIRE_DATA=1 wants it.")
+        pytest.skip(reason)
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def require_data(without_data: Callable[[str], NoReturn]) -> Callable[[str], None]:
+    """Ends a test of a challenge whose data are not on this machine."""
     from kit.challenges import catalogue
     from kit.datasets import loading, registry
 
@@ -62,9 +78,52 @@ def require_data() -> Callable[[str], None]:
         title = catalogue.CHALLENGES[name].published
         for data_set in registry.DATA_SETS.values():
             if data_set.title == title and loading.nearest(data_set) is None:
-                pytest.skip(f"{title} is not on this machine")
+                without_data(title)
 
     return check
+
+
+def _is_here(host: object) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(str(host)).is_loopback
+    return host in (None, "", "localhost", socket.gethostname())
+
+
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    """Fails a test that looks up another machine or connects to one, even where the kit makes a message of the error.
+
+    Datagrams are let through: to connect one sends nothing, and Ray learns so which address this machine has.
+    """
+    hosts: list[object] = []
+    look_up, connections = (
+        socket.getaddrinfo,
+        {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")},
+    )
+
+    def check(host: object) -> None:
+        if not _is_here(host):
+            hosts.append(host)
+            raise ConnectionRefusedError(f"A test wanted to reach {host}. Expected none to need the network.")
+
+    def guarded_look_up(host: Any, *arguments: Any, **settings: Any) -> Any:
+        check(host.decode() if isinstance(host, bytes) else host)
+        return look_up(host, *arguments, **settings)
+
+    def guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def connect_here(self: socket.socket, address: Any) -> Any:
+            if self.family != getattr(socket, "AF_UNIX", None) and self.type == socket.SOCK_STREAM:
+                check(address[0])
+            return connect(self, address)
+
+        return connect_here
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", guarded_look_up)
+        for name, connect in connections.items():
+            patch.setattr(socket.socket, name, guarded(connect))
+        yield
+    assert hosts == [], "The test tried to reach other machines. Expected it to work without a network."
 
 
 @pytest.fixture(scope="session")

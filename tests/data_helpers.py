@@ -204,13 +204,13 @@ class Server:
         def answer(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
             cut(share)(handler, content)
             handler.wfile.flush()
-            self.released.wait(20)
+            self.released.wait(300)
 
         return answer
 
     def silent(self, handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
         """Takes the request and says nothing."""
-        self.released.wait(20)
+        self.released.wait(300)
 
     def held(self, handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
         """Sends a half, and the rest when it is released."""
@@ -219,7 +219,7 @@ class Server:
         handler.end_headers()
         handler.wfile.write(content[: len(content) // 2])
         handler.wfile.flush()
-        self.released.wait(20)
+        self.released.wait(300)
         handler.wfile.write(content[len(content) // 2 :])
 
     def close(self) -> None:

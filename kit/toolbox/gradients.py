@@ -38,9 +38,9 @@ def mean_gradient(net: keras.Model, examples: Examples, loss: Loss = cross_entro
     Example:
         >>> end = keras.layers.Dense(2, use_bias=False, kernel_initializer="zeros")
         >>> net = keras.Sequential([keras.Input((2,)), end])
-        >>> (gradient,) = mean_gradient(net, Examples(tf.constant([[1.0, 0.0]]), tf.constant([0]), 1))
+        >>> (gradient,) = mean_gradient(net, Examples(tf.constant([[1.0, 2.0]]), tf.constant([0]), 1))
         >>> gradient.numpy().tolist()  # (probability - label) times the input
-        [[-0.5, 0.5], [0.0, 0.0]]
+        [[-0.5, 0.5], [-1.0, 1.0]]
     """
     variables = _variables(net)
 

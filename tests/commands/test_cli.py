@@ -13,7 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,12 +189,11 @@ def unchanged(folder: Path, kit_home: Path) -> Callable[[], None]:
 
 @dataclass(frozen=True)
 class RealRun:
-    """Two runs of the same command, one after the other, and what they cost."""
+    """Two runs of the same command, one after the other, and the memory that they take."""
 
     folder: Path
     first: Result
     second: Result
-    seconds: float
     peak_bytes: int
     files_after_first: dict[str, tuple[int, str]]
 
@@ -209,15 +207,12 @@ class RealRun:
         return self.folder / "out" / "noisy-digits"
 
 
-# A process forked off a large one reports the large one's memory: this small one stands between. Seconds are those of
-# the processor where they are fewer than those of the clock: other processes are not the kit's fault.
+# A process forked off a large one reports the large one's memory: this small one stands between.
 _MEASURE = """
-import json, resource, subprocess, sys, time
-begin = time.perf_counter()
+import json, resource, subprocess, sys
 code = subprocess.call(sys.argv[2:])
-elapsed, used = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
-peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-json.dump([min(elapsed, used.ru_utime + used.ru_stime), peak], open(sys.argv[1], "w"))
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+json.dump(peak * (1 if sys.platform == "darwin" else 1024), open(sys.argv[1], "w"))
 sys.exit(code)
 """
 
@@ -232,19 +227,23 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> RealRun:
 
     def run() -> Result:
         done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", cwd=folder, env=surroundings, check=False, timeout=300
+            command, capture_output=True, encoding="utf-8", cwd=folder, env=surroundings, check=False, timeout=1200
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
     first = run()
-    seconds, peak_bytes = json.loads(measured.read_text()) if os.name == "posix" else (0.0, 0)
+    peak_bytes = json.loads(measured.read_text()) if os.name == "posix" else 0
     after_first = contents(folder)
-    return RealRun(folder, first, run(), seconds, peak_bytes, after_first)
+    return RealRun(folder, first, run(), peak_bytes, after_first)
 
 
-def test_a_real_run_succeeds_in_a_minute_and_little_memory(real_run: RealRun) -> None:
+def test_a_real_run_makes_one_model_of_each_method_in_little_memory(real_run: RealRun) -> None:
+    """The original is the shipped one. How long it takes, benchmarks/startup.py tells."""
     assert real_run.first.code == 0, real_run.first.err
-    assert real_run.seconds < 60
+    pieces = re.split(r"[\r\n]|\x1b\[A", real_run.first.err)
+    announced = [piece.strip() for piece in pieces if piece.startswith("·")]
+    assert announced[0].startswith("· timing a retrain in plain Keras")  # once and no further training
+    assert announced[1:] == ["· original: 1 model", "· finetune: 1 model", "· retrain: 1 model", "· scoring"]
     assert real_run.peak_bytes < 1.5e9
 
 
@@ -283,7 +282,7 @@ def test_a_real_run_keeps_errors_and_output_apart(real_run: RealRun) -> None:
     for result in (real_run.first, real_run.second):
         assert "·" not in result.out
         pieces = [piece.strip() for piece in re.split(r"[\r\n]|\x1b\[A", result.err) if piece.strip()]
-        progress = re.compile(r"· |.*%\|.*\d/\d")  # no line that is announced wraps at 80 columns
+        progress = re.compile(r"· |.*%\|.*\d[kM]?/\d")  # no line that is announced wraps at 80 columns
         assert [piece for piece in pieces if not progress.match(piece)] == []
 
 
@@ -507,33 +506,72 @@ def test_after_an_interruption_the_same_command_goes_on(folder: Path, tiny: str,
 
 # Lists and help
 
-
-def test_help_and_lists_are_quick_and_load_no_tensorflow(folder: Path) -> None:
-    for arguments in (["--help"], ["list", "methods"], ["list", "scorers"], ["list", "challenges"]):
-        done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-m", "kit", *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            env=environment(),
-            check=False,
-        )
-        assert done.returncode == 0
-        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-        assert "kit.types" in imported
-        assert imported.isdisjoint({"tensorflow", "keras", "sklearn", "matplotlib.pyplot"})
+LISTS = {"challenges": challenges.names, "methods": methods.names, "scorers": scorers.names}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"]], ids=" ".join)
-def test_help_and_lists_take_less_than_half_a_second(folder: Path, arguments: list[str]) -> None:
-    """Counts processor time where the system tells it: other processes on the machine are not the kit's fault."""
-    spent = []
-    while len(spent) < 5 and min(spent, default=1.0) >= 0.5:
-        before, begin = os.times(), time.perf_counter()
-        assert start(*arguments, folder=folder).code == 0
-        after, elapsed = os.times(), time.perf_counter() - begin
-        of_processor = after[2] + after[3] - before[2] - before[3]
-        spent.append(min(of_processor, elapsed) if of_processor > 0 else elapsed)
-    assert min(spent) < 0.5
+def imported(*arguments: str) -> set[str]:
+    """Every module that `python -m kit ARGUMENTS` imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "kit", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 0
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *(["list", what] for what in LISTS)], ids=" ".join)
+def test_help_and_lists_load_no_tensorflow(arguments: list[str]) -> None:
+    modules = imported(*arguments)
+    assert "kit.types" in modules
+    assert modules.isdisjoint({"tensorflow", "keras", "sklearn", "matplotlib.pyplot"})
+
+
+# All that the commands' options are made of. What is added here, every command waits for.
+IMPORTED_BY_HELP = {
+    "kit",
+    "kit.__main__",
+    "kit.commands",
+    "kit.commands.compare",
+    "kit.commands.convert",
+    "kit.commands.data",
+    "kit.commands.describe",
+    "kit.commands.options",
+    "kit.commands.pretrain",
+    "kit.commands.submission",
+    "kit.engines",
+    "kit.machine",
+    "kit.machine.quiet",
+    "kit.machine.search_path",
+    "kit.machine.threads",
+    "kit.methods",
+    "kit.methods._facts",
+    "kit.types",
+    "kit.types.arrays",
+    "kit.types.errors",
+    "kit.types.outputs",
+    "kit.types.problem",
+    "kit.types.scores",
+    "kit.types.task",
+}
+# Their times are those of benchmarks/startup.py. Of the libraries that the kit asks for: the rest is theirs.
+IMPORTS = {
+    "--help": (IMPORTED_BY_HELP, {"cloudpickle", "numpy", "typer"}),
+    "list methods": (IMPORTED_BY_HELP | {"kit.files"}, {"cloudpickle", "numpy", "rich", "typer"}),
+}
+
+
+@pytest.mark.parametrize("command", IMPORTS)
+def test_what_help_and_the_list_of_methods_import(command: str) -> None:
+    modules = imported(*command.split())
+    requirements = re.findall(
+        r"^[\w-]+", (Path(kit.__file__).parents[1] / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    libraries = {"sklearn" if name == "scikit-learn" else name for name in requirements}
+    of_kit = {name for name in modules if name.split(".")[0] == "kit"}
+    assert (of_kit, modules & libraries) == IMPORTS[command]
 
 
 def test_help_names_every_command_and_option(folder: Path) -> None:
@@ -548,9 +586,6 @@ def test_help_names_every_command_and_option(folder: Path) -> None:
     for form in ("random:0.1", "stratified:0.1", "class:5", "group:ID", "mislabelled", "row numbers"):
         assert form in unwrapped(run.out)
     assert call("list", "--help").code == call("pretrain", "--help").code == 0
-
-
-LISTS = {"challenges": challenges.names, "methods": methods.names, "scorers": scorers.names}
 
 
 @pytest.mark.parametrize("what", LISTS)

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,16 +230,14 @@ def test_the_json_file_is_checked_before_anything_is_downloaded(home: Path, serv
     assert server.requests == []
 
 
-def test_the_list_is_quick_and_loads_nothing_heavy(home: Path) -> None:
+def test_the_list_loads_nothing_heavy(home: Path) -> None:
     code = (
         "import sys; sys.argv = ['kit', 'data']\n"
         "from kit import __main__ as command_line\n"
         "command_line.app(standalone_mode=False)\n"
         "print(*sys.modules)"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert time.perf_counter() - start < 5
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["cifar10", "mnist", "fashion-mnist"]
     assert set(lines[3].split()).isdisjoint({"tensorflow", "keras", "pooch", "requests", "scipy", "sklearn"})

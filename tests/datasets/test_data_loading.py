@@ -360,7 +360,7 @@ def in_a_process(url: str, limit: int = 0) -> subprocess.Popen[str]:
 
 def test_a_full_disk_is_one_paragraph_and_leaves_nothing(home: Path, server: Server) -> None:
     process = in_a_process(server.url("/file", data_helpers.good, NPZ_CONTENT), limit=500)
-    message, _ = process.communicate(timeout=20)
+    message, _ = process.communicate(timeout=300)
     path = cache(home, "mnist") / "mnist.npz"
     assert message.startswith("MNIST is not on this machine and could not be stored: ")
     assert f"'{path}' cannot be stored (File too large); it takes 0.0 MB: free some space" in message
@@ -372,7 +372,7 @@ def test_two_processes_that_find_a_damaged_file_mend_it_once(home: Path, server:
     write(cache(home, "mnist"), {"mnist.npz": NPZ_CONTENT[:-1]})
     url = server.url("/file", data_helpers.good, NPZ_CONTENT)
     processes = [in_a_process(url) for _ in range(2)]
-    said = {process.communicate(timeout=20)[0] for process in processes}
+    said = {process.communicate(timeout=300)[0] for process in processes}
     assert said == {f"{sha256(NPZ_CONTENT)} {X.sum()} {Y.sum()}\n"}
     assert server.requests == ["/file"]
 

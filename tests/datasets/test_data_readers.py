@@ -12,7 +12,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import data_helpers
 import numpy as np
@@ -452,18 +452,23 @@ def test_a_data_set_is_complete(data_set: DataSet) -> None:
 
 # The real thing, where Keras has cached it
 
+Real = Callable[[DataSet, Form], tuple[tuple[Path, ...], Content]]
 REAL = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
 
 
-def real(data_set: DataSet, form: Form) -> tuple[tuple[Path, ...], Content]:
-    for below in data_set.keras_folders:
-        paths = form.find(REAL / below)
-        if paths is not None:
-            return paths, readers.read(data_set, form, paths)
-    return pytest.skip(f"{data_set.title} is not in {REAL}")
+@pytest.fixture
+def real(without_data: Callable[[str], NoReturn]) -> Real:
+    def read(data_set: DataSet, form: Form) -> tuple[tuple[Path, ...], Content]:
+        for below in data_set.keras_folders:
+            paths = form.find(REAL / below)
+            if paths is not None:
+                return paths, readers.read(data_set, form, paths)
+        return without_data(data_set.title)
+
+    return read
 
 
-def test_the_real_cifar10_is_read_as_keras_reads_it() -> None:
+def test_the_real_cifar10_is_read_as_keras_reads_it(real: Real) -> None:
     paths, content = real(CIFAR10, BATCHES)
     start = 0
     for path in paths:
@@ -475,14 +480,14 @@ def test_the_real_cifar10_is_read_as_keras_reads_it() -> None:
     assert start == len(content.x) == 60_000
 
 
-def test_the_real_mnist_is_read_as_keras_reads_it() -> None:
+def test_the_real_mnist_is_read_as_keras_reads_it(real: Real) -> None:
     (path,), content = real(MNIST, NPZ)
     with np.load(path, allow_pickle=False) as stored:
         assert np.array_equal(content.x[..., 0], np.concatenate([stored["x_train"], stored["x_test"]]))
         assert np.array_equal(content.y, np.concatenate([stored["y_train"], stored["y_test"]]))
 
 
-def test_the_real_fashion_mnist_is_read_as_keras_reads_it() -> None:
+def test_the_real_fashion_mnist_is_read_as_keras_reads_it(real: Real) -> None:
     paths, content = real(registry.FASHION_MNIST, IDX)
     unpacked = [gzip.decompress(path.read_bytes()) for path in paths]
     images = [np.frombuffer(unpacked[number], np.uint8, offset=16).reshape(-1, 28, 28) for number in (0, 2)]

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import data_helpers
 import pytest
@@ -71,14 +72,16 @@ def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
-def in_a_process(file: RemoteFile, folder: Path, limit: int = 0) -> subprocess.Popen[str]:
+def in_a_process(
+    file: RemoteFile, folder: Path, limit: int = 0, stdout: int | IO[str] = subprocess.PIPE
+) -> subprocess.Popen[str]:
     arguments = [file.name, file.sha256, file.num_bytes, file.urls[0], str(folder), limit]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", FETCH, json.dumps(arguments)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-W", "error", "-c", FETCH, json.dumps(arguments)], stdout=stdout, text=True
     )
 
 
-def wait_for(condition: object, seconds: float = 10) -> None:
+def wait_for(condition: object, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
@@ -144,7 +147,7 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path, 
     start = time.monotonic()
     with pytest.raises(downloads.CannotDownload, match="no byte for 0.3 seconds after about" if share else "no answer"):
         fetch(remote(server.url("/file", behaviour, CONTENT)), tmp_path)
-    assert 0.25 < time.monotonic() - start < 3
+    assert 0.25 < time.monotonic() - start < 300  # at which the server would have hung up
     assert visible(tmp_path) == []
 
 
@@ -207,7 +210,7 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_the_cache(server: Serv
 def test_a_full_disk_is_told_of_and_no_other_mirror_is_tried(server: Server, tmp_path: Path) -> None:
     file = remote(server.url("/file", data_helpers.good, CONTENT), server.url("/other", data_helpers.good, CONTENT))
     process = in_a_process(file, tmp_path, limit=100_000)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=300)
     assert said.splitlines()[1].startswith(f"CannotStore '{tmp_path / 'file.bin'}' cannot be stored (File too large)")
     assert "0.3 MB" in said
     assert "KIT_HOME" in said
@@ -251,14 +254,22 @@ def shared_folder() -> Iterator[Path]:
 # Several processes
 
 
-def test_of_two_processes_one_downloads_and_the_other_waits(server: Server, tmp_path: Path) -> None:
+def test_of_two_processes_one_downloads_and_the_other_waits(
+    server: Server, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     file = remote(server.url("/file", server.held, CONTENT))
-    processes = [in_a_process(file, tmp_path) for _ in range(2)]
+    printed = [tmp_path_factory.mktemp("printed") / name for name in ("one", "other")]
+    processes = []
+    for path in printed:
+        with path.open("w") as stdout:
+            processes.append(in_a_process(file, tmp_path, stdout=stdout))
     wait_for(lambda: server.requests)
-    time.sleep(0.7)  # the other one has come to the lock
+    wait_for(lambda: any("waiting for another process" in path.read_text() for path in printed))
     assert visible(tmp_path) != ["file.bin"]
     server.released.set()
-    said = [process.communicate(timeout=20)[0].splitlines() for process in processes]
+    for process in processes:
+        process.wait(300)
+    said = [path.read_text().splitlines() for path in printed]
     assert [lines[-1] for lines in said] == ["fetched 307200"] * 2
     assert server.requests == ["/file"]
     assert visible(tmp_path) == ["file.bin"]
@@ -269,7 +280,7 @@ def test_after_a_kill_the_next_one_downloads_and_sweeps_up(server: Server, tmp_p
     process = in_a_process(remote(server.url("/file", server.held, CONTENT)), tmp_path)
     wait_for(lambda: visible(tmp_path))
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=300)
     (left,) = visible(tmp_path)
     assert left.startswith(".file.bin.")
     os.utime(tmp_path / left, (0, time.time() - cache.LEFT_SECONDS - 1))

@@ -149,7 +149,7 @@ def alive(pids: Iterable[int]) -> list[int]:
     return found
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
@@ -300,7 +300,7 @@ def test_an_abandoned_iterator_ends_what_runs_and_what_that_started(
         with contextlib.closing(engine.map(hang, tmp_path, [0, 1, 2, 3])) as iterator:
             assert next(iterator) == (0, 0)
             assert eventually(lambda: len(hanging(tmp_path)) == 4)
-        assert eventually(lambda: not alive(hanging(tmp_path)), seconds=0.5)
+        assert eventually(lambda: not alive(hanging(tmp_path)))  # they would sleep for minutes
         assert sorted(engine.map(square, None, range(3))) == [(0, 0), (1, 1), (2, 4)]
         iterator = engine.map(hang, tmp_path, [0, 1, 2])
         next(iterator)
@@ -358,7 +358,7 @@ def test_workers_die_when_the_driver_is_killed(tmp_path: Path) -> None:
         assert len(pids) >= 2
         script.kill()
         script.wait()
-        assert eventually(lambda: not alive(pids), seconds=2.0)
+        assert eventually(lambda: not alive(pids))
     assert list(tmp_path.glob("kit-engine-*")) == []
 
 
@@ -368,7 +368,7 @@ def test_an_interrupt_is_the_drivers_business(tmp_path: Path) -> None:
         script.stdout.readline()
         pids = [int(pid) for pid in script.stdout.readline().split()]
         os.killpg(script.pid, signal.SIGINT)
-        _, errors = script.communicate(timeout=10)
+        _, errors = script.communicate(timeout=300)
     assert script.returncode == -signal.SIGINT
     assert errors.count("Traceback") == 1  # the driver's own, which a command line program would catch
     assert errors.rstrip().endswith("KeyboardInterrupt")
@@ -421,7 +421,7 @@ except Mine as error:
 """,
     )
     with script_of_a_user as script:
-        output, errors = script.communicate(timeout=20)
+        output, errors = script.communicate(timeout=300)
     assert (script.returncode, errors) == (0, "")
     assert output == "top\n[(0, 10), (1, 11), (2, 12), (3, 13)]\nMine('four')\n"
     assert list(tmp_path.glob("kit-engine-*")) == []
@@ -495,7 +495,7 @@ with engines.start("ray", workers=2) as engine:
 """,
     )
     with script_of_a_user as script:
-        output, errors = script.communicate(timeout=60)
+        output, errors = script.communicate(timeout=300)
     assert (script.returncode, errors) == (0, "")
     assert output == "2 [(0, 0), (1, 1), (2, 4), (3, 9), (4, 16), (5, 25)]\n"
     assert eventually(lambda: not [process for process in psutil.process_iter() if _belongs_to(process, script.pid)])
@@ -515,7 +515,7 @@ with engines.start("ray", address={cluster.address!r}) as engine:
     print(sorted(engine.map(pow, 2, range(5))))
 """
     with run_script(tmp_path, text) as script:
-        output, errors = script.communicate(timeout=30)
+        output, errors = script.communicate(timeout=300)
     assert (script.returncode, errors, output) == (0, "", "[(0, 1), (1, 2), (2, 4), (3, 8), (4, 16)]\n")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
-import time
 import tracemalloc
 import zipfile
 import zlib
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from calls import calls_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
@@ -29,7 +30,7 @@ FLOATS = np.array([1, 2, 3], np.float32).tobytes()
 patient = settings(
     derandomize=True,
     max_examples=250,
-    deadline=timedelta(seconds=3),  # of hundreds that take milliseconds: generous, for a machine that is shared
+    deadline=timedelta(seconds=60),  # of hundreds that take milliseconds: for one that hangs, on any machine
     suppress_health_check=list(HealthCheck),
 )
 
@@ -314,11 +315,11 @@ BOMB = zeros_deflated(npy(header_of(shape=f"({(1 << 30) // 4},)"), b""), 1024)
 def test_a_gigabyte_of_zeros_does_not_unfold() -> None:
     data = archive(Entry(BOMB, method=zipfile.ZIP_DEFLATED, size=1 << 30))
     assert len(data) < 2 * MEGABYTE
-    start = time.process_time()
     assert "bytes where" in refusal(data, THREE, memory=MEGABYTE)
     expected = [Expected((MEGABYTE,), np.dtype(np.float32))]  # a file of this size may pass
-    assert "larger than the 4,000,000 bytes" in refusal(data, expected, memory=30 * MEGABYTE)
-    assert time.process_time() - start < 2
+    refused_soon = functools.partial(refusal, data, expected, memory=30 * MEGABYTE)
+    assert "larger than the 4,000,000 bytes" in refused_soon()
+    assert calls_of(refused_soon) < 10_000  # a gigabyte is a million and more of zipfile's pieces
 
 
 def test_a_small_bomb_in_a_small_file_does_not_unfold() -> None:
@@ -544,15 +545,17 @@ def test_a_file_of_nothing_but_names_takes_no_more_memory_than_the_weights_would
     refusal(forged_directory(b"PK\x01\x02" + bytes(42)), TWO_MEGABYTES, memory=4 * len(honest))
 
 
-def test_a_file_of_nothing_but_extra_fields_takes_no_time() -> None:
+def test_a_file_of_nothing_but_extra_fields_is_not_gone_through() -> None:
     extra = struct.pack("<2H", 0x9999, 0) * 16383
     data = forged_directory(
         b"PK\x01\x02" + bytes(24) + struct.pack("<2H", 5, len(extra)) + bytes(14) + b"0.npy" + extra
     )
-    start = time.process_time()
-    with pytest.raises(ValueError, match="it "):
-        read_weights(data, TWO_MEGABYTES)
-    assert time.process_time() - start < 0.2
+
+    def refused() -> None:
+        with pytest.raises(ValueError, match="it "):
+            read_weights(data, TWO_MEGABYTES)
+
+    assert calls_of(refused) < 1_000  # zipfile alone: one and more for each of the 490,000 fields
 
 
 # Attacks without a name

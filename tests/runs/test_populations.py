@@ -413,7 +413,7 @@ def finished_runs(root: Path) -> int:
 @pytest.mark.parametrize("engine", ["serial", "processes"])
 def test_a_killed_population_goes_on_and_ends_with_the_same_bits(tmp_path: Path, engine: str, how: int) -> None:
     undisturbed = start_script(tmp_path, "serial", "undisturbed")
-    assert ended(undisturbed, 120) == 0
+    assert ended(undisturbed, 600) == 0
     for at in (1, 3):
         process = start_script(tmp_path, engine, "disturbed")
         deadline = time.monotonic() + 120
@@ -421,11 +421,11 @@ def test_a_killed_population_goes_on_and_ends_with_the_same_bits(tmp_path: Path,
             assert time.monotonic() < deadline
             time.sleep(0.02)
         signals.stop(process, how)
-        assert ended(process, 30) != 0
+        assert ended(process, 300) != 0
         assert finished_runs(tmp_path / "disturbed") >= at
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "disturbed").rglob("done.json")}
     last = start_script(tmp_path, engine, "disturbed")
-    assert ended(last, 120) == 0
+    assert ended(last, 600) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before  # none was made again
     with np.load(tmp_path / "undisturbed.npz") as one, np.load(tmp_path / "disturbed.npz") as other:
         for name in one.files:

@@ -107,10 +107,12 @@ def test_shipped_weights_have_the_accuracies_of_the_registry(name: str, require_
     net.set_weights(originals.load(challenge).weights)
     recorded = originals.registry()[name]["accuracies"]
     if name == "cifar10-small":  # a residual network over all of the 50,000 takes a minute
-        correct = predict_logits(net, challenge.test.x).argmax(-1) == challenge.test.y
-        assert correct.mean() == pytest.approx(recorded["test"], abs=1e-6)
+        found = {"test": (predict_logits(net, challenge.test.x).argmax(-1) == challenge.test.y).mean()}
     else:
-        assert originals.accuracies(net, challenge) == pytest.approx(recorded, abs=1e-6)
+        found = originals.accuracies(net, challenge)
+        assert set(found) == set(recorded)
+    for part, accuracy in found.items():  # another processor may put an example or two on the boundary's other side
+        assert accuracy == pytest.approx(recorded[part], abs=2.5 / len(getattr(challenge, part)))
 
 
 @pytest.mark.parametrize("name", SHIPPED)

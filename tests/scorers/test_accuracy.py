@@ -29,7 +29,7 @@ def one_model(right: int, wrong: int) -> np.ndarray:
 @pytest.mark.parametrize(("right", "wrong"), [(1, 0), (0, 1), (1, 1), (90, 10), (126, 0), (0, 126), (1, 9999)])
 def test_one_model_has_the_standard_deviation_of_jeffreys_posterior(right: int, wrong: int) -> None:
     value, stderr = accuracy_with_stderr(one_model(right, wrong))
-    assert value == pytest.approx(right / (right + wrong), abs=1e-15)
+    assert value == pytest.approx(right / (right + wrong), abs=1e-12)
     assert stderr == pytest.approx(stats.beta(right + 0.5, wrong + 0.5).std(), rel=1e-12)
 
 

@@ -65,7 +65,7 @@ def test_it_is_in_bits_symmetric_and_between_0_and_1(distributions: tuple[np.nda
     p, q = distributions
     found = jensen_shannon_divergence(p, q)
     assert 0 < found.min() <= found.max() < 1
-    np.testing.assert_allclose(jensen_shannon_divergence(q, p), found, atol=1e-15)
+    np.testing.assert_allclose(jensen_shannon_divergence(q, p), found, atol=1e-12)
     np.testing.assert_array_equal(jensen_shannon_divergence(p, p), 0)
     one, other = np.eye(CLASSES)[[0, 1]]
     assert jensen_shannon_divergence(one, other) == 1
@@ -164,4 +164,4 @@ def test_extreme_logits_give_finite_numbers() -> None:
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         found = pairwise_divergence(huge, -huge)
     assert np.isfinite(found).all()
-    np.testing.assert_allclose(pairwise_divergence(huge, huge).diagonal(), 0, atol=1e-15)
+    np.testing.assert_allclose(pairwise_divergence(huge, huge).diagonal(), 0, atol=1e-12)

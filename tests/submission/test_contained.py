@@ -89,7 +89,7 @@ def strays(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def nothing_is_left(folder: Path, seconds: float = 10) -> bool:
+def nothing_is_left(folder: Path, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while strays(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -158,10 +158,23 @@ def test_its_files_hold_no_test_example_and_no_index(worker: runner.Worker, smal
     np.testing.assert_array_equal(arrays["forget_y"], small_challenge.labels("forget"))
 
 
-def test_the_clock_stands_still_while_weights_are_handed_over(start: Callable[..., Contained]) -> None:
+def test_the_clock_stands_still_while_weights_are_handed_over(
+    start: Callable[..., Contained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contained, "_HANDING_OVER_SECONDS", 60.0)  # on a slow machine too, it hides no work
     slow = SOUND.replace("    return net", "    import time\n    time.sleep(0.5)\n    return net")
+    times = {}
+    wait = Contained._wait
+
+    def note(process: Contained, kind: str, *arguments: Any) -> tuple[float, dict[str, Any]]:
+        answer = wait(process, kind, *arguments)
+        times[kind] = answer[0]
+        return answer
+
+    monkeypatch.setattr(Contained, "_wait", note)
     with start(slow) as process:
-        assert 0.5 <= process.run(0).seconds < 1.5
+        seconds = process.run(0).seconds
+    assert 0.5 <= seconds == times["returned"] - times["calling"] < times["written"] - times["calling"]
 
 
 def test_a_closed_process_leaves_nothing(start: Callable[..., Contained], folder: Path) -> None:
@@ -190,7 +203,7 @@ import signal, subprocess
 
 def unlearning(net, retain, forget, validation):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    subprocess.Popen(["sh", "-c", "trap '' TERM; setsid sleep 60 & sleep 60"], start_new_session=True)
+    subprocess.Popen(["sh", "-c", "trap '' TERM; setsid sleep 900 & sleep 900"], start_new_session=True)
     while True:
         pass
 """
@@ -198,7 +211,7 @@ def unlearning(net, retain, forget, validation):
     with pytest.raises(BrokenSubmission, match="took more than 2 s") as caught, start(endless, seconds=2) as process:
         process.run(0)
     assert caught.value.check == "time_budget"
-    assert time.monotonic() - begin < 40
+    assert time.monotonic() - begin < 300  # and not the 900 s of what it started
     assert nothing_is_left(folder)
 
 

@@ -427,7 +427,7 @@ def rebuilt_and_called(source: submission.Source, folder: Path) -> str:
     (folder / "function.pickle").write_bytes(source.files[source.entry])
     program = "import pickle\nwith open('function.pickle', 'rb') as f:\n    print(pickle.load(f)(10, 0, 0, 0))"
     command = [sys.executable, "-I", "-c", program]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
