@@ -532,7 +532,6 @@ def test_help_and_lists_load_no_tensorflow(arguments: list[str]) -> None:
 # All that the commands' options are made of. What is added here, every command waits for.
 IMPORTED_BY_HELP = {
     "kit",
-    "kit.__main__",
     "kit.commands",
     "kit.commands.compare",
     "kit.commands.convert",
