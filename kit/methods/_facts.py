@@ -6,9 +6,12 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kit import methods
-from kit.types import Challenge
+
+if TYPE_CHECKING:
+    from kit.types import Challenge
 
 SECTIONS = ("Cost", "Data", "Source", "Differences")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {

@@ -1,12 +1,43 @@
-"""What passes between rooms: small frozen dataclasses, and the errors of the kit. NumPy only."""
+"""What passes between rooms: small frozen dataclasses, and the errors of the kit. NumPy only.
 
-from kit.types.arrays import Arrays
-from kit.types.errors import BrokenSubmission, FailedRun, InputError
-from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
-from kit.types.problem import Challenge, Recipe, Split, check_challenge
-from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
-from kit.types.task import Task
+A name is imported when it is first used: the command line raises errors, and does not wait for NumPy.
+"""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kit.types.arrays import Arrays
+    from kit.types.errors import BrokenSubmission, FailedRun, InputError
+    from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
+    from kit.types.problem import Challenge, Recipe, Split, check_challenge
+    from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
+    from kit.types.task import Task
+
+_HOME_OF = {
+    "Arrays": "arrays",
+    "BrokenSubmission": "errors",
+    "Challenge": "problem",
+    "Comparison": "scores",
+    "Direction": "scores",
+    "FailedRun": "errors",
+    "InputError": "errors",
+    "ModelOutputs": "outputs",
+    "NUM_WITH_LOGITS": "outputs",
+    "Outputs": "outputs",
+    "PARTS": "outputs",
+    "Problem": "scores",
+    "Recipe": "problem",
+    "Report": "scores",
+    "Score": "scores",
+    "ScoreInfo": "scores",
+    "Split": "problem",
+    "Task": "task",
+    "check_challenge": "problem",
+    "confidences": "outputs",
+}
 __all__ = [
     "Arrays",
     "BrokenSubmission",
@@ -29,3 +60,9 @@ __all__ = [
     "check_challenge",
     "confidences",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"kit.types.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'kit.types' has no attribute '{name}'. Its names are {', '.join(__all__)}.")
