@@ -137,8 +137,12 @@ class Child:
         from kit.toolbox.training import MAX_SEED
 
         keras.utils.set_random_seed(seed)
-        named = {name: self.settings[name] for name in ("num_classes", "precision")}
-        net = models.build(self.settings["model"], tuple(self.settings["input_shape"]), **named)
+        described, precision = self.settings["model_description"], self.settings["precision"]
+        if described:
+            net = models.build_described(described, precision)
+        else:
+            shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
+            net = models.build(self.settings["model"], shape, num_classes, precision)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
         batch_size = self.settings["batch_size"]

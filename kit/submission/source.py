@@ -10,25 +10,20 @@ import importlib.util
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from kit import methods
+from kit.submission.contract import Unlearning
 from kit.types import InputError
 
-Method = Callable[..., Any]
 ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
 
 
-def is_file(method: str | Path | Method) -> bool:
-    """Returns whether a method is given by the path of a file, rather than by a name or as a function."""
-    return not callable(method) and str(method) not in methods.names()
-
-
-def load_method(identifier: str | Path | Method) -> Method:
+def load_method(identifier: str | Path | Unlearning) -> Unlearning:
     """Returns the function `unlearning(net, retain, forget, validation, *, ...)`.
 
     Args:
@@ -46,7 +41,8 @@ def load_method(identifier: str | Path | Method) -> Method:
         return identifier
     check_identifier(identifier)
     if str(identifier) in methods.names():
-        return methods.get(str(identifier))
+        function: Unlearning = methods.get(str(identifier))
+        return function
     return _import_file(Path(identifier))
 
 
@@ -66,7 +62,7 @@ def check_identifier(identifier: str | Path) -> None:
         raise InputError(f"There is no file '{identifier}'. {ADVICE} Check the path and the working folder.")
 
 
-def method_name(identifier: str | Path | Method) -> str:
+def method_name(identifier: str | Path | Unlearning) -> str:
     """Returns the name under which a method's results appear.
 
     Example:
@@ -104,20 +100,6 @@ class Source:
         return digest.hexdigest()
 
 
-def source_of(identifier: str | Path | Method) -> Source:
-    """Returns a built-in method, a file or a function as a `Source`.
-
-    Raises:
-        InputError: there is no such method or file, or the function cannot be copied.
-    """
-    if callable(identifier):
-        return source_of_function(identifier)
-    check_identifier(identifier)
-    if str(identifier) in methods.names():
-        return read_source(Path(methods.__file__).parent / f"{identifier}.py")
-    return read_source(Path(identifier))
-
-
 def read_source(path: Path) -> Source:
     """Reads a submission and the modules beside it that it imports (found in its text: nothing is executed).
 
@@ -141,7 +123,7 @@ def read_source(path: Path) -> Source:
     return Source(path.stem, path.name, found)
 
 
-def source_of_function(function: Method) -> Source:
+def source_of_function(function: Unlearning) -> Source:
     """Returns a function as bytes for another process, with what it refers to: made by this process, run only there.
 
     Raises:
@@ -174,7 +156,7 @@ def source_of_function(function: Method) -> Source:
     return Source(method_name(function), "function.pickle", {"function.pickle": content}, _code_sha256(inner))
 
 
-def _code_sha256(function: Method) -> str:
+def _code_sha256(function: Any) -> str:
     """Hex digest of a function's code, defaults and plain closed-over values, but not of where it was defined.
 
     Its pickle names the notebook's cell and line: it would differ after each restart of the session.
@@ -228,7 +210,7 @@ def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
     return paths
 
 
-def _import_file(path: Path) -> Method:
+def _import_file(path: Path) -> Unlearning:
     name = f"kit_submission_{zlib.crc32(str(path.resolve()).encode()):08x}"
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
@@ -252,7 +234,7 @@ def _import_file(path: Path) -> Method:
     function = getattr(module, "unlearning", None)
     if not callable(function):
         raise InputError(f"'{path}' defines no function 'unlearning'. {ADVICE} Rename your function to 'unlearning'.")
-    loaded: Method = function
+    loaded: Unlearning = function
     return loaded
 
 

@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from kit.submission.source import Method, Source
+from kit.submission.contract import Unlearning
+from kit.submission.source import Source
 from kit.types import BrokenSubmission
 
 PARAMETERS = ("net", "retain", "forget", "validation")
@@ -36,7 +37,7 @@ _FORBIDDEN_TEXTS = (
 )
 
 
-def text_of(method: Method | Source) -> str | None:
+def text_of(method: Unlearning | Source) -> str | None:
     """Returns the source text of a submission, or None for a function whose source is not to be had."""
     if isinstance(method, Source):
         content = method.files[method.entry]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kit.types.arrays import Arrays
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
-    from kit.types.problem import Challenge, Recipe, Split, check_challenge
+    from kit.types.problem import Challenge, Recipe, Split, check_challenge, forget_form
     from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
     from kit.types.task import Task
 
@@ -37,6 +37,7 @@ _HOME_OF = {
     "Task": "task",
     "check_challenge": "problem",
     "confidences": "outputs",
+    "forget_form": "problem",
 }
 __all__ = [
     "Arrays",
@@ -59,6 +60,7 @@ __all__ = [
     "Task",
     "check_challenge",
     "confidences",
+    "forget_form",
 ]
 
 
