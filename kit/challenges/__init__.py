@@ -156,7 +156,7 @@ def make_challenge(
             f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
             "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
         )
-    partition = _default_partition(arrays) if partition is None else np.asarray(partition)
+    partition = _default_partition(arrays, task) if partition is None else np.asarray(partition)
     if partition.shape != arrays.y.shape or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
         raise InputError(
             f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
@@ -186,6 +186,7 @@ def make_challenge(
         source=source,
         precision=cast(Literal["float32", "bfloat16"], precision),
         original=adopted.weights,
+        task=task,
     )
 
 
@@ -211,14 +212,14 @@ def _published_partition(published: Published) -> np.ndarray:
     return np.concatenate([np.zeros(published.num_train, np.int64), halves])
 
 
-def _default_partition(arrays: Arrays) -> np.ndarray:
-    """Deals the examples to train, validation and test, class by class and in random order within a class.
+def _default_partition(arrays: Arrays, task: Task) -> np.ndarray:
+    """Deals the examples to train, validation and test, stratum by stratum and in random order within one.
 
     Wrong labels, where they are known, are dealt in the same way: otherwise the luck of one fixed test set would stay
     in every comparison of forget with test. Multiples of the golden ratio make every run of examples, however short,
     come close to the shares, so that small classes do not all miss the same part.
     """
-    strata = arrays.y.astype(np.int64) * 2
+    strata = task.strata(arrays.y).astype(np.int64) * 2
     if arrays.mislabelled is not None:
         strata += arrays.mislabelled
     order = np.random.default_rng(0).permutation(len(arrays))

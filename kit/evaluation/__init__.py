@@ -196,7 +196,14 @@ class _Table:
         reports = [
             self._report(
                 name,
-                compare(self._challenge, name, row, outputs[RETRAIN], plan.num_models, reference_seconds),
+                compare(
+                    self._challenge,
+                    name,
+                    row,
+                    outputs[RETRAIN],
+                    num_models=plan.num_models,
+                    reference_seconds=reference_seconds,
+                ),
             )
             for name, row in outputs.items()
         ]
@@ -252,7 +259,7 @@ class _Table:
             machine=environment.machine() | {"precision": challenge.precision},
             model=self._original.model,
             recipe=dataclasses.asdict(challenge.recipe) | trained,
-            warnings=tuple(doubts_about_original(comparison)) if name == ORIGINAL else (),
+            warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
         )

@@ -14,7 +14,13 @@ TRAINED_ALIKE = 0.05
 
 
 def compare(
-    challenge: Challenge, name: str, unlearned: Outputs, retrained: Outputs, num_models: int, reference_seconds: float
+    challenge: Challenge,
+    name: str,
+    unlearned: Outputs,
+    retrained: Outputs,
+    *,
+    num_models: int,
+    reference_seconds: float,
 ) -> Comparison:
     """Compares a row's models with the retrained ones; of these, every other one with those between them.
 
@@ -51,14 +57,14 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
         eligible = np.isin(test.groups.astype(str), [part.strip() for part in split.argument.split(",")])
     elif split.kind == "mislabelled" and test.mislabelled is not None:
         eligible = test.mislabelled.astype(bool)
-    forget_labels, retain_labels = challenge.labels("forget"), challenge.labels("retain")
-    gone = np.setdiff1d(forget_labels, retain_labels)
+    forget_strata = challenge.strata("forget")
+    gone = np.setdiff1d(forget_strata, challenge.strata("retain"))
     if len(gone):
         listed = ", ".join(map(str, gone))
-        reason = f"class {listed} is forgotten altogether, so that no test example is a non-member of the same kind"
+        reason = f"{challenge.task.stratum} {listed} is forgotten altogether, so that no test example is a non-member of the same kind"
         return nothing, nothing, reason
     candidates = np.flatnonzero(eligible)
-    members, chosen = match_nonmembers(forget_labels, test.y[candidates], seed=split.seed)
+    members, chosen = match_nonmembers(forget_strata, challenge.strata("test")[candidates], seed=split.seed)
     if len(members) < MIN_MEMBERS:
         reason = (
             f"only {len(members)} pairs of a forget and a test example of the same kind; the attack needs {MIN_MEMBERS}"
@@ -67,22 +73,22 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
     return members, candidates[chosen], ""
 
 
-def doubts_about_original(comparison: Comparison) -> list[str]:
+def doubts_about_original(challenge: Challenge, comparison: Comparison) -> list[str]:
     """Returns sentences about an original that knows nothing, or was trained otherwise than its reference.
 
     Args:
+        challenge: which the models are of.
         comparison: of the original with retrained models.
 
     Returns:
         No sentence where nothing is doubtful.
     """
     original, retrained = comparison.unlearned, comparison.retrained
-    right, counts = float(original.correct["retain"].mean()), np.bincount(original.labels["retain"])
+    right, task = float(original.correct["retain"].mean()), challenge.task
     sentences = []
-    if right <= counts.max() / counts.sum():
+    if right <= task.constant_accuracy(challenge.labels("retain")):
         sentences.append(
-            f"it names {right:.1%} of its own training examples rightly, no more than who always names the most "
-            "frequent class. Is 'x' scaled as the model wants it, and are the labels in its order?"
+            f"it names {right:.1%} of its own training examples rightly, no more than who {task.constant}. Is 'x' scaled as the model wants it, and are the labels in its order?"
         )
     before, after = (float(correct_of_interest(outputs, "test").mean()) for outputs in (original, retrained))
     if abs(before - after) > TRAINED_ALIKE:

@@ -45,13 +45,13 @@ def load(challenge: Challenge) -> Outputs | None:
             "data/oracles', install the kit again, or retrain with --fresh-oracle."
         )
     stored = files.read_npz(path)
-    shapes = {part: (len(stored["seeds"]), len(challenge.labels(part))) for part in PARTS}
+    shapes = {part: (len(stored["seeds"]), len(challenge.strata(part))) for part in PARTS}
     correct = {part: np.unpackbits(stored[f"correct_{part}"], count=int(np.prod(shapes[part]))) for part in PARTS}
     return Outputs(
         RETRAIN,
         {part: stored[f"confidences_{part}"] for part in PARTS},
         {part: correct[part].reshape(shapes[part]).astype(bool) for part in PARTS},
-        {part: challenge.labels(part) for part in PARTS},
+        {part: challenge.strata(part) for part in PARTS},
         stored["seconds"],
         stored["seeds"],
         {part: stored[f"logits_{part}"] for part in PARTS},

@@ -19,6 +19,7 @@ import numpy as np
 
 from kit import files, models
 from kit.machine import quiet, threads
+from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, FailedRun
 
 if TYPE_CHECKING:
@@ -81,8 +82,10 @@ def fingerprint(challenge: Challenge) -> str:
     """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
     data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
     model = challenge.model_description or challenge.model
-    described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
-    text = json.dumps([data, *described, asdict(challenge.recipe)])
+    described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed, asdict(challenge.recipe)]
+    if challenge.task != CLASSIFICATION:  # shipped weights were recorded when there was no other task
+        described.append(repr(challenge.task))
+    text = json.dumps([data, *described])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -38,7 +38,12 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
                 f"The model that '{method}' returned gives NaN or infinite logits for {int(bad.sum())} of {len(bad)} "
                 f"{part} examples. Expected finite logits. Lower the method's learning rate, or clip its gradients."
             )
-    return ModelOutputs.of_logits(logits, {part: challenge.labels(part) for part in PARTS})
+    task, labels = challenge.task, {part: challenge.labels(part) for part in PARTS}
+    return ModelOutputs(
+        {part: task.statistic(logits[part], labels[part]) for part in PARTS},
+        {part: task.correct(logits[part], labels[part]) for part in PARTS},
+        logits if task.keeps_logits else {},
+    )
 
 
 def save_outputs(path: Path, outputs: ModelOutputs) -> None:

@@ -138,7 +138,11 @@ def run_entry(
         FailedRun, InputError: as for `run_population`.
     """
     order = _order(entry, challenge, original, request, engine)
-    runs = {} if order.store is None else _finished(order.store, request.num_models)
+    runs = (
+        {}
+        if order.store is None
+        else _finished(order.store, request.num_models, NUM_WITH_LOGITS if challenge.task.keeps_logits else 0)
+    )
     missing = [number for number in range(request.num_models) if number not in runs]
     if missing:
         _make(order, missing, runs, engine, get_worker)
@@ -170,8 +174,8 @@ def _order(entry: Entry, challenge: Challenge, original: Pretrained, request: Re
     )
 
 
-def _finished(store: Store, num_models: int) -> dict[int, Run]:
-    runs = {number: store.read(number, with_logits=number < NUM_WITH_LOGITS) for number in range(num_models)}
+def _finished(store: Store, num_models: int, num_with_logits: int) -> dict[int, Run]:
+    runs = {number: store.read(number, with_logits=number < num_with_logits) for number in range(num_models)}
     return {number: run for number, run in runs.items() if run is not None}
 
 
@@ -211,7 +215,7 @@ def _outputs(name: str, challenge: Challenge, runs: Sequence[Run]) -> Outputs:
     outputs = Outputs.of_models(
         name,
         [run.outputs for run in runs],
-        {part: challenge.labels(part) for part in PARTS},
+        {part: challenge.strata(part) for part in PARTS},
         seconds=[run.seconds for run in runs],
         seeds=[run.seed for run in runs],
     )

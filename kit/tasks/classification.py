@@ -23,6 +23,7 @@ class Classification:
     name: ClassVar[str] = "classification"
     keeps_logits: ClassVar[bool] = True
     constant: ClassVar[str] = "always names the most frequent class"
+    stratum: ClassVar[str] = "class"
 
     def check(self, y: np.ndarray) -> np.ndarray:
         """Returns labels as int32 (n,).

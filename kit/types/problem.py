@@ -14,6 +14,7 @@ import numpy as np
 from kit.rules import DRAWN_SPLITS
 from kit.types.arrays import Arrays, read_only
 from kit.types.errors import InputError
+from kit.types.task import Task
 
 FORGET_KINDS = (*DRAWN_SPLITS, "class", "group", "mislabelled")
 
@@ -162,6 +163,7 @@ class Challenge:
         original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
             default they come with the kit, or are trained.
         model_description: a user's model as plain data (`kit.models.user.adopt`); empty for the zoo's.
+        task: what the labels are, see `kit.tasks`.
     """
 
     name: str
@@ -179,6 +181,7 @@ class Challenge:
     precision: Literal["float32", "bfloat16"] = "float32"
     original: tuple[np.ndarray, ...] | None = None
     model_description: str = ""
+    task: Task = field(kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
@@ -213,8 +216,8 @@ class Challenge:
 
     @property
     def num_classes(self) -> int:
-        """One more than the largest label."""
-        return 1 + int(max(part.y.max() for part in (self.train, self.validation, self.test)))
+        """How many numbers a model puts out for an example: one more than the largest label, in classification."""
+        return self.task.num_outputs(np.concatenate([self.train.y, self.validation.y, self.test.y]))
 
     @functools.cached_property
     def data_sha256(self) -> str:
@@ -235,14 +238,27 @@ class Challenge:
         return digest.hexdigest()
 
     def labels(self, part: str) -> np.ndarray:
-        """Returns the int32 labels of `retain`, `forget`, `validation` or `test`, of shape (examples,)."""
-        labels: dict[str, np.ndarray] = {
-            "retain": self.train.y[self.split.retain],
-            "forget": self.train.y[self.split.forget],
-            "validation": self.validation.y,
-            "test": self.test.y,
+        """Returns the labels of `retain`, `forget`, `validation` or `test`, of shape (examples, ...)."""
+        return self._of_part(part, self.train.y, self.validation.y, self.test.y)
+
+    def strata(self, part: str) -> np.ndarray:
+        """Returns the int32 strata of the examples of a part, (examples,): in classification their labels."""
+        return self._of_part(part, *self._strata)
+
+    @functools.cached_property
+    def _strata(self) -> list[np.ndarray]:
+        labels = [self.train.y, self.validation.y, self.test.y]
+        strata = self.task.strata(np.concatenate(labels))
+        return np.split(strata, np.cumsum([len(array) for array in labels[:-1]]))
+
+    def _of_part(self, part: str, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> np.ndarray:
+        arrays: dict[str, np.ndarray] = {
+            "retain": train[self.split.retain],
+            "forget": train[self.split.forget],
+            "validation": validation,
+            "test": test,
         }
-        return labels[part]
+        return arrays[part]
 
 
 def check_challenge(challenge: object) -> None:

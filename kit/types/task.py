@@ -14,15 +14,17 @@ class Task(Protocol):
     They import NumPy only, and `keras.ops` within `loss`.
 
     Attributes:
-        name: the field's word for it, recorded in reports.
+        name: the field's word for it.
         keeps_logits: whether a model's outputs are logits of classes, for the scores that need all classes'
             probabilities. Where they are not, these scores are empty and say why.
         constant: what a model does that gives the same answer for every example, as half a sentence.
+        stratum: what a stratum is called.
     """
 
     name: ClassVar[str]
     keeps_logits: ClassVar[bool]
     constant: ClassVar[str]
+    stratum: ClassVar[str]
 
     def check(self, y: np.ndarray) -> np.ndarray:
         """Returns labels (n, ...) as the kit keeps them.
