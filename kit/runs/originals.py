@@ -17,8 +17,7 @@ import numpy as np
 
 from kit import files, models
 from kit.machine import threads
-from kit.toolbox import checkpoints, examples, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import checkpoints, examples, setup, training
 from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, FailedRun
 
@@ -157,7 +156,7 @@ def _shipped_path(name: str) -> Path:
 
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
-    setup.prepare_tensorflow()
+    setup.prepare()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
     dataset = examples.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)

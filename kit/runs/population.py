@@ -27,7 +27,7 @@ from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import load_outputs, save_outputs
 from kit.submission.source import Method, Source, is_file, method_name, read_source, source_of_function
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, ModelOutputs, Outputs, check_challenge
 
 # Starting two more processes with TensorFlow costs as much as training so many small models.

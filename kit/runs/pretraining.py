@@ -20,8 +20,7 @@ import numpy as np
 from kit import files, methods, models
 from kit.machine import environment
 from kit.runs.originals import Pretrained, cached_path
-from kit.toolbox import facts
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import facts, setup
 from kit.types import Challenge, Split
 
 _STATE, _RECORD = "state", "done.json"
@@ -91,7 +90,7 @@ def _pretraining(challenge: Challenge) -> Callable[..., keras.Model]:
 
 def _train(challenge: Challenge, folder: Path) -> None:
     """Trains in a folder beside the last one, which is put in its place once it is whole."""
-    setup.prepare_tensorflow()
+    setup.prepare()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as made:
         state = Path(made) / "whole" / _STATE

@@ -24,8 +24,7 @@ from kit.runs.outputs import compute_outputs
 from kit.submission import text_checks
 from kit.submission.contained import Contained, Inputs
 from kit.submission.source import Method, Source, is_file, load_method, method_name, read_source
-from kit.toolbox import checkpoints, examples, facts, seeding
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import checkpoints, examples, facts, seeding, setup
 from kit.types import Challenge, FailedRun, ModelOutputs, check_challenge
 
 
@@ -48,7 +47,7 @@ class Worker:
 
     def __init__(self, challenge: Challenge, original: Pretrained | None = None) -> None:
         """Prepares TensorFlow and loads the original (which is trained now if it neither ships nor is cached)."""
-        setup.prepare_tensorflow()
+        setup.prepare()
         self.challenge = challenge
         self.original = original or original_of(challenge)
         self._scoring_net = self._build("float32")

@@ -21,7 +21,7 @@ from scipy.stats import chisquare, kstest
 from kit import methods
 from kit.toolbox import examples, gradients
 from kit.toolbox import examples as kit_examples
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.types import Arrays, InputError
 
 NUM_CLASSES = 3
@@ -34,7 +34,7 @@ Loss = Callable[[keras.Model], tf.Tensor]
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 # Models and data

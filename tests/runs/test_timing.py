@@ -16,7 +16,7 @@ import kit
 from kit.machine import environment, threads
 from kit.runs import timing
 from kit.toolbox import augmentation
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.types import Challenge, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
@@ -53,7 +53,7 @@ def test_a_long_retraining_is_extrapolated(
 ) -> None:
     """To half or twice of what it takes, at the fifth attempt at worst: other processes come and go meanwhile."""
     long = dataclasses.replace(small_challenge, recipe=Recipe(epochs=60))
-    setup.prepare_tensorflow()
+    setup.prepare()
     setup.warm_up()
     ratios = []
     while not any(0.5 < ratio < 2 for ratio in ratios):

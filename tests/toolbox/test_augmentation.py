@@ -14,7 +14,7 @@ from scipy import stats
 
 from kit import models
 from kit.toolbox import augmentation, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.toolbox.augmentation import crop_and_flip
 from kit.types import Recipe
 
@@ -25,7 +25,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.05, augmentation="crop_and_flip")
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 def changed(images: np.ndarray, *seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from kit import models
 from kit.toolbox import examples as kit_examples
 from kit.toolbox import seeding, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.toolbox.augmentation import crop_and_flip
 from kit.toolbox.examples import in_memory
 from kit.types import InputError, Recipe
@@ -25,7 +25,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.1, momentum=0.9, weight_decay=0.05)
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 def table(num_examples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -367,7 +367,7 @@ def test_dropout_drops_other_units_at_each_step(num_examples: int, epochs: int) 
 def test_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="backend 'jax'") as caught:
-        setup.prepare_tensorflow()
+        setup.prepare()
     assert "KERAS_BACKEND=tensorflow" in str(caught.value)
 
 
