@@ -124,8 +124,7 @@ class Kit:
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
         from kit import models
-        from kit.toolbox import inference, training
-        from kit.toolbox import setup
+        from kit.toolbox import inference, setup, training
         from kit.toolbox.examples import batches
         from kit.types import Arrays, Recipe
 

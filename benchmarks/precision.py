@@ -26,8 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import evaluation, models
 from kit.scorers.membership_inference import membership_auc
-from kit.toolbox import training
-from kit.toolbox import setup
+from kit.toolbox import setup, training
 
 NETWORKS = {"resnet18": (32, 32, 3), "resnet20": (32, 32, 3), "convnet": (28, 28, 1)}
 PRECISIONS = ("float32", "bfloat16", "float16")

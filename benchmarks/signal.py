@@ -28,8 +28,7 @@ from kit.machine import environment
 from kit.runs import originals as pretrained
 from kit.runs.outputs import compute_outputs
 from kit.scorers.membership_inference import membership_auc
-from kit.toolbox import training
-from kit.toolbox import setup
+from kit.toolbox import setup, training
 from kit.types import PARTS
 
 

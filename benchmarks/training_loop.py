@@ -28,8 +28,7 @@ import tensorflow as tf
 
 from kit import challenges
 from kit.runs import originals
-from kit.toolbox import training
-from kit.toolbox import setup
+from kit.toolbox import setup, training
 
 
 def kit_loop(challenge: kit.Challenge) -> Callable[[], None]:

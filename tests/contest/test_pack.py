@@ -751,7 +751,8 @@ PACKS = """
 import pickle, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from kit import pack, runner
+from kit import pack
+from kit.runs import run as runner
 challenge = pickle.loads(Path(sys.argv[2]).read_bytes())
 worker = runner.Worker(challenge)
 sys.stdin.readline()

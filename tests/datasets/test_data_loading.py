@@ -337,14 +337,14 @@ def test_a_read_only_and_damaged_cache_is_an_error_that_tells_of_both(home: Path
 LOAD = """
 import json, resource, sys
 import data_helpers
-from kit import data_loading, data_registry
+from kit.datasets import loading, registry
 from kit.types import FailedRun
 digest, num_bytes, url, limit = json.loads(sys.argv[1])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-file = data_registry.RemoteFile("mnist.npz", digest, num_bytes, (url,))
+file = registry.RemoteFile("mnist.npz", digest, num_bytes, (url,))
 try:
-    published = data_loading.load(data_helpers.stand_in(data_registry.MNIST, (4, 5, 1), file))
+    published = loading.load(data_helpers.stand_in(registry.MNIST, (4, 5, 1), file))
     print(published.sha256, published.arrays.x.sum(), published.arrays.y.sum())
 except FailedRun as error:
     print(error)

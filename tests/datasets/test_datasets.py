@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kit.toolbox import examples
-from kit.toolbox import setup
+from kit.toolbox import examples, setup
 from kit.toolbox.examples import as_float, in_memory
 from kit.types import Arrays, InputError
 

@@ -30,7 +30,7 @@ QUICK = (5.0, 0.3)
 FETCH = """
 import json, sys
 from pathlib import Path
-from kit import downloads
+from kit.datasets import downloads
 from kit.datasets.cache import CannotStore
 from kit.datasets.registry import RemoteFile
 name, digest, num_bytes, url, folder, limit = json.loads(sys.argv[1])

@@ -19,9 +19,8 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import chisquare, kstest
 
 from kit import methods
-from kit.toolbox import examples, gradients
+from kit.toolbox import examples, gradients, setup
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import setup
 from kit.types import Arrays, InputError
 
 NUM_CLASSES = 3

@@ -22,8 +22,7 @@ from kit.methods import _sharding
 from kit.runs import pretraining
 from kit.runs import run as runner
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import seeding
-from kit.toolbox import setup
+from kit.toolbox import seeding, setup
 from kit.types import Arrays, Challenge, Recipe, Split
 
 SHARDS, SLICES = 3, 4

@@ -620,7 +620,7 @@ json.dump(found, open("accuracies.json", "w"))
 """
 RECIPE = "epochs = 100\nlearning_rate = 0.05\nweight_decay = 0.0\nbatch_size = 50\n"
 DELETES = """
-from kit import training
+from kit.toolbox import training
 from kit.types import Recipe
 
 def unlearning(net, retain, forget, validation):

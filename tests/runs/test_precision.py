@@ -185,7 +185,7 @@ def test_a_contained_submission_is_handed_such_a_model_too(half_worker: runner.W
 def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path) -> None:
     """Its model's outputs are compared with those of its weights, more closely than bfloat16 allows."""
     (tmp_path / "mine.py").write_text(
-        "from kit import training\nfrom kit.types import Recipe\n\n"
+        "from kit.toolbox import training\nfrom kit.types import Recipe\n\n"
         "def unlearning(net, retain, forget, validation):\n    return training.fit(net, retain, Recipe(epochs=1))\n"
     )
     assert [one for one in kit.validate(tmp_path / "mine.py", challenge=half) if one.level == "FAIL"] == []

@@ -13,10 +13,9 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit.machine import environment, threads
+from kit.machine import threads
 from kit.runs import timing
-from kit.toolbox import augmentation
-from kit.toolbox import setup
+from kit.toolbox import augmentation, setup
 from kit.types import Challenge, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4

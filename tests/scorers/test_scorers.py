@@ -194,7 +194,7 @@ def imports(source: str) -> set[str]:
 
 
 def test_the_search_for_imports_finds_them() -> None:
-    source = "import keras.ops as o\ndef f():\n    from tensorflow import math\n    from kit import runner\n"
+    source = "import keras.ops as o\ndef f():\n    from tensorflow import math\n    from kit.runs import run\n"
     assert imports(source) == {"keras.ops", "tensorflow.math", "kit.runs.run"}
 
 

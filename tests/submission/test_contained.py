@@ -221,10 +221,12 @@ def unlearning(net, retain, forget, validation):
 def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
     code = (
-        "import kit, sys; from kit import runner, submission; from pathlib import Path\n"
+        "import kit, sys; from pathlib import Path\n"
+        "from kit.runs import run as runner\n"
+        "from kit.submission import source as reading\n"
         "from kit.submission.contained import Contained, Limits\n"
         "worker = runner.Worker(kit.load_challenge('digits'))\n"
-        "source = submission.read_source(Path(sys.argv[1]))\n"
+        "source = reading.read_source(Path(sys.argv[1]))\n"
         "with Contained(source, worker.inputs('endless'), Limits(100)) as process:\n"
         "    print('STARTED', flush=True)\n"
         "    process.run(0)\n"

@@ -13,8 +13,7 @@ import tensorflow as tf
 from scipy import stats
 
 from kit import models
-from kit.toolbox import augmentation, training
-from kit.toolbox import setup
+from kit.toolbox import augmentation, setup, training
 from kit.toolbox.augmentation import crop_and_flip
 from kit.types import Recipe
 

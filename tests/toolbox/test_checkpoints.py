@@ -22,8 +22,7 @@ import kit
 from kit.runs import originals
 from kit.runs import population as populations
 from kit.runs import run as runner
-from kit.toolbox import checkpoints, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import checkpoints, setup, training
 from kit.toolbox.checkpoints import Checkpoint, Keeper
 from kit.types import Challenge, Recipe
 
@@ -36,7 +35,7 @@ class Interrupted(Exception):
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 @pytest.fixture
@@ -507,19 +506,21 @@ def test_the_original_keeps_its_state_until_it_is_stored(
 
 
 SCRIPT = """
-import sys
+import os, sys
 from pathlib import Path
 import keras
 import numpy as np
-from kit import checkpoints, files, tensorflow_setup, training
+from kit import files
+from kit.toolbox import checkpoints, training
+from kit.toolbox import setup
 from kit.types import Recipe
 
-sys.path.insert(0, str(Path(sys.argv[1])))
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 import test_checkpoints as of_test
 
 checkpoints._EVERY_SECONDS, checkpoints._LARGEST_SHARE = 0.0, float('inf')
 training._FIRST_CALL, training._LONGEST_CALL = 1, 1
-tensorflow_setup.prepare_tensorflow()
+setup.prepare()
 path = Path(sys.argv[2])
 net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)
 files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in enumerate(net.variables)})
@@ -528,7 +529,8 @@ files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in e
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1]), str(folder / "training.npz")]
+    search = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))  # this module, and its helpers
+    command = [sys.executable, "-c", SCRIPT, search, str(folder / "training.npz")]
     with signals.children_take_interrupts():
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 

@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from kit import models
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import seeding, training
-from kit.toolbox import setup
+from kit.toolbox import seeding, setup, training
 from kit.toolbox.augmentation import crop_and_flip
 from kit.toolbox.examples import in_memory
 from kit.types import InputError, Recipe
