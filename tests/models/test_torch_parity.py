@@ -26,10 +26,7 @@ import torch_models  # noqa: E402
 from kit import models  # noqa: E402
 from kit.models.layers import FusedBatchNormalization, PaddedConv2D  # noqa: E402
 from kit.models.torch import names as torch_weights  # noqa: E402
-from kit.toolbox import (
-    setup,
-    training,
-)
+from kit.toolbox import setup, training  # noqa: E402
 from kit.types import Recipe  # noqa: E402
 
 LOGITS, GRADIENTS, STATISTICS, TRAINED = 1e-4, 1e-3, 1e-4, 1e-3
