@@ -124,12 +124,11 @@ class Kit:
     def __init__(self, images: int, threads: int) -> None:
         os.environ |= {"KIT_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
         from kit import models
-        from kit.toolbox import inference, training
-        from kit.toolbox._tensorflow import setup
+        from kit.toolbox import inference, setup, training
         from kit.toolbox.examples import batches
         from kit.types import Arrays, Recipe
 
-        setup.prepare_tensorflow()
+        setup.prepare()
         self.arrays = Arrays(*random_images(images))
         self.net = models.build("resnet18", (32, 32, 3), 10)
         self.start = self.net.get_weights()

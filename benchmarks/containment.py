@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from kit.runs import run as runner
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 
 
 def main() -> None:

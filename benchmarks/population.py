@@ -32,7 +32,7 @@ import tensorflow as tf
 
 from kit import challenges
 from kit.runs import originals
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 
 CONTESTANTS = {"kit, 1 worker": 1, "kit, 2 workers": 2}
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--challenge", nargs="*", default=list(challenges.names()))
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
-    setup.prepare_tensorflow()
+    setup.prepare()
     for name in arguments.challenge:
         if arguments.memory:
             follow_memory(name)

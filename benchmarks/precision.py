@@ -26,8 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import evaluation, models
 from kit.scorers.membership_inference import membership_auc
-from kit.toolbox import training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup, training
 
 NETWORKS = {"resnet18": (32, 32, 3), "resnet20": (32, 32, 3), "convnet": (28, 28, 1)}
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--models", type=int, default=16)
     options = parser.parse_args()
-    setup.prepare_tensorflow()
+    setup.prepare()
     seconds_a_step(options.steps)
     scores(options.models)
 

@@ -28,8 +28,7 @@ from kit.machine import environment
 from kit.runs import originals as pretrained
 from kit.runs.outputs import compute_outputs
 from kit.scorers.membership_inference import membership_auc
-from kit.toolbox import training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup, training
 from kit.types import PARTS
 
 
@@ -53,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=20)
     num_splits = parser.parse_args().splits
-    setup.prepare_tensorflow()
+    setup.prepare()
     first = kit.load_challenge("noisy-digits")
     net = pretrained.build(first)
     measure(first, net, first.split.retain, seed=0)  # traces, so that the times below are those of the steady state

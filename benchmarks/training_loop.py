@@ -28,8 +28,7 @@ import tensorflow as tf
 
 from kit import challenges
 from kit.runs import originals
-from kit.toolbox import training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup, training
 
 
 def kit_loop(challenge: kit.Challenge) -> Callable[[], None]:
@@ -101,7 +100,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the printed number tells
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.processors])
-    setup.prepare_tensorflow()
+    setup.prepare()
     for name in arguments.challenge:
         compare(name, arguments.rounds)
 

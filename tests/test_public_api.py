@@ -18,8 +18,6 @@ from kit import types
 
 PACKAGE = Path(kit.__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
-# TensorFlow's own interface stays in the toolbox, so that all else is plain Keras and NumPy.
-TENSORFLOW_FILES = {"gradients.py", "examples.py", "inference.py"}
 # Processes of the kit among themselves; what a stranger's code returns never comes this way.
 ENGINE_FILES = {"engines/__init__.py", "engines/processes.py", "runs/population.py", "machine/quiet.py"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -149,9 +147,8 @@ def test_importing_the_kit_leaves_random_states_and_warnings_alone() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_tensorflows_own_interface_stays_in_the_toolbox(path: Path) -> None:
-    toolbox = PACKAGE / "toolbox"
-    if path.parent != toolbox / "_tensorflow" and path not in {toolbox / name for name in TENSORFLOW_FILES}:
+def test_tensorflows_own_interface_stays_in_one_folder(path: Path) -> None:
+    if path.parent != PACKAGE / "toolbox" / "_tensorflow":
         assert not re.search(r"tf\.function|GradientTape", path.read_text(encoding="utf-8"))
 
 

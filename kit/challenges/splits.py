@@ -137,8 +137,8 @@ def _share(argument: str, num_examples: int) -> int:
 def _stratified(train: Arrays, argument: str, seed: int) -> np.ndarray:
     if train.y.dtype.kind == "f":
         raise InputError(
-            f"'stratified:{argument}' was asked for labels of dtype {train.y.dtype}. Expected classes, of which the same "
-            "share is forgotten. Try --forget random:0.1."
+            f"'stratified:{argument}' was asked for labels of dtype {train.y.dtype}. Expected classes, of which the "
+            "same share is forgotten. Try --forget random:0.1."
         )
     total = _share(argument, len(train))
     labels, counts = np.unique(train.y, return_counts=True)

@@ -60,8 +60,8 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
     forget_strata = challenge.strata("forget")
     gone = np.setdiff1d(forget_strata, challenge.strata("retain"))
     if len(gone):
-        listed = ", ".join(map(str, gone))
-        reason = f"{challenge.task.stratum} {listed} is forgotten altogether, so that no test example is a non-member of the same kind"
+        stratum = f"{challenge.task.stratum} {', '.join(map(str, gone))}"
+        reason = f"{stratum} is forgotten altogether, so that no test example is a non-member of the same kind"
         return nothing, nothing, reason
     candidates = np.flatnonzero(eligible)
     members, chosen = match_nonmembers(forget_strata, challenge.strata("test")[candidates], seed=split.seed)
@@ -88,7 +88,8 @@ def doubts_about_original(challenge: Challenge, comparison: Comparison) -> list[
     sentences = []
     if right <= task.constant_accuracy(challenge.labels("retain")):
         sentences.append(
-            f"it names {right:.1%} of its own training examples rightly, no more than who {task.constant}. Is 'x' scaled as the model wants it, and are the labels in its order?"
+            f"it names {right:.1%} of its own training examples rightly, no more than who {task.constant}. "
+            "Is 'x' scaled as the model wants it, and are the labels in its order?"
         )
     before, after = (float(correct_of_interest(outputs, "test").mean()) for outputs in (original, retrained))
     if abs(before - after) > TRAINED_ALIKE:

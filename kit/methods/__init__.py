@@ -66,3 +66,14 @@ def trains_its_own(name: str) -> bool:
         (True, False)
     """
     return name in names() and function(name, "pretraining") is not None
+
+
+def takes(name: str, parameter: str, function_name: str = "unlearning") -> bool:
+    """Returns whether a function of a method's file has a parameter of this name, without importing it.
+
+    Example:
+        >>> takes("finetune", "loss"), takes("sisa", "shards", "pretraining")
+        (True, True)
+    """
+    node = function(name, function_name)
+    return node is not None and parameter in [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]

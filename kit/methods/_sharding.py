@@ -19,7 +19,8 @@ from kit.models.layers import AveragedProbabilities
 from kit.toolbox import seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
 from kit.types import Recipe
 
 

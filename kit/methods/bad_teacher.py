@@ -1,13 +1,20 @@
 """Two teachers: the original for what stays, one that knows nothing for what goes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 from scipy.special import softmax
 
 from kit.toolbox import blocks, inference, losses
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Adam, Descent
+from kit.toolbox.optimizers import Adam
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -34,11 +41,11 @@ def unlearning(
     """
     gone, kept = in_memory(forget), in_memory(retain)
     kept = kept.at(np.random.permutation(len(kept))[: round(retain_share * len(kept))])
-    original = softmax(inference.predict_logits(net, kept.x.numpy()), axis=-1)
-    own = net.get_weights()
+    original = softmax(inference.predict_logits(net, kept.x), axis=-1)
+    weights = net.get_weights()
     blocks.reinitialise(net, blocks.leaves(net))
-    incompetent = softmax(inference.predict_logits(net, gone.x.numpy()), axis=-1)
-    net.set_weights(own)
+    incompetent = softmax(inference.predict_logits(net, gone.x), axis=-1)
+    net.set_weights(weights)
     both = gone.with_targets(incompetent).followed_by(kept.with_targets(original))
     Descent(net, Adam()).train(both, [learning_rate] * epochs, losses.soft_cross_entropy)
     return net

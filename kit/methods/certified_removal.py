@@ -1,18 +1,22 @@
 """Made to be unlearned: convex where it learns from people, and blurred enough to hide what is left of them."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit import files
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
-from kit.toolbox import examples, facts, inference, seeding, training
-from kit.toolbox._tensorflow.steps import compiled_once
+from kit.toolbox import compiled, examples, facts, inference, seeding, training
 from kit.toolbox.examples import in_memory
 from kit.types import Challenge, InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -40,8 +44,8 @@ def unlearning(
     state = files.read_npz(folder / "state.npz")
     certificate = Certificate(*state["certificate"].tolist())
     kept, gone = in_memory(retain), in_memory(forget)
-    x, x_gone = (_features(net, one.x.numpy()) for one in (kept, gone))
-    signs, signs_gone = (_certificates.signs_of(one.y.numpy(), len(state["w"])) for one in (kept, gone))
+    x, x_gone = (_features(net, part.x) for part in (kept, gone))
+    signs, signs_gone = (_certificates.signs_of(np.asarray(part.y), len(state["w"])) for part in (kept, gone))
     state["w"], added = _certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
     state["bound"] += added
     spent = float(state["bound"].max() / certificate.budget)
@@ -74,7 +78,7 @@ def pretraining(
     seeding.seed_generators_reset(base, seed)
     public = examples.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
     training.fit(base, public, challenge.recipe, seed=seeding.draw_seed())
-    net = compiled_once(base, "certified_removal", lambda: _on_features_of(base, challenge))
+    net = compiled.once(base, "certified_removal", lambda: _on_features_of(base, challenge))
 
     x = _features(net, challenge.train.x)
     signs = _certificates.signs_of(challenge.train.y, challenge.num_classes)
@@ -96,8 +100,7 @@ def _on_features_of(base: keras.Model, challenge: Challenge) -> keras.Model:
 
 
 def _features(net: keras.Model, x: np.ndarray) -> np.ndarray:
-    found: np.ndarray = inference.predict_logits(net.get_layer("features"), x).astype(np.float64)
-    return found
+    return inference.predict_logits(net.get_layer("features"), x).astype(np.float64)
 
 
 def _fit(
@@ -110,7 +113,8 @@ def _fit(
     """Fits all classes under a new perturbation; the budget is whole again, but for the optimum's own error."""
     state["b"] = generator.normal(0, certificate.sigma, (signs.shape[1], x.shape[1]))
     fitted = [
-        _certificates.fit(x, own, float(state["regularisation"]), b) for own, b in zip(signs.T, state["b"], strict=True)
+        _certificates.fit(x, signs_of_class, float(state["regularisation"]), b)
+        for signs_of_class, b in zip(signs.T, state["b"], strict=True)
     ]
     state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([left for _, left in fitted])
 

@@ -1,10 +1,16 @@
 """Model partitioning: the end of the network is trained from scratch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
 
 from kit.toolbox import blocks, training
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,12 +1,18 @@
 """The baseline of the 2023 starter kit."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
-import tensorflow as tf
 
 from kit.toolbox import training
+from kit.toolbox.losses import Loss, cross_entropy
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -19,6 +25,7 @@ def unlearning(
     learning_rate: float = 0.1,
     momentum: float = 0.9,
     weight_decay: float = 5e-4,
+    loss: Loss = cross_entropy,
     checkpoint: Path | None = None,
 ) -> keras.Model:
     """Trains on with the retain set only, and trusts the network to forget what it no longer sees.
@@ -31,4 +38,4 @@ def unlearning(
     Differences: the batch size is the challenge's.
     """
     recipe = Recipe(epochs, learning_rate, momentum, weight_decay, schedule="cosine")
-    return training.fit(net, retain, recipe, checkpoint=checkpoint)
+    return training.fit(net, retain, recipe, loss=loss, checkpoint=checkpoint)

@@ -1,11 +1,17 @@
 """Noise where the retain set does not look. No training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import gradients
 from kit.toolbox.examples import in_memory
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -30,7 +36,7 @@ def unlearning(
     bound of their own, which they have in the authors' notebook; the mean is not moved.
     """
     information = gradients.fisher_diagonal(net, in_memory(retain), expected=True)
-    for variable, one in zip(net.trainable_variables, information, strict=True):
-        variance = alpha * np.minimum(1 / (one.numpy() + 1e-8), largest_variance)
+    for variable, diagonal in zip(net.trainable_variables, information, strict=True):
+        variance = alpha * np.minimum(1 / (np.asarray(diagonal) + 1e-8), largest_variance)
         variable.assign_add(np.sqrt(variance) * np.random.standard_normal(variance.shape))
     return net

@@ -1,10 +1,16 @@
 """One Newton step from the optimum of all data to that of the retain set."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
 
 from kit.toolbox import gradients
 from kit.toolbox.examples import in_memory
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -38,6 +44,6 @@ def unlearning(
     target = gradients.plus(gradients.mean_gradient(net, gone), weights, weight_decay)
     product = gradients.gauss_newton_product(net, kept)
     step = gradients.conjugate_gradient(product, target, damping=damping, iterations=iterations)
-    for variable, one in zip(net.trainable_variables, step, strict=True):
-        variable.assign_add(scale * len(gone) / len(kept) * one)
+    for variable, change in zip(net.trainable_variables, step, strict=True):
+        variable.assign_add(scale * len(gone) / len(kept) * change)
     return net

@@ -1,10 +1,16 @@
 """Team toni of 2023: turn every kernel on its side, and let the network find its feet."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
 
 from kit.toolbox import training
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -32,5 +38,5 @@ def unlearning(
     """
     for variable in net.trainable_variables:
         if len(variable.shape) == 4 and variable.shape[0] == variable.shape[1]:
-            variable.assign(tf.transpose(variable.value, (1, 0, 2, 3)))
+            variable.assign(keras.ops.transpose(variable.value, (1, 0, 2, 3)))
     return training.fit(net, retain, Recipe(epochs, learning_rate, momentum, weight_decay))

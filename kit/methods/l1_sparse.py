@@ -1,12 +1,19 @@
 """Fine-tuning that prefers few weights, for few weights remember less."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,11 +1,18 @@
 """Gradient ascent on forget, held back by descent on retain in the same step."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
 
 from kit.toolbox import losses
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,7 +1,13 @@
 """No unlearning: the row that shows what there is to forget."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,11 +1,18 @@
 """Relabelling: teach nonsense about the forget set, and the truth about the rest."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,12 +1,19 @@
 """The plainest of the good ones of 2023: forget half of everything, and learn it again."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import blocks
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Adam, Descent
+from kit.toolbox.optimizers import Adam
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -1,12 +1,18 @@
 """Exact unlearning, and the reference that every other method is held against."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
-import tensorflow as tf
 
 from kit.toolbox import training
+from kit.toolbox.losses import Loss, cross_entropy
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -16,6 +22,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     recipe: Recipe = Recipe(),
+    loss: Loss = cross_entropy,
     checkpoint: Path | None = None,
 ) -> keras.Model:
     """Trains from scratch on the retain set: exact, and what unlearning wants to avoid paying for.
@@ -29,4 +36,4 @@ def unlearning(
     Differences: none.
     """
     net.set_weights(keras.models.clone_model(net).get_weights())
-    return training.fit(net, retain, recipe, checkpoint=checkpoint)
+    return training.fit(net, retain, recipe, loss=loss, checkpoint=checkpoint)

@@ -1,12 +1,19 @@
 """Relabelling, confined to the weights that the forget set moves most."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import gradients, losses
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -33,7 +40,8 @@ def unlearning(
     it, where the authors' code takes a step after each batch that it sums up.
     """
     wrong, right = in_memory(forget), in_memory(retain)
-    saliency = [tf.abs(one) for one in gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)]
+    gradient = gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)
+    saliency = [keras.ops.abs(part) for part in gradient]
     descent = Descent(net, Sgd(momentum, weight_decay), scale=gradients.largest(saliency, share))
     for _ in range(epochs):
         labels = np.random.randint(net.output_shape[-1], size=len(wrong))

@@ -1,12 +1,19 @@
 """A student that obeys its teacher on retain and disobeys it on forget."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import inference, losses
 from kit.toolbox.examples import Examples, in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -40,7 +47,7 @@ def unlearning(
     thirdparty/repdistiller.
     Differences: one batch size for both sets; a constant learning rate.
     """
-    kept, gone = (_taught(net, in_memory(one)) for one in (retain, forget))
+    kept, gone = (_taught(net, in_memory(part)) for part in (retain, forget))
     away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)
     descent, students = Descent(net, Sgd(momentum, weight_decay)), []
     for epoch in range(epochs):
@@ -59,8 +66,8 @@ def unlearning(
 
 
 def _taught(net: keras.Model, examples: Examples) -> Examples:
-    return examples.with_targets(inference.predict_logits(net, examples.x.numpy()))
+    return examples.with_targets(inference.predict_logits(net, examples.x))
 
 
 def _error(net: keras.Model, examples: Examples) -> float:
-    return float((inference.predict_logits(net, examples.x.numpy()).argmax(axis=-1) != examples.y.numpy()).mean())
+    return float((inference.predict_logits(net, examples.x).argmax(axis=-1) != np.asarray(examples.y)).mean())

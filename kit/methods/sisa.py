@@ -1,15 +1,20 @@
 """Exact unlearning by design: nobody has to forget what only one of several has learnt."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.methods import _sharding
 from kit.toolbox import facts, seeding
 from kit.toolbox.examples import batches, in_memory
 from kit.types import Challenge, InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -43,8 +48,8 @@ def unlearning(
         first = int(slices[shards == shard].min())
         shown += _sharding.train_member(members[0], plan, int(shard), kept, first=first, seed=seed, folder=folder)
         weights[shard] = members[0].get_weights()
-    for member, own in zip(members, weights, strict=True):
-        member.set_weights(own)
+    for member, arrays in zip(members, weights, strict=True):
+        member.set_weights(arrays)
     facts.write(folder, {"examples_shown": shown, "shards_retrained": len(np.unique(shards))})
     return net
 
@@ -67,7 +72,7 @@ def pretraining(
         shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
         weights.append(base.get_weights())
     net = _sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
-    for member, own in zip(_sharding.members(net), weights, strict=True):
-        member.set_weights(own)
+    for member, arrays in zip(_sharding.members(net), weights, strict=True):
+        member.set_weights(arrays)
     facts.write(folder, {"examples_shown": shown, "shards_retrained": shards})
     return net

@@ -1,12 +1,19 @@
 """The Kookmin team of 2023: forget where forgetting costs retain least, and relearn slowly."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import blocks, gradients, losses
 from kit.toolbox.examples import in_memory
-from kit.toolbox.training import Descent, Sgd
+from kit.toolbox.optimizers import Sgd
+from kit.toolbox.training import Descent
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -44,15 +51,15 @@ def unlearning(
     scale = []
     with_kernels = [len(variable.shape) for variable in net.trainable_variables]
     axes = 4 if 4 in with_kernels else 2
-    for variable, fresh, one, other in zip(
+    for variable, fresh, retained, forgotten in zip(
         net.trainable_variables, blocks.fresh_weights(net), of_retain, of_forget, strict=True
     ):
         if len(variable.shape) != axes:
             scale.append(np.ones(variable.shape, np.float32))
             continue
-        (drawn,) = gradients.largest([-tf.abs(one + other)], share)
-        variable.assign(tf.where(drawn > 0, fresh, variable.value))
-        scale.append(np.where(drawn > 0, 1.0, others).astype(np.float32))
+        (drawn,) = gradients.largest([-keras.ops.abs(retained + forgotten)], share)
+        variable.assign(keras.ops.where(drawn > 0, fresh, variable.value))
+        scale.append(np.where(np.asarray(drawn) > 0, 1.0, others).astype(np.float32))
     rates = learning_rate * (1 - np.abs(np.arange(epochs) - (epochs - 1) / 2) * 2 / (epochs + 1))
     Descent(net, Sgd(momentum, weight_decay), scale=scale).train(kept, rates)
     return net

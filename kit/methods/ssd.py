@@ -1,10 +1,17 @@
 """Selective synaptic dampening: shrink what only the forget set needs. No training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
-import tensorflow as tf
+from keras import ops
 
 from kit.toolbox import gradients
 from kit.toolbox.examples import in_memory
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(
@@ -31,10 +38,10 @@ def unlearning(
     of batches; in inference mode.
     """
     gone, kept = in_memory(forget), in_memory(retain)
-    of_forget, of_retain = (gradients.fisher_diagonal(net, one) for one in (gone, kept))
+    of_forget, of_retain = (gradients.fisher_diagonal(net, part) for part in (gone, kept))
     share = len(gone) / (len(gone) + len(kept))
     for variable, forgotten, rest in zip(net.trainable_variables, of_forget, of_retain, strict=True):
         overall = share * forgotten + (1 - share) * rest
-        factor = tf.minimum(1.0, dampening * tf.math.divide_no_nan(overall, forgotten))
-        variable.assign(tf.where(forgotten > alpha * overall, factor * variable.value, variable.value))
+        factor = ops.minimum(1.0, dampening * ops.divide_no_nan(overall, forgotten))
+        variable.assign(ops.where(forgotten > alpha * overall, factor * variable.value, variable.value))
     return net

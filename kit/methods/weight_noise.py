@@ -1,11 +1,17 @@
 """Blur everything a little, then sharpen what may stay."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox import training
 from kit.types import Recipe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def unlearning(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kit.toolbox.inference import predict_logits
 from kit.types import InputError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def relearn_time(
@@ -45,8 +49,10 @@ def relearn_time(
 
     Example:
         >>> from kit.models import mlp
+        >>> from kit.toolbox.examples import batches
+        >>> from kit.types import Arrays
         >>> keras.utils.set_random_seed(0)
-        >>> data = tf.data.Dataset.from_tensor_slices((np.eye(4, dtype="float32"), np.arange(4))).batch(4)
+        >>> data = batches(Arrays(np.eye(4, dtype="float32"), np.arange(4)), np.arange(4), 4)
         >>> relearn_time(mlp((4,), 4), data, target_accuracy=1.0) in range(1, 1000)
         True
     """

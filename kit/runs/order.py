@@ -88,7 +88,7 @@ class Maker:
         quiet.load_tensorflow()
         from kit.runs.run import weights_of_runs
         from kit.runs.worker import Worker
-        from kit.toolbox._tensorflow import setup
+        from kit.toolbox import setup
 
         order = self._order
         if self._get_worker is None:

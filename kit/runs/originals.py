@@ -162,7 +162,8 @@ def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
     from kit.toolbox.inference import predict_logits
 
     parts = {"train": challenge.train, "validation": challenge.validation, "test": challenge.test}
-    return {name: float((predict_logits(net, part.x).argmax(-1) == part.y).mean()) for name, part in parts.items()}
+    correct = {name: challenge.task.correct(predict_logits(net, part.x), part.y) for name, part in parts.items()}
+    return {name: float(right.mean()) for name, right in correct.items()}
 
 
 def cached_path(challenge: Challenge, kind: str = "") -> Path:
@@ -180,16 +181,16 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     quiet.load_tensorflow()
     import keras
 
-    from kit.toolbox import checkpoints, examples, training
-    from kit.toolbox._tensorflow import setup
+    from kit.toolbox import checkpoints, examples, setup, training
+    from kit.toolbox.losses import TaskLoss
 
-    setup.prepare_tensorflow()
+    setup.prepare()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
     dataset = examples.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     checkpoint = cached_path(challenge, "-training")
     start = time.perf_counter()
-    training.fit(net, dataset, challenge.recipe, checkpoint=checkpoint)
+    training.fit(net, dataset, challenge.recipe, loss=TaskLoss(challenge.task), checkpoint=checkpoint)
     seconds = time.perf_counter() - start + checkpoints.earlier_seconds(checkpoint)
     record = store(challenge, net.get_weights(), path, seconds, seed=challenge.training_seed)
     checkpoint.unlink(missing_ok=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import time
 
 import keras
-import tensorflow as tf
 from tqdm import tqdm
 
 from kit.runs import originals
-from kit.toolbox import examples
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import examples, setup
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.types import Challenge
 
@@ -21,15 +18,14 @@ _LONGEST_MEASUREMENT = 20.0
 
 def time_retraining(challenge: Challenge) -> tuple[float, float]:
     """Returns the seconds of a retraining, and which share of its steps was measured."""
-    setup.prepare_tensorflow()
+    setup.prepare()
     setup.warm_up()
     keras.utils.set_random_seed(0)
     net, recipe = originals.build(challenge), challenge.recipe
     retain = examples.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
     augment = AUGMENTATIONS[recipe.augmentation]
     if augment is not None:
-        seed = functools.partial(tf.random.uniform, (2,), maxval=tf.int32.max, dtype=tf.int32)
-        retain = retain.map(lambda x, y: (augment(x, seed()), y)).prefetch(tf.data.AUTOTUNE)
+        retain = examples.augmented(retain, augment)
     rates = [float(rate) for rate in recipe.learning_rates()]
     steps = recipe.epochs * len(retain)
     start = time.perf_counter()

@@ -95,9 +95,9 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
     quiet.load_tensorflow()
     import keras
 
-    from kit.toolbox._tensorflow import setup
+    from kit.toolbox import setup
 
-    setup.prepare_tensorflow()
+    setup.prepare()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         state = Path(temporary) / "whole" / _STATE

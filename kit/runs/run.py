@@ -22,8 +22,8 @@ from kit.runs.worker import Worker
 from kit.submission import text_checks
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
-from kit.toolbox import checkpoints, examples, facts, seeding
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import checkpoints, examples, facts, seeding, setup
+from kit.toolbox.losses import TaskLoss
 from kit.types import Challenge, FailedRun, check_challenge
 
 
@@ -83,8 +83,11 @@ def run_here(
     """Calls a built-in method or a user's function in this process; arguments and errors as for `unlearn`."""
     function = _function(entry, challenge, worker, seed)
     settings = hyperparameters(entry, challenge)
-    if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
+    parameters = inspect.signature(function).parameters
+    if checkpoint is not None and "checkpoint" in parameters:
         settings["checkpoint"] = checkpoint
+    if entry.built_in and "loss" in parameters:
+        settings["loss"] = TaskLoss(challenge.task)
     seeding.set_random_seed(seed, keep_compiled=entry.built_in)
     net = worker.fresh_net(seed, reuse=entry.built_in)
     train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
@@ -96,7 +99,7 @@ def run_here(
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_keras_settings_restored())
-            if entry.pretraining and "folder" in inspect.signature(function).parameters:
+            if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
             start = time.perf_counter()
             returned = function(net, retain, forget, validation, **settings)

@@ -16,8 +16,7 @@ from kit.runs.pretraining import new_base, original_of
 from kit.runs.settings import hyperparameters
 from kit.submission.contained import Inputs
 from kit.submission.entry import Entry
-from kit.toolbox import seeding
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import seeding, setup
 from kit.types import Challenge, FailedRun, ModelOutputs
 
 
@@ -40,7 +39,7 @@ class Worker:
         Raises:
             FailedRun: the original's weights are damaged, or do not fit the architecture.
         """
-        setup.prepare_tensorflow()
+        setup.prepare()
         self.challenge, self.pretraining = challenge, pretraining
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")

@@ -84,9 +84,9 @@ class Child:
         self.given, self.submission, self.work = folder / "given", folder / "given" / "submission", folder / "work"
         self.reply = reply
         self.settings = json.loads((self.given / "settings.json").read_text())
-        from kit.toolbox._tensorflow import setup
+        from kit.toolbox import setup
 
-        setup.prepare_tensorflow()
+        setup.prepare()
         setup.warm_up()
         from tqdm import tqdm
 

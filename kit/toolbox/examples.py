@@ -6,23 +6,17 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
+from kit.toolbox import _backend
+from kit.toolbox.tensors import Tensor, as_float, packed
 from kit.types import Arrays, InputError
 
-if TYPE_CHECKING:  # loaded where it is used: what only names it does without
+if TYPE_CHECKING:  # the contract's own type, which no code here has to load
     import tensorflow as tf
 
-
-def as_float(images: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor of images as float32, `uint8` ones scaled by 1/255.
-
-    A product: in compiled functions TensorFlow makes one of a division by a constant, which rounds otherwise, and the
-    same images would not be the same numbers everywhere.
-    """
-    import tensorflow as tf
-
-    return tf.cast(images, tf.float32) * (1 / 255) if images.dtype == tf.uint8 else images
+    from kit.toolbox.augmentation import Augment
 
 
 @dataclass(frozen=True)
@@ -36,38 +30,37 @@ class Examples:
         targets: float32 (n, ...), what a method puts beside the examples, for instance a teacher's logits.
     """
 
-    x: tf.Tensor
-    y: tf.Tensor
+    x: Tensor
+    y: Tensor
     batch_size: int
-    targets: tf.Tensor | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         """Returns n."""
         return len(self.x)
 
+    @property
+    def arrays(self) -> tuple[Tensor, ...]:
+        """What there is of x, y and targets."""
+        return (self.x, self.y) if self.targets is None else (self.x, self.y, self.targets)
+
     def at(self, indices: np.ndarray) -> Examples:
         """Returns the examples at these positions, in this order."""
-        import tensorflow as tf
-
-        x, y, targets = (None if one is None else tf.gather(one, indices) for one in (self.x, self.y, self.targets))
-        return Examples(x, y, self.batch_size, targets)
+        x, y, *targets = (keras.ops.take(array, indices, axis=0) for array in self.arrays)
+        return Examples(x, y, self.batch_size, *targets)
 
     def labelled(self, y: np.ndarray) -> Examples:
         """Returns the examples with other labels, int (n,)."""
-        import tensorflow as tf
-
-        return replace(self, y=tf.constant(y, self.y.dtype))
+        return replace(self, y=keras.ops.convert_to_tensor(y, self.y.dtype))
 
     def followed_by(self, others: Examples) -> Examples:
         """Returns these examples and others behind them, both with targets or both without."""
-        import tensorflow as tf
-
-        targets = None if self.targets is None else tf.concat([self.targets, others.targets], axis=0)
         images = [self.x, others.x]
         if self.x.dtype != others.x.dtype:  # only one of the two could be packed
-            images = [as_float(one) for one in images]
-        x, y = tf.concat(images, axis=0), tf.concat([self.y, others.y], axis=0)
-        return Examples(x, y, max(self.batch_size, others.batch_size), targets)
+            images = [as_float(part) for part in images]
+        pairs = [images, *zip(self.arrays[1:], others.arrays[1:], strict=True)]
+        x, y, *targets = (keras.ops.concatenate(pair, axis=0) for pair in pairs)
+        return Examples(x, y, max(self.batch_size, others.batch_size), *targets)
 
     def ids(self) -> np.ndarray:
         """Returns a number for each example that is made of its content, image and label: uint64 (n,).
@@ -75,24 +68,21 @@ class Examples:
         It is the same in every data set that the example is in, wherever it stands there.
 
         Example:
-            >>> import tensorflow as tf
-            >>> three = Examples(tf.constant([[0.0], [1.0], [0.0]]), tf.constant([3, 3, 3]), 2)
-            >>> one, other, again = three.ids()
-            >>> bool(one == again), bool(one == other)
+            >>> three = Examples(keras.ops.array([[0.0], [1.0], [0.0]]), keras.ops.array([3, 3, 3]), 2)
+            >>> first, second, third = three.ids()
+            >>> bool(first == third), bool(first == second)
             (True, False)
         """
-        labels, found = self.y.numpy().astype("<i8"), []
+        labels, digests = np.asarray(self.y).astype("<i8"), []
         for start in range(0, len(self), 1024):
-            images = as_float(self.x[start : start + 1024]).numpy()
+            images = np.asarray(as_float(self.x[start : start + 1024]))
             for image, label in zip(images, labels[start : start + 1024], strict=True):
-                found.append(hashlib.sha256(image.tobytes() + label.tobytes()).digest()[:8])
-        return np.frombuffer(b"".join(found), "<u8")
+                digests.append(hashlib.sha256(image.tobytes() + label.tobytes()).digest()[:8])
+        return np.frombuffer(b"".join(digests), "<u8")
 
     def with_targets(self, targets: np.ndarray) -> Examples:
         """Returns the examples with these targets, (n, ...)."""
-        import tensorflow as tf
-
-        return replace(self, targets=tf.constant(targets, tf.float32))
+        return replace(self, targets=keras.ops.convert_to_tensor(targets, "float32"))
 
 
 def in_memory(dataset: tf.data.Dataset) -> Examples:
@@ -104,32 +94,18 @@ def in_memory(dataset: tf.data.Dataset) -> Examples:
     Raises:
         InputError: there is no batch.
     """
-    import tensorflow as tf
-
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
-    for batch, its_labels in dataset.as_numpy_iterator():
-        packed = _packed(batch) if not images or images[0].dtype == np.uint8 else None
-        if packed is None and images and images[0].dtype == np.uint8:
-            images = [as_float(tf.constant(earlier)).numpy() for earlier in images]
-        images.append(batch if packed is None else packed)
-        labels.append(its_labels)
+    for batch, labels_of_batch in dataset.as_numpy_iterator():
+        in_8_bits = packed(batch) if not images or images[0].dtype == np.uint8 else None
+        if in_8_bits is None and images and images[0].dtype == np.uint8:
+            images = [np.asarray(as_float(keras.ops.convert_to_tensor(earlier))) for earlier in images]
+        images.append(batch if in_8_bits is None else in_8_bits)
+        labels.append(labels_of_batch)
     if not images:
         raise InputError("The data set to train on has no batch. Expected at least one batch (x, y). Check the split.")
-    return Examples(tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)), len(images[0]))
-
-
-def _packed(images: np.ndarray) -> np.ndarray | None:
-    """Returns 8-bit images that `as_float` turns into these again, to the last bit, or None where there are none."""
-    import tensorflow as tf
-
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype != np.float32 or not (images.min() >= 0 and images.max() <= 1):  # not a number: neither
-        return None
-    packed = np.rint(images * 255).astype(np.uint8)
-    again = as_float(tf.constant(packed)).numpy()
-    return packed if np.array_equal(again.view(np.int32), images.view(np.int32)) else None  # -0.0 is no 0.0
+    x, y = (keras.ops.convert_to_tensor(np.concatenate(parts)) for parts in (images, labels))
+    return Examples(x, y, len(images[0]))
 
 
 def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
@@ -143,14 +119,18 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
 
     Returns:
         Batches of float32 x of shape (b, ...) (`uint8` images scaled to [0, 1]) and int32 y of shape (b,).
-    """
-    import tensorflow as tf
 
-    x, y = tf.constant(arrays.x), tf.constant(arrays.y)
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(indices), seed=shuffle_seed, reshuffle_each_iteration=True)
-    dataset = dataset.batch(batch_size)
-    # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
-    dataset = dataset.map(lambda batch: (as_float(tf.gather(x, batch)), tf.gather(y, batch)))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    Example:
+        >>> three = Arrays(np.eye(3, dtype="float32"), np.arange(3))
+        >>> [y.tolist() for x, y in batches(three, np.array([2, 0, 1]), 2).as_numpy_iterator()]
+        [[2, 0], [1]]
+    """
+    return _backend.data.batches(arrays.x, arrays.y, indices, batch_size, shuffle_seed)
+
+
+def augmented(dataset: tf.data.Dataset, augment: Augment) -> tf.data.Dataset:
+    """Returns batches (x, y) whose images `augment` changes on the way, anew in each pass: plain Keras's way.
+
+    `kit.training` augments inside its compiled loop instead.
+    """
+    return _backend.data.augmented(dataset, augment)

@@ -6,10 +6,15 @@ from run to run. The targets are whatever the method has put beside the examples
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import tensorflow as tf
+from keras import ops
+
+from kit.tasks import CLASSIFICATION
+from kit.toolbox.tensors import Tensor
+from kit.types import Task
 
 
 class Batch(NamedTuple):
@@ -21,54 +26,72 @@ class Batch(NamedTuple):
         targets: float32 (b, ...), what was put beside the examples; None where nothing was.
     """
 
-    logits: tf.Tensor
-    labels: tf.Tensor
-    targets: Any = None
+    logits: Tensor
+    labels: Tensor
+    targets: Tensor = None
 
 
-def cross_entropy(batch: Batch) -> tf.Tensor:
-    """Returns the mean cross-entropy with the labels.
+# Takes a batch, or both batches where a step takes two, and returns a scalar.
+Loss = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class TaskLoss:
+    """The mean of a task's loss over a batch: what originals, retrained models and fine-tuning minimise.
+
+    Args:
+        task: what the labels are.
 
     Example:
-        >>> round(float(cross_entropy(Batch(tf.zeros((2, 4)), tf.constant([0, 3])))), 4)  # log(4)
+        >>> from kit.tasks import CLASSIFICATION
+        >>> round(float(TaskLoss(CLASSIFICATION)(Batch(ops.zeros((2, 4)), ops.array([0, 3])))), 4)  # log(4)
         1.3863
     """
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, batch.logits))
+
+    task: Task
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Returns the loss of a batch, a scalar."""
+        return ops.mean(self.task.loss(batch.logits, batch.labels))
 
 
-def negated_cross_entropy(batch: Batch) -> tf.Tensor:
+# The mean cross-entropy with the labels.
+cross_entropy = TaskLoss(CLASSIFICATION)
+
+
+def negated_cross_entropy(batch: Batch) -> Tensor:
     """Returns minus the mean cross-entropy: to minimise it is to ascend the loss.
 
     Example:
-        >>> round(float(negated_cross_entropy(Batch(tf.zeros((2, 4)), tf.constant([0, 3])))), 4)
+        >>> round(float(negated_cross_entropy(Batch(ops.zeros((2, 4)), ops.array([0, 3])))), 4)
         -1.3863
     """
     return -cross_entropy(batch)
 
 
-def soft_cross_entropy(batch: Batch) -> tf.Tensor:
+def soft_cross_entropy(batch: Batch) -> Tensor:
     """Returns the mean cross-entropy with probabilities of shape (b, classes) in the targets.
 
     It differs from the divergence KL(targets || softmax(logits)) by a constant: the gradients are the same.
 
     Example:
-        >>> batch = Batch(tf.zeros((1, 2)), tf.constant([0]), tf.constant([[0.5, 0.5]]))
+        >>> batch = Batch(ops.zeros((1, 2)), ops.array([0]), ops.array([[0.5, 0.5]]))
         >>> round(float(soft_cross_entropy(batch)), 4)  # log(2)
         0.6931
     """
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(batch.targets, batch.logits))
+    return ops.mean(ops.categorical_crossentropy(batch.targets, batch.logits, from_logits=True))
 
 
-def kl_divergence(target_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+def kl_divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
     """Returns KL(softmax(target_logits) || softmax(logits)) of each example, float32 (b,), in nats, at least 0.
 
     Example:
-        >>> one, other = tf.math.log([[0.5, 0.5]]), tf.math.log([[0.9, 0.1]])
-        >>> [round(float(value), 4) for value in (kl_divergence(one, other)[0], kl_divergence(other, one)[0])]
+        >>> even, uneven = ops.log(ops.array([[0.5, 0.5]])), ops.log(ops.array([[0.9, 0.1]]))
+        >>> [round(float(value), 4) for value in (kl_divergence(even, uneven)[0], kl_divergence(uneven, even)[0])]
         [0.5108, 0.3681]
     """
-    log_targets, log_probabilities = tf.nn.log_softmax(target_logits), tf.nn.log_softmax(logits)
-    return tf.reduce_sum(tf.exp(log_targets) * (log_targets - log_probabilities), axis=-1)
+    log_targets, log_probabilities = ops.log_softmax(target_logits), ops.log_softmax(logits)
+    return ops.sum(ops.exp(log_targets) * (log_targets - log_probabilities), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +107,7 @@ class Distillation:
         temperature: T.
 
     Example:
-        >>> batch = Batch(tf.constant([[2.0, 0.0]]), tf.constant([0]), tf.constant([[2.0, 0.0]]))
+        >>> batch = Batch(ops.array([[2.0, 0.0]]), ops.array([0]), ops.array([[2.0, 0.0]]))
         >>> float(Distillation(alpha=1.0, gamma=0.0, temperature=4.0)(batch))  # as the teacher says
         0.0
     """
@@ -93,9 +116,9 @@ class Distillation:
     gamma: float
     temperature: float
 
-    def __call__(self, batch: Batch) -> tf.Tensor:
+    def __call__(self, batch: Batch) -> Tensor:
         """Returns the loss of a batch, a scalar."""
-        divergence = tf.reduce_mean(kl_divergence(batch.targets / self.temperature, batch.logits / self.temperature))
+        divergence = ops.mean(kl_divergence(batch.targets / self.temperature, batch.logits / self.temperature))
         loss = self.alpha * self.temperature**2 * divergence
         return loss + self.gamma * cross_entropy(batch) if self.gamma else loss
 
@@ -108,13 +131,13 @@ class Difference:
         share: of the retain batch, in [0, 1].
 
     Example:
-        >>> retain, forget = (Batch(tf.zeros((2, classes)), tf.constant([0, 1])) for classes in (2, 4))
+        >>> retain, forget = (Batch(ops.zeros((2, classes)), ops.array([0, 1])) for classes in (2, 4))
         >>> round(float(Difference(0.75)(retain, forget)), 4)  # 0.75 log(2) - 0.25 log(4)
         0.1733
     """
 
     share: float
 
-    def __call__(self, retain: Batch, forget: Batch) -> tf.Tensor:
+    def __call__(self, retain: Batch, forget: Batch) -> Tensor:
         """Returns the loss of two batches, a scalar."""
         return self.share * cross_entropy(retain) - (1 - self.share) * cross_entropy(forget)

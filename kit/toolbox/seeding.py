@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 import numpy as np
-from tensorflow.python.eager import context
+
+from kit.toolbox import _backend
 
 MAX_SEED = 2**31 - 1
 
@@ -18,14 +21,8 @@ def set_random_seed(seed: int, *, keep_compiled: bool = False) -> None:
             begin anew; making a training loop ready again takes longer than five epochs of a small network. What uses
             no stateful operation of TensorFlow (Keras's layers and initialisers do not) does not need that.
     """
-    handles = context.context()
-    handle = handles._context_handle
-    if keep_compiled:
-        handles._context_handle = None  # there is nothing to throw away, as far as TensorFlow can see
-    try:
+    with _backend.setup.compiled_functions_kept() if keep_compiled else contextlib.nullcontext():
         keras.utils.set_random_seed(seed)
-    finally:
-        handles._context_handle = handle
 
 
 def draw_seed() -> int:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from kit.machine import threads
-from kit.toolbox._tensorflow.steps import Adam, Loss, Sgd, Variables, compile_steps, compiled_once
+from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS, Augment
 from kit.toolbox.checkpoints import Keeper, identity_of
 from kit.toolbox.examples import Examples, in_memory
-from kit.toolbox.losses import cross_entropy
+from kit.toolbox.losses import Loss, cross_entropy
+from kit.toolbox.optimizers import Optimizer, Sgd
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.types import Recipe
+
+if TYPE_CHECKING:  # the contract's own type, which no code here has to load
+    import tensorflow as tf
 
 # A call of a compiled function costs about 1 ms beside its steps, as much as two steps of a small network. Small data
 # sets are therefore trained on for several epochs a call, large ones for part of an epoch, a second or so; between
@@ -31,17 +35,19 @@ def fit(
     dataset: tf.data.Dataset,
     recipe: Recipe,
     *,
+    loss: Loss = cross_entropy,
     seed: int | None = None,
     augment: Augment | None = None,
     checkpoint: Path | None = None,
 ) -> keras.Model:
-    """Trains `net` in place by `Sgd` on mean cross-entropy and returns it.
+    """Trains `net` in place by `Sgd` on a loss, by default the mean cross-entropy, and returns it.
 
     Args:
         net: returns logits; what it has been compiled with plays no part and is left alone.
         dataset: batches (x, y) of equal size, the last one possibly short; read once, then kept in memory, 8-bit
             images in 8 bits.
         recipe: epochs, learning rate and so on; the batch size is the dataset's.
+        loss: see `kit.toolbox.losses`.
         seed: of the order of the examples and of the augmentation; by default drawn from NumPy's global state.
         augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
             each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
@@ -51,7 +57,9 @@ def fit(
 
     Example:
         >>> from kit.models import mlp
-        >>> data = tf.data.Dataset.from_tensor_slices((np.eye(4, dtype="float32"), np.arange(4))).batch(2)
+        >>> from kit.toolbox.examples import batches
+        >>> from kit.types import Arrays
+        >>> data = batches(Arrays(np.eye(4, dtype="float32"), np.arange(4)), np.arange(4), 2)
         >>> net = fit(mlp((4,), 4), data, Recipe(epochs=40), seed=0)
         >>> int(net(np.eye(4))[2].numpy().argmax())
         2
@@ -64,9 +72,11 @@ def fit(
     descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed)
     keeper = None
     if checkpoint is not None:
-        settings = [recipe, augment, seed, examples.batch_size, threads.number()]
-        keeper = Keeper(checkpoint, identity_of(settings, examples.x.numpy(), examples.y.numpy()), descent.state)
-    descent.train(examples, recipe.learning_rates(), augment=augment, keeper=keeper)
+        settings = [recipe, loss, augment, seed, examples.batch_size, threads.number()]
+        keeper = Keeper(
+            checkpoint, identity_of(settings, np.asarray(examples.x), np.asarray(examples.y)), descent.state
+        )
+    descent.train(examples, recipe.learning_rates(), loss, augment=augment, keeper=keeper)
     return net
 
 
@@ -76,10 +86,10 @@ class Descent:
     Example:
         >>> from kit.toolbox.losses import negated_cross_entropy
         >>> from kit.models import mlp
-        >>> net, eye = mlp((4,), 4), tf.eye(4)
+        >>> net, eye = mlp((4,), 4), keras.ops.eye(4)
         >>> descent = Descent(net, Sgd(momentum=0.0), seed=0)
-        >>> descent.train(Examples(eye, tf.range(4), 2), [0.1] * 40)
-        >>> descent.train(Examples(eye[:1], tf.range(1), 1), [0.1] * 9, negated_cross_entropy)
+        >>> descent.train(Examples(eye, keras.ops.arange(4), 2), [0.1] * 40)
+        >>> descent.train(Examples(eye[:1], keras.ops.arange(1), 1), [0.1] * 9, negated_cross_entropy)
         >>> int(net(eye)[2].numpy().argmax())
         2
     """
@@ -87,7 +97,7 @@ class Descent:
     def __init__(
         self,
         net: keras.Model,
-        optimizer: Sgd | Adam = Sgd(),
+        optimizer: Optimizer = Sgd(),
         *,
         scale: Sequence[np.ndarray] | None = None,
         seed: int | None = None,
@@ -97,29 +107,27 @@ class Descent:
         Args:
             net: returns logits. Its trainable variables are changed, in place; layers that are frozen now stay as they
                 are, and so do their batch statistics.
-            optimizer: which steps are taken.
+            optimizer: which steps are taken, see `kit.toolbox.optimizers`.
             scale: for each trainable variable an array of its shape, which what moves it (gradient and weight decay) is
                 multiplied by: where it is 0, the weight keeps its bits.
             seed: of the order of the examples and of augmentations; by default drawn from NumPy's global state.
         """
         self._net, self._optimizer = net, optimizer
         self._seed = draw_seed() if seed is None else seed
-        self._shuffle, self._shuffle_paired = (np.random.default_rng(one) for one in (self._seed, [self._seed, 1]))
+        self._shuffle = np.random.default_rng(self._seed)
+        self._shuffle_paired = np.random.default_rng([self._seed, 1])
         self._epoch = 0
-        weights = [variable.value for variable in net.trainable_variables]
-        self._key = (type(optimizer), scale is not None, tuple(id(weight) for weight in weights))
-        self._variables: Variables = compiled_once(
-            net, ("variables", *self._key), lambda: Variables.of(weights, optimizer, scaled=scale is not None)
+        weights = tuple(id(variable) for variable in net.trainable_variables)
+        self._key = (type(optimizer), scale is not None, weights)
+        self._state = compiled.once(
+            net, ("state", *self._key), lambda: _backend.steps.State.of(net, type(optimizer), scaled=scale is not None)
         )
-        for one in self._variables.memory:
-            one.assign(tf.zeros_like(one))
-        for variable, array in zip(self._variables.scale, scale or (), strict=True):
-            variable.assign(tf.cast(array, variable.dtype))
+        self._state.begin(scale or ())
 
     @property
-    def state(self) -> list[tf.Variable]:
+    def state(self) -> list[Any]:
         """All that training changes: the model's variables, then what steps remember."""
-        return [*(variable.value for variable in self._net.variables), *self._variables.memory]
+        return [*(variable.value for variable in self._net.variables), *self._state.memory]
 
     def train(
         self,
@@ -190,31 +198,34 @@ class Descent:
         first_step, last_step = part.start // sizes[0], -(-part.stop // sizes[0])
         parts = [part, *(slice(first_step * size, last_step * size) for size in sizes[1:])]
         chosen = [
-            tf.constant(np.stack([of_epoch[number][one] for of_epoch in orders]), tf.int32)
-            for number, one in enumerate(parts)
+            np.stack([of_epoch[number][part] for of_epoch in orders]).astype(np.int32)
+            for number, part in enumerate(parts)
         ]
-        data = [tuple(one for one in (stream.x, stream.y, stream.targets) if one is not None) for stream in streams]
-        place = tf.constant([self._seed % MAX_SEED, self._epoch], tf.int32), tf.constant(first_step)
-        constants = [getattr(self._optimizer, "momentum", 0.0), self._optimizer.weight_decay]
-        steps(data, chosen, tf.constant(sizes), *place, tf.constant(settings), tf.constant(constants, tf.float32))
+        costs.add(backward=sum(indices.size for indices in chosen))
+        tensor = keras.ops.convert_to_tensor
+        steps(
+            [stream.arrays for stream in streams],
+            [tensor(indices) for indices in chosen],
+            tensor(sizes, "int32"),
+            tensor([self._seed % MAX_SEED, self._epoch], "int32"),
+            tensor(first_step, "int32"),
+            tensor(settings),
+            _backend.steps.settings_of(self._optimizer),
+        )
 
     def _compiled(
         self, streams: Sequence[Examples], loss: Loss, augment: Augment | None, *, with_l1: bool
     ) -> Callable[..., None]:
         """Returns the function that `_call` calls, traced once for all that it depends on."""
-        # The number of examples stays open: another split of the same challenge is not traced again.
-        arrays = [[one for one in (stream.x, stream.y, stream.targets) if one is not None] for stream in streams]
-        data = [tuple(tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in some) for some in arrays]
-        signature = [
-            data,
-            [tf.TensorSpec((None, None), tf.int32) for _ in streams],
-            *(tf.TensorSpec(shape, tf.int32) for shape in ((len(streams),), (2,), ())),
-            *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (2,))),
-        ]
+        arrays = [stream.arrays for stream in streams]
+        kinds = tuple(tuple((tuple(array.shape[1:]), str(array.dtype)) for array in stream) for stream in arrays)
+        key = ("steps", *self._key, loss, augment, with_l1, kinds)
+        arguments = (self._net, self._state, type(self._optimizer), arrays, loss)
 
-        key = ("steps", *self._key, loss, augment, with_l1, tuple(data))
-        arguments = (self._net, self._variables, signature, loss, augment)
-        steps: Callable[..., None] = compiled_once(self._net, key, lambda: compile_steps(*arguments, with_l1=with_l1))
+        def build() -> Callable[..., None]:
+            return _backend.steps.compile_steps(*arguments, augment=augment, with_l1=with_l1)
+
+        steps: Callable[..., None] = compiled.once(self._net, key, build)
         return steps
 
 

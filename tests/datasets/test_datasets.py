@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kit.toolbox import examples
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import examples, setup
 from kit.toolbox.examples import as_float, in_memory
 from kit.types import Arrays, InputError
 
@@ -21,7 +20,7 @@ ALL_VALUES = np.arange(256, dtype=np.uint8)
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 def images(count: int = 20, seed: int = 0) -> np.ndarray:

@@ -17,7 +17,7 @@ import kit
 from kit import engines
 from kit.machine import environment, threads
 from kit.runs import population as populations
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 
 VARIABLES = (threads.VARIABLE, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -92,10 +92,10 @@ import tensorflow as tf
 from kit import models
 from kit.machine import environment
 from kit.toolbox import seeding, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.types import Recipe
 
-setup.prepare_tensorflow()
+setup.prepare()
 images, labels = np.random.default_rng(0).random((256, 16, 16, 3), np.float32), np.arange(256) % 10
 
 def digest():
@@ -119,12 +119,12 @@ def test_two_threads_are_used_and_recorded_and_make_the_same_bits_each_time() ->
 
 COMPUTES_AND_CHANGES = """
 import kit, os
-from kit.toolbox._tensorflow import setup
-setup.prepare_tensorflow()
+from kit.toolbox import setup
+setup.prepare()
 import tensorflow
 tensorflow.ones(2) + 1
 os.environ["KIT_THREADS"] = "2"
-setup.prepare_tensorflow()
+setup.prepare()
 """
 
 
@@ -138,8 +138,8 @@ def test_once_tensorflow_computes_the_number_stays() -> None:
 IMPORTED_LATE = """
 import tensorflow
 import kit
-from kit.toolbox._tensorflow import setup
-setup.prepare_tensorflow()
+from kit.toolbox import setup
+setup.prepare()
 print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
 
@@ -178,7 +178,7 @@ def test_as_an_option_it_has_to_be_a_number_too(tmp_path: Path) -> None:
 def threads_of_tensorflow(payload: None, task: int) -> list[str | int | None]:
     import tensorflow as tf
 
-    setup.prepare_tensorflow()
+    setup.prepare()
     return [tf.config.threading.get_intra_op_parallelism_threads(), *(os.environ.get(name) for name in VARIABLES)]
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +13,7 @@ from kit import datasets, methods
 from kit.methods import _facts
 from kit.runs import pretraining
 from kit.runs import run as runner
-from kit.toolbox import blocks, gradients, inference, training
+from kit.toolbox import blocks, compiled, costs
 from kit.types import Challenge, Recipe
 
 # Two runs of these differ by rounding at most; all others draw something.
@@ -53,73 +48,6 @@ def challenges() -> dict[str, Challenge]:
     return {"noisy-digits": kit.load_challenge("noisy-digits"), "normalised": own}
 
 
-@dataclass
-class Meter:
-    """Counts passes over single examples: forward and backward is 1, forward alone a third, a curvature product 2."""
-
-    passes: float = 0.0
-    patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
-
-    def install(self) -> None:
-        train, batches, predict = training.Descent.train, gradients._batches, inference.predict_logits
-        fisher = gradients.fisher_diagonal
-        factor = [1.0]
-
-        def counted_train(descent: Any, examples: Any, rates: Any, *arguments: Any, **named: Any) -> None:
-            paired = named.get("paired")
-            steps = -(-len(examples) // min(examples.batch_size, len(examples))) * len(rates)
-            self.passes += len(examples) * len(rates)
-            self.passes += steps * min(paired.batch_size, len(paired)) if paired is not None else 0
-            train(descent, examples, rates, *arguments, **named)
-
-        def counted_batches(examples: Any) -> Any:  # what all of kit.toolbox.gradients goes through
-            self.passes += factor[0] * len(examples)
-            return batches(examples)
-
-        def counted_predict(net: Any, x: np.ndarray) -> np.ndarray:
-            self.passes += len(x) / 3
-            return predict(net, x)
-
-        def twice(product: Callable[..., Any]) -> Callable[..., Any]:
-            def counted_product(*arguments: Any) -> Callable[..., Any]:
-                found = product(*arguments)
-
-                def of_vector(vector: Any) -> Any:
-                    factor[0] = 2.0
-                    try:
-                        return found(vector)
-                    finally:
-                        factor[0] = 1.0
-
-                return of_vector
-
-            return counted_product
-
-        def of_classes(net: Any, examples: Any, *, expected: bool = False) -> Any:
-            factor[0] = float(net.output_shape[-1]) if expected else 1.0
-            try:
-                return fisher(net, examples, expected=expected)
-            finally:
-                factor[0] = 1.0
-
-        self.patch.setattr(training.Descent, "train", counted_train)
-        self.patch.setattr(gradients, "_batches", counted_batches)
-        self.patch.setattr(inference, "predict_logits", counted_predict)
-        self.patch.setattr(gradients, "gauss_newton_product", twice(gradients.gauss_newton_product))
-        self.patch.setattr(gradients, "hessian_product", twice(gradients.hessian_product))
-        self.patch.setattr(gradients, "fisher_diagonal", of_classes)
-
-
-@pytest.fixture
-def meter() -> Iterator[Meter]:
-    found = Meter()
-    try:
-        found.install()
-        yield found
-    finally:
-        found.patch.undo()
-
-
 def architecture(net: keras.Model) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(layer.name, weight.name, tuple(weight.shape)) for layer in net.layers for weight in layer.weights]
 
@@ -132,11 +60,9 @@ def state(challenge: Challenge) -> list[bytes]:
     return [array.tobytes() for part in (challenge.train, challenge.validation) for array in (part.x, part.y)]
 
 
-def compiled(net: keras.Model) -> tuple[int, int]:
-    """How much the kit has compiled for a model and for those inside it, and how often that was traced."""
-    nested = [layer for layer in net.layers if isinstance(layer, keras.Model)]
-    made = [one for owner in (net, *nested) for one in owner.__dict__.get("_compiled_by_kit", {}).values()]
-    return len(made), sum(one.experimental_get_tracing_count() for one in made if hasattr(one, "get_concrete_function"))
+def compiled_so_far(net: keras.Model) -> tuple[int, int]:
+    """How much the kit has compiled for a model, and how often that was traced."""
+    return len(compiled.functions(net)), compiled.traces(net)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -158,20 +84,20 @@ def test_signature_and_docstring(name: str) -> None:
 
 @pytest.mark.parametrize("where", ["noisy-digits", "normalised"])
 @pytest.mark.parametrize("name", methods.names())
-def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter: Meter) -> None:
+def test_contract(name: str, where: str, challenges: dict[str, Challenge]) -> None:
     challenge = pretraining.of_method(challenges[where], name)
     before = state(challenge)
     worker = runner.Worker(challenge)
     expected = architecture(worker.fresh_net(0, reuse=False))
-    meter.passes = 0.0
-    unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
+    with costs.counted() as counter:
+        unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
     returned = unlearned.net
     defaults = inspect.signature(methods.get(name)).parameters
     settings = {key: one.default for key, one in defaults.items()} | runner.hyperparameters(name, challenge)
     stated = _facts.passes(name, challenge, settings)
-    assert meter.passes <= 1.02 * stated + 1e-6, "costs more than it says"  # a paired batch is whole to the last
+    assert counter.passes <= 1.02 * stated + 1e-6, "costs more than it says"  # a paired batch is whole to the last
     # A forget set smaller than a batch pairs with less; which slices SISA trains again depends on the examples.
-    assert name == "sisa" or meter.passes >= 0.85 * stated - 1e-6, "costs less than it says"
+    assert name == "sisa" or counter.passes >= 0.85 * stated - 1e-6, "costs less than it says"
 
     assert isinstance(returned, keras.Model)
     assert architecture(returned) == expected
@@ -182,9 +108,9 @@ def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter
     assert (first == [array.tobytes() for array in worker.original.weights]) == (name == "original")
 
     # Twice on the same model, so that nothing that is compiled on the first run is missing on the second.
-    once = compiled(runner.unlearn(name, challenge, seed=2, worker=worker).net)
+    once = compiled_so_far(runner.unlearn(name, challenge, seed=2, worker=worker).net)
     other = runner.unlearn(name, challenge, seed=3, worker=worker).net
-    assert compiled(other) == once
+    assert compiled_so_far(other) == once
     if name in DETERMINISTIC and not unlearned.facts.get("retrained"):
         largest = max(np.abs(array).max() for array in other.get_weights())
         other.set_weights([one - two for one, two in zip(other.get_weights(), from_bits(first, other), strict=True)])
@@ -200,18 +126,12 @@ def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
     return [np.frombuffer(one, array.dtype).reshape(array.shape) for one, array in pairs]
 
 
-@pytest.mark.parametrize("path", sorted(Path(methods.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
-def test_what_costs_passes_is_called_by_its_module(path: Path) -> None:
-    """A function that was imported by its name would run past the meter."""
-    assert not re.search(r"from kit\.(gradients|inference) import", path.read_text(encoding="utf-8"))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["influence", "fisher_forgetting", "ssd", "scrub", "bad_teacher", "salun", "sisa"])
 def test_a_population_of_128_traces_nothing_after_the_first_runs(name: str, small_challenge: Challenge) -> None:
     challenge = pretraining.of_method(small_challenge, name)
     worker = runner.Worker(challenge)
-    counts = [compiled(runner.unlearn(name, challenge, seed=seed, worker=worker).net) for seed in range(128)]
+    counts = [compiled_so_far(runner.unlearn(name, challenge, seed=seed, worker=worker).net) for seed in range(128)]
     assert counts[1][0] > 0
     assert len(set(counts[1:])) == 1
 

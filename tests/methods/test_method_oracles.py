@@ -19,9 +19,8 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import chisquare, kstest
 
 from kit import methods
-from kit.toolbox import examples, gradients
+from kit.toolbox import examples, gradients, setup
 from kit.toolbox import examples as kit_examples
-from kit.toolbox._tensorflow import setup
 from kit.types import Arrays, InputError
 
 NUM_CLASSES = 3
@@ -34,7 +33,7 @@ Loss = Callable[[keras.Model], tf.Tensor]
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 # Models and data

@@ -22,8 +22,7 @@ from kit.methods import _sharding
 from kit.runs import pretraining
 from kit.runs import run as runner
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import seeding
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import seeding, setup
 from kit.types import Arrays, Challenge, Recipe, Split
 
 SHARDS, SLICES = 3, 4
@@ -32,7 +31,7 @@ PLAN = _sharding.Plan(SHARDS, SLICES, Recipe(epochs=5))
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 def challenge_of(model: str, recipe: Recipe = Recipe(epochs=5), batch_size: int = 16) -> Challenge:

@@ -26,8 +26,7 @@ import torch_models  # noqa: E402
 from kit import models  # noqa: E402
 from kit.models.layers import FusedBatchNormalization, PaddedConv2D  # noqa: E402
 from kit.models.torch import names as torch_weights  # noqa: E402
-from kit.toolbox import training  # noqa: E402
-from kit.toolbox._tensorflow import setup  # noqa: E402
+from kit.toolbox import setup, training  # noqa: E402
 from kit.types import Recipe  # noqa: E402
 
 LOGITS, GRADIENTS, STATISTICS, TRAINED = 1e-4, 1e-3, 1e-4, 1e-3
@@ -49,7 +48,7 @@ SETTINGS = [Setting("resnet18", 32, 16), Setting("resnet20", 8, 16)]
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 @pytest.fixture(scope="module", params=SETTINGS, ids=lambda setting: setting.name)

@@ -13,6 +13,7 @@ import pytest
 import kit
 from kit.runs import originals, pretraining
 from kit.runs import run as runner
+from kit.toolbox import compiled
 from kit.types import Challenge
 
 
@@ -102,28 +103,17 @@ def test_retraining_draws_other_models_with_other_seeds(of_sisa: Challenge) -> N
     assert not all(other)
 
 
-def traces(net: keras.Model) -> int:
-    """How often all that the kit has compiled for a model, and for the models made with it, was traced."""
-    found = 0
-    for one in net.__dict__.get("_compiled_by_kit", {}).values():
-        if isinstance(one, keras.Model):
-            found += sum(traces(each) for each in (one, *one.layers) if isinstance(each, keras.Model))
-        elif hasattr(one, "experimental_get_tracing_count"):
-            found += one.experimental_get_tracing_count()
-    return found
-
-
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])
 def test_retraining_traces_nothing_twice(name: str, small_challenge: Challenge) -> None:
     challenge = pretraining.of_method(small_challenge, name)
     worker = runner.Worker(challenge)
     runner.unlearn("retrain", challenge, seed=1, worker=worker)
-    base, once = worker.base(), traces(worker.base())
+    base, once = worker.base(), compiled.traces(worker.base())
     assert once >= 1
     for seed in (2, 3):
         runner.unlearn("retrain", challenge, seed=seed, worker=worker)
     assert worker.base() is base
-    assert traces(base) == once
+    assert compiled.traces(base) == once
 
 
 def test_machines_without_the_files_are_refused(small_challenge: Challenge, refused: Callable[..., str]) -> None:

@@ -27,8 +27,7 @@ from kit import models
 from kit.runs import population as populations
 from kit.runs import run as runner
 from kit.runs import timing
-from kit.toolbox import training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import compiled, setup, training
 from kit.types import PARTS, Challenge, FailedRun, Recipe
 
 Net = keras.Model
@@ -123,8 +122,8 @@ print(json.dumps(test_runner.digests_alone(test_runner.noisy_challenge())))
 COMPUTES_FIRST = """
 import tensorflow
 tensorflow.ones(2) + 1
-from kit.toolbox._tensorflow import setup
-setup.prepare_tensorflow()
+from kit.toolbox import setup
+setup.prepare()
 """
 
 
@@ -194,12 +193,6 @@ def test_tensorflow_that_has_computed_with_several_threads_is_refused(
     assert "import kit in the first cell" in last
 
 
-def traces(net: Net) -> int:
-    """How often what the kit has compiled for a model was traced."""
-    made = [one for one in net.__dict__["_compiled_by_kit"].values() if hasattr(one, "get_concrete_function")]
-    return sum(function.experimental_get_tracing_count() for function in made)
-
-
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
 def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) -> None:
     worker = runner.Worker(small_challenge)
@@ -207,7 +200,7 @@ def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) ->
     for seed in range(3):
         net = runner.unlearn(method, small_challenge, seed=seed, worker=worker).net
         worker.outputs(net.get_weights(), method)
-        counts.append((id(net), traces(net), traces(worker.net_with(net.get_weights()))))
+        counts.append((id(net), compiled.traces(net), compiled.traces(worker.net_with(net.get_weights()))))
     assert len(set(counts)) == 1
     assert counts[0][1:] == (1, 1)  # the training loop; the forward pass
 

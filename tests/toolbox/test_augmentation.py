@@ -13,8 +13,7 @@ import tensorflow as tf
 from scipy import stats
 
 from kit import models
-from kit.toolbox import augmentation, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import augmentation, setup, training
 from kit.toolbox.augmentation import crop_and_flip
 from kit.types import Recipe
 
@@ -25,7 +24,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.05, augmentation="crop_and_flip")
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 def changed(images: np.ndarray, *seed: int) -> np.ndarray:

@@ -22,8 +22,7 @@ import kit
 from kit.runs import originals
 from kit.runs import population as populations
 from kit.runs import run as runner
-from kit.toolbox import checkpoints, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import checkpoints, setup, training
 from kit.toolbox.checkpoints import Checkpoint, Keeper
 from kit.types import Challenge, Recipe
 
@@ -36,7 +35,7 @@ class Interrupted(Exception):
 
 @pytest.fixture(autouse=True, scope="module")
 def deterministic() -> None:
-    setup.prepare_tensorflow()
+    setup.prepare()
 
 
 @pytest.fixture
@@ -513,7 +512,7 @@ import keras
 import numpy as np
 from kit import files
 from kit.toolbox import checkpoints, training
-from kit.toolbox._tensorflow import setup
+from kit.toolbox import setup
 from kit.types import Recipe
 
 sys.path[:0] = sys.argv[1].split(os.pathsep)
@@ -521,7 +520,7 @@ import test_checkpoints as of_test
 
 checkpoints._EVERY_SECONDS, checkpoints._LARGEST_SHARE = 0.0, float('inf')
 training._FIRST_CALL, training._LONGEST_CALL = 1, 1
-setup.prepare_tensorflow()
+setup.prepare()
 path = Path(sys.argv[2])
 net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)
 files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in enumerate(net.variables)})

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, logsumexp
 
+from kit.tasks import CLASSIFICATION
 from kit.types import NUM_WITH_LOGITS, Arrays, Challenge, Outputs, Recipe, Split
 
 Refused = Callable[..., str]
@@ -321,19 +322,19 @@ def test_recipe_that_cannot_be_trained_with_is_refused(name: str, value: Any, re
 
 @pytest.mark.parametrize("name", ["a", "noisy-digits", "my_faces.v2", "42"])
 def test_challenge_accepts_names_that_make_a_folder(name: str) -> None:
-    assert Challenge(name, table(), table(), table(), halves(), "mlp").name == name
+    assert Challenge(name, table(), table(), table(), halves(), "mlp", task=CLASSIFICATION).name == name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", "/etc", "a b", ".hidden", "a\0b", "a:b", "~"])
 def test_challenge_refuses_names_that_leave_or_hide_their_folder(name: str, refused: Refused) -> None:
-    call = lambda: Challenge(name, table(), table(), table(), halves(), "mlp")  # noqa: E731
+    call = lambda: Challenge(name, table(), table(), table(), halves(), "mlp", task=CLASSIFICATION)  # noqa: E731
     refused(call, f"'{name}' cannot name a challenge", "folder", "Rename")
 
 
 @pytest.mark.parametrize("odd", ["train", "validation", "test"])
 def test_challenge_refuses_examples_of_two_shapes(odd: str, refused: Refused) -> None:
     parts = {"train": table(), "validation": table(), "test": table()} | {odd: table(features=4)}
-    call = lambda: Challenge("a", split=halves(), model="mlp", **parts)  # noqa: E731
+    call = lambda: Challenge("a", split=halves(), model="mlp", task=CLASSIFICATION, **parts)  # noqa: E731
     refused(call, "differ: float32 (3,), float32 (4,)", "one dtype and shape", "resize")
 
 
@@ -341,26 +342,28 @@ def test_challenge_refuses_examples_of_two_shapes(odd: str, refused: Refused) ->
 def test_challenge_refuses_examples_of_two_dtypes(odd: str, refused: Refused) -> None:
     bytes_alone = Arrays(np.zeros((8, 3), np.uint8), np.arange(8) % 2)
     parts = {"train": table(), "validation": table(), "test": table()} | {odd: bytes_alone}
-    call = lambda: Challenge("a", split=halves(), model="mlp", **parts)  # noqa: E731
+    call = lambda: Challenge("a", split=halves(), model="mlp", task=CLASSIFICATION, **parts)  # noqa: E731
     refused(call, "differ: float32 (3,), uint8 (3,)", "one dtype and shape", "Convert")
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_challenge_refuses_batches_of_nothing(batch_size: int, refused: Refused) -> None:
-    call = lambda: Challenge("a", table(), table(), table(), halves(), "mlp", batch_size=batch_size)  # noqa: E731
+    call = lambda: Challenge(
+        "a", table(), table(), table(), halves(), "mlp", batch_size=batch_size, task=CLASSIFICATION
+    )
     refused(call, f"batch size is {batch_size}", "Try 64")
 
 
 @pytest.mark.parametrize("examples", [6, 10])
 def test_challenge_refuses_the_split_of_another_training_set(examples: int, refused: Refused) -> None:
-    call = lambda: Challenge("a", table(8), table(), table(), halves(examples), "mlp")  # noqa: E731
+    call = lambda: Challenge("a", table(8), table(), table(), halves(examples), "mlp", task=CLASSIFICATION)  # noqa: E731
     refused(call, f"covers {examples} training examples", "has 8", "kit.make_split")
 
 
 def test_challenge_facts_come_from_its_parts() -> None:
     images = [Arrays(np.full((4, 5, 6), part, np.uint8), np.array([0, 1, 0, part])) for part in (1, 2, 3)]
     split = Split("mine", 0, forget=np.array([3, 0]), retain=np.array([2, 1]))
-    challenge = Challenge("a", *images, split, "convnet")
+    challenge = Challenge("a", *images, split, "convnet", task=CLASSIFICATION)
     assert challenge.input_shape == (5, 6, 1)
     assert challenge.num_classes == 4  # a class that only the test set has counts too
     assert {part: challenge.labels(part).tolist() for part in ("retain", "forget", "validation", "test")} == {
@@ -374,7 +377,7 @@ def test_challenge_facts_come_from_its_parts() -> None:
 def test_data_digest_changes_with_any_pixel_shape_label_or_division_and_with_nothing_else() -> None:
     def digest(x: np.ndarray, y: np.ndarray, cut: int = 4, split: Split | None = None) -> str:
         parts = [Arrays(x[rows], y[rows]) for rows in (slice(0, 4), slice(4, 4 + cut), slice(4 + cut, None))]
-        return Challenge("a", *parts, split or halves(4), "mlp").data_sha256
+        return Challenge("a", *parts, split or halves(4), "mlp", task=CLASSIFICATION).data_sha256
 
     x, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
     other_x, other_y = x.copy(), y.copy()

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from kit.machine import threads
 from kit.types import InputError
 
 
-def prepare_tensorflow() -> None:
+def prepare() -> None:
     """Fixes what the bits of a trained model depend on besides its seed: number of threads, deterministic operations.
 
     Raises:
-        InputError: Keras runs on another backend, or TensorFlow has started with another number of threads.
+        InputError: TensorFlow has started with another number of threads.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow', which the kit's training "
-            "loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
-        )
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads.number())
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -56,3 +54,19 @@ def warm_up() -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     net.compile(keras.optimizers.SGD(0.0), loss, jit_compile=False)
     net.fit(data, epochs=1, shuffle=False, verbose=0)
+
+
+@contextlib.contextmanager
+def compiled_functions_kept() -> Iterator[None]:
+    """Sets seeds within without the loss of what is compiled.
+
+    `tf.random.set_seed` throws away all kernels, so that stateful operations begin anew; there is no public way around
+    that. Without a handle of its context there is nothing to throw away, as far as TensorFlow can see.
+    """
+    handles = context.context()
+    handle = handles._context_handle
+    handles._context_handle = None
+    try:
+        yield
+    finally:
+        handles._context_handle = handle

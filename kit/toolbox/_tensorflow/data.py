@@ -1,0 +1,33 @@
+"""The edge to `tf.data`: batches as a method is handed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from kit.toolbox.tensors import as_float
+
+
+def batches(
+    x: np.ndarray, y: np.ndarray, indices: np.ndarray, batch_size: int, shuffle_seed: int | None
+) -> tf.data.Dataset:
+    """Returns batches of the examples at `indices`, see `kit.toolbox.examples.batches`."""
+    images, labels = tf.constant(x), tf.constant(y)
+    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    if shuffle_seed is not None:
+        dataset = dataset.shuffle(len(indices), seed=shuffle_seed, reshuffle_each_iteration=True)
+    dataset = dataset.batch(batch_size)
+    # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
+    dataset = dataset.map(lambda batch: (as_float(tf.gather(images, batch)), tf.gather(labels, batch)))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
+    """Returns the data set with each batch of images changed under a fresh seed, from TensorFlow's global state."""
+
+    def changed(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return augment(x, tf.random.uniform((2,), maxval=tf.int32.max, dtype=tf.int32)), y
+
+    return dataset.map(changed).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,16 @@
+"""Operations on vectors that `keras.ops` has too, but with other bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def dot(vector: Sequence[tf.Tensor], other: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the scalar product of two vectors.
+
+    `add_n` takes eight terms at a time, the odd ones first: of a vector of more parts it is not the sum from left to
+    right, which Python's `sum` and `keras.ops.add` would give.
+    """
+    return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(vector, other, strict=True)])

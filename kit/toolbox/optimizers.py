@@ -1,0 +1,171 @@
+"""Optimisers: each is its settings, what it remembers of each weight, and its update.
+
+A further one is a frozen dataclass of numbers here and nothing elsewhere: the training loop asks it how many arrays it
+remembers and applies its `update`. Settings may be tensors, so that one compiled loop serves all their values.
+
+The conventions are PyTorch's. Keras's own `SGD` with `weight_decay`, for instance, decays weights past the momentum,
+about ten times weaker at a momentum of 0.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from keras import ops
+
+from kit.toolbox.tensors import Tensor
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Pull(NamedTuple):
+    """What pulls at one weight in a step.
+
+    Args:
+        weight: as it is before the step.
+        gradient: of the loss, of the weight's shape, as all that follow unless they are scalars.
+        l1: scalar, of a penalty `l1 * |weight|`; None for none.
+        scale: what all that moves the weight is multiplied by; None for 1. Where it is 0, the weight keeps its bits.
+    """
+
+    weight: Tensor
+    gradient: Tensor
+    l1: Tensor | None = None
+    scale: Tensor | None = None
+
+    def total(self, weight_decay: float | Tensor | None = None) -> Tensor:
+        """Returns the gradient with the penalties' own: `scale * (gradient + weight_decay * w + l1 * sign(w))`."""
+        total = self.gradient
+        total = total if weight_decay is None else total + weight_decay * self.weight
+        total = total if self.l1 is None else total + self.l1 * ops.sign(self.weight)
+        return self.scaled(total)
+
+    def scaled(self, movement: Tensor) -> Tensor:
+        """Returns what moves the weight, times `scale`."""
+        return movement if self.scale is None else movement * self.scale
+
+
+class Optimizer(Protocol):
+    """A frozen dataclass whose fields are numbers.
+
+    Args:
+        slots: how many arrays are remembered of each weight, all zero at the beginning.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    slots: ClassVar[int]
+
+    def update(
+        self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Returns a weight after a step, and what is remembered of it: a pure function.
+
+        Args:
+            pull: the weight before the step, and what pulls at it.
+            slots: what was remembered.
+            count: of the steps, this one included: 1.0 at the first.
+            rate: the learning rate.
+        """
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Stochastic gradient descent, its momentum undamped (Polyak, 1964): PyTorch's `SGD`.
+
+    The formula: `g += weight_decay * w; m = momentum * m + g; w -= rate * m`.
+
+    Example:
+        >>> first = Sgd(momentum=0.5, weight_decay=0.1).update(Pull(2.0, 1.0), [0.0], 1.0, 0.1)
+        >>> round(first[0], 4), first[1]
+        (1.88, [1.2])
+    """
+
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+    slots: ClassVar[int] = 1
+
+    def update(
+        self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """See `Optimizer`."""
+        moment = self.momentum * slots[0] + pull.total(self.weight_decay)
+        return pull.weight - rate * moment, [moment]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma and Ba, arXiv:1412.6980) with coupled weight decay: PyTorch's `Adam`.
+
+    The formula: `g += weight_decay * w; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
+    w -= rate * m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + 1e-8)`, with b1 = 0.9 and b2 = 0.999. Keras's adds a larger
+    epsilon, 1e-7, before the bias of v is corrected.
+    """
+
+    weight_decay: float = 0.0
+
+    slots: ClassVar[int] = 2
+
+    def update(
+        self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """See `Optimizer`."""
+        step, moments = _adam_step(pull.total(self.weight_decay), slots, count)
+        return pull.weight - rate * step, moments
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): PyTorch's and Keras's `AdamW`.
+
+    The formula: `w -= rate * weight_decay * w`, which does not pass through the moments; then `Adam` without decay.
+    """
+
+    weight_decay: float = 0.01
+
+    slots: ClassVar[int] = 2
+
+    def update(
+        self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """See `Optimizer`."""
+        step, moments = _adam_step(pull.total(), slots, count)
+        decayed = pull.weight - rate * pull.scaled(self.weight_decay * pull.weight)
+        return decayed - rate * step, moments
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop (Tieleman and Hinton, lecture 6.5 of Neural Networks for Machine Learning, 2012): PyTorch's `RMSprop`.
+
+    The formula: `g += weight_decay * w; v = rho v + (1 - rho) g^2; m = momentum * m + g / (sqrt(v) + 1e-8);
+    w -= rate * m`. Keras's has a rho of 0.9, adds epsilon under the root, and the rate before the momentum.
+    """
+
+    rho: float = 0.99
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    slots: ClassVar[int] = 2
+
+    def update(
+        self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """See `Optimizer`."""
+        gradient = pull.total(self.weight_decay)
+        squares = self.rho * slots[0] + (1 - self.rho) * ops.square(gradient)
+        moment = self.momentum * slots[1] + gradient / (ops.sqrt(squares) + EPSILON)
+        return pull.weight - rate * moment, [squares, moment]
+
+
+def _adam_step(gradient: Tensor, slots: Sequence[Tensor], count: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+    """Returns what the learning rate is multiplied by, and both moments."""
+    mean, squares = (
+        beta * slot + (1 - beta) * new
+        for beta, slot, new in zip(BETAS, slots, (gradient, ops.square(gradient)), strict=True)
+    )
+    left, left_of_squares = (1 - ops.power(beta, count) for beta in BETAS)
+    return mean / left / (ops.sqrt(squares / left_of_squares) + EPSILON), [mean, squares]

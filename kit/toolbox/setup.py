@@ -1,0 +1,10 @@
+"""The process as the kit wants it: what the bits of a trained model depend on besides its seed."""
+
+from __future__ import annotations
+
+from kit.toolbox import _backend
+
+prepare = _backend.setup.prepare
+warm_up = _backend.setup.warm_up
+runs_eagerly = _backend.setup.runs_eagerly
+run_eagerly = _backend.setup.run_eagerly
