@@ -76,7 +76,9 @@ def challenge() -> kit.Challenge:
     x = generator.normal(size=(EXAMPLES, FEATURES))
     y = x[:, 0] + generator.normal(size=EXAMPLES)
     recipe = kit.Recipe(epochs=60, learning_rate=0.01, weight_decay=0.0)
-    return kit.make_challenge("numbers", kit.Arrays(x, y), forget="random:0.2", recipe=recipe, task=TASK)
+    gentle = {"finetune": {"learning_rate": 0.01}}
+    arrays = kit.Arrays(x, y)
+    return kit.make_challenge("numbers", arrays, forget="random:0.2", recipe=recipe, hyperparameters=gentle, task=TASK)
 
 
 @pytest.fixture(scope="module")

@@ -348,9 +348,9 @@ def test_challenge_refuses_examples_of_two_dtypes(odd: str, refused: Refused) ->
 
 @pytest.mark.parametrize("batch_size", [0, -1])
 def test_challenge_refuses_batches_of_nothing(batch_size: int, refused: Refused) -> None:
-    call = lambda: Challenge(
-        "a", table(), table(), table(), halves(), "mlp", batch_size=batch_size, task=CLASSIFICATION
-    )
+    def call() -> Challenge:
+        return Challenge("a", table(), table(), table(), halves(), "mlp", batch_size=batch_size, task=CLASSIFICATION)
+
     refused(call, f"batch size is {batch_size}", "Try 64")
 
 
