@@ -43,7 +43,7 @@ def ask_tensorflow() -> None:
     """Asks TensorFlow for `number()` threads, which it does not know yet or has to be told.
 
     TensorFlow reads the environment at its first operation. Once it computes, the number is fixed:
-    `prepare_tensorflow` then refuses to make models that nobody could repeat.
+    `kit.toolbox.setup.prepare` then refuses to make models that nobody could repeat.
     """
     try:
         if "tensorflow" in sys.modules:

@@ -16,7 +16,8 @@ from cli_helpers import Result, one_paragraph
 import kit
 from kit import engines
 from kit.machine import environment, threads
-from kit.runs import population as populations
+from kit.runs.store import population_folder
+from kit.submission.entry import Entry
 from kit.toolbox import setup
 
 VARIABLES = (threads.VARIABLE, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -78,7 +79,7 @@ def test_another_number_makes_other_populations(
     folders = set()
     for number in ("1", "2"):
         monkeypatch.setenv(threads.VARIABLE, number)
-        folders.add(populations.population_folder(tmp_path, "retrain", small_challenge, original))
+        folders.add(population_folder(tmp_path, Entry("retrain"), small_challenge, original))
     assert len(folders) == 2
 
 

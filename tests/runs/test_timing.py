@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import kit
 from kit.machine import threads
-from kit.runs import timing
+from kit.runs import plain_keras, timing
 from kit.toolbox import augmentation
 from kit.types import Challenge, Recipe
 
@@ -46,7 +46,7 @@ def test_a_short_retraining_is_measured_whole(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the clock of this machine: its seconds are not more than go by meanwhile."""
-    monkeypatch.setattr(timing, "_LONGEST_MEASUREMENT", 1000.0)
+    monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 1000.0)
     begin = time.perf_counter()
     seconds, share = measured(small_challenge, home)
     assert share == 1
@@ -61,20 +61,20 @@ def test_a_long_retraining_is_extrapolated(
     long = dataclasses.replace(small_challenge, recipe=Recipe(epochs=60))
     steps = 60 * -(-len(long.split.retain) // long.batch_size)
     clock, taken = SimpleNamespace(now=0.0), []
-    take = timing._Watch.on_train_batch_end
+    take = plain_keras._Watch.on_train_batch_end
 
-    def take_a_step(watch: timing._Watch, batch: int, logs: Any = None) -> None:
+    def take_a_step(watch: plain_keras._Watch, batch: int, logs: Any = None) -> None:
         clock.now += 0.1 if watch.done else 3.0
         take(watch, batch, logs)
         taken.append(batch)
 
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
-    monkeypatch.setattr(timing._Watch, "on_train_batch_end", take_a_step)
+    monkeypatch.setattr(plain_keras.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(plain_keras._Watch, "on_train_batch_end", take_a_step)
     part, share = measured(long, home)
-    assert len(taken) == pytest.approx(1 + (timing._LONGEST_MEASUREMENT - 3) / 0.1, abs=1)
+    assert len(taken) == pytest.approx(1 + (plain_keras._LONGEST_MEASUREMENT - 3) / 0.1, abs=1)
     assert share == len(taken) / steps < 0.9
     taken.clear()
-    monkeypatch.setattr(timing, "_LONGEST_MEASUREMENT", 1000.0)
+    monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 1000.0)
     whole, share = measured(long, home)
     assert (len(taken), share) == (steps, 1)
     assert part == pytest.approx(whole) == pytest.approx(3 + 0.1 * (steps - 1))
@@ -95,10 +95,10 @@ class Training:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float, others: float) -> None:
         self.now, self.first, self.others = 0.0, first, others
-        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(plain_keras.time, "perf_counter", lambda: self.now)
 
-    def run(self, steps: int) -> timing._Watch:
-        watch = timing._Watch(self.now, steps)
+    def run(self, steps: int) -> plain_keras._Watch:
+        watch = plain_keras._Watch(self.now, steps)
         watch._model = SimpleNamespace(stop_training=False)  # what Keras sets
         for step in range(steps):
             self.now += self.others if step else self.first
@@ -161,7 +161,7 @@ CHANGES: dict[str, Callable[[Challenge], Challenge]] = {
 def test_what_takes_another_time_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(timing, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
     timing.reference_seconds(small_challenge)
     timing.reference_seconds(small_challenge)
     assert len(list(home.iterdir())) == 1
@@ -172,7 +172,7 @@ def test_what_takes_another_time_is_measured_for_itself(
 def test_another_number_of_threads_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
     timing.reference_seconds(small_challenge)
     monkeypatch.setenv(threads.VARIABLE, "2")
     timing.reference_seconds(small_challenge)

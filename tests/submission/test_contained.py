@@ -21,10 +21,11 @@ import pytest
 import kit
 from kit import files
 from kit.runs import contained, timing
-from kit.runs import run as runner
+from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
+from kit.submission.entry import Entry
 from kit.types import BrokenSubmission, Challenge, InputError
 
 SOUND = """
@@ -54,16 +55,16 @@ def quick_reference() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    return runner.Worker(small_challenge)
+def worker(small_challenge: Challenge) -> Worker:
+    return Worker(small_challenge)
 
 
 @pytest.fixture
-def start(worker: runner.Worker, tmp_path: Path) -> Callable[..., Contained]:
+def start(worker: Worker, tmp_path: Path) -> Callable[..., Contained]:
     def begin(text: str, *, seconds: float = 30, **options: Any) -> Contained:
         (tmp_path / "mine.py").write_text(text)
         source = submission.read_source(tmp_path / "mine.py")
-        return Contained(source, worker.inputs("mine"), Limits(seconds=seconds), **options)
+        return Contained(source, worker.inputs(Entry("mine")), Limits(seconds=seconds), **options)
 
     return begin
 
@@ -97,7 +98,7 @@ def nothing_is_left(folder: Path, seconds: float = 60) -> bool:
 
 
 def test_a_contained_run_has_the_bits_of_one_in_this_process(
-    start: Callable[..., Contained], small_challenge: Challenge, worker: runner.Worker
+    start: Callable[..., Contained], small_challenge: Challenge, worker: Worker
 ) -> None:
     template = Path(kit.__file__).parent / "submission" / "template.py"
     function = kit.load_method(template)
@@ -150,8 +151,8 @@ def unlearning(net, retain, forget, validation):
     assert not {"split", "seed", "indices", "test"} & set(settings)
 
 
-def test_its_files_hold_no_test_example_and_no_index(worker: runner.Worker, small_challenge: Challenge) -> None:
-    arrays = worker.inputs("mine").arrays
+def test_its_files_hold_no_test_example_and_no_index(worker: Worker, small_challenge: Challenge) -> None:
+    arrays = worker.inputs(Entry("mine")).arrays
     assert set(arrays) == {f"{part}_{axis}" for part in ("retain", "forget", "validation") for axis in "xy"}
     handed = {row.tobytes() for name in arrays if name.endswith("_x") for row in arrays[name]}
     assert not handed & {row.tobytes() for row in small_challenge.test.x}
@@ -233,13 +234,11 @@ def unlearning(net, retain, forget, validation):
 def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
     code = (
-        "import kit, sys; from pathlib import Path\n"
-        "from kit.runs import run as runner\n"
-        "from kit.submission import source as reading\n"
+        "import kit, sys; from kit.runs.worker import Worker; from kit.submission.entry import resolve\n"
         "from kit.submission.contained import Contained, Limits\n"
-        "worker = runner.Worker(kit.load_challenge('digits'))\n"
-        "source = reading.read_source(Path(sys.argv[1]))\n"
-        "with Contained(source, worker.inputs('endless'), Limits(100)) as process:\n"
+        "worker = Worker(kit.load_challenge('digits'))\n"
+        "entry = resolve(sys.argv[1])\n"
+        "with Contained(entry.source, worker.inputs(entry), Limits(100)) as process:\n"
         "    print('STARTED', flush=True)\n"
         "    process.run(0)\n"
     )
@@ -303,7 +302,7 @@ def test_a_population_keeps_its_process_only_where_no_state_is_carried(
     together = kit.run_population(path, small_challenge, num_models=4)
     assert len(starts) == expected
     alone = [kit.unlearn(path, small_challenge, seed=int(seed)).net.get_weights() for seed in together.seeds[2:]]
-    worker = runner.Worker(small_challenge)
+    worker = Worker(small_challenge)
     for number, weights in enumerate(alone, start=2):
         np.testing.assert_array_equal(worker.outputs(weights, "mine").logits["test"], together.logits["test"][number])
     starts.clear()
