@@ -184,9 +184,9 @@ def _check_text(findings: _Findings, method: Method | Source) -> bool:
         findings.add("defines_unlearning", fact="it is a function of this session")
         if not findings.add("signature", text_checks.signature_problem(method)):
             return False
-    reaches = ""
+    reaches, beside = "", method.modules if isinstance(method, Source) else ()
     if text is not None and not text_checks.parse_problem(text):
-        reaches = text_checks.evaluation_data_problem(text)
+        reaches = text_checks.evaluation_data_problem(text, beside)
     findings.add("evaluation_data", reaches, level="WARN")
     return True
 

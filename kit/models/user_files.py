@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 
 from kit import files, models
+from kit.models import weights
 from kit.models.user import EXPECTED, KNOWN_PACKAGES
 from kit.types import InputError
 
@@ -103,5 +104,6 @@ def _read_weights(net: keras.Model, path: Path) -> None:
         net.load_weights(path)
         return
     stored = files.read_npz(path)
-    named = all(f"arr_{number}" in stored for number in range(len(stored)))  # as numpy.savez names what has no name
-    net.set_weights([stored[f"arr_{number}" if named else str(number)] for number in range(len(stored))])
+    if all(name.startswith("arr_") for name in stored):  # as numpy.savez names what has no name
+        stored = {name.removeprefix("arr_"): array for name, array in stored.items()}
+    net.set_weights(weights.in_order(stored))

@@ -17,6 +17,7 @@ import numpy as np
 
 from kit import files, models
 from kit.machine import threads
+from kit.models.weights import read_file, write_file
 from kit.toolbox import checkpoints, examples, training
 from kit.toolbox._tensorflow import setup
 from kit.toolbox.inference import predict_logits
@@ -180,7 +181,7 @@ def store(
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
-    files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
+    write_file(path, weights)
     net = build_for_scoring(challenge)
     net.set_weights(weights)
     record = {
@@ -209,8 +210,7 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
             f"The weights '{path}' are damaged: their sha256 is {found[:16]}..., recorded is {sha256[:16]}.... "
             f"Expected the file as it was written. {advice}"
         )
-    stored = files.read_npz(path)
-    weights = tuple(stored[str(number)] for number in range(len(stored)))
+    weights = read_file(path)
     shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
     if shapes != expected:
         raise FailedRun(

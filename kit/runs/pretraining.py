@@ -19,6 +19,7 @@ import numpy as np
 
 from kit import files, methods, models
 from kit.machine import environment
+from kit.models.weights import read_file, write_file
 from kit.runs.originals import Pretrained, cached_path
 from kit.toolbox import facts
 from kit.toolbox._tensorflow import setup
@@ -48,8 +49,7 @@ def load(challenge: Challenge) -> Pretrained:
     if not (folder / _RECORD).is_file():
         _train(challenge, folder)
     record = json.loads((folder / _RECORD).read_text())
-    stored = files.read_npz(folder / "weights.npz")
-    weights = tuple(stored[str(number)] for number in range(len(stored)))
+    weights = read_file(folder / "weights.npz")
     return Pretrained(weights, record["sha256"], folder / "weights.npz", record["model"], folder / _STATE)
 
 
@@ -99,7 +99,7 @@ def _train(challenge: Challenge, folder: Path) -> None:
         base, own = new_base(challenge), settings(challenge)
         net = _pretraining(challenge)(challenge, challenge.training_seed, state, base, **own)
         weights = state.parent / "weights.npz"
-        files.write_npz(weights, {str(number): array for number, array in enumerate(net.get_weights())})
+        write_file(weights, net.get_weights())
         described = json.dumps(keras.saving.serialize_keras_object(net))
         record = {"sha256": files.sha256_of(weights), "model": described, "facts": facts.read(state)}
         files.write_json(state.parent / _RECORD, record)

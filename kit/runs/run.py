@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
-import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +22,10 @@ from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_p
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
 from kit.submission import text_checks
+from kit.submission.call import Call
 from kit.submission.contained import Contained, Inputs
 from kit.submission.source import Method, Source, is_file, load_method, method_name, read_source
-from kit.toolbox import checkpoints, examples, facts, seeding
+from kit.toolbox import checkpoints, facts, seeding
 from kit.toolbox._tensorflow import setup
 from kit.types import Challenge, FailedRun, ModelOutputs, check_challenge
 
@@ -118,20 +119,6 @@ def original_of(challenge: Challenge) -> Pretrained:
     return pretraining.load(challenge) if challenge.pretraining else originals.load(challenge)
 
 
-@contextlib.contextmanager
-def _settings_restored() -> Iterator[None]:
-    """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
-    policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
-    eager = setup.runs_eagerly()
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(floats)
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_image_data_format(image_format)
-        setup.run_eagerly(eager)
-
-
 def _trainable_flags(net: keras.Model) -> list[bool]:
     return [part.trainable for part in (*net.layers, *net.variables)]
 
@@ -189,22 +176,20 @@ def unlearn(
     if checkpoint is not None and "checkpoint" in inspect.signature(function).parameters:
         settings["checkpoint"] = checkpoint
     reuse = isinstance(method, str) and method in methods.names()
-    seeding.set_random_seed(seed, keep_compiled=reuse)
-    net = worker.fresh_net(seed, reuse=reuse)
-    train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
-    retain = examples.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
-    forget = examples.batches(train, split.forget, batch_size)
-    validation = examples.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
-    seeding.set_random_seed(seed, keep_compiled=reuse)
+    train, split, validation = challenge.train, challenge.split, challenge.validation
+    sets = {
+        "retain": (train, split.retain),
+        "forget": (train, split.forget),
+        "validation": (validation, np.arange(len(validation))),
+    }
+    fresh_net = functools.partial(worker.fresh_net, seed, reuse=reuse)
+    call = Call.prepare(seed, fresh_net, sets, challenge.batch_size, keep_compiled=reuse)
     told: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_settings_restored())
             if challenge.pretraining and "folder" in inspect.signature(function).parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
-            start = time.perf_counter()
-            returned = function(net, retain, forget, validation, **settings)
-            seconds = time.perf_counter() - start
+            returned, seconds = call.make(function, settings)
             told = facts.read(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise FailedRun(
