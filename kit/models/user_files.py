@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zipfile
 from pathlib import Path
@@ -27,8 +26,7 @@ def load(path: Path) -> keras.Model:
             f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.MODELS)}. Save it "
             "with model.save('model.keras'); older formats can hold code."
         )
-    if not os.path.isfile(path):
-        raise InputError(f"There is no file '{path}'. {EXPECTED} Check the path and the working folder.")
+    files.require_file(path, EXPECTED)
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
@@ -82,8 +80,7 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
         f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
         "(numpy.savez(path, *net.get_weights()))"
     )
-    if not os.path.isfile(path):
-        raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
+    files.require_file(path, f"Expected {expected}.")
     if not path.name.endswith((".weights.h5", ".npz")):
         raise InputError(
             f"The weights '{path}' are in a file of another kind. Expected {expected}. Save them in one of these forms."

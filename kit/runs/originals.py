@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 
 from kit import files, models
+from kit.digests import digest_of, digest_of_arrays
 from kit.machine import threads
 from kit.models.weights import read_file, write_file
 from kit.toolbox import checkpoints, examples, training
@@ -68,8 +68,7 @@ def fingerprint(challenge: Challenge) -> str:
     """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
     data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
     described = [challenge.model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
-    text = json.dumps([data, *described, asdict(challenge.recipe)])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of([data, *described, challenge.recipe])
 
 
 def registry() -> dict[str, dict[str, Any]]:
@@ -86,8 +85,7 @@ def load(challenge: Challenge) -> Pretrained:
         FailedRun: the file's digest, or its arrays, are not those that were recorded.
     """
     if challenge.original is not None:
-        digest = hashlib.sha256(b"".join(array.tobytes() for array in challenge.original)).hexdigest()
-        return Pretrained(challenge.original, digest, Path())
+        return Pretrained(challenge.original, digest_of_arrays(challenge.original), Path())
     entry = registry().get(challenge.name)
     if entry is not None and entry["fingerprint"] == fingerprint(challenge):
         advice = (

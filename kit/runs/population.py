@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import engines, files
+from kit.digests import digest_of
 from kit.engines import Engine
 from kit.machine import environment
 from kit.machine.quiet import Sealed, run_sealed
@@ -302,9 +302,7 @@ def population_folder(
 ) -> Path:
     """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
     given = runner.hyperparameters(name if source is None else Path(f"{name}.py"), challenge)
-    settings = {key: asdict(value) if key == "recipe" else value for key, value in given.items()}
-    if source is not None:
-        settings["source"] = source.sha256
+    settings = given if source is None else given | {"source": source.sha256}
     described = [
         name,
         settings,
@@ -317,5 +315,4 @@ def population_folder(
         environment.versions(),
         environment.machine(),
     ]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    return root / challenge.name / f"{name}-{digest[:12]}"
+    return root / challenge.name / f"{name}-{digest_of(described)[:12]}"

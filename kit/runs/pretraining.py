@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import inspect
 import json
 import os
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 
 from kit import files, methods, models
+from kit.digests import digest_of
 from kit.machine import environment
 from kit.models.weights import read_file, write_file
 from kit.runs.originals import Pretrained, cached_path
@@ -43,8 +43,7 @@ def settings(challenge: Challenge) -> dict[str, Any]:
 
 def load(challenge: Challenge) -> Pretrained:
     """Returns the original of a method's own training, and the folder of what it has kept; trained now if need be."""
-    described = [settings(challenge), environment.source_sha256(), challenge.data_sha256]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    digest = digest_of([settings(challenge), environment.source_sha256(), challenge.data_sha256])
     folder = cached_path(challenge, f"-{challenge.pretraining}-{digest[:8]}").with_suffix("")
     if not (folder / _RECORD).is_file():
         _train(challenge, folder)

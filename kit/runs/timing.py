@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import time
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from kit import files
+from kit.digests import digest_of
 from kit.machine import environment
 from kit.runs import originals
 from kit.toolbox import examples
@@ -30,8 +30,8 @@ def reference_seconds(challenge: Challenge) -> float:
     left counted. The competition's time budget of 0.2 is a share of it.
     """
     fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
-    key = json.dumps([*fixed, environment.versions(), environment.machine()])
-    path = files.cache_folder() / "reference" / f"{challenge.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    digest = digest_of([*fixed, environment.versions(), environment.machine()])
+    path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
     if path.is_file():
         return float(json.loads(path.read_text())["seconds"])
     seconds, measured = _time_plain_keras(challenge)

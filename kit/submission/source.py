@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import hashlib
 import sys
@@ -14,9 +13,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from kit import methods
+from kit import files, methods
 from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError
+from kit.types.errors import did_you_mean
 
 Method = Callable[..., Any]
 
@@ -57,11 +57,10 @@ def check_identifier(identifier: str | Path) -> None:
     if str(identifier) in methods.names():
         return
     if Path(identifier).suffix != ".py":
-        near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
+        names = methods.names()
+        hint = did_you_mean(str(identifier), names, f"The methods are {', '.join(names)}.", likeness=0.6)
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
-    if not Path(identifier).is_file():
-        raise InputError(f"There is no file '{identifier}'. {ADVICE} Check the path and the working folder.")
+    files.require_file(Path(identifier), ADVICE)
 
 
 def method_name(identifier: str | Path | Method) -> str:
