@@ -162,7 +162,7 @@ def make_challenge(
         raise InputError(
             f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
         )
-    model, original = user.adopted(model, arrays, precision)
+    adopted = user.adopted(model, arrays, precision)
     train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,
@@ -170,14 +170,15 @@ def make_challenge(
         validation=validation,
         test=test,
         split=splits.make_split(train, forget, split_seed, rows=np.flatnonzero(partition == 0)),
-        model=model,
+        model=adopted.name,
+        model_description=adopted.description,
         recipe=recipe,
         batch_size=batch_size,
         hyperparameters=hyperparameters or {},
         published=published,
         source=source,
         precision=cast(Literal["float32", "bfloat16"], precision),
-        original=original,
+        original=adopted.weights,
     )
 
 

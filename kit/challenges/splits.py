@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kit import files
-from kit.types import Arrays, InputError, Split
+from kit.types import Arrays, InputError, Split, forget_form
 
 FORGET_FORMS = (
     "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of row numbers (.npy, .csv, .npz)"
@@ -55,7 +54,7 @@ def make_split(
     forget = str(forget)
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"The split seed is {seed}. Expected a whole number, 0 or more. Try --split-seed 0.")
-    kind, _, argument = forget.partition(":")
+    kind, argument = forget_form(forget)
     if kind == "random":
         return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
     suffix = Path(forget).suffix.lower()
@@ -78,32 +77,20 @@ def _without(name: str, chosen: np.ndarray, seed: int, num_examples: int) -> Spl
 
 
 def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits `range(num_examples)` with `keras.utils.split_dataset` and reads the indices back.
+    """Splits `range(num_examples)` as `keras.utils.split_dataset(..., shuffle=True, seed=seed)` does, without Keras.
 
-    Keras's function shuffles with Python's global `random` state, which is put back afterwards.
+    That function shuffles a list with Python's `random.shuffle`, whose swaps depend on the seed and the length alone,
+    and cuts it. `tests/challenges/test_splits.py` holds this function against Keras's own for many sizes and seeds.
 
     Example:
         >>> left, right = shuffled_halves(5, 2, seed=0)
         >>> left.tolist(), right.tolist()
         ([2, 1], [0, 4, 3])
     """
-    import keras
-
-    with _global_randomness_put_back():
-        halves = keras.utils.split_dataset(np.arange(num_examples), left_size=left_size, shuffle=True, seed=int(seed))
-    # Read in large batches: one by one, 50,000 indices take seconds.
-    left, right = (np.concatenate(list(half.batch(1 << 16).as_numpy_iterator())) for half in halves)
-    return left.astype(np.int64), right.astype(np.int64)
-
-
-@contextlib.contextmanager
-def _global_randomness_put_back() -> Iterator[None]:
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
+    shuffled = list(range(num_examples))
+    random.Random(int(seed)).shuffle(shuffled)  # noqa: S311 (not for secrets: the split is to be repeatable)
+    indices = np.array(shuffled, dtype=np.int64)
+    return indices[:left_size], indices[left_size:]
 
 
 def save_split(split: Split, path: str | Path) -> None:

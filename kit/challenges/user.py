@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from kit import files
+from kit import files, models
+from kit.machine import quiet
 from kit.types import Arrays, InputError, Recipe
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_model(arrays: Arrays, model: str | Path | keras.Model, weights: str | P
     """
     if weights is None and (is_name(model) or not isinstance(model, str | Path)):
         return model
-    from kit import models
+    quiet.load_tensorflow()
     from kit.models import user_files
 
     if isinstance(model, str) and is_name(model):
@@ -80,28 +81,32 @@ def read_model(arrays: Arrays, model: str | Path | keras.Model, weights: str | P
     return net
 
 
-def adopted(
-    model: str | keras.Model | None, arrays: Arrays, precision: str
-) -> tuple[str, tuple[np.ndarray, ...] | None]:
-    """Returns what a challenge records of a model: its name or description, and the weights of a user's own.
+class Adopted(NamedTuple):
+    """What a challenge records of a model: its name; of a user's own, a description in plain data and the weights."""
+
+    name: str
+    description: str = ""
+    weights: tuple[np.ndarray, ...] | None = None
+
+
+def adopted(model: str | keras.Model | None, arrays: Arrays, precision: str) -> Adopted:
+    """Returns what a challenge records of a model.
 
     Raises:
         InputError: an unknown name, or a model that cannot be taken.
     """
     if model is None or model == "":
-        return default_model(arrays), None
-    from kit import models
-
+        return Adopted(default_model(arrays))
     if not isinstance(model, str):
         from kit.models import user
 
-        return user.adopt(model, arrays, precision)
-    if model not in models.MODELS and not models.is_own(model):
+        return Adopted(model.name, *user.adopt(model, arrays, precision))
+    if model not in models.NAMES:
         raise InputError(
-            f"There is no model '{model}'. Expected one of {', '.join(models.MODELS)}, or a Keras model. Load a file "
+            f"There is no model '{model}'. Expected one of {', '.join(models.NAMES)}, or a Keras model. Load a file "
             "with keras.saving.load_model, or pass it to kit.load_challenge."
         )
-    return model, None
+    return Adopted(model)
 
 
 def default_model(arrays: Arrays) -> str:
@@ -122,17 +127,17 @@ def read_recipe(path: Path) -> tuple[Recipe, int]:
     """
     fields = [field.name for field in dataclasses.fields(Recipe)]
     expected = f"a TOML file with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}"
-    given: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8")), path, expected)
-    unknown = sorted(given.keys() - {*fields, "batch_size"})
+    fields_read: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8")), path, expected)
+    unknown = sorted(fields_read.keys() - {*fields, "batch_size"})
     if unknown:
         raise InputError(
             f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}; training is by stochastic "
             "gradient descent, and other optimizers are not offered. Correct the name, or take the line out."
         )
-    batch_size = given.pop("batch_size", 64)
+    batch_size = fields_read.pop("batch_size", 64)
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
         raise InputError(
             f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
             "batch_size = 64."
         )
-    return Recipe(**given), batch_size
+    return Recipe(**fields_read), batch_size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +29,6 @@ from kit.commands.options import (
     WeightsOption,
 )
 from kit.engines import Engine
-from kit.machine import quiet
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
@@ -56,18 +54,33 @@ class _Problem:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What was asked for."""
+class _Limits:
+    """How files are run: the arguments of `options.containment`."""
 
-    methods: list[str]
-    problem: _Problem
-    num_models: int
-    seed: int
-    out: Path
-    limits: tuple[bool, float | None, float | None]
-    json_file: Path | None
-    debug: bool
-    fresh_oracle: bool
+    sandboxed: bool
+    time_limit: float | None
+    memory_limit: float | None
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where models are made: the arguments of `kit.engines.start`, without a name for what pays."""
+
+    name: str | None = None
+    workers: int | None = None
+    address: str | None = None
+    gpus_per_worker: float = 0.0
+
+    def start(self) -> Engine | None:
+        """Starts the engine that was asked for; None where none was."""
+        name = self.name
+        if name is None and (self.address is not None or self.gpus_per_worker):
+            name = "ray"
+        elif name is None and self.workers is not None:
+            name = "processes"
+        if name is None:
+            return None
+        return engines.start(name, workers=self.workers, address=self.address, gpus_per_worker=self.gpus_per_worker)
 
 
 def run(
@@ -90,10 +103,10 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
-    limits = (sandbox, time_limit, memory_limit)
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
-    options.use_threads(threads)
-    _compare(_Job(methods or ["finetune"], problem, 1, seed, out, limits, json_file, debug, fresh_oracle))
+    limits = _Limits(sandbox, time_limit, memory_limit)
+    options.prepare(threads, debug)
+    _compare(methods, problem, limits, _Where(), 1, seed, out, fresh_oracle, json_file)
 
 
 def evaluate(
@@ -130,78 +143,70 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
-    limits = (sandbox, time_limit, memory_limit)
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
-    options.use_threads(threads)
-    job = _Job(methods or ["finetune"], problem, num_models, seed, out, limits, json_file, debug, fresh_oracle)
-    if engine is None and (address is not None or gpus_per_worker):
-        engine = "ray"
-    elif engine is None and workers is not None:
-        engine = "processes"
-
-    def start() -> Engine | None:
-        if engine is None:
-            return None
-        return engines.start(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-
-    _compare(job, start)
+    limits, where = _Limits(sandbox, time_limit, memory_limit), _Where(engine, workers, address, gpus_per_worker)
+    options.prepare(threads, debug)
+    _compare(methods, problem, limits, where, num_models, seed, out, fresh_oracle, json_file)
 
 
-def _compare(job: _Job, start: Callable[[], Engine | None] = lambda: None) -> None:
-    from kit.submission.source import check_identifier
+def _compare(
+    methods: list[str] | None,
+    problem: _Problem,
+    limits: _Limits,
+    where: _Where,
+    num_models: int,
+    seed: int,
+    out: Path,
+    fresh_oracle: bool,
+    json_file: Path | None,
+) -> None:
+    """Refuses what cannot work before anything large is imported, then runs, scores and shows."""
+    from kit.submission import entry
 
-    for identifier in job.methods:
-        check_identifier(identifier)
-    options.check_sandbox(job.limits[0])
-    options.require_writable(job.out)
-    options.require_writable_json(job.json_file)
-    with quiet.quiet_tensorflow(job.debug):
-        from kit import challenges, evaluation
+    entries = entry.resolve_all(methods or ["finetune"])
+    options.check_sandbox(limits.sandboxed)
+    options.require_writable(out)
+    options.require_writable_json(json_file)
+    from kit import challenges
+
     announce = options.announcer()
-    loaded = challenges.load_challenge(**vars(job.problem), announce=announce)
-    options.require_writable(job.out / loaded.name)
+    challenge = challenges.load_challenge(**vars(problem), announce=announce)
+    options.require_writable(out / challenge.name)
+    from kit import evaluation
+    from kit.evaluation.plan import Plan
+    from kit.runs.population import Request
+
+    request = Request(num_models, seed, out, options.containment(**vars(limits)))
     with options.resumable(), contextlib.ExitStack() as stack:
-        started = start()
-        if started is not None:
-            stack.enter_context(started)
-        result = evaluation.evaluate_all(
-            job.methods,
-            loaded,
-            num_models=job.num_models,
-            seed=job.seed,
-            fresh_oracle=job.fresh_oracle,
-            root=job.out,
-            engine=started,
-            containment=options.containment(*job.limits),
-            announce=announce,
-        )
-    _show(result, loaded, job)
+        engine = where.start()
+        if engine is not None:
+            stack.enter_context(engine)
+        plan = Plan(request, fresh_oracle=fresh_oracle, engine=engine)
+        result = evaluation.carry_out(entries, challenge, plan, announce=announce)
+    _show(result, challenge, out / challenge.name, json_file)
     if result.failures:
         raise typer.Exit(1)
 
 
-def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
+def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Path | None) -> None:
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
-    from kit import evaluation
     from kit.challenges import splits
-    from kit.reports import figures as plots
-    from kit.reports import ranking_table
-    from kit.reports import table as report
+    from kit.evaluation import attack_sample
+    from kit.reports import figures, ranking_table, table
 
-    folder = job.out / challenge.name
     splits.save_split(challenge.split, folder / "split.npz")
-    report.write_json(folder / "report.json", result.reports, result.failures)
-    members, nonmembers, _ = evaluation.attack_sample(challenge)
-    figures = plots.figures(result.outputs, members, nonmembers)
-    for name in plots.NAMES:
+    table.write_json(folder / "report.json", result.reports, result.failures)
+    members, nonmembers, _ = attack_sample(challenge)
+    drawn = figures.figures(result.outputs, members, nonmembers)
+    for name in figures.NAMES:
         (folder / f"{name}.png").unlink(missing_ok=True)  # of another run, which this report is not about
-    for name, figure in figures.items():
-        plots.save(figure, folder / f"{name}.png")
-    console = Console(stderr=str(job.json_file) == "-", highlight=False)
-    report.print_table(result.reports, console, result.failures)
+    for name, figure in drawn.items():
+        figures.save(figure, folder / f"{name}.png")
+    console = Console(stderr=str(json_file) == "-", highlight=False)
+    table.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
-    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
+    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in drawn), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
-    options.write_json(job.json_file, report.to_json(result.reports, result.failures))
+    options.write_json(json_file, table.to_json(result.reports, result.failures))

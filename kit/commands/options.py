@@ -61,12 +61,14 @@ MemoryLimitOption = Annotated[
 ]
 
 
-def use_threads(number: int | None) -> None:
-    """Fixes the number of threads, if one is asked for, before TensorFlow is loaded."""
-    if number is not None:
-        from kit.machine import threads
+def prepare(threads: int | None, debug: bool) -> None:
+    """Fixes, before TensorFlow is imported, how many threads it uses if that is asked for, and that it logs nothing."""
+    from kit.machine import quiet
+    from kit.machine import threads as of_tensorflow
 
-        threads.use(number)
+    quiet.ask_for_quiet(debug)
+    if threads is not None:
+        of_tensorflow.use(threads)
 
 
 def write_json(path: Path | None, content: object) -> None:

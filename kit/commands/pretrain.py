@@ -9,7 +9,6 @@ import typer
 
 from kit.commands import options
 from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, ThreadsOption
-from kit.machine import quiet
 from kit.types import Challenge, InputError
 
 
@@ -39,9 +38,9 @@ def pretrain(
             "original. Update the original first, and make its oracle afterwards."
         )
     options.require_writable(files.cache_folder())
-    options.use_threads(threads)
-    with quiet.quiet_tensorflow(debug):
-        from kit import challenges
+    options.prepare(threads, debug)
+    from kit import challenges
+
     loaded = challenges.load_challenge(challenge, precision=precision, announce=options.announcer())
     with options.resumable():
         if oracle:
@@ -63,9 +62,9 @@ def _build_oracle(challenge: Challenge, out: Path, json_file: Path | None) -> No
 
 def _rebuild(challenge: Challenge, json_file: Path | None, *, retrained: bool, update_registry: bool) -> None:
     from kit.runs import originals
-    from kit.runs import retrained as retrained_models
+    from kit.runs.retrained import rebuild as rebuild_retrained
 
-    rebuild = retrained_models.rebuild if retrained else originals.rebuild
+    rebuild = rebuild_retrained if retrained else originals.rebuild
     rebuilt = rebuild(challenge, update_registry=update_registry)
     shown = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
     message = f"{challenge.name}: {rebuilt.verdict}. Accuracies: {shown}. {rebuilt.seconds:.1f} s. Weights: "

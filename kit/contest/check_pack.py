@@ -18,7 +18,7 @@ from kit.contest.pack import MANIFEST, checkpoint_name
 from kit.digests import digest_of_arrays
 from kit.models.weights import Expected, expected_like, largest_file, read_weights
 from kit.rules import SCORE_VERSION
-from kit.runs import run as runner
+from kit.runs.worker import Worker
 from kit.submission.diagnosis import printable
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
 
@@ -67,7 +67,7 @@ def check_pack(
     challenge: Challenge,
     *,
     num_models: int | None = None,
-    worker: runner.Worker | None = None,
+    worker: Worker | None = None,
     announce: Callable[[PackCheck], None] | None = None,
 ) -> CheckedPack:
     """Checks a pack and computes its models' logits. Nothing is unpacked to disk, unpickled or executed.
@@ -91,7 +91,7 @@ def check_pack(
         if announce is not None:
             announce(checks[-1])
 
-    worker, outputs, manifest = worker or runner.Worker(challenge), None, dict[str, Any]()
+    worker, outputs, manifest = worker or Worker(challenge), None, dict[str, Any]()
     try:
         with _opened(path) as archive:
             passed("zip", f"{path.stat().st_size / 1e6:.1f} MB")
@@ -205,7 +205,7 @@ def _check_names(archive: zipfile.ZipFile, manifest: dict[str, Any], num_models:
 
 
 def _read_models(
-    archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: runner.Worker
+    archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: Worker
 ) -> tuple[Outputs, int]:
     """Returns the outputs of all models, read one at a time, and how many models differ."""
     original, name = worker.original.weights, printable(manifest["method"], 80)

@@ -18,9 +18,11 @@ from kit import files
 from kit.machine import environment
 from kit.models.weights import weights_to_bytes
 from kit.rules import SCORE_VERSION
-from kit.runs import run as runner
 from kit.runs.contained import Containment
-from kit.submission.source import Method, is_file, method_name, source_of
+from kit.runs.run import weights_of_runs
+from kit.runs.seeds import run_seed
+from kit.runs.worker import Worker
+from kit.submission.entry import Identifier, resolve
 from kit.types import Challenge, FailedRun, InputError
 
 MANIFEST = "manifest.json"
@@ -49,14 +51,14 @@ def checkpoint_name(number: int) -> str:
 
 
 def pack(
-    method: str | Path | Method,
+    method: Identifier,
     challenge: Challenge,
     *,
     num_models: int,
     output: str | Path,
     seed: int = 0,
     half: bool = False,
-    worker: runner.Worker | None = None,
+    worker: Worker | None = None,
     containment: Containment | None = None,
 ) -> Packed:
     """Runs a method `num_models` times, with the seeds of `run_population`, and zips the unlearned weights.
@@ -74,21 +76,21 @@ def pack(
         FailedRun: the method broke its contract, or its weights do not fit in float16.
         InputError: what lies in `output` + `.partial` is of another method, challenge or kind.
     """
-    output, name = Path(output), method_name(method)
+    output, entry = Path(output), resolve(method)
+    name = entry.name
     if num_models < 1 or output.is_dir():
         what = f"'{output}', which is a folder" if output.is_dir() else f"'{output}'"
         raise InputError(
             f"{num_models} models cannot be packed into {what}. Expected one model or more and the name of a zip. Try "
             "num_models=512, output='submission.zip'."
         )
-    worker = worker or runner.Worker(challenge)
-    source = source_of(method)
+    worker = Worker.for_entry(entry, challenge, worker)
     description = {
         "kit": environment.versions()["kit"],
         "score_version": SCORE_VERSION,
         "challenge": challenge.name,
         "method": name,
-        "method_sha256": source.sha256,
+        "method_sha256": entry.as_source().sha256,
         "split": challenge.split.name,
         "split_seed": challenge.split.seed,
         "split_sha256": challenge.split.sha256,
@@ -100,12 +102,11 @@ def pack(
         "machine": environment.machine(),
     }
     growing = _GrowingZip(output, description)
-    contained = source if is_file(method) else None
-    with runner.weights_of_runs(method, worker, contained, containment) as run_once:
+    with weights_of_runs(entry, worker, containment) as run_once:
         bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
         with bar:
             for number in range(len(growing), num_models):
-                one_seed = runner.run_seed(seed, name, number)
+                one_seed = run_seed(seed, name, number)
                 made = run_once(one_seed, None)
                 sound = _like_original(made.weights, worker.original.weights, name)
                 stored = [_halved(array, name) if half else array for array in sound]

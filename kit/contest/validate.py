@@ -14,13 +14,14 @@ from kit import challenges
 from kit.contest import run_checks
 from kit.models.weights import same_weights
 from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAININGS, VALIDATION_SECONDS
-from kit.runs import run as runner
 from kit.runs import timing
 from kit.runs.contained import record_carried_state, verdict_path
+from kit.runs.worker import Worker
 from kit.submission import text_checks
 from kit.submission.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
+from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.inside import PROBED
-from kit.submission.source import Method, Source, source_of
+from kit.submission.source import Source
 from kit.toolbox.inference import predict_logits
 from kit.types import BrokenSubmission, Challenge, InputError, Problem
 
@@ -100,7 +101,7 @@ class _Findings:
         return [self._found[name] for name in CHECKS]
 
 
-def validate(method: str | Path | Method, *, challenge: str | Challenge = "noisy-digits") -> list[Problem]:
+def validate(method: Identifier, *, challenge: str | Challenge = "noisy-digits") -> list[Problem]:
     """Checks a submission as `kit validate` does, in processes of its own, within bounded time.
 
     Args:
@@ -124,7 +125,7 @@ def problems(checked: Sequence[Checked]) -> list[Problem]:
 
 
 def examine(
-    method: str | Path | Method,
+    method: Identifier,
     challenge: Challenge,
     *,
     sandboxed: bool = False,
@@ -139,20 +140,19 @@ def examine(
         limits: of each call; by default two retrainings (20 s at least) and half of the memory.
         announce: is told each outcome as soon as it is known.
     """
-    findings = _Findings(announce)
+    findings, entry = _Findings(announce), resolve(method)
     try:
-        source = source_of(method)
-        if _check_text(findings, method if callable(method) else source):
-            worker = runner.Worker(challenge)
+        if _check_text(findings, entry):
+            worker = Worker(challenge)
             if limits is None:
                 limits = Limits(time_limit(timing.reference_seconds(challenge)), default_memory_bytes())
-            _Examination(findings, source, worker, limits, sandboxed).run()
+            _Examination(findings, entry.as_source(), worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
         for earlier in _SHOWN_BY.get(broken.check, ()):
             findings.add(earlier)
         findings.fail(broken.check, str(broken))
     except InputError as error:
-        if not callable(method):
+        if entry.function is None:
             raise
         findings.add("imports", str(error))
     return findings.finish()
@@ -168,11 +168,12 @@ def time_limit(reference_seconds: float) -> float:
     return max(VALIDATION_SECONDS, VALIDATION_RETRAININGS * reference_seconds)
 
 
-def _check_text(findings: _Findings, method: Method | Source) -> bool:
-    text = text_checks.text_of(method)
-    if isinstance(method, Source):
+def _check_text(findings: _Findings, entry: Entry) -> bool:
+    if entry.function is None:
+        source = entry.as_source()
+        text = text_checks.text_of(source)
         assert text is not None
-        unreadable = text_checks.encoding_problem(method.files[method.entry])
+        unreadable = text_checks.encoding_problem(source.files[source.entry])
         if not findings.add("parses", unreadable or text_checks.parse_problem(text)):
             return False
         if not findings.add("defines_unlearning", text_checks.definition_problem(text)):
@@ -180,12 +181,14 @@ def _check_text(findings: _Findings, method: Method | Source) -> bool:
         if not findings.add("signature", text_checks.signature_problem(text)):
             return False
     else:
+        text = text_checks.text_of(entry.function)
         findings.add("parses", fact="it is a function of this session")
         findings.add("defines_unlearning", fact="it is a function of this session")
-        if not findings.add("signature", text_checks.signature_problem(method)):
+        if not findings.add("signature", text_checks.signature_problem(entry.function)):
             return False
-    reaches, beside = "", method.modules if isinstance(method, Source) else ()
+    reaches = ""
     if text is not None and not text_checks.parse_problem(text):
+        beside = () if entry.function is not None else source.modules
         reaches = text_checks.evaluation_data_problem(text, beside)
     findings.add("evaluation_data", reaches, level="WARN")
     return True
@@ -194,13 +197,11 @@ def _check_text(findings: _Findings, method: Method | Source) -> bool:
 class _Examination:
     """The checks that need the submission to run: two runs in one process, then the second again in a fresh one."""
 
-    def __init__(
-        self, findings: _Findings, source: Source, worker: runner.Worker, limits: Limits, sandboxed: bool
-    ) -> None:
+    def __init__(self, findings: _Findings, source: Source, worker: Worker, limits: Limits, sandboxed: bool) -> None:
         self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
         self.limits, self.sandboxed = limits, sandboxed
         # Outputs are compared to the third digit, which bfloat16 does not have.
-        self.whole = dataclasses.replace(worker.inputs(source.name), precision="float32")
+        self.whole = dataclasses.replace(worker.inputs(Entry(source.name, source=source)), precision="float32")
         self.inputs = reduced(self.whole, MAX_EXAMPLES)
 
     def start(self, num_retain: int = MAX_EXAMPLES) -> Contained:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import os
 import platform
 from pathlib import Path
-
-import tensorflow as tf
 
 import kit
 from kit.machine import threads
@@ -34,9 +33,28 @@ def machine() -> dict[str, str]:
     if cpuinfo.is_file():
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = models[0] if models else processor
-    gpus = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
-    system = {"system": platform.system(), "processor": processor, "gpus": gpus}
+    system = {"system": platform.system(), "processor": processor, "gpus": ", ".join(gpus()) or "none"}
     return system | {"threads": str(threads.number()), "op_determinism": "on"}
+
+
+def gpus(devices: Path = Path("/dev")) -> list[str]:
+    """Returns the NVIDIA cards that a process may use, under TensorFlow's names for them and without importing it.
+
+    Args:
+        devices: the folder of the driver's device files.
+
+    What counts are the driver's files, and of these as many as `CUDA_VISIBLE_DEVICES` lists, if it is set; like CUDA,
+    this reads the list up to the first entry that names no card.
+    """
+    cards = sum(path.name.removeprefix("nvidia").isdecimal() for path in devices.glob("nvidia*"))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        entries = [entry.strip() for entry in visible.split(",")]
+        named = [
+            bool(entry) and not (entry.lstrip("-").isdecimal() and not 0 <= int(entry) < cards) for entry in entries
+        ]
+        cards = min(cards, named.index(False) if False in named else len(named))
+    return [f"/physical_device:GPU:{number}" for number in range(cards)]
 
 
 @functools.cache

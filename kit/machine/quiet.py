@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pickle
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+
+_LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 
 
 @contextlib.contextmanager
@@ -21,12 +24,30 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
     if debug:
         yield
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    ask_for_quiet(debug)
     with log_set_aside(2):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
         yield
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow, quietly where the command line has asked for that; to be called just before it is needed."""
+    if "tensorflow" in sys.modules:
+        return
+    with quiet_tensorflow(debug=os.environ.get(_LOG_LEVEL) != _QUIET):
+        importlib.import_module("tensorflow")
+
+
+def ask_for_quiet(debug: bool) -> None:
+    """Has TensorFlow log nothing when it is imported, in this process and in those that it starts.
+
+    Args:
+        debug: do not ask for that.
+    """
+    if not debug:
+        os.environ.setdefault(_LOG_LEVEL, _QUIET)
 
 
 @contextlib.contextmanager
@@ -59,6 +80,13 @@ class Sealed:
         """Takes a pickled object with the methods `run(number)` and `close()`."""
         self._content = content
         self._opened: Any = None
+
+    @classmethod
+    def of(cls, work: Any) -> Sealed:
+        """Pickles an object with the methods `run(number)` and `close()`, functions of a notebook in it included."""
+        import cloudpickle
+
+        return cls(cloudpickle.dumps(work))
 
     def run(self, number: int) -> Any:
         """Opens the work at the first call, and runs one task."""

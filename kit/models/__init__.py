@@ -9,9 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit.models.zoo import MODELS, build, convnet, is_own, mlp, of_one_tensor, resnet18, resnet20, title
+    from kit.models.zoo import MODELS, build, build_described, convnet, mlp, of_one_tensor, resnet18, resnet20
 
-__all__ = ["MODELS", "build", "convnet", "is_own", "mlp", "of_one_tensor", "resnet18", "resnet20", "title"]
+# The zoo, known without importing it.
+NAMES = ("mlp", "convnet", "resnet18", "resnet20")
+__all__ = ["MODELS", "NAMES", "build", "build_described", "convnet", "mlp", "of_one_tensor", "resnet18", "resnet20"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ EXPECTED = (
 
 
 def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple[str, tuple[np.ndarray, ...]]:
-    """Returns a model's architecture as text that `models.build` takes, ending in logits, and its weights.
+    """Returns a model's architecture as text that `models.build_described` takes, ending in logits, and its weights.
 
     Args:
         net: functional or sequential; left as it is. A softmax at its end is taken off, which changes no prediction and
@@ -38,7 +38,7 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
     Example:
         >>> layers = [keras.Input((4,)), keras.layers.Dense(3, activation="softmax", name="out")]
         >>> text, weights = adopt(keras.Sequential(layers), Arrays(np.eye(4), np.array([0, 1, 2, 0])))
-        >>> models.build(text, (4,), 3).get_layer("out").activation.__name__
+        >>> models.build_described(text).get_layer("out").activation.__name__
         'linear'
     """
     _check_form(net, arrays)
@@ -57,7 +57,7 @@ def _rebuilt(net: keras.Model, arrays: Arrays, precision: str) -> tuple[str, ker
     try:
         logits = _of_shape(_to_logits(net), arrays.x.shape[1:])
         text = json.dumps(_plain(keras.saving.serialize_keras_object(logits)))
-        return text, models.build(text, arrays.x.shape[1:], logits.output_shape[-1], precision)
+        return text, models.build_described(text, precision)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # Keras's, several screens long

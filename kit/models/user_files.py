@@ -23,7 +23,7 @@ def load(path: Path) -> keras.Model:
     """
     if path.suffix != ".keras":
         raise InputError(
-            f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.MODELS)}. Save it "
+            f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.NAMES)}. Save it "
             "with model.save('model.keras'); older formats can hold code."
         )
     files.require_file(path, EXPECTED)

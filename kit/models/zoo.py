@@ -165,7 +165,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
     """Returns a new model of the zoo with freshly drawn weights.
 
     Args:
-        name: a key of `MODELS`, or the description of a user's model (`kit.models.user.adopt`).
+        name: a key of `MODELS`.
         input_shape: of one example.
         num_classes: number of logits.
         precision: `float32`; or `bfloat16`, for the computations of all layers with float32 weights.
@@ -173,8 +173,6 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
     Raises:
         InputError: an unknown name, or examples of a shape that the model cannot take.
     """
-    if is_own(name):
-        return _build_own(name, precision)
     if name not in MODELS:
         raise InputError(f"There is no model '{name}'. Expected one of {', '.join(MODELS)}. Choose one of these.")
     if precision == "float32":
@@ -187,22 +185,12 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
         keras.config.set_dtype_policy(before)
 
 
-def is_own(model: str) -> bool:
-    """Returns whether this is the description of a user's model, not a name."""
-    return model.startswith("{")
+def build_described(description: str, precision: str = "float32") -> keras.Model:
+    """Returns a user's model with freshly drawn weights, from the plain data that `kit.models.user.adopt` made of it.
 
-
-def title(model: str) -> str:
-    """Returns what to call a model in a sentence.
-
-    Example:
-        >>> title("resnet20"), title('{"config": {"name": "scorecard"}}')
-        ('resnet20', 'scorecard')
+    Raises:
+        InputError: another precision than that of its layers.
     """
-    return str(json.loads(model)["config"]["name"]) if is_own(model) else model
-
-
-def _build_own(description: str, precision: str) -> keras.Model:
     if precision != "float32":
         raise InputError(
             f"The precision {precision} was asked for with a model of your own, whose layers have theirs. Expected "

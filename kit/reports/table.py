@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import files, scorers
-from kit.rules import DRAWN_SPLITS, NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
+from kit.rules import NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import FailedRun, Report, Score
 
 # Tables of at most 80 columns: a score's name -> the header of its column.
@@ -118,8 +118,7 @@ def _print_one_training(reports: Sequence[Report], console: Console, failures: M
 
 
 def _seed(report: Report) -> str:
-    drawn = report.split.partition(":")[0] in DRAWN_SPLITS
-    return f" (split seed {report.split_seed})" if drawn else ""
+    return f" (split seed {report.split_seed})" if report.split_drawn else ""
 
 
 def _tables(reports: Sequence[Report]) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from kit import files
 from kit.machine import environment
 from kit.rules import RETRAIN
 from kit.runs import originals
-from kit.runs import population as populations
+from kit.runs.population import run_population
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
 NUM_MODELS = 512
@@ -37,10 +37,10 @@ def load(challenge: Challenge) -> Outputs | None:
     if entry is None or (entry["fingerprint"], entry["split_sha256"]) != _identity(challenge):
         return None
     path = files.data_folder() / entry["file"]
-    found = files.sha256_of(path) if path.is_file() else "missing"
-    if found != entry["sha256"]:
+    digest = files.sha256_of(path) if path.is_file() else "missing"
+    if digest != entry["sha256"]:
         raise FailedRun(
-            f"The oracle '{path}' is damaged or missing: its sha256 is {found[:16]}, recorded is "
+            f"The oracle '{path}' is damaged or missing: its sha256 is {digest[:16]}, recorded is "
             f"{entry['sha256'][:16]}. Expected the file as it was shipped. Restore it with 'git checkout "
             "data/oracles', install the kit again, or retrain with --fresh-oracle."
         )
@@ -75,9 +75,7 @@ def build(
     Returns:
         The path of the file.
     """
-    retrained = populations.run_population(
-        RETRAIN, challenge, num_models=num_models, root=root, engine=engine, workers=workers
-    )
+    retrained = run_population(RETRAIN, challenge, num_models=num_models, root=root, engine=engine, workers=workers)
     arrays = {"seconds": retrained.seconds, "seeds": retrained.seeds}
     for part in PARTS:
         arrays[f"confidences_{part}"] = retrained.confidences[part]

@@ -1,4 +1,7 @@
-"""The original models: shipped weights, and weights that the kit trains and caches. Weights only, never a pickle."""
+"""The original models: shipped weights, and weights that the kit trains and caches. Weights only, never a pickle.
+
+What is stored is found and read without TensorFlow, which is imported when a model has to be made.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,21 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from kit import files, models
 from kit.digests import digest_of, digest_of_arrays
-from kit.machine import threads
+from kit.machine import quiet, threads
 from kit.models.weights import read_file, write_file
-from kit.toolbox import checkpoints, examples, training
-from kit.toolbox._tensorflow import setup
-from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, FailedRun
+
+if TYPE_CHECKING:
+    import keras
 
 # How far the accuracies of a rebuilt model may lie from the recorded ones: other processors round differently, and
 # training amplifies that to another, equally good model.
@@ -30,22 +32,30 @@ TOLERANCE = {"train": 0.01, "validation": 0.05, "test": 0.05}
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights of an original model, in the order of `keras.Model.weights`, and the digest of their file.
+    """Weights of a trained model, in the order of `keras.Model.weights`.
 
-    Where a method has trained it in its own way: `model` describes its architecture, and in the folder `state` is what
-    the method has kept.
+    Args:
+        weights: read-only.
+        sha256: of their file.
+        path: of their file.
+        model: name of the architecture.
+        description: of an original that a method has trained in its own way: its architecture as plain data.
+        state: of such a one: the folder with what the method has kept.
+        advice: what to do where the weights do not fit the architecture.
     """
 
     weights: tuple[np.ndarray, ...]
     sha256: str
     path: Path
-    model: str = ""
+    model: str
+    description: str = ""
     state: Path = Path()
+    advice: str = ""
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What `rebuild` found: accuracies, seconds, and how the model compares with the recorded one."""
+    """A model that was trained anew: accuracies, seconds, and how it compares with the recorded one."""
 
     path: Path
     accuracies: dict[str, float]
@@ -54,20 +64,25 @@ class Rebuilt:
     verdict: str
 
 
-def build(challenge: Challenge) -> keras.Model:
-    """Returns the challenge's architecture with freshly drawn weights."""
-    return models.build(challenge.model, challenge.input_shape, challenge.num_classes, challenge.precision)
+def build(challenge: Challenge, precision: str | None = None) -> keras.Model:
+    """Returns the challenge's architecture with freshly drawn weights.
 
-
-def build_for_scoring(challenge: Challenge) -> keras.Model:
-    """Returns the same, computing in float32: in bfloat16 logits have two digits, and losses of examples coincide."""
-    return build(replace(challenge, precision="float32"))
+    Args:
+        challenge: names the architecture, or describes it.
+        precision: of its computations, by default the challenge's. For scoring `float32`: in bfloat16 logits have two
+            digits, and losses of examples coincide.
+    """
+    precision = precision or challenge.precision
+    if challenge.model_description:
+        return models.build_described(challenge.model_description, precision)
+    return models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
 
 
 def fingerprint(challenge: Challenge) -> str:
     """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
     data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
-    described = [challenge.model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
+    model = challenge.model_description or challenge.model
+    described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed]
     return digest_of([data, *described, challenge.recipe])
 
 
@@ -82,10 +97,10 @@ def load(challenge: Challenge) -> Pretrained:
     """Returns the original's weights: the challenge's own, else shipped, else cached, else trained now and cached.
 
     Raises:
-        FailedRun: the file's digest, or its arrays, are not those that were recorded.
+        FailedRun: the file's digest is not the recorded one.
     """
     if challenge.original is not None:
-        return Pretrained(challenge.original, digest_of_arrays(challenge.original), Path())
+        return Pretrained(challenge.original, digest_of_arrays(challenge.original), Path(), challenge.model)
     entry = registry().get(challenge.name)
     if entry is not None and entry["fingerprint"] == fingerprint(challenge):
         advice = (
@@ -140,6 +155,8 @@ def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: b
 
 def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
     """Returns the accuracy on train, validation and test."""
+    from kit.toolbox.inference import predict_logits
+
     parts = {"train": challenge.train, "validation": challenge.validation, "test": challenge.test}
     return {name: float((predict_logits(net, part.x).argmax(-1) == part.y).mean()) for name, part in parts.items()}
 
@@ -156,6 +173,12 @@ def _shipped_path(name: str) -> Path:
 
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
+    quiet.load_tensorflow()
+    import keras
+
+    from kit.toolbox import checkpoints, examples, training
+    from kit.toolbox._tensorflow import setup
+
     setup.prepare_tensorflow()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
@@ -180,13 +203,13 @@ def store(
 ) -> dict[str, Any]:
     """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
     write_file(path, weights)
-    net = build_for_scoring(challenge)
+    net = build(challenge, "float32")
     net.set_weights(weights)
     record = {
         "sha256": files.sha256_of(path),
         "bytes": path.stat().st_size,
         "fingerprint": fingerprint(challenge),
-        "model": models.title(challenge.model),
+        "model": challenge.model,
         "accuracies": accuracies(net, challenge),
         "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},
         "seconds": round(seconds, 2),
@@ -202,17 +225,25 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
     """Returns the weights in a file, which has to have this digest; `advice` says what to do where it has not."""
     if not path.is_file():
         raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
-    found = files.sha256_of(path)
-    if found != sha256:
+    digest = files.sha256_of(path)
+    if digest != sha256:
         raise FailedRun(
-            f"The weights '{path}' are damaged: their sha256 is {found[:16]}..., recorded is {sha256[:16]}.... "
+            f"The weights '{path}' are damaged: their sha256 is {digest[:16]}..., recorded is {sha256[:16]}.... "
             f"Expected the file as it was written. {advice}"
         )
-    weights = read_file(path)
-    shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in build(challenge).weights]
+    return Pretrained(read_file(path), sha256, path, challenge.model, advice=advice)
+
+
+def require_fitting(pretrained: Pretrained, net: keras.Model) -> None:
+    """Checks that weights have the shapes of a model's: their digest says only that they are those recorded.
+
+    Raises:
+        FailedRun: they have not.
+    """
+    shapes = [array.shape for array in pretrained.weights]
+    expected = [tuple(array.shape) for array in net.weights]
     if shapes != expected:
         raise FailedRun(
-            f"The weights '{path}' do not fit the model '{models.title(challenge.model)}': {len(shapes)} arrays of "
-            f"shapes {shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {advice}"
+            f"The weights '{pretrained.path}' do not fit the model '{pretrained.model}': {len(shapes)} arrays of "
+            f"shapes {shapes[:3]}..., expected {len(expected)} of shapes {expected[:3]}.... {pretrained.advice}"
         )
-    return Pretrained(weights, sha256, path)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kit import files
-from kit.toolbox.inference import predict_logits
 from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
+
+if TYPE_CHECKING:
+    import keras
 
 _KINDS = ("confidences", "correct", "logits")
 
@@ -20,6 +22,8 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
     Raises:
         FailedRun: logits that are not finite.
     """
+    from kit.toolbox.inference import predict_logits
+
     train = predict_logits(net, challenge.train.x)
     logits = {
         "retain": train[challenge.split.retain],

@@ -4,59 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from kit import files, methods, models
+from kit import files, methods
 from kit.digests import digest_of
-from kit.machine import environment
+from kit.machine import environment, quiet
 from kit.models.weights import read_file, write_file
+from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
+from kit.runs.settings import of_pretraining
 from kit.toolbox import facts
-from kit.toolbox._tensorflow import setup
 from kit.types import Challenge, Split
+
+if TYPE_CHECKING:
+    import keras
 
 _STATE, _RECORD = "state", "done.json"
 
 
-def of_method(challenge: Challenge, name: str) -> Challenge:
-    """Returns the challenge as a method sees it: with the original of its own training, if it has one."""
-    return dataclasses.replace(challenge, pretraining=name) if methods.trains_its_own(name) else challenge
+def original_of(challenge: Challenge, method: str = "") -> Pretrained:
+    """Returns the weights of the original model that a method starts from.
+
+    Args:
+        challenge: what the original has learnt.
+        method: the one whose own training it has (`Entry.pretraining`); empty for the challenge's recipe.
+    """
+    return load(challenge, method) if method else originals.load(challenge)
 
 
-def settings(challenge: Challenge) -> dict[str, Any]:
-    """Returns the hyper-parameters of the training, which the challenge gives under the method's name."""
-    known = inspect.signature(_pretraining(challenge)).parameters
-    return {
-        key: value for key, value in challenge.hyperparameters.get(challenge.pretraining, {}).items() if key in known
-    }
-
-
-def load(challenge: Challenge) -> Pretrained:
+def load(challenge: Challenge, method: str) -> Pretrained:
     """Returns the original of a method's own training, and the folder of what it has kept; trained now if need be."""
-    digest = digest_of([settings(challenge), environment.source_sha256(), challenge.data_sha256])
-    folder = cached_path(challenge, f"-{challenge.pretraining}-{digest[:8]}").with_suffix("")
+    digest = digest_of([of_pretraining(method, challenge), environment.source_sha256(), challenge.data_sha256])
+    folder = cached_path(challenge, f"-{method}-{digest[:8]}").with_suffix("")
     if not (folder / _RECORD).is_file():
-        _train(challenge, folder)
+        _train(challenge, method, folder)
     record = json.loads((folder / _RECORD).read_text())
     weights = read_file(folder / "weights.npz")
-    return Pretrained(weights, record["sha256"], folder / "weights.npz", record["model"], folder / _STATE)
+    name = str(json.loads(record["model"])["config"]["name"])
+    return Pretrained(weights, record["sha256"], folder / "weights.npz", name, record["model"], folder / _STATE)
 
 
-def retrain(challenge: Challenge, seed: int, base: keras.Model) -> keras.Model:
-    """Returns a model of the same training, which never saw the forget set.
+def retrain(challenge: Challenge, method: str, seed: int, base: keras.Model) -> keras.Model:
+    """Returns a model of a method's own training, which never saw the forget set.
 
     Args:
         challenge: whose split says what is left out.
+        method: whose training it is.
         seed: of the training.
         base: a network of the challenge's architecture, see `new_base`. It is trained anew, whatever its weights are;
             with the same one in each run, nothing is compiled twice.
@@ -66,12 +67,12 @@ def retrain(challenge: Challenge, seed: int, base: keras.Model) -> keras.Model:
     unused = Split("unused", 0, np.arange(1), np.arange(1, len(retain)))
     alone = dataclasses.replace(challenge, train=challenge.train.take(retain), split=unused)
     with tempfile.TemporaryDirectory(prefix="kit-training-") as folder:
-        return _pretraining(challenge)(alone, seed, Path(folder), base, **settings(challenge))
+        return _pretraining(method)(alone, seed, Path(folder), base, **of_pretraining(method, challenge))
 
 
 def new_base(challenge: Challenge) -> keras.Model:
     """Returns a new network of the challenge's architecture, in float32, for a training to begin with."""
-    return models.build(challenge.model, challenge.input_shape, challenge.num_classes)
+    return originals.build(challenge, "float32")
 
 
 @contextlib.contextmanager
@@ -83,20 +84,25 @@ def copy_of_state(original: Pretrained) -> Iterator[Path]:
         yield copied
 
 
-def _pretraining(challenge: Challenge) -> Callable[..., keras.Model]:
-    function: Callable[..., keras.Model] = methods.module(challenge.pretraining).pretraining
+def _pretraining(method: str) -> Callable[..., keras.Model]:
+    function: Callable[..., keras.Model] = methods.module(method).pretraining
     return function
 
 
-def _train(challenge: Challenge, folder: Path) -> None:
+def _train(challenge: Challenge, method: str, folder: Path) -> None:
     """Trains in a folder beside the last one, which is put in its place once it is whole."""
+    quiet.load_tensorflow()
+    import keras
+
+    from kit.toolbox._tensorflow import setup
+
     setup.prepare_tensorflow()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as made:
-        state = Path(made) / "whole" / _STATE
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        state = Path(temporary) / "whole" / _STATE
         state.mkdir(parents=True)
-        base, own = new_base(challenge), settings(challenge)
-        net = _pretraining(challenge)(challenge, challenge.training_seed, state, base, **own)
+        settings = of_pretraining(method, challenge)
+        net = _pretraining(method)(challenge, challenge.training_seed, state, new_base(challenge), **settings)
         weights = state.parent / "weights.npz"
         write_file(weights, net.get_weights())
         described = json.dumps(keras.saving.serialize_keras_object(net))

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kit import files
+from kit.machine import quiet
 from kit.rules import RETRAIN
 from kit.runs import originals
-from kit.runs import run as runner
 from kit.runs.originals import Pretrained, Rebuilt
+from kit.runs.seeds import run_seed
+from kit.submission.entry import Entry
 from kit.types import Challenge
 
 SEED = 0
@@ -23,6 +25,16 @@ class _Stored:
     path: Path
     sha256: str
     advice: str
+
+
+def is_run(entry: Entry, seed: int, number: int) -> bool:
+    """Returns whether a run of a population is the one that is stored.
+
+    Example:
+        >>> is_run(Entry("retrain"), 0, 0), is_run(Entry("retrain"), 0, 1)
+        (True, False)
+    """
+    return entry == Entry(RETRAIN) and (seed, number) == (SEED, 0)
 
 
 def load(challenge: Challenge) -> Pretrained | None:
@@ -52,8 +64,6 @@ def digest(challenge: Challenge) -> str:
 
 
 def _stored(challenge: Challenge) -> _Stored | None:
-    if challenge.pretraining:
-        return None
     entry = originals.registry().get(_key(challenge))
     if challenge.precision == "float32" and entry is not None and _is_of(entry, challenge):
         advice = "Restore it with 'git checkout data/pretrained', or install the kit again."
@@ -78,12 +88,16 @@ def _cached_path(challenge: Challenge) -> Path:
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
     """Makes run 0 of `retrain` and says whether it matches the recorded one (see `kit.runs.originals.rebuild`)."""
-    seed = runner.run_seed(SEED, RETRAIN, 0)
+    quiet.load_tensorflow()
+    from kit.runs.run import run_here
+    from kit.runs.worker import Worker
+
+    seed = run_seed(SEED, RETRAIN, 0)
     # What the original's weights are is of no consequence: retraining draws its own.
-    drawn = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder())
+    drawn = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder(), challenge.model)
     checkpoint = originals.cached_path(challenge, "-retraining")
-    worker = runner.Worker(challenge, drawn)
-    unlearned = runner.unlearn(RETRAIN, challenge, seed=seed, worker=worker, checkpoint=checkpoint)
+    worker = Worker(challenge, drawn)
+    unlearned = run_here(Entry(RETRAIN), challenge, worker, seed=seed, checkpoint=checkpoint)
     path = _cached_path(challenge)
     if update_registry:
         path = files.data_folder() / "pretrained" / f"{challenge.name}-retrained.npz"

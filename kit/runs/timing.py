@@ -1,26 +1,14 @@
-"""How long a retraining in plain Keras takes on this machine: the unit of `time_ratio`."""
+"""How long a retraining in plain Keras takes on this machine: the unit of `time_ratio`, measured once."""
 
 from __future__ import annotations
 
-import functools
 import json
-import time
-
-import keras
-import tensorflow as tf
-from tqdm import tqdm
 
 from kit import files
 from kit.digests import digest_of
-from kit.machine import environment
+from kit.machine import environment, quiet
 from kit.runs import originals
-from kit.toolbox import examples
-from kit.toolbox._tensorflow import setup
-from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.types import Challenge
-
-# Seconds after which the rest of a retraining is extrapolated.
-_LONGEST_MEASUREMENT = 20.0
 
 
 def reference_seconds(challenge: Challenge) -> float:
@@ -34,54 +22,9 @@ def reference_seconds(challenge: Challenge) -> float:
     path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
     if path.is_file():
         return float(json.loads(path.read_text())["seconds"])
-    seconds, measured = _time_plain_keras(challenge)
+    quiet.load_tensorflow()
+    from kit.runs import plain_keras
+
+    seconds, measured = plain_keras.time_retraining(challenge)
     files.write_json(path, {"seconds": seconds, "measured_share": measured, "challenge": challenge.name})
     return seconds
-
-
-def _time_plain_keras(challenge: Challenge) -> tuple[float, float]:
-    """Returns the seconds of a retraining, and which share of its steps was measured."""
-    setup.prepare_tensorflow()
-    setup.warm_up()
-    keras.utils.set_random_seed(0)
-    net, recipe = originals.build(challenge), challenge.recipe
-    retain = examples.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
-    augment = AUGMENTATIONS[recipe.augmentation]
-    if augment is not None:
-        seed = functools.partial(tf.random.uniform, (2,), maxval=tf.int32.max, dtype=tf.int32)
-        retain = retain.map(lambda x, y: (augment(x, seed()), y)).prefetch(tf.data.AUTOTUNE)
-    rates = [float(rate) for rate in recipe.learning_rates()]
-    steps = recipe.epochs * len(retain)
-    start = time.perf_counter()
-    net.compile(
-        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    watch = _Watch(start, steps)
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
-    with watch.bar:
-        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
-    elapsed = time.perf_counter() - start
-    return elapsed + watch.seconds_left(), watch.done / max(steps, 1)
-
-
-class _Watch(keras.callbacks.Callback):
-    """Follows `fit`, and ends it when enough has been measured to tell how long the rest would take."""
-
-    def __init__(self, start: float, steps: int) -> None:
-        super().__init__()
-        self.start, self.steps, self.done = start, steps, 0
-        self.first = self.last = start
-        self.bar = tqdm(total=steps, desc="timing a retrain in plain Keras", unit="step", delay=2, leave=False)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's)
-        self.done, self.last = self.done + 1, time.perf_counter()
-        self.first = self.last if self.done == 1 else self.first  # the first step is traced before it is taken
-        self.bar.update()
-        if self.last - self.start > _LONGEST_MEASUREMENT and self.done > 1:
-            self.model.stop_training = True
-
-    def seconds_left(self) -> float:
-        """Returns how long the steps that were not taken would last."""
-        return (self.steps - self.done) * (self.last - self.first) / (self.done - 1) if self.done > 1 else 0.0

@@ -38,7 +38,7 @@ def names() -> tuple[str, ...]:
 def score_all(comparison: Comparison) -> dict[str, Score]:
     """Returns every score of one method by name."""
     scores = {score.name: score for family in families() for score in family.score(comparison)}
-    if comparison.unlearned is comparison.retrained:
+    if comparison.alone:
         reason = "there is a single retrained model, which has no other to be compared with"
         alone = {info.name for info in infos() if info.relative and scores[info.name].value is not None}
         scores |= {name: replace(scores[name], value=None, stderr=None, reason=reason, warnings=()) for name in alone}

@@ -65,6 +65,7 @@ class Inputs:
     arrays: Mapping[str, np.ndarray]
     weights: Sequence[np.ndarray]
     model: str
+    model_description: str
     precision: str
     input_shape: tuple[int, ...]
     num_classes: int
@@ -131,6 +132,7 @@ class Contained:
             "folder": submission,
             "entry": self.source.entry,
             "model": self.inputs.model,
+            "model_description": self.inputs.model_description,
             "precision": self.inputs.precision,
             "input_shape": list(self.inputs.input_shape),
             "num_classes": self.inputs.num_classes,

@@ -134,8 +134,12 @@ class Child:
         from kit import models
         from kit.toolbox.seeding import seed_generators_reset
 
-        named = {name: self.settings[name] for name in ("num_classes", "precision")}
-        net = models.build(self.settings["model"], tuple(self.settings["input_shape"]), **named)
+        described, precision = self.settings["model_description"], self.settings["precision"]
+        if described:
+            net = models.build_described(described, precision)
+        else:
+            shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
+            net = models.build(self.settings["model"], shape, num_classes, precision)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
         return net

@@ -7,26 +7,20 @@ import functools
 import hashlib
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from kit import files, methods
+from kit.submission.contract import Unlearning
 from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError
 from kit.types.errors import did_you_mean
 
-Method = Callable[..., Any]
 
-
-def is_file(method: str | Path | Method) -> bool:
-    """Returns whether a method is given by the path of a file, rather than by a name or as a function."""
-    return not callable(method) and str(method) not in methods.names()
-
-
-def load_method(identifier: str | Path | Method) -> Method:
+def load_method(identifier: str | Path | Unlearning) -> Unlearning:
     """Returns the function `unlearning(net, retain, forget, validation, *, ...)`.
 
     Args:
@@ -44,7 +38,8 @@ def load_method(identifier: str | Path | Method) -> Method:
         return identifier
     check_identifier(identifier)
     if str(identifier) in methods.names():
-        return methods.get(str(identifier))
+        function: Unlearning = methods.get(str(identifier))
+        return function
     return import_file(Path(identifier))
 
 
@@ -63,7 +58,7 @@ def check_identifier(identifier: str | Path) -> None:
     files.require_file(Path(identifier), ADVICE)
 
 
-def method_name(identifier: str | Path | Method) -> str:
+def method_name(identifier: str | Path | Unlearning) -> str:
     """Returns the name under which a method's results appear.
 
     Example:
@@ -109,20 +104,6 @@ class Source:
         return digest.hexdigest()
 
 
-def source_of(identifier: str | Path | Method) -> Source:
-    """Returns a built-in method, a file or a function as a `Source`.
-
-    Raises:
-        InputError: there is no such method or file, or the function cannot be copied.
-    """
-    if callable(identifier):
-        return source_of_function(identifier)
-    check_identifier(identifier)
-    if str(identifier) in methods.names():
-        return read_source(Path(methods.__file__).parent / f"{identifier}.py", package=methods.__name__)
-    return read_source(Path(identifier))
-
-
 def read_source(path: Path, *, package: str = "") -> Source:
     """Reads a submission and the modules beside it that it imports (found in its text: nothing is executed).
 
@@ -150,7 +131,7 @@ def read_source(path: Path, *, package: str = "") -> Source:
     return Source(path.stem, path.name, found, package=package)
 
 
-def source_of_function(function: Method) -> Source:
+def source_of_function(function: Unlearning) -> Source:
     """Returns a function as bytes for another process, with what it refers to: made by this process, run only there.
 
     Raises:
@@ -181,7 +162,7 @@ def source_of_function(function: Method) -> Source:
     return Source(method_name(function), "function.pickle", {"function.pickle": content}, _code_sha256(inner))
 
 
-def _code_sha256(function: Method) -> str:
+def _code_sha256(function: Any) -> str:
     """Hex digest of a function's code, defaults and plain closed-over values, but not of where it was defined.
 
     Its pickle names the notebook's cell and line: it would differ after each restart of the session.
@@ -201,7 +182,7 @@ def _code_sha256(function: Method) -> str:
     return hashlib.sha256(repr([described(code), values, defaults]).encode()).hexdigest()
 
 
-def _unknown_elsewhere(function: Method) -> ModuleType | None:
+def _unknown_elsewhere(function: Unlearning) -> ModuleType | None:
     """Returns the module of a function, or its package, if another process might not find it.
 
     That is what is neither installed, nor Python's own, nor the session itself; and the kit's methods, which do not lie

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from kit.submission.allowed import ROOMS, is_allowed
-from kit.submission.source import Method, Source
+from kit.submission.contract import Unlearning
+from kit.submission.source import Source
 from kit.types import BrokenSubmission
 
 PARAMETERS = ("net", "retain", "forget", "validation")
@@ -38,7 +39,7 @@ _FORBIDDEN_TEXTS = (
 )
 
 
-def text_of(method: Method | Source) -> str | None:
+def text_of(method: Unlearning | Source) -> str | None:
     """Returns the source text of a submission, or None for a function whose source is not to be had."""
     if isinstance(method, Source):
         content = method.files[method.entry]

@@ -3,7 +3,7 @@
 from kit.types.arrays import Arrays
 from kit.types.errors import BrokenSubmission, FailedRun, InputError
 from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs
-from kit.types.problem import Challenge, Recipe, Split, check_challenge
+from kit.types.problem import Challenge, Recipe, Split, check_challenge, forget_form
 from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "ScoreInfo",
     "Split",
     "check_challenge",
+    "forget_form",
 ]

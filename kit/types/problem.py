@@ -11,8 +11,22 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kit.rules import DRAWN_SPLITS
 from kit.types.arrays import Arrays, read_only
 from kit.types.errors import InputError
+
+FORGET_KINDS = (*DRAWN_SPLITS, "class", "group", "mislabelled")
+
+
+def forget_form(name: str) -> tuple[str, str]:
+    """Returns the kind of a forget set and its argument, from how it was asked for.
+
+    Example:
+        >>> forget_form("class:3,5"), forget_form("mislabelled"), forget_form("my rows.npy")
+        (('class', '3,5'), ('mislabelled', ''), ('rows', 'my rows.npy'))
+    """
+    kind, _, argument = name.partition(":")
+    return (kind, argument) if kind in FORGET_KINDS else ("rows", name)
 
 
 @dataclass(frozen=True)
@@ -26,8 +40,8 @@ class Split:
 
     Example:
         >>> split = Split("random:0.5", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
-        >>> split.sha256[:8]
-        '2897bcae'
+        >>> split.sha256[:8], split.kind, split.argument, split.drawn
+        ('2897bcae', 'random', '0.5', True)
     """
 
     name: str
@@ -57,6 +71,21 @@ class Split:
                 "Expected two disjoint sets that together are 0 .. n - 1. Make the split again with "
                 "kit.make_split, or load one that kit.save_split wrote."
             )
+
+    @functools.cached_property
+    def kind(self) -> str:
+        """One of `FORGET_KINDS`; `rows` where row numbers were given, by hand or in a file."""
+        return forget_form(self.name)[0]
+
+    @functools.cached_property
+    def argument(self) -> str:
+        """What stands behind the colon: a share, classes, groups; of `rows`, the whole name."""
+        return forget_form(self.name)[1]
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the seed decides which examples are forgotten."""
+        return self.kind in DRAWN_SPLITS
 
     @property
     def sha256(self) -> str:
@@ -93,7 +122,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
-        sound = all(isinstance(one, Real) and not isinstance(one, bool) for one in numbers)
+        sound = all(isinstance(number, Real) and not isinstance(number, bool) for number in numbers)
         sound = sound and isinstance(self.epochs, int | np.integer) and self.epochs >= 0
         sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 <= self.momentum < 1
         sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
@@ -120,7 +149,7 @@ class Challenge:
         name: letters, digits, dots, dashes and underscores (it becomes a folder name).
         train, validation, test: `Arrays` of the same example shape; validation goes to the method, test to the scorer.
         split: which training examples are forgotten.
-        model: a name of the zoo, or the description of a user's model (see `kit.models`).
+        model: name of the architecture: of the zoo (`kit.models.NAMES`), or of a user's model.
         recipe: how the original and the retrained models are trained.
         batch_size: examples a batch in the three sets that a method is handed; the last batch may be short.
         hyperparameters: method name -> keyword arguments that differ from the method's defaults on this challenge.
@@ -132,7 +161,7 @@ class Challenge:
             instructions for it. Weights are float32 either way, and so are the scores.
         original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
             default they come with the kit, or are trained.
-        pretraining: name of the method whose own training the original and the retrained models have, if one has.
+        model_description: a user's model as plain data (`kit.models.user.adopt`); empty for the zoo's.
     """
 
     name: str
@@ -149,7 +178,7 @@ class Challenge:
     source: str = ""
     precision: Literal["float32", "bfloat16"] = "float32"
     original: tuple[np.ndarray, ...] | None = None
-    pretraining: str = ""
+    model_description: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):

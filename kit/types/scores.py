@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kit.rules import DRAWN_SPLITS
 from kit.types.outputs import Outputs
+from kit.types.problem import forget_form
 
 Direction = Literal["up", "down", "match_retrain"]
 
@@ -19,12 +21,12 @@ class Comparison:
 
     Args:
         unlearned: outputs of the method that is scored.
-        retrained: outputs of models retrained without the forget set; never the scored model itself, unless it is the
-            only retrained one.
+        retrained: outputs of models retrained without the forget set; never the scored model itself, unless `alone`.
         members: int64 indices into the forget set that the attacks use; empty where no attack is possible.
         nonmembers: int64 indices into the test set, as many as `members` and of the same class or group mix.
         attack_impossible: why the two are empty; empty text where they are not.
         reference_seconds: duration of one retraining in plain Keras on this machine.
+        alone: whether the scored model is the only retrained one, so that there is no other to compare it with.
     """
 
     unlearned: Outputs
@@ -33,6 +35,7 @@ class Comparison:
     nonmembers: np.ndarray
     attack_impossible: str
     reference_seconds: float
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,3 +124,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     pretraining: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def split_drawn(self) -> bool:
+        """Whether the forget set was drawn with the split seed."""
+        return forget_form(self.split)[0] in DRAWN_SPLITS

@@ -1,0 +1,94 @@
+"""What is compared with what: members with non-members, a method's models with retrained ones, and what is doubtful."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kit.rules import RETRAIN
+from kit.scorers.accuracy import correct_of_interest
+from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
+from kit.types import Challenge, Comparison, Outputs
+
+# Test accuracies of models that were trained alike differ by less, unless much is forgotten.
+TRAINED_ALIKE = 0.05
+
+
+def compare(
+    challenge: Challenge, name: str, unlearned: Outputs, retrained: Outputs, num_models: int, reference_seconds: float
+) -> Comparison:
+    """Compares a row's models with the retrained ones; of these, every other one with those between them.
+
+    Args:
+        challenge: which the models are of.
+        name: of the row; `retrain` for the retrained models themselves.
+        unlearned, retrained: outputs of the row's models and of the retrained ones, the same for `retrain`.
+        num_models: models of each method: as many retrained ones stand in the row `retrain`, at most half of them.
+        reference_seconds: of one retraining in plain Keras.
+    """
+    alone = name == RETRAIN and retrained.num_models == 1
+    if name == RETRAIN and not alone:
+        everything = np.arange(retrained.num_models)
+        shown = everything[::2][: min(num_models, retrained.num_models // 2)]
+        unlearned, retrained = retrained.select(shown), retrained.select(np.setdiff1d(everything, shown))
+    return Comparison(unlearned, retrained, *attack_sample(challenge), reference_seconds, alone)
+
+
+def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
+    """Chooses members (indices into forget) and non-members (indices into test), or says why there are none.
+
+    Non-members have the forget set's mix of classes. Where a group or the mislabelled examples are forgotten, they are
+    test examples of that group, or mislabelled ones: what a retrained model cannot tell from the forget set. Where a
+    whole class is forgotten, its test images are themselves within what is to be forgotten.
+
+    Example:
+        >>> import kit
+        >>> attack_sample(kit.load_challenge(forget="class:5"))[2][:40]
+        'class 5 is forgotten altogether, so that'
+    """
+    split, test, nothing = challenge.split, challenge.test, np.array([], np.int64)
+    eligible = np.ones(len(test), bool)
+    if split.kind == "group" and test.groups is not None:
+        eligible = np.isin(test.groups.astype(str), [part.strip() for part in split.argument.split(",")])
+    elif split.kind == "mislabelled" and test.mislabelled is not None:
+        eligible = test.mislabelled.astype(bool)
+    forget_labels, retain_labels = challenge.labels("forget"), challenge.labels("retain")
+    gone = np.setdiff1d(forget_labels, retain_labels)
+    if len(gone):
+        listed = ", ".join(map(str, gone))
+        reason = f"class {listed} is forgotten altogether, so that no test example is a non-member of the same kind"
+        return nothing, nothing, reason
+    candidates = np.flatnonzero(eligible)
+    members, chosen = match_nonmembers(forget_labels, test.y[candidates], seed=split.seed)
+    if len(members) < MIN_MEMBERS:
+        reason = (
+            f"only {len(members)} pairs of a forget and a test example of the same kind; the attack needs {MIN_MEMBERS}"
+        )
+        return nothing, nothing, reason
+    return members, candidates[chosen], ""
+
+
+def doubts_about_original(comparison: Comparison) -> list[str]:
+    """Returns sentences about an original that knows nothing, or was trained otherwise than its reference.
+
+    Args:
+        comparison: of the original with retrained models.
+
+    Returns:
+        No sentence where nothing is doubtful.
+    """
+    original, retrained = comparison.unlearned, comparison.retrained
+    right, counts = float(original.correct["retain"].mean()), np.bincount(original.labels["retain"])
+    sentences = []
+    if right <= counts.max() / counts.sum():
+        sentences.append(
+            f"it names {right:.1%} of its own training examples rightly, no more than who always names the most "
+            "frequent class. Is 'x' scaled as the model wants it, and are the labels in its order?"
+        )
+    before, after = (float(correct_of_interest(outputs, "test").mean()) for outputs in (original, retrained))
+    if abs(before - after) > TRAINED_ALIKE:
+        sentences.append(
+            f"its test accuracy is {before:.3f}, that of the retrained models {after:.3f}. Unless what is forgotten "
+            "explains that, they were not trained alike, and a difference between them cannot be laid to forgetting "
+            "alone. Say with a recipe (--recipe) how the original was trained."
+        )
+    return sentences

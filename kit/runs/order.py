@@ -1,0 +1,132 @@
+"""What the processes of a population are handed (`Order`), and what each of them builds from it (`Maker`)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kit.machine import environment, quiet
+from kit.runs import retrained
+from kit.runs.contained import Containment
+from kit.runs.originals import Pretrained
+from kit.runs.seeds import run_seed
+from kit.runs.store import Run, Store
+from kit.submission.entry import Entry
+from kit.types import NUM_WITH_LOGITS, Challenge, FailedRun
+
+if TYPE_CHECKING:
+    from kit.runs.run import Made, RunOnce
+    from kit.runs.worker import Worker
+
+
+def present_versions() -> dict[str, str]:
+    """Returns the versions of the kit's own code and of the libraries: others would make other models."""
+    return {"source": environment.source_sha256()[:12], **environment.versions()}
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that the runs of one population need, handed to each process once.
+
+    Args:
+        entry: the method.
+        challenge: what is unlearned from.
+        original: the weights to start from, so that no other machine trains its own.
+        seed: of the population.
+        store: where finished runs are written by the process that made them; None where nothing is kept, or where the
+            process has another machine's disk.
+        containment: of a file; limits were measured where the order was given.
+        stored_retrained: whether run 0 of `retrain` is taken from where it is stored, if it is.
+        versions: see `present_versions`.
+    """
+
+    entry: Entry
+    challenge: Challenge
+    original: Pretrained
+    seed: int
+    store: Store | None
+    containment: Containment | None
+    stored_retrained: bool
+    versions: dict[str, str]
+
+
+class Maker:
+    """Makes the runs of an order, one after another, with models that are built at the first.
+
+    It can be handed to another process before that.
+    """
+
+    def __init__(self, order: Order, get_worker: Callable[[], Worker] | None = None) -> None:
+        """Takes a function that gives the models of this process, where several orders share them."""
+        self._order, self._get_worker = order, get_worker
+        self._worker: Worker | None = None
+        self._stack: contextlib.ExitStack | None = None
+        self._run_once: RunOnce | None = None
+
+    def run(self, number: int) -> Run:
+        """Makes one model and says what it says of each example."""
+        order = self._order
+        worker, run_once = self._prepared()
+        seed = run_seed(order.seed, order.entry.name, number)
+        checkpoint = None if order.store is None else order.store.checkpoint(number)
+        made = self._stored(number, worker) or run_once(seed, checkpoint)
+        outputs = worker.outputs(made.weights, order.entry.name)
+        if number >= NUM_WITH_LOGITS:
+            outputs = replace(outputs, logits={})
+        run = Run(outputs, made.seconds, seed, made.facts)
+        if order.store is not None:
+            order.store.write(number, run)
+        return run
+
+    def _prepared(self) -> tuple[Worker, RunOnce]:
+        if self._worker is not None and self._run_once is not None:
+            return self._worker, self._run_once
+        _check_versions(self._order.versions)
+        quiet.load_tensorflow()
+        from kit.runs.run import weights_of_runs
+        from kit.runs.worker import Worker
+        from kit.toolbox._tensorflow import setup
+
+        order = self._order
+        if self._get_worker is None:
+            self._worker = Worker(order.challenge, order.original, pretraining=order.entry.pretraining)
+        else:
+            self._worker = self._get_worker()
+        setup.warm_up()
+        self._stack = contextlib.ExitStack()
+        self._run_once = self._stack.enter_context(weights_of_runs(order.entry, self._worker, order.containment))
+        return self._worker, self._run_once
+
+    def _stored(self, number: int, worker: Worker) -> Made | None:
+        """Returns a stored retrained model; how long it took to make is not known here."""
+        from kit.runs.originals import require_fitting
+        from kit.runs.run import Made
+
+        order = self._order
+        if not order.stored_retrained or not retrained.is_run(order.entry, order.seed, number):
+            return None
+        stored = retrained.load(order.challenge)
+        if stored is None:
+            return None
+        require_fitting(stored, worker.net_with(stored.weights))
+        return Made(stored.weights, math.nan, {})
+
+    def close(self) -> None:
+        """Ends the processes of contained runs."""
+        if self._stack is not None:
+            self._stack.close()
+        self._run_once = None
+
+
+def _check_versions(expected: dict[str, str]) -> None:
+    present = present_versions()
+    if present != expected:
+        other = ", ".join(f"{name} {present.get(name)} instead of {version}" for name, version in expected.items())
+        raise FailedRun(
+            f"A worker process has another kit or other libraries than this command ({other}). Expected the same "
+            "everywhere, because others make other models. Run the command again if the kit's files were changed "
+            "meanwhile, or install the same versions on every machine."
+        )

@@ -1,0 +1,96 @@
+"""The folder of a population: each finished run in a folder of its own, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kit import files
+from kit.digests import digest_of
+from kit.machine import environment
+from kit.runs import originals
+from kit.runs.originals import Pretrained
+from kit.runs.outputs import load_outputs, save_outputs
+from kit.runs.settings import hyperparameters
+from kit.submission.entry import Entry
+from kit.types import Challenge, ModelOutputs
+
+_CHECKPOINT = "training.npz"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what its model says, how long the call took, its seed, and the method's facts."""
+
+    outputs: ModelOutputs
+    seconds: float
+    seed: int
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where the runs of one population are kept.
+
+    Args:
+        folder: see `population_folder`.
+        method: name of the method, for the records.
+        prefix: of the folders of runs: runs of another seed, or models that were not made here, have another one.
+    """
+
+    folder: Path
+    method: str
+    prefix: str
+
+    def folder_of(self, number: int) -> Path:
+        """Returns the folder of one run."""
+        return self.folder / f"{self.prefix}-run-{number:04d}"
+
+    def checkpoint(self, number: int) -> Path:
+        """Returns the file for the state of a run that is not finished."""
+        return self.folder_of(number) / _CHECKPOINT
+
+    def write(self, number: int, run: Run) -> None:
+        """Writes a run, its record last: what has a record is whole."""
+        folder = self.folder_of(number)
+        save_outputs(folder / "outputs.npz", run.outputs)
+        seconds = None if math.isnan(run.seconds) else run.seconds
+        record = {"method": self.method, "seed": run.seed, "seconds": seconds, "versions": environment.versions()}
+        files.write_json(folder / "done.json", record | ({"facts": dict(run.facts)} if run.facts else {}))
+        self.checkpoint(number).unlink(missing_ok=True)
+
+    def read(self, number: int, *, with_logits: bool) -> Run | None:
+        """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
+        folder = self.folder_of(number)
+        files.remove_leftovers(folder)
+        try:
+            record = json.loads((folder / "done.json").read_text())
+            outputs = load_outputs(folder / "outputs.npz")
+            if with_logits and not outputs.logits:
+                return None
+            seconds = math.nan if record["seconds"] is None else float(record["seconds"])
+            return Run(outputs, seconds, int(record["seed"]), record.get("facts", {}))
+        except (*files.DAMAGED, TypeError):
+            return None
+
+
+def population_folder(root: Path, entry: Entry, challenge: Challenge, original: Pretrained) -> Path:
+    """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
+    arguments = hyperparameters(entry, challenge)
+    settings = arguments if entry.source is None else arguments | {"source": entry.source.sha256}
+    described = [
+        entry.name,
+        settings,
+        originals.fingerprint(challenge),
+        challenge.data_sha256,
+        challenge.precision,
+        original.sha256,
+        challenge.split.sha256,
+        environment.source_sha256(),
+        environment.versions(),
+        environment.machine(),
+    ]
+    return root / challenge.name / f"{entry.name}-{digest_of(described)[:12]}"

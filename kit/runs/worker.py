@@ -1,0 +1,117 @@
+"""The models of one process, made for the methods that start from one original."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import keras
+import numpy as np
+
+from kit import models
+from kit.runs import originals
+from kit.runs.originals import Pretrained
+from kit.runs.outputs import compute_outputs
+from kit.runs.pretraining import new_base, original_of
+from kit.runs.settings import hyperparameters
+from kit.submission.contained import Inputs
+from kit.submission.entry import Entry
+from kit.toolbox import seeding
+from kit.toolbox._tensorflow import setup
+from kit.types import Challenge, FailedRun, ModelOutputs
+
+
+class Worker:
+    """Holds the models of one process, so that the next run starts from the same state without being traced again.
+
+    A built-in method is handed the same model each time, with every variable put back (weights, batch statistics,
+    seed generators). A model that was compiled, frozen in part or given to a user's function is not handed out again.
+    """
+
+    def __init__(self, challenge: Challenge, original: Pretrained | None = None, *, pretraining: str = "") -> None:
+        """Prepares TensorFlow and builds the models.
+
+        Args:
+            challenge: what is unlearned from.
+            original: its weights; by default `pretraining.original_of`, trained now if they neither ship nor are
+                cached.
+            pretraining: name of the method that trains the original in its own way; empty for the challenge's recipe.
+
+        Raises:
+            FailedRun: the original's weights are damaged, or do not fit the architecture.
+        """
+        setup.prepare_tensorflow()
+        self.challenge, self.pretraining = challenge, pretraining
+        self.original = original or original_of(challenge, pretraining)
+        self._scoring_net = self._build("float32")
+        originals.require_fitting(self.original, self._scoring_net)
+        self._base: keras.Model | None = None
+        self._net: keras.Model | None = None
+        self._flags: list[bool] = []
+
+    @classmethod
+    def for_entry(cls, entry: Entry, challenge: Challenge, at_hand: Self | None = None) -> Self:
+        """Returns the worker at hand if a method can start from its original, else a new one."""
+        if at_hand is not None and at_hand.pretraining == entry.pretraining:
+            return at_hand
+        return cls(challenge, pretraining=entry.pretraining)
+
+    def fresh_net(self, seed: int, *, reuse: bool) -> keras.Model:
+        """Returns the original model, ready for a run with `seed`."""
+        net = self._net
+        if not reuse or net is None or net.compiled or _trainable_flags(net) != self._flags:
+            net = self._build(self.challenge.precision)
+            self._net, self._flags = (net, _trainable_flags(net)) if reuse else (None, [])
+        net.set_weights(self.original.weights)
+        seeding.seed_generators_reset(net, seed)
+        return net
+
+    def _build(self, precision: str) -> keras.Model:
+        if self.original.description:  # a method's own training has made another one, in float32
+            return models.build_described(self.original.description)
+        return originals.build(self.challenge, precision)
+
+    def base(self) -> keras.Model:
+        """Returns the network that a method's own training trains anew, the same object each time."""
+        if self._base is None:
+            self._base = new_base(self.challenge)
+        return self._base
+
+    def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
+        """Returns the architecture that the kit built, with these weights (the same object each time)."""
+        self._scoring_net.set_weights(list(weights))
+        return self._scoring_net
+
+    def outputs(self, weights: Sequence[np.ndarray], method: str) -> ModelOutputs:
+        """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there."""
+        weights = [np.asarray(array) for array in weights]
+        expected = [tuple(array.shape) for array in self._scoring_net.weights]
+        if [array.shape for array in weights] != expected:
+            raise FailedRun(
+                f"The model that '{method}' returned has {len(weights)} weight arrays of other shapes than the "
+                f"original's {len(expected)}. Expected the architecture of 'net', because the scorer takes the weights "
+                "only. Return 'net', or a model built like it."
+            )
+        return compute_outputs(self.net_with(weights), self.challenge, method)
+
+    def inputs(self, entry: Entry) -> Inputs:
+        """Returns what a contained process is handed: the three sets in their order, and the original's weights."""
+        challenge, split = self.challenge, self.challenge.split
+        arrays = {"validation_x": challenge.validation.x, "validation_y": challenge.validation.y}
+        for part, indices in (("retain", split.retain), ("forget", split.forget)):
+            arrays |= {f"{part}_x": challenge.train.x[indices], f"{part}_y": challenge.train.y[indices]}
+        return Inputs(
+            arrays=arrays,
+            weights=self.original.weights,
+            model=challenge.model,
+            model_description=challenge.model_description,
+            precision=challenge.precision,
+            input_shape=challenge.input_shape,
+            num_classes=challenge.num_classes,
+            batch_size=challenge.batch_size,
+            hyperparameters=hyperparameters(entry, challenge),
+        )
+
+
+def _trainable_flags(net: keras.Model) -> list[bool]:
+    return [part.trainable for part in (*net.layers, *net.variables)]
