@@ -39,17 +39,17 @@ def small_challenge() -> kit.Challenge:
 @pytest.fixture(scope="module")
 def worker(small_challenge: kit.Challenge) -> Any:
     """For users' functions."""
-    from kit.runs import run as runner
+    from kit.runs.worker import Worker
 
-    return runner.Worker(small_challenge)
+    return Worker(small_challenge)
 
 
 @pytest.fixture(scope="module")
 def builtin_worker(small_challenge: kit.Challenge) -> Any:
     """For built-in methods: traced once for many tests."""
-    from kit.runs import run as runner
+    from kit.runs.worker import Worker
 
-    return runner.Worker(small_challenge)
+    return Worker(small_challenge)
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,10 @@ from cli_helpers import Result, call, one_paragraph
 
 import kit
 from kit import challenges, evaluation, files, methods, scorers
+from kit.evaluation.plan import Plan
 from kit.runs import originals
 from kit.submission import contained
+from kit.submission.entry import Entry
 from kit.types import Arrays, Recipe
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
@@ -148,14 +150,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 
 @pytest.fixture
 def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the command line asks of `evaluate_all`, which does nothing but note it and fail."""
+    """What the command line asks of `carry_out`, which does nothing but note it and fail."""
     noted: list[dict[str, Any]] = []
 
-    def note(identifiers: list[str], challenge: kit.Challenge, **settings: Any) -> None:
-        noted.append({"identifiers": identifiers, "challenge": challenge} | settings)
+    def note(entries: list[Entry], challenge: kit.Challenge, plan: Plan, **settings: Any) -> None:
+        asked = {"methods": [entry.name for entry in entries], "challenge": challenge}
+        noted.append(asked | vars(plan.population) | vars(plan) | settings)
         raise kit.FailedRun("noted")
 
-    monkeypatch.setattr(evaluation, "evaluate_all", note)
+    monkeypatch.setattr(evaluation, "carry_out", note)
     return noted
 
 
@@ -394,7 +397,7 @@ def test_seeds_reach_the_split_and_the_runs(folder: Path, tiny: str, asked_for: 
 def test_the_defaults_are_those_of_the_readme(folder: Path, asked_for: list[dict[str, Any]]) -> None:
     call("run")
     (asked,) = asked_for
-    assert (asked["identifiers"], asked["seed"], asked["root"]) == (["finetune"], 0, Path("runs"))
+    assert (asked["methods"], asked["seed"], asked["root"]) == (["finetune"], 0, Path("runs"))
     assert asked["challenge"].name == "noisy-digits"
     assert (asked["challenge"].split.name, asked["challenge"].split.seed) == ("random:0.1", 0)
 
@@ -402,7 +405,7 @@ def test_the_defaults_are_those_of_the_readme(folder: Path, asked_for: list[dict
 def test_methods_are_asked_for_in_the_order_given(folder: Path, asked_for: list[dict[str, Any]]) -> None:
     (folder / "mine.py").write_text(GOOD_METHOD)
     call("run", "mine.py", "retrain", "finetune")
-    assert asked_for[0]["identifiers"] == ["mine.py", "retrain", "finetune"]
+    assert asked_for[0]["methods"] == ["mine", "retrain", "finetune"]
 
 
 @pytest.mark.parametrize(

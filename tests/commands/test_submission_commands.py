@@ -11,7 +11,6 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 from kit.contest import validate
-from kit.runs import run as runner
 from kit.runs import timing
 from kit.submission import sandbox
 
@@ -223,7 +222,7 @@ def test_on_kaggle_without_data_the_mock_is_written(folder: Path, data: Path, mo
     (folder / "input" / "challenge").mkdir(parents=True)
     (folder / "input" / "challenge" / "empty.txt").touch()
     monkeypatch.setattr(pack.is_mock_run, "__defaults__", (folder / "input",))
-    monkeypatch.setattr(runner, "Worker", None)  # nothing may be computed
+    monkeypatch.setattr(pack, "Worker", None)  # nothing may be computed
     assert "mock" in call("pack", "noise.py", "--challenge", data).out
     with zipfile.ZipFile("submission.zip") as archive:
         assert json.loads(archive.read("manifest.json")) == {"mock": True}

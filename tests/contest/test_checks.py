@@ -12,9 +12,10 @@ import pytest
 
 import kit
 from kit.contest import run_checks, validate
-from kit.runs import run as runner
 from kit.runs import timing
+from kit.runs.worker import Worker
 from kit.submission.contained import Inputs, Limits, Returned
+from kit.submission.entry import Entry
 from kit.types import Challenge, Problem
 
 
@@ -30,7 +31,7 @@ def quick_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def inputs(small_challenge: Challenge) -> Inputs:
-    return runner.Worker(small_challenge).inputs("mine")
+    return Worker(small_challenge).inputs(Entry("mine"))
 
 
 def test_a_small_challenge_is_not_cut(inputs: Inputs) -> None:

@@ -34,9 +34,12 @@ from kit import evaluation, files, rules
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
-from kit.runs import originals
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs import originals, run
+from kit.runs.contained import Containment
+from kit.runs.population import run_population
+from kit.runs.run import Unlearned
+from kit.runs.seeds import run_seed
+from kit.runs.worker import Worker
 from kit.submission import source as submission
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
@@ -64,12 +67,12 @@ def untouched(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, valida
 
 
 @pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    return runner.Worker(small_challenge)
+def worker(small_challenge: Challenge) -> Worker:
+    return Worker(small_challenge)
 
 
 @pytest.fixture(scope="module")
-def packs(small_challenge: Challenge, worker: runner.Worker) -> Packs:
+def packs(small_challenge: Challenge, worker: Worker) -> Packs:
     """Packs models of `noisy` into a file."""
 
     def pack(output: Path, num_models: int, **options: Any) -> packing.Packed:
@@ -93,14 +96,14 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     A function with a state would be another method each time: its state is a part of it.
     """
     hook: dict[str, Any] = {"seeds": [], "before": lambda number: None}
-    unlearn = runner.unlearn
+    run_here = run.run_here
 
-    def follow(method: Any, challenge: Challenge, *, seed: int, **settings: Any) -> runner.Unlearned:
+    def follow(*arguments: Any, seed: int, **settings: Any) -> Unlearned:
         hook["before"](len(hook["seeds"]))
         hook["seeds"].append(seed)
-        return unlearn(method, challenge, seed=seed, **settings)
+        return run_here(*arguments, seed=seed, **settings)
 
-    monkeypatch.setattr(runner, "unlearn", follow)
+    monkeypatch.setattr(run, "run_here", follow)
     return hook
 
 
@@ -149,7 +152,7 @@ def beside(path: Path) -> tuple[Path, Path]:
 
 
 def population_seeds(number: int, method: str = "noisy", seed: int = 0) -> list[int]:
-    return [runner.run_seed(seed, method, one) for one in range(number)]
+    return [run_seed(seed, method, one) for one in range(number)]
 
 
 # What is packed
@@ -166,9 +169,9 @@ def assert_same_outputs(one: Outputs, other: Outputs) -> None:
 
 @pytest.mark.parametrize(("method", "seed"), [(noisy, 0), (noisy, 9), ("finetune", 0)])
 def test_a_pack_holds_the_models_of_a_population(
-    small_challenge: Challenge, worker: runner.Worker, packs: Packs, method: Any, seed: int, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, packs: Packs, method: Any, seed: int, tmp_path: Path
 ) -> None:
-    outputs = populations.run_population(method, small_challenge, num_models=2, seed=seed, worker=worker)
+    outputs = run_population(method, small_challenge, num_models=2, seed=seed, worker=worker)
     packed = packs(tmp_path / "pack.zip", 2, method=method, seed=seed)
     checked = checking.check_pack(packed.path, small_challenge, num_models=2, worker=None if seed else worker)
     assert [(check.name, check.status) for check in checked.checks] == [(name, "PASS") for name in CHECKS]
@@ -182,7 +185,7 @@ def test_a_pack_holds_the_models_of_a_population(
 
 
 def test_float16_is_half_the_size_and_close(
-    small_challenge: Challenge, worker: runner.Worker, packs: Packs, three: Path, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, packs: Packs, three: Path, tmp_path: Path
 ) -> None:
     """Rounding moves a weight by at most 2**-11 of itself, and the logits of these models by less than 0.02."""
     packed = packs(tmp_path / "pack.zip", 3, half=True)
@@ -226,7 +229,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Keras's LearningRateScheduler hands NumPy a variable without the keyword that NumPy 2.4 asks for.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_pack_scores_what_its_method_scores(
-    small_challenge: Challenge, worker: runner.Worker, three: Path, runs: Path
+    small_challenge: Challenge, worker: Worker, three: Path, runs: Path
 ) -> None:
     outputs = checking.check_pack(three, small_challenge, worker=worker).outputs
     assert outputs is not None
@@ -249,7 +252,7 @@ def test_a_pack_scores_what_its_method_scores(
 # BUG: the row 'original' is that of the pack, and a pack of 'retrain' does not appear at all.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
-    small_challenge: Challenge, worker: runner.Worker, three: Path, runs: Path
+    small_challenge: Challenge, worker: Worker, three: Path, runs: Path
 ) -> None:
     outputs = checking.check_pack(three, small_challenge, worker=worker).outputs
     assert outputs is not None
@@ -261,7 +264,7 @@ def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
     np.testing.assert_array_equal(result.outputs["original"].logits["test"][0], original)
 
 
-def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: runner.Worker, three: Path) -> None:
+def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: Worker, three: Path) -> None:
     manifest = manifest_of(three)
     told = {
         "score_version": rules.SCORE_VERSION,
@@ -283,12 +286,12 @@ def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: 
 
 
 def test_a_file_is_packed_like_a_function(
-    small_challenge: Challenge, worker: runner.Worker, packs: Packs, three: Path, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, packs: Packs, three: Path, tmp_path: Path
 ) -> None:
     text = "import numpy as np\n\n\ndef unlearning(net, retain, forget, validation):\n    net.set_weights("
     text += "[a + np.random.normal(0, 0.05, a.shape) for a in net.get_weights()])\n    return net\n"
     (tmp_path / "noisy.py").write_text(text)
-    limits = runner.Containment(seconds=60, memory_bytes=4 << 30)
+    limits = Containment(seconds=60, memory_bytes=4 << 30)
     packed = packs(tmp_path / "out" / "pack.zip", 1, method=tmp_path / "noisy.py", containment=limits)
     assert entries(packed.path)[FIRST] == entries(three)[FIRST]
     assert manifest_of(packed.path)["method_sha256"] == submission.read_source(tmp_path / "noisy.py").sha256
@@ -356,9 +359,9 @@ def test_weights_that_check_pack_would_refuse_are_not_packed(
 
 # BUG: run_population takes such a model; the pack holds float64, which check_pack refuses.
 def test_a_model_of_another_precision_is_packed_like_a_population_takes_it(
-    small_challenge: Challenge, worker: runner.Worker, packs: Packs, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, packs: Packs, tmp_path: Path
 ) -> None:
-    outputs = populations.run_population(double_precision, small_challenge, num_models=1, worker=worker)
+    outputs = run_population(double_precision, small_challenge, num_models=1, worker=worker)
     packed = packs(tmp_path / "pack.zip", 1, method=double_precision)
     checked = checking.check_pack(packed.path, small_challenge, worker=worker)
     assert [check.message for check in checked.checks if check.status == "FAIL"] == []
@@ -454,17 +457,17 @@ def states(packs: Packs, tmp_path_factory: pytest.TempPathFactory) -> list[tuple
     """Partial file and journal after the first, the second and the third model."""
     path, found = tmp_path_factory.mktemp("states") / "pack.zip", []
     partial, journal = beside(path)
-    unlearn = runner.unlearn
+    run_here = run.run_here
     with pytest.MonkeyPatch.context() as patch:
 
-        def follow(*arguments: Any, **options: Any) -> runner.Unlearned:
+        def follow(*arguments: Any, **options: Any) -> Unlearned:
             if partial.exists():
                 found.append((partial.read_bytes(), journal.read_bytes()))
             if len(found) == 3:
                 raise KeyboardInterrupt
-            return unlearn(*arguments, **options)
+            return run_here(*arguments, **options)
 
-        patch.setattr(runner, "unlearn", follow)
+        patch.setattr(run, "run_here", follow)
         with pytest.raises(KeyboardInterrupt):
             packs(path, 4)
     return found
@@ -751,9 +754,10 @@ PACKS = """
 import pickle, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from kit import pack, runner
+from kit.contest import pack
+from kit.runs.worker import Worker
 challenge = pickle.loads(Path(sys.argv[2]).read_bytes())
-worker = runner.Worker(challenge)
+worker = Worker(challenge)
 sys.stdin.readline()
 pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], worker=worker)
 """
@@ -761,7 +765,7 @@ pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], worker=wor
 
 @pytest.fixture(scope="module", autouse=True)
 def packing_process(
-    small_challenge: Challenge, worker: runner.Worker, tmp_path_factory: pytest.TempPathFactory
+    small_challenge: Challenge, worker: Worker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process that packs, once it is told to, until it is killed. It starts while other tests run."""
     folder = tmp_path_factory.mktemp("killed")
@@ -1088,7 +1092,7 @@ def plain(checked: checking.CheckedPack) -> None:
 @pytest.mark.parametrize("forgery", FORGED)
 def test_a_forged_pack_is_refused_by_the_check_that_finds_it(
     small_challenge: Challenge,
-    worker: runner.Worker,
+    worker: Worker,
     sound: Entries,
     forgery: str,
     tmp_path: Path,
@@ -1119,7 +1123,7 @@ def test_a_forged_pack_is_refused_by_the_check_that_finds_it(
 
 
 def test_an_absolute_path_is_written_nowhere(
-    small_challenge: Challenge, worker: runner.Worker, sound: Entries, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, sound: Entries, tmp_path: Path
 ) -> None:
     evil, path = tmp_path / "evil.npz", tmp_path / "pack.zip"
     for forge in (extra(str(evil)), renamed(FIRST, str(evil))):
@@ -1148,7 +1152,7 @@ ESCAPE = "\x1b[2J\x1b[31m"
     ],
 )
 def test_what_a_pack_says_cannot_write_to_the_terminal(
-    small_challenge: Challenge, worker: runner.Worker, sound: Entries, forge: Callable[[Entries], bytes], tmp_path: Path
+    small_challenge: Challenge, worker: Worker, sound: Entries, forge: Callable[[Entries], bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "pack.zip").write_bytes(forge(sound))
     plain(checking.check_pack(tmp_path / "pack.zip", small_challenge, worker=worker))
@@ -1165,7 +1169,7 @@ def test_a_pack_of_another_forget_set_is_refused(small_challenge: Challenge, thr
 def test_a_pack_of_another_original_is_refused(
     small_challenge: Challenge, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = runner.Worker(small_challenge)
+    other = Worker(small_challenge)
     other.original = originals.Pretrained(other.original.weights, "0" * 64, other.original.path)
     last = checking.check_pack(three, small_challenge, worker=other).checks[-1]
     assert (last.name, last.status) == ("manifest", "FAIL")
@@ -1174,7 +1178,7 @@ def test_a_pack_of_another_original_is_refused(
 
 @pytest.mark.parametrize("num_models", [1, 4, 512])
 def test_another_number_of_models_is_refused(
-    small_challenge: Challenge, worker: runner.Worker, three: Path, num_models: int
+    small_challenge: Challenge, worker: Worker, three: Path, num_models: int
 ) -> None:
     last = checking.check_pack(three, small_challenge, num_models=num_models, worker=worker).checks[-1]
     assert (last.name, last.status) == ("names", "FAIL")
@@ -1182,7 +1186,7 @@ def test_another_number_of_models_is_refused(
 
 
 def test_models_that_are_the_same_are_told(
-    small_challenge: Challenge, worker: runner.Worker, packs: Packs, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, packs: Packs, tmp_path: Path
 ) -> None:
     packed = packs(tmp_path / "pack.zip", 2, method=untouched)
     checked = checking.check_pack(packed.path, small_challenge, worker=worker)
@@ -1195,9 +1199,7 @@ def test_models_that_are_the_same_are_told(
     assert checked.outputs is not None
 
 
-def test_a_copied_model_is_told(
-    small_challenge: Challenge, worker: runner.Worker, sound: Entries, tmp_path: Path
-) -> None:
+def test_a_copied_model_is_told(small_challenge: Challenge, worker: Worker, sound: Entries, tmp_path: Path) -> None:
     (tmp_path / "pack.zip").write_bytes(zipped(sound | {packing.checkpoint_name(2): sound[FIRST]}))
     last = checking.check_pack(tmp_path / "pack.zip", small_challenge, worker=worker).checks[-1]
     assert (last.name, last.status) == ("diversity", "WARN")
@@ -1205,7 +1207,7 @@ def test_a_copied_model_is_told(
 
 
 def test_a_pack_may_be_compressed_and_in_another_order(
-    small_challenge: Challenge, worker: runner.Worker, sound: Entries, three: Path, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, sound: Entries, three: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "pack.zip"
     path.write_bytes(zipped(list(sound.items())[::-1], zipfile.ZIP_DEFLATED))
@@ -1218,7 +1220,7 @@ def test_a_pack_may_be_compressed_and_in_another_order(
 # BUG: OSError for the long name, in pathlib's is_file; os.path.isfile says no (as in kit.files.checked).
 @pytest.mark.parametrize("name", ["nothing.zip", "", ".", "x" * 300 + ".zip", "nul\0l.zip"])
 def test_what_is_no_file_is_refused(
-    small_challenge: Challenge, worker: runner.Worker, name: str, refused: Refused, tmp_path: Path
+    small_challenge: Challenge, worker: Worker, name: str, refused: Refused, tmp_path: Path
 ) -> None:
     refused(lambda: checking.check_pack(tmp_path / name, small_challenge, worker=worker), "There is no file")
 
@@ -1247,7 +1249,7 @@ DAMAGE = st.tuples(PLACES, st.sampled_from(["flip", "cut", "insert", "overwrite"
 @example(damages=[(1, "insert", b"PK\5\6" + bytes(18))])
 def test_a_damaged_pack_is_checked_and_never_an_error(
     small_challenge: Challenge,
-    worker: runner.Worker,
+    worker: Worker,
     one: tuple[Path, bytes],
     damages: list[tuple[float, str, bytes]],
 ) -> None:
@@ -1293,7 +1295,7 @@ def test_no_input_is_no_mock_run(tmp_path: Path) -> None:
         assert not packing.is_mock_run(folder)
 
 
-def test_a_mock_is_a_zip_that_says_so(small_challenge: Challenge, worker: runner.Worker, tmp_path: Path) -> None:
+def test_a_mock_is_a_zip_that_says_so(small_challenge: Challenge, worker: Worker, tmp_path: Path) -> None:
     path = tmp_path / "out" / "pack.zip"
     packing.write_mock(str(path))
     assert {name: json.loads(data) for name, data in entries(path).items()} == {packing.MANIFEST: {"mock": True}}

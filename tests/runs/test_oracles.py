@@ -13,9 +13,11 @@ import pytest
 import kit
 from kit import files
 from kit.runs import oracles, originals
-from kit.runs import population as populations
-from kit.runs import run as runner
 from kit.runs.outputs import compute_outputs
+from kit.runs.population import run_population
+from kit.runs.run import unlearn
+from kit.runs.seeds import run_seed
+from kit.runs.worker import Worker
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
 
 SHIPPED = ("digits", "noisy-digits")
@@ -40,7 +42,7 @@ def test_an_oracle_holds_512_models_and_the_logits_of_16(shipped: tuple[Challeng
         assert oracle.confidences[part].dtype == np.float32
         assert oracle.logits[part].shape == (NUM_WITH_LOGITS, examples, challenge.num_classes)
         np.testing.assert_array_equal(oracle.labels[part], challenge.labels(part))
-    assert oracle.seeds.tolist() == [runner.run_seed(0, "retrain", number) for number in range(512)]
+    assert oracle.seeds.tolist() == [run_seed(0, "retrain", number) for number in range(512)]
 
 
 def test_confidences_correctness_and_logits_agree(shipped: tuple[Challenge, Outputs]) -> None:
@@ -75,8 +77,8 @@ def test_an_oracle_has_not_seen_the_forget_set_and_knows_the_retain_set(shipped:
 def test_retraining_here_makes_such_models(shipped: tuple[Challenge, Outputs]) -> None:
     """The same seed; the same bits only on the processor that made the oracle, but a model like the others anywhere."""
     challenge, oracle = shipped
-    worker = runner.Worker(challenge)
-    net = runner.unlearn("retrain", challenge, seed=int(oracle.seeds[3]), worker=worker).net
+    worker = Worker(challenge)
+    net = unlearn("retrain", challenge, seed=int(oracle.seeds[3]), worker=worker).net
     made = compute_outputs(net, challenge)
     for part in PARTS:
         accuracies = oracle.correct[part].mean(axis=1)
@@ -125,7 +127,7 @@ def test_what_is_built_is_what_is_loaded(small_challenge: Challenge, own_data: P
     assert path == own_data / "oracles" / "small.npz"
     loaded = oracles.load(small_challenge)
     assert loaded is not None
-    made = populations.run_population("retrain", small_challenge, num_models=3, engine="serial")
+    made = run_population("retrain", small_challenge, num_models=3, engine="serial")
     for kind in ("confidences", "correct", "logits", "labels"):
         for part in PARTS:
             np.testing.assert_array_equal(getattr(loaded, kind)[part], getattr(made, kind)[part])

@@ -12,42 +12,42 @@ import pytest
 
 import kit
 from kit.runs import originals, pretraining
-from kit.runs import run as runner
+from kit.runs.run import run_here, unlearn
+from kit.runs.settings import hyperparameters, of_pretraining
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry, resolve
 from kit.types import Challenge
-
-
-@pytest.fixture(scope="module")
-def of_sisa(small_challenge: Challenge) -> Challenge:
-    return pretraining.of_method(small_challenge, "sisa")
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_only_a_method_with_a_training_changes_the_challenge(small_challenge: Challenge, of_sisa: Challenge) -> None:
-    assert of_sisa.pretraining == "sisa"
-    assert pretraining.of_method(small_challenge, "finetune") is small_challenge
-    assert pretraining.of_method(of_sisa, "retrain") is of_sisa
+@pytest.mark.parametrize(("name", "training"), [("sisa", "sisa"), ("finetune", ""), ("retrain", "")])
+def test_only_a_method_with_a_training_starts_from_it(small_challenge: Challenge, name: str, training: str) -> None:
+    assert resolve(name).pretraining == training
+    worker = Worker(small_challenge, pretraining="sisa")
+    assert (Worker.for_entry(resolve(name), small_challenge, worker) is worker) == (training == "sisa")
+    assert Worker.for_entry(Entry("retrain", pretraining="sisa"), small_challenge, worker) is worker
 
 
-def test_trained_once_and_found_again(of_sisa: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = pretraining.load(of_sisa)
+def test_trained_once_and_found_again(small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pretraining.load(small_challenge, "sisa")
     monkeypatch.setattr(pretraining, "_train", lambda *_: pytest.fail("trained again"))
-    again = pretraining.load(of_sisa)
+    again = pretraining.load(small_challenge, "sisa")
     assert first.sha256 == again.sha256 != ""
     for one, other in zip(first.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_other_settings_are_another_training(of_sisa: Challenge, small_challenge: Challenge) -> None:
-    fewer = replace(of_sisa, hyperparameters={"sisa": {"shards": 2, "slices": 2}})
-    assert pretraining.settings(fewer) == {"shards": 2, "slices": 2}
-    assert len(pretraining.load(fewer).weights) == 2 * len(originals.build(small_challenge).weights)
-    assert runner.hyperparameters("sisa", fewer) == {}
+def test_other_settings_are_another_training(small_challenge: Challenge) -> None:
+    fewer = replace(small_challenge, hyperparameters={"sisa": {"shards": 2, "slices": 2}})
+    assert of_pretraining("sisa", fewer) == {"shards": 2, "slices": 2}
+    assert len(pretraining.load(fewer, "sisa").weights) == 2 * len(originals.build(small_challenge).weights)
+    assert hyperparameters(resolve("sisa"), fewer) == {}
 
 
-def test_a_training_that_breaks_leaves_nothing(of_sisa: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_breaks_leaves_nothing(small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
     from kit.methods import sisa
 
     def broken(challenge: Challenge, seed: int, folder: Path, base: keras.Model, *, shards: int = 3) -> None:
@@ -55,20 +55,19 @@ def test_a_training_that_breaks_leaves_nothing(of_sisa: Challenge, monkeypatch: 
         raise RuntimeError("the power went off")
 
     monkeypatch.setattr(sisa, "pretraining", broken)
-    other = replace(of_sisa, hyperparameters={"sisa": {"shards": 7}})
+    other = replace(small_challenge, hyperparameters={"sisa": {"shards": 7}})
     before = set(originals.cached_path(other).parent.iterdir())
     with pytest.raises(RuntimeError, match="the power went off"):
-        pretraining.load(other)
+        pretraining.load(other, "sisa")
     assert set(originals.cached_path(other).parent.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])
 def test_a_run_changes_a_copy_only(name: str, small_challenge: Challenge) -> None:
-    challenge = pretraining.of_method(small_challenge, name)
-    worker = runner.Worker(challenge)
+    worker = Worker(small_challenge, pretraining=name)
     before = content(worker.original.state)
     assert before
-    unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
+    unlearned = unlearn(name, small_challenge, seed=1, worker=worker)
     assert unlearned.facts
     assert content(worker.original.state) == before
 
@@ -94,9 +93,9 @@ def test_rows_of_two_trainings_do_not_mix(small_challenge: Challenge, tmp_path: 
     assert again.reports[1].facts == sisa.facts  # found again on disk, with what it told
 
 
-def test_retraining_draws_other_models_with_other_seeds(of_sisa: Challenge) -> None:
-    worker = runner.Worker(of_sisa)
-    nets = [runner.unlearn("retrain", of_sisa, seed=seed, worker=worker).net.get_weights() for seed in (1, 1, 2)]
+def test_retraining_draws_other_models_with_other_seeds(small_challenge: Challenge) -> None:
+    retrain, worker = Entry("retrain", pretraining="sisa"), Worker(small_challenge, pretraining="sisa")
+    nets = [run_here(retrain, small_challenge, worker, seed=seed).net.get_weights() for seed in (1, 1, 2)]
     same, other = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[one], strict=True)] for one in (1, 2))
     assert all(same)
     assert not all(other)
@@ -115,13 +114,12 @@ def traces(net: keras.Model) -> int:
 
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])
 def test_retraining_traces_nothing_twice(name: str, small_challenge: Challenge) -> None:
-    challenge = pretraining.of_method(small_challenge, name)
-    worker = runner.Worker(challenge)
-    runner.unlearn("retrain", challenge, seed=1, worker=worker)
+    retrain, worker = Entry("retrain", pretraining=name), Worker(small_challenge, pretraining=name)
+    run_here(retrain, small_challenge, worker, seed=1)
     base, once = worker.base(), traces(worker.base())
     assert once >= 1
     for seed in (2, 3):
-        runner.unlearn("retrain", challenge, seed=seed, worker=worker)
+        run_here(retrain, small_challenge, worker, seed=seed)
     assert worker.base() is base
     assert traces(base) == once
 

@@ -24,9 +24,14 @@ import tensorflow as tf
 import kit
 from kit import engines
 from kit.engines import Engine
-from kit.runs import originals
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs import originals, run, store
+from kit.runs.order import Maker, Order
+from kit.runs.population import default_engine, run_population
+from kit.runs.run import Unlearned, unlearn
+from kit.runs.seeds import run_seed
+from kit.runs.store import population_folder
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
 from kit.types import NUM_WITH_LOGITS, PARTS, BrokenSubmission, Challenge, FailedRun, Outputs, Recipe
 
 Net = keras.Model
@@ -42,12 +47,12 @@ def assert_same_models(one: Outputs, other: Outputs) -> None:
 
 
 @pytest.fixture
-def population(small_challenge: Challenge, builtin_worker: runner.Worker, tmp_path: Path) -> Callable[..., Outputs]:
+def population(small_challenge: Challenge, builtin_worker: Worker, tmp_path: Path) -> Callable[..., Outputs]:
     """Runs models of finetune, stored under `root`."""
 
     def run(num_models: int, **options: Any) -> Outputs:
         options = {"method": "finetune", "seed": 0, "root": tmp_path / "runs", "worker": builtin_worker} | options
-        return populations.run_population(options.pop("method"), small_challenge, num_models=num_models, **options)
+        return run_population(options.pop("method"), small_challenge, num_models=num_models, **options)
 
     return run
 
@@ -56,13 +61,13 @@ def population(small_challenge: Challenge, builtin_worker: runner.Worker, tmp_pa
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds of the runs made so far."""
     seeds: list[int] = []
-    unlearn = runner.unlearn
+    run_here = run.run_here
 
-    def follow(method: Any, challenge: Challenge, *, seed: int, **settings: Any) -> runner.Unlearned:
+    def follow(*arguments: Any, seed: int, **settings: Any) -> Unlearned:
         seeds.append(seed)
-        return unlearn(method, challenge, seed=seed, **settings)
+        return run_here(*arguments, seed=seed, **settings)
 
-    monkeypatch.setattr(runner, "unlearn", follow)
+    monkeypatch.setattr(run, "run_here", follow)
     return seeds
 
 
@@ -71,14 +76,14 @@ def run_folders(root: Path) -> list[Path]:
 
 
 def test_a_population_holds_each_run(
-    small_challenge: Challenge, worker: runner.Worker, population: Callable[..., Outputs]
+    small_challenge: Challenge, worker: Worker, population: Callable[..., Outputs]
 ) -> None:
     outputs = population(2, seed=9)
     assert (outputs.method, outputs.num_models) == ("finetune", 2)
-    assert outputs.seeds.tolist() == [runner.run_seed(9, "finetune", number) for number in range(2)]
+    assert outputs.seeds.tolist() == [run_seed(9, "finetune", number) for number in range(2)]
     assert (outputs.seconds > 0).all()
     for number, seed in enumerate(outputs.seeds.tolist()):
-        net = runner.unlearn("finetune", small_challenge, seed=seed, worker=runner.Worker(small_challenge)).net
+        net = unlearn("finetune", small_challenge, seed=seed, worker=Worker(small_challenge)).net
         for part, logits in worker.outputs(net.get_weights(), "finetune").logits.items():
             np.testing.assert_array_equal(outputs.logits[part][number], logits)
             np.testing.assert_array_equal(outputs.labels[part], small_challenge.labels(part))
@@ -121,16 +126,15 @@ def test_another_population_is_not_mistaken_for_it(
     ],
 )
 def test_a_folder_belongs_to_one_challenge_and_its_settings(
-    small_challenge: Challenge, worker: runner.Worker, changes: dict[str, Any], tmp_path: Path
+    small_challenge: Challenge, worker: Worker, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     if "split" in changes:
         changes = {"split": kit.make_split(small_challenge.train, changes["split"])}
-    folder = populations.population_folder(tmp_path, "finetune", small_challenge, worker.original)
+    folder = population_folder(tmp_path, Entry("finetune"), small_challenge, worker.original)
     assert folder.parent == tmp_path / "small"
-    assert populations.population_folder(tmp_path, "finetune", small_challenge, worker.original) == folder
+    assert population_folder(tmp_path, Entry("finetune"), small_challenge, worker.original) == folder
     assert (
-        populations.population_folder(tmp_path, "finetune", replace(small_challenge, **changes), worker.original)
-        != folder
+        population_folder(tmp_path, Entry("finetune"), replace(small_challenge, **changes), worker.original) != folder
     )
 
 
@@ -139,7 +143,7 @@ def test_an_interrupted_population_goes_on_where_it_stopped(
 ) -> None:
     whole = population(3, root=None)
     calls.clear()
-    save = populations.save_outputs
+    save = store.save_outputs
 
     def killed_while_saving(path: Path, logits: dict[str, np.ndarray]) -> None:
         save(path, logits)
@@ -147,7 +151,7 @@ def test_an_interrupted_population_goes_on_where_it_stopped(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(populations, "save_outputs", killed_while_saving)
+        patch.setattr(store, "save_outputs", killed_while_saving)
         with pytest.raises(KeyboardInterrupt):
             population(3)
     assert len(run_folders(tmp_path)) == 1
@@ -325,24 +329,19 @@ def test_a_broken_file_is_told_from_other_processes_too(
     assert caught.value.check == "runs"
 
 
-def test_a_worker_with_another_kit_is_refused(
-    small_challenge: Challenge, builtin_worker: runner.Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(populations.Work, "source_sha256", "another", raising=False)
-    work = populations.Work(
-        name="original",
-        method="original",
-        source=None,
+def test_a_worker_with_another_kit_is_refused(small_challenge: Challenge, builtin_worker: Worker) -> None:
+    order = Order(
+        entry=Entry("original"),
         challenge=small_challenge,
         original=builtin_worker.original,
         seed=0,
-        folder=None,
-        stores=False,
+        store=None,
         containment=None,
+        stored_retrained=False,
         versions={"source": "another", "keras": "0.1"},
     )
     with pytest.raises(FailedRun, match=r"another kit or other libraries .*keras .* instead of 0\.1"):
-        work.run(0)
+        Maker(order).run(0)
 
 
 @pytest.mark.parametrize(("models", "cores", "expected"), [(15, 8, "serial"), (16, 8, "processes"), (512, 1, "serial")])
@@ -350,7 +349,7 @@ def test_processes_are_started_where_that_pays(
     models: int, cores: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "usable_cores", lambda: cores)
-    assert populations.default_engine(models) == expected
+    assert default_engine(models) == expected
 
 
 def test_only_the_first_models_store_their_logits(population: Callable[..., Outputs], tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from cli_helpers import call
 import kit
 from kit import evaluation, files
 from kit.runs import originals
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs.run import unlearn
+from kit.runs.store import population_folder
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
 from kit.types import Challenge, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
@@ -32,17 +34,17 @@ def whole() -> Challenge:
 
 
 @pytest.fixture(scope="module")
-def half_worker(half: Challenge) -> runner.Worker:
-    return runner.Worker(half)
+def half_worker(half: Challenge) -> Worker:
+    return Worker(half)
 
 
 @pytest.fixture(scope="module")
-def whole_worker(whole: Challenge) -> runner.Worker:
-    return runner.Worker(whole)
+def whole_worker(whole: Challenge) -> Worker:
+    return Worker(whole)
 
 
-def weights_of(method: Any, worker: runner.Worker, seed: int = 0) -> list[np.ndarray]:
-    return runner.unlearn(method, worker.challenge, seed=seed, worker=worker).net.get_weights()
+def weights_of(method: Any, worker: Worker, seed: int = 0) -> list[np.ndarray]:
+    return unlearn(method, worker.challenge, seed=seed, worker=worker).net.get_weights()
 
 
 def brief(challenge: Challenge) -> Challenge:
@@ -56,7 +58,7 @@ def same(one: Any, other: Any) -> bool:
 # What is trained
 
 
-def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: runner.Worker) -> None:
+def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: Worker) -> None:
     policy = keras.config.dtype_policy().name
     seen = []
 
@@ -75,7 +77,7 @@ def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: runne
 def test_training_in_bfloat16_learns_as_much_with_other_bits(half: Challenge, whole: Challenge, method: str) -> None:
     accuracies, found = [], []
     for challenge in (half, whole):
-        worker = runner.Worker(brief(challenge))
+        worker = Worker(brief(challenge))
         weights = weights_of(method, worker)
         assert {array.dtype for array in weights} == {np.dtype(np.float32)}
         assert same(weights_of(method, worker), weights)
@@ -89,7 +91,7 @@ def test_training_in_bfloat16_learns_as_much_with_other_bits(half: Challenge, wh
 # What is scored
 
 
-def test_scores_are_computed_in_float32(half_worker: runner.Worker, whole_worker: runner.Worker) -> None:
+def test_scores_are_computed_in_float32(half_worker: Worker, whole_worker: Worker) -> None:
     """In bfloat16 a logit has two digits, and most losses of a model that knows its examples by heart coincide."""
     weights = weights_of("original", half_worker)
     ours, exact = (worker.outputs(weights, "original") for worker in (half_worker, whole_worker))
@@ -133,7 +135,7 @@ def test_an_original_that_the_kit_trains_belongs_to_its_precision(
 def test_populations_are_kept_apart(half: Challenge, whole: Challenge, tmp_path: Path) -> None:
     original = originals.load(whole)
     folders = {
-        populations.population_folder(tmp_path, method, challenge, original)
+        population_folder(tmp_path, Entry(method), challenge, original)
         for challenge in (half, whole)
         for method in ("retrain", "finetune")
     }
@@ -175,10 +177,10 @@ def unlearning(net, retain, forget, validation):
 
 
 @pytest.mark.slow
-def test_a_contained_submission_is_handed_such_a_model_too(half_worker: runner.Worker, tmp_path: Path) -> None:
+def test_a_contained_submission_is_handed_such_a_model_too(half_worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "tells.py").write_text(TELLS)
     with pytest.raises(kit.FailedRun, match="RuntimeError: bfloat16"):
-        runner.unlearn(tmp_path / "tells.py", half_worker.challenge, worker=half_worker)
+        unlearn(tmp_path / "tells.py", half_worker.challenge, worker=half_worker)
 
 
 @pytest.mark.slow

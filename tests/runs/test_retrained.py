@@ -17,8 +17,10 @@ from kit import challenges, evaluation, files, scorers
 from kit.challenges import catalogue
 from kit.reports import table as report
 from kit.runs import oracles, originals, retrained
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs.population import run_population
+from kit.runs.run import unlearn
+from kit.runs.seeds import run_seed
+from kit.runs.worker import Worker
 from kit.toolbox import checkpoints
 from kit.types import Arrays, Challenge, FailedRun, Recipe
 
@@ -73,13 +75,13 @@ def test_it_is_run_0_of_retrain_bit_for_bit(challenge: Challenge, rebuilt: origi
     loaded = retrained.load(challenge)
     assert loaded is not None
     assert retrained.available(challenge)
-    seed = runner.run_seed(0, "retrain", 0)
-    made = runner.unlearn("retrain", challenge, seed=seed, worker=runner.Worker(challenge))
+    seed = run_seed(0, "retrain", 0)
+    made = unlearn("retrain", challenge, seed=seed, worker=Worker(challenge))
     assert same(loaded.weights, made.net.get_weights())
     assert not same(loaded.weights, originals.load(challenge).weights)
-    population = populations.run_population("retrain", challenge, num_models=1)
+    population = run_population("retrain", challenge, num_models=1)
     assert population.seconds[0] > 0  # it was made
-    outputs = runner.Worker(challenge).outputs(loaded.weights, "retrain")
+    outputs = Worker(challenge).outputs(loaded.weights, "retrain")
     for part in ("retain", "forget", "validation", "test"):
         np.testing.assert_array_equal(outputs.confidences[part], population.confidences[part][0])
 
@@ -92,7 +94,7 @@ def test_its_record_tells_the_split_and_how_good_it_is(
     assert entry["file"] == "pretrained/tiny-retrained.npz"
     assert (entry["sha256"], entry["bytes"]) == (files.sha256_of(rebuilt.path), rebuilt.path.stat().st_size)
     assert entry["accuracies"] == rebuilt.accuracies
-    assert entry["recipe"]["seed"] == runner.run_seed(0, "retrain", 0)
+    assert entry["recipe"]["seed"] == run_seed(0, "retrain", 0)
     assert sorted(path.name for path in (shipped / "pretrained").iterdir()) == ["tiny-retrained.npz"]
 
 
@@ -158,9 +160,9 @@ def built(challenge: Challenge, shipped: Path) -> originals.Rebuilt:
 def test_one_that_was_built_here_serves_as_well(challenge: Challenge, built: originals.Rebuilt, shipped: Path) -> None:
     assert "nothing is recorded" in built.verdict
     assert not shipped.exists()
-    loaded, seed = retrained.load(challenge), runner.run_seed(retrained.SEED, "retrain", 0)
+    loaded, seed = retrained.load(challenge), run_seed(retrained.SEED, "retrain", 0)
     assert loaded is not None
-    assert same(loaded.weights, runner.unlearn("retrain", challenge, seed=seed).net.get_weights())
+    assert same(loaded.weights, unlearn("retrain", challenge, seed=seed).net.get_weights())
     (_, row) = evaluation.evaluate_all(["original"], challenge).reports
     assert row.num_retrained == 1
 
@@ -280,7 +282,7 @@ def test_where_more_are_asked_for_all_of_them_are_made(
     assert rows["retrain"]["seconds"] > 0
     assert rows["retrain"]["scores"]["mia_gap"]["value"] is not None
     assert rows["retrain"]["scores"]["time_ratio"]["value"] > 0
-    seeds = [runner.run_seed(0, "retrain", number) for number in range(compared[0])]
+    seeds = [run_seed(0, "retrain", number) for number in range(compared[0])]
     assert result.outputs["retrain"].seeds.tolist() == seeds
 
 

@@ -24,9 +24,14 @@ import tensorflow as tf
 
 import kit
 from kit import models
-from kit.runs import population as populations
-from kit.runs import run as runner
 from kit.runs import timing
+from kit.runs.population import run_population
+from kit.runs.run import unlearn
+from kit.runs.seeds import run_seed
+from kit.runs.settings import hyperparameters
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry, resolve
+from kit.submission.source import Source
 from kit.toolbox import training
 from kit.toolbox._tensorflow import setup
 from kit.types import PARTS, Challenge, FailedRun, Recipe
@@ -101,8 +106,7 @@ KINDS: dict[str, Any] = {
 def digests_alone(challenge: Challenge) -> dict[str, str]:
     """Each kind of method by itself, in a worker of its own."""
     return {
-        name: digest(runner.unlearn(kind, challenge, seed=4, worker=runner.Worker(challenge)).net)
-        for name, kind in KINDS.items()
+        name: digest(unlearn(kind, challenge, seed=4, worker=Worker(challenge)).net) for name, kind in KINDS.items()
     }
 
 
@@ -156,8 +160,8 @@ def after(noisy: Challenge) -> dict[tuple[str, str], str]:
     # A sequence in which every pair, also of a kind with itself, stands side by side once (de Bruijn).
     pairs = [[first, *(name for other in names[at + 1 :] for name in (first, other))] for at, first in enumerate(names)]
     sequence = [*itertools.chain.from_iterable(pairs), names[0]]
-    worker = runner.Worker(noisy)
-    made = [digest(runner.unlearn(KINDS[name], noisy, seed=4, worker=worker).net) for name in sequence]
+    worker = Worker(noisy)
+    made = [digest(unlearn(KINDS[name], noisy, seed=4, worker=worker).net) for name in sequence]
     return dict(zip(itertools.pairwise(sequence), made[1:], strict=True))
 
 
@@ -202,10 +206,10 @@ def traces(net: Net) -> int:
 
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
 def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) -> None:
-    worker = runner.Worker(small_challenge)
+    worker = Worker(small_challenge)
     counts = []
     for seed in range(3):
-        net = runner.unlearn(method, small_challenge, seed=seed, worker=worker).net
+        net = unlearn(method, small_challenge, seed=seed, worker=worker).net
         worker.outputs(net.get_weights(), method)
         counts.append((id(net), traces(net), traces(worker.net_with(net.get_weights()))))
     assert len(set(counts)) == 1
@@ -219,16 +223,16 @@ def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) ->
 @pytest.mark.parametrize(("seed", "number"), [(0, 0), (0, 1), (7, 1023), (2**40, 3)])
 def test_the_seed_of_a_run_is_that_of_numpys_seed_sequence(seed: int, method: str, number: int) -> None:
     sequence = np.random.SeedSequence([seed, zlib.crc32(method.encode()), number])
-    assert runner.run_seed(seed, method, number) == sequence.generate_state(1)[0]
+    assert run_seed(seed, method, number) == sequence.generate_state(1)[0]
 
 
 def test_the_seeds_of_runs_never_change() -> None:
-    assert [runner.run_seed(0, "retrain", number) for number in range(3)] == [3274232732, 1916837856, 3711177725]
+    assert [run_seed(0, "retrain", number) for number in range(3)] == [3274232732, 1916837856, 3711177725]
 
 
 def test_no_two_runs_share_a_seed() -> None:
     seeds = [
-        runner.run_seed(seed, method, number)
+        run_seed(seed, method, number)
         for seed, method, number in itertools.product(range(3), ("retrain", "finetune", "original"), range(50))
     ]
     assert len(set(seeds)) == len(seeds)
@@ -238,20 +242,18 @@ def test_no_two_runs_share_a_seed() -> None:
 @pytest.mark.parametrize("method", ["retrain", "finetune"])
 @pytest.mark.parametrize("seeds", [(0, 1), (2**31 - 1, 2**32 - 1)])
 def test_two_seeds_give_two_models(
-    small_challenge: Challenge, builtin_worker: runner.Worker, method: str, seeds: tuple[int, int]
+    small_challenge: Challenge, builtin_worker: Worker, method: str, seeds: tuple[int, int]
 ) -> None:
-    made = {digest(runner.unlearn(method, small_challenge, seed=seed, worker=builtin_worker).net) for seed in seeds}
+    made = {digest(unlearn(method, small_challenge, seed=seed, worker=builtin_worker).net) for seed in seeds}
     assert len(made) == 2
 
 
 def test_two_runs_of_retrain_shuffle_differently(
-    small_challenge: Challenge, builtin_worker: runner.Worker, monkeypatch: pytest.MonkeyPatch
+    small_challenge: Challenge, builtin_worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the same first weights, so that it is the order of the examples that differs."""
     monkeypatch.setattr(keras.models, "clone_model", lambda net: net)
-    made = [
-        digest(runner.unlearn("retrain", small_challenge, seed=seed, worker=builtin_worker).net) for seed in (0, 1, 0)
-    ]
+    made = [digest(unlearn("retrain", small_challenge, seed=seed, worker=builtin_worker).net) for seed in (0, 1, 0)]
     assert made[0] == made[2] != made[1]
 
 
@@ -272,9 +274,9 @@ class Spy:
         return self.net
 
 
-def spied(challenge: Challenge, worker: runner.Worker, seed: int = 0) -> Spy:
+def spied(challenge: Challenge, worker: Worker, seed: int = 0) -> Spy:
     spy = Spy()
-    runner.unlearn(spy, challenge, seed=seed, worker=worker)
+    unlearn(spy, challenge, seed=seed, worker=worker)
     return spy
 
 
@@ -284,7 +286,7 @@ def rows(batches: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[float, ...]
 
 
 def test_a_method_is_handed_retain_forget_and_validation_and_no_test_set(
-    small_challenge: Challenge, worker: runner.Worker
+    small_challenge: Challenge, worker: Worker
 ) -> None:
     spy = spied(small_challenge, worker)
     train, split = small_challenge.train, small_challenge.split
@@ -300,7 +302,7 @@ def test_a_method_is_handed_retain_forget_and_validation_and_no_test_set(
     assert not tested & set(rows([batch for batches in spy.passes for found in batches for batch in found]))
 
 
-def test_retain_is_shuffled_at_each_pass_and_by_the_seed(small_challenge: Challenge, worker: runner.Worker) -> None:
+def test_retain_is_shuffled_at_each_pass_and_by_the_seed(small_challenge: Challenge, worker: Worker) -> None:
     def orders(seed: int) -> list[list[tuple[float, ...]]]:
         return [rows(batches[0]) for batches in spied(small_challenge, worker, seed).passes]
 
@@ -310,7 +312,7 @@ def test_retain_is_shuffled_at_each_pass_and_by_the_seed(small_challenge: Challe
     assert orders(1)[0] != first[0]
 
 
-def test_forget_and_validation_keep_their_order(small_challenge: Challenge, worker: runner.Worker) -> None:
+def test_forget_and_validation_keep_their_order(small_challenge: Challenge, worker: Worker) -> None:
     forget = small_challenge.train.take(small_challenge.split.forget)
     validation = small_challenge.validation
     for batches in spied(small_challenge, worker).passes:
@@ -319,7 +321,7 @@ def test_forget_and_validation_keep_their_order(small_challenge: Challenge, work
 
 
 def test_a_method_starts_from_the_original_and_from_seeded_generators(
-    small_challenge: Challenge, worker: runner.Worker
+    small_challenge: Challenge, worker: Worker
 ) -> None:
     spy = spied(small_challenge, worker, seed=2**32 - 1)
     assert all(map(np.array_equal, spy.first_weights, worker.original.weights))
@@ -329,7 +331,7 @@ def test_a_method_starts_from_the_original_and_from_seeded_generators(
 
 
 def test_hyperparameters_of_the_challenge_reach_the_method(
-    small_challenge: Challenge, worker: runner.Worker, monkeypatch: pytest.MonkeyPatch
+    small_challenge: Challenge, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert spied(small_challenge, worker).settings == {}
     challenge = replace(small_challenge, hyperparameters={"spy": {"strength": 3}, "finetune": {"epochs": 4}})
@@ -338,35 +340,36 @@ def test_hyperparameters_of_the_challenge_reach_the_method(
     recipes = []
     monkeypatch.setattr(training, "fit", lambda net, dataset, recipe, **_: recipes.append(recipe) or net)
     for method in ("retrain", "finetune"):
-        runner.unlearn(method, challenge, worker=worker)
+        unlearn(method, challenge, worker=worker)
     assert recipes == [challenge.recipe, Recipe(epochs=4)]
 
 
 def test_those_of_a_built_in_method_are_not_handed_to_a_users_one_of_its_name(
-    small_challenge: Challenge, worker: runner.Worker
+    small_challenge: Challenge, worker: Worker
 ) -> None:
     challenge = replace(small_challenge, hyperparameters={"scrub": {"alpha": 0.1}, "mine": {"alpha": 0.2}})
 
     def scrub(net: Net, *datasets: tf.data.Dataset) -> Net:
         return net
 
-    assert runner.hyperparameters("scrub", challenge) == {"alpha": 0.1}
-    for users in (scrub, Path("scrub.py"), "folder/scrub.py"):
-        assert runner.hyperparameters(users, challenge) == {}
-    assert runner.hyperparameters("folder/mine.py", challenge) == {"alpha": 0.2}
-    assert runner.unlearn(scrub, challenge, worker=worker).net is not None
-    there = runner.Worker(challenge)
-    assert there.inputs("scrub").hyperparameters == {}
-    assert there.inputs("mine").hyperparameters == {"alpha": 0.2}
+    assert hyperparameters(resolve("scrub"), challenge) == {"alpha": 0.1}
+    file, mine = (Entry(name, source=Source(name, f"{name}.py", {})) for name in ("scrub", "mine"))
+    for users in (resolve(scrub), file):
+        assert hyperparameters(users, challenge) == {}
+    assert hyperparameters(mine, challenge) == {"alpha": 0.2}
+    assert unlearn(scrub, challenge, worker=worker).net is not None
+    there = Worker(challenge)
+    assert there.inputs(file).hyperparameters == {}
+    assert there.inputs(mine).hyperparameters == {"alpha": 0.2}
 
 
-def test_only_the_call_is_timed(small_challenge: Challenge, worker: runner.Worker) -> None:
+def test_only_the_call_is_timed(small_challenge: Challenge, worker: Worker) -> None:
     def sleeps(net: Net, *datasets: tf.data.Dataset) -> Net:
         time.sleep(0.1)
         return net
 
     start = time.perf_counter()
-    unlearned = runner.unlearn(sleeps, small_challenge, seed=3, worker=worker)
+    unlearned = unlearn(sleeps, small_challenge, seed=3, worker=worker)
     assert 0.1 <= unlearned.seconds < time.perf_counter() - start
     assert unlearned.seed == 3
 
@@ -405,10 +408,10 @@ def dense(*units: int) -> Net:
     ],
 )
 def test_a_broken_method_is_told_what_is_expected(
-    small_challenge: Challenge, worker: runner.Worker, method: Callable[..., Any], says: str
+    small_challenge: Challenge, worker: Worker, method: Callable[..., Any], says: str
 ) -> None:
     with pytest.raises(FailedRun) as caught:
-        populations.run_population(method, small_challenge, num_models=1, worker=worker)
+        run_population(method, small_challenge, num_models=1, worker=worker)
     message = str(caught.value)
     assert says in message
     assert f"'{method.__name__.strip('<>')}' returned" in message
@@ -436,28 +439,28 @@ def takes_one_argument(net: Net) -> Net:
     ],
 )
 def test_a_method_that_raises_an_error_is_told_where(
-    small_challenge: Challenge, worker: runner.Worker, method: Callable[..., Any], says: str
+    small_challenge: Challenge, worker: Worker, method: Callable[..., Any], says: str
 ) -> None:
     with pytest.raises(FailedRun) as caught:
-        runner.unlearn(method, small_challenge, worker=worker)
+        unlearn(method, small_challenge, worker=worker)
     assert f"'{method.__name__}' failed {says}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, (ZeroDivisionError, TypeError))
 
 
-def test_ctrl_c_is_no_failure_of_the_method(small_challenge: Challenge, worker: runner.Worker) -> None:
+def test_ctrl_c_is_no_failure_of_the_method(small_challenge: Challenge, worker: Worker) -> None:
     def interrupted(net: Net, *datasets: tf.data.Dataset) -> Net:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runner.unlearn(interrupted, small_challenge, worker=worker)
+        unlearn(interrupted, small_challenge, worker=worker)
 
 
-def test_a_failed_run_leaves_the_worker_sound(small_challenge: Challenge, worker: runner.Worker) -> None:
-    before = populations.run_population("original", small_challenge, num_models=1, worker=worker)
+def test_a_failed_run_leaves_the_worker_sound(small_challenge: Challenge, worker: Worker) -> None:
+    before = run_population("original", small_challenge, num_models=1, worker=worker)
     with pytest.raises(FailedRun):
-        populations.run_population(other_weights(np.nan), small_challenge, num_models=1, worker=worker)
-    after = populations.run_population("original", small_challenge, num_models=1, worker=worker)
+        run_population(other_weights(np.nan), small_challenge, num_models=1, worker=worker)
+    after = run_population("original", small_challenge, num_models=1, worker=worker)
     for part in PARTS:
         np.testing.assert_array_equal(after.confidences[part], before.confidences[part])
 

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import kit
-from kit.machine import environment, threads
-from kit.runs import timing
+from kit.machine import threads
+from kit.runs import plain_keras, timing
 from kit.toolbox import augmentation
 from kit.toolbox._tensorflow import setup
 from kit.types import Challenge, Recipe
@@ -58,10 +58,10 @@ def test_a_long_retraining_is_extrapolated(
     ratios = []
     while not any(0.5 < ratio < 2 for ratio in ratios):
         assert len(ratios) < 5, ratios
-        monkeypatch.setattr(timing, "_LONGEST_MEASUREMENT", 0.6)
+        monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 0.6)
         part, share = measured(long, home)
         assert 0 < share < 0.9
-        monkeypatch.setattr(timing, "_LONGEST_MEASUREMENT", 1000.0)
+        monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 1000.0)
         whole, share = measured(long, home)
         assert share == 1
         ratios.append(part / whole)
@@ -148,7 +148,7 @@ CHANGES: dict[str, Callable[[Challenge], Challenge]] = {
 def test_what_takes_another_time_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(timing, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
     timing.reference_seconds(small_challenge)
     timing.reference_seconds(small_challenge)
     assert len(list(home.iterdir())) == 1
@@ -159,7 +159,7 @@ def test_what_takes_another_time_is_measured_for_itself(
 def test_another_number_of_threads_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "_time_plain_keras", lambda challenge: (1.0, 1.0))
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
     timing.reference_seconds(small_challenge)
     monkeypatch.setenv(threads.VARIABLE, "2")
     timing.reference_seconds(small_challenge)

@@ -32,7 +32,7 @@ import kit
 from kit import files
 from kit.contest import validate
 from kit.contest.validate import Checked
-from kit.runs import run as runner
+from kit.runs.worker import Worker
 from kit.submission import contained, sandbox
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
@@ -207,7 +207,7 @@ def allow_tracing() -> None:
     ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
 
 
-def stolen(bad: Bad, worker: runner.Worker, sandboxed: bool) -> list[str]:
+def stolen(bad: Bad, worker: Worker, sandboxed: bool) -> list[str]:
     source = submission.read_source(bad.path)
     with Contained(source, worker.inputs(bad.path.stem), Limits(60.0, MEMORY), sandboxed=sandboxed) as process:
         process.run(0)
@@ -215,15 +215,13 @@ def stolen(bad: Bad, worker: runner.Worker, sandboxed: bool) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def worker(small_challenge: kit.Challenge) -> runner.Worker:
-    return runner.Worker(kit.load_challenge("digits"))
+def worker(small_challenge: kit.Challenge) -> Worker:
+    return Worker(kit.load_challenge("digits"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", ATTACKS, ids=lambda bad: bad.path.stem)
-def test_an_attack_gets_nothing_in_the_sandbox(
-    bad: Bad, worker: runner.Worker, planted: subprocess.Popen[bytes]
-) -> None:
+def test_an_attack_gets_nothing_in_the_sandbox(bad: Bad, worker: Worker, planted: subprocess.Popen[bytes]) -> None:
     assert sandbox.sandbox_problem() == "", "these tests need bubblewrap, and must not be skipped"
     assert stolen(bad, worker, sandboxed=True) == []
     assert planted.poll() is None
@@ -242,6 +240,6 @@ CONTROLS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", [bad for bad in ATTACKS if bad.path.stem in CONTROLS], ids=lambda bad: bad.path.stem)
-def test_the_same_attack_succeeds_without_the_sandbox(bad: Bad, worker: runner.Worker, planted: object) -> None:
+def test_the_same_attack_succeeds_without_the_sandbox(bad: Bad, worker: Worker, planted: object) -> None:
     """The control: what the test above shows, it shows because of the sandbox."""
     assert stolen(bad, worker, sandboxed=False) != []

@@ -22,10 +22,11 @@ import pytest
 import kit
 from kit import files
 from kit.runs import contained, timing
-from kit.runs import run as runner
+from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
+from kit.submission.entry import Entry, resolve
 from kit.types import BrokenSubmission, Challenge, InputError
 
 SOUND = """
@@ -55,16 +56,16 @@ def quick_reference() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    return runner.Worker(small_challenge)
+def worker(small_challenge: Challenge) -> Worker:
+    return Worker(small_challenge)
 
 
 @pytest.fixture
-def start(worker: runner.Worker, tmp_path: Path) -> Callable[..., Contained]:
+def start(worker: Worker, tmp_path: Path) -> Callable[..., Contained]:
     def begin(text: str, *, seconds: float = 30, **options: Any) -> Contained:
         (tmp_path / "mine.py").write_text(text)
         source = submission.read_source(tmp_path / "mine.py")
-        return Contained(source, worker.inputs("mine"), Limits(seconds=seconds), **options)
+        return Contained(source, worker.inputs(Entry("mine")), Limits(seconds=seconds), **options)
 
     return begin
 
@@ -98,7 +99,7 @@ def nothing_is_left(folder: Path, seconds: float = 10) -> bool:
 
 
 def test_a_contained_run_has_the_bits_of_one_in_this_process(
-    start: Callable[..., Contained], small_challenge: Challenge, worker: runner.Worker
+    start: Callable[..., Contained], small_challenge: Challenge, worker: Worker
 ) -> None:
     template = Path(kit.__file__).parent / "submission" / "template.py"
     function = kit.load_method(template)
@@ -204,24 +205,24 @@ def has(name):
     assert "There is no 'kit.datasets' beside a submission. Expected kit.toolbox or kit.types," in process.output
 
 
-def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: runner.Worker) -> None:
-    source = submission.source_of("sisa")
+def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: Worker) -> None:
+    source = resolve("sisa").as_source()
     assert source.modules == ("kit.methods.sisa", "kit.methods._sharding")
-    with Contained(source, worker.inputs("mine"), Limits(seconds=60)) as process:
+    with Contained(source, worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
         assert process.import_seconds > 0
 
 
-def test_a_function_of_the_kit_runs_contained(worker: runner.Worker) -> None:
+def test_a_function_of_the_kit_runs_contained(worker: Worker) -> None:
     function = functools.partial(kit.methods.get("finetune"), epochs=1)
-    with Contained(submission.source_of(function), worker.inputs("mine"), Limits(seconds=60)) as process:
+    with Contained(resolve(function).as_source(), worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
         there = process.run(3).weights
     here = kit.unlearn(function, worker.challenge, seed=3, worker=worker).net.get_weights()
     for mine, theirs in zip(here, there, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_its_files_hold_no_test_example_and_no_index(worker: runner.Worker, small_challenge: Challenge) -> None:
-    arrays = worker.inputs("mine").arrays
+def test_its_files_hold_no_test_example_and_no_index(worker: Worker, small_challenge: Challenge) -> None:
+    arrays = worker.inputs(Entry("mine")).arrays
     assert set(arrays) == {f"{part}_{axis}" for part in ("retain", "forget", "validation") for axis in "xy"}
     handed = {row.tobytes() for name in arrays if name.endswith("_x") for row in arrays[name]}
     assert not handed & {row.tobytes() for row in small_challenge.test.x}
@@ -290,11 +291,11 @@ def unlearning(net, retain, forget, validation):
 def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
     code = (
-        "import kit, sys; from kit import runner, submission; from pathlib import Path\n"
+        "import kit, sys; from kit.runs.worker import Worker; from kit.submission.entry import resolve\n"
         "from kit.submission.contained import Contained, Limits\n"
-        "worker = runner.Worker(kit.load_challenge('digits'))\n"
-        "source = submission.read_source(Path(sys.argv[1]))\n"
-        "with Contained(source, worker.inputs('endless'), Limits(100)) as process:\n"
+        "worker = Worker(kit.load_challenge('digits'))\n"
+        "entry = resolve(sys.argv[1])\n"
+        "with Contained(entry.source, worker.inputs(entry), Limits(100)) as process:\n"
         "    print('STARTED', flush=True)\n"
         "    process.run(0)\n"
     )
@@ -358,7 +359,7 @@ def test_a_population_keeps_its_process_only_where_no_state_is_carried(
     together = kit.run_population(path, small_challenge, num_models=4)
     assert len(starts) == expected
     alone = [kit.unlearn(path, small_challenge, seed=int(seed)).net.get_weights() for seed in together.seeds[2:]]
-    worker = runner.Worker(small_challenge)
+    worker = Worker(small_challenge)
     for number, weights in enumerate(alone, start=2):
         np.testing.assert_array_equal(worker.outputs(weights, "mine").logits["test"], together.logits["test"][number])
     starts.clear()

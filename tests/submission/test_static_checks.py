@@ -11,7 +11,8 @@ import pytest
 
 from kit import methods
 from kit.submission import text_checks
-from kit.submission.source import Source, source_of
+from kit.submission.entry import resolve
+from kit.submission.source import Source
 from kit.types import BrokenSubmission
 
 SOUND = "def unlearning(net, retain, forget, validation):\n    return net\n"
@@ -481,7 +482,7 @@ SUBMISSIONS = [name for name in methods.names() if name != "retrain" and not met
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
 def test_the_methods_of_the_kit_pass(name: str) -> None:
-    built_in = source_of(name)
+    built_in = resolve(name).as_source()
     text_checks.require(built_in)
     text = text_checks.text_of(built_in)
     assert text is not None

@@ -18,6 +18,7 @@ import pytest
 import kit
 from kit import methods
 from kit.submission import source as submission
+from kit.submission.entry import resolve
 from kit.types import InputError
 
 Refused = Callable[..., str]
@@ -306,7 +307,7 @@ def test_a_package_belongs_to_it_as_a_whole_and_what_its_modules_import(tmp_path
 def test_reading_executes_nothing(tmp_path: Path) -> None:
     before = set(sys.modules)
     path = tree(tmp_path, {"mine.py": LEAVES_A_TRACE + "import kit_test_other\n", "kit_test_other.py": LEAVES_A_TRACE})
-    assert set(submission.source_of(path).files) == {"mine.py", "kit_test_other.py"}
+    assert set(resolve(path).as_source().files) == {"mine.py", "kit_test_other.py"}
     assert not list(tmp_path.glob("*.ran"))
     assert "kit_test_other" not in set(sys.modules) - before
 
@@ -314,17 +315,17 @@ def test_reading_executes_nothing(tmp_path: Path) -> None:
 def test_a_relative_path_is_read_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, {"mine.py": "import helper\n", "helper.py": "x = 1\n"})
     monkeypatch.chdir(tmp_path)
-    assert submission.source_of("mine.py") == submission.source_of(tmp_path / "mine.py")
+    assert resolve("mine.py").as_source() == resolve(tmp_path / "mine.py").as_source()
 
 
 @pytest.mark.parametrize("name", methods.names())
 def test_a_built_in_method_is_a_file_too(name: str) -> None:
-    source = submission.source_of(name)
+    source = resolve(name).as_source()
     assert (source.name, source.entry) == (name, f"{name}.py")
     assert source.files[source.entry] == (Path(methods.__file__).parent / f"{name}.py").read_bytes()
 
 
-@pytest.mark.parametrize("read", [submission.read_source, submission.source_of])
+@pytest.mark.parametrize("read", [submission.read_source, lambda path: resolve(path).as_source()])
 @pytest.mark.parametrize("kind", ["absent", "a folder"])
 def test_what_is_no_file_cannot_be_read(
     tmp_path: Path, read: Callable[[Path], Any], kind: str, refused: Refused
@@ -445,7 +446,7 @@ def rebuilt_and_called(source: submission.Source, folder: Path) -> str:
 def test_a_function_can_be_rebuilt_in_a_fresh_interpreter(
     tmp_path: Path, method: Callable[..., Any], name: str, answer: str
 ) -> None:
-    source = submission.source_of(method)
+    source = resolve(method).as_source()
     assert source.name == name
     assert rebuilt_and_called(source, tmp_path) == answer
 
@@ -463,7 +464,7 @@ def test_copying_a_function_calls_nothing_and_changes_nothing() -> None:
 
 
 def test_a_closures_value_is_part_of_the_hash() -> None:
-    digests = [submission.source_of(with_a_closure(rate)).sha256 for rate in (1, 1, 2)]
+    digests = [resolve(with_a_closure(rate)).as_source().sha256 for rate in (1, 1, 2)]
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -474,7 +475,7 @@ def test_a_function_that_refers_to_an_open_file_is_refused(tmp_path: Path, refus
             log.write("hello")
             return net
 
-        message = refused(lambda: submission.source_of(method), "'method' cannot be handed to another process")
+        message = refused(lambda: resolve(method).as_source(), "'method' cannot be handed to another process")
     assert message.endswith("Build models inside the function.")
 
 
@@ -485,7 +486,7 @@ def test_a_function_that_refers_to_a_lock_is_refused(refused: Refused) -> None:
         with lock:
             return net
 
-    refused(lambda: submission.source_of(method), "cannot pickle", "lock", "plain values")
+    refused(lambda: resolve(method).as_source(), "cannot pickle", "lock", "plain values")
 
 
 def test_what_an_object_says_on_several_lines_is_cut_to_one(refused: Refused) -> None:
@@ -494,4 +495,4 @@ def test_what_an_object_says_on_several_lines_is_cut_to_one(refused: Refused) ->
             raise RuntimeError("first line\nsecond line")
 
     odd = Odd()
-    refused(lambda: submission.source_of(lambda *parts: odd), "'lambda' cannot", "(first line)")
+    refused(lambda: resolve(lambda *parts: odd).as_source(), "'lambda' cannot", "(first line)")

@@ -20,8 +20,9 @@ import tensorflow as tf
 
 import kit
 from kit.runs import originals
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs.population import run_population
+from kit.runs.run import unlearn
+from kit.runs.worker import Worker
 from kit.toolbox import checkpoints, training
 from kit.toolbox._tensorflow import setup
 from kit.toolbox.checkpoints import Checkpoint, Keeper
@@ -426,18 +427,18 @@ def test_of_another_training_no_seconds_are_counted(clock: Clock, path: Path) ->
 
 @pytest.mark.parametrize("method", ["retrain", "finetune"])
 def test_a_run_that_was_interrupted_goes_on_and_its_seconds_are_counted(
-    small_challenge: Challenge, builtin_worker: runner.Worker, path: Path, often: None, method: str
+    small_challenge: Challenge, builtin_worker: Worker, path: Path, often: None, method: str
 ) -> None:
     settings: dict[str, Any] = {"seed": 5, "worker": builtin_worker}
-    plain = runner.unlearn(method, small_challenge, **settings)
+    plain = unlearn(method, small_challenge, **settings)
     expected = plain.net.get_weights()
     with pytest.MonkeyPatch.context() as monkeypatch:
         end_after(monkeypatch, 1, seconds=0.4)
         with pytest.raises(kit.FailedRun):
-            runner.unlearn(method, small_challenge, checkpoint=path, **settings)
+            unlearn(method, small_challenge, checkpoint=path, **settings)
     assert path.is_file()
     start = time.perf_counter()
-    again = runner.unlearn(method, small_challenge, checkpoint=path, **settings)
+    again = unlearn(method, small_challenge, checkpoint=path, **settings)
     elapsed = time.perf_counter() - start
     assert all(map(np.array_equal, again.net.get_weights(), expected))
     earlier = checkpoints.earlier_seconds(path)
@@ -446,7 +447,7 @@ def test_a_run_that_was_interrupted_goes_on_and_its_seconds_are_counted(
 
 
 def test_a_method_that_keeps_no_state_is_not_given_a_file(
-    small_challenge: Challenge, worker: runner.Worker, path: Path
+    small_challenge: Challenge, worker: Worker, path: Path
 ) -> None:
     given = []
 
@@ -458,16 +459,16 @@ def test_a_method_that_keeps_no_state_is_not_given_a_file(
         return net
 
     for method in (plain, keeping, keeping):
-        runner.unlearn(method, small_challenge, worker=worker, checkpoint=path if len(given) < 1 else None)
+        unlearn(method, small_challenge, worker=worker, checkpoint=path if len(given) < 1 else None)
     assert given == [path, None]
 
 
 def test_a_population_keeps_the_state_beside_the_run_until_that_is_stored(
-    small_challenge: Challenge, builtin_worker: runner.Worker, tmp_path: Path, often: None
+    small_challenge: Challenge, builtin_worker: Worker, tmp_path: Path, often: None
 ) -> None:
     def population(root: Path) -> kit.Outputs:
         settings: dict[str, Any] = {"num_models": 2, "engine": "serial", "worker": builtin_worker}
-        return populations.run_population("retrain", small_challenge, root=root, **settings)
+        return run_population("retrain", small_challenge, root=root, **settings)
 
     plain = population(tmp_path / "plain")
     with pytest.MonkeyPatch.context() as monkeypatch:
