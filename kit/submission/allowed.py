@@ -25,6 +25,7 @@ _NEEDED = (
     "models/layers.py",
     "models/weights.py",
     "models/zoo.py",
+    "rules.py",
     "submission/__init__.py",
     "submission/allowed.py",
     "submission/call.py",
