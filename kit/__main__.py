@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands import compare, convert, data, describe, options, pretrain, submission
+from kit.commands import compare, convert, data, describe, doctor, options, pack, pretrain, submission
 from kit.commands.options import DebugOption, JsonOption
 from kit.types import FailedRun, InputError
 
@@ -74,11 +74,11 @@ for name, command in (
     ("explain", describe.explain),
     ("new", submission.new),
     ("validate", submission.validate),
-    ("pack", submission.pack),
-    ("check-pack", submission.check_pack),
+    ("pack", pack.pack),
+    ("check-pack", pack.check_pack),
     ("data", data.data),
     ("convert-weights", convert.convert_weights),
-    ("doctor", submission.doctor),
+    ("doctor", doctor.doctor),
 ):
     app.command(name)(command)
 

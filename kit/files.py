@@ -114,14 +114,27 @@ def require_writable(folder: Path, option: str = "--out") -> None:
         ) from error
 
 
+def require_file(path: Path, expected: str) -> None:
+    """Checks that there is a file before it is opened.
+
+    Args:
+        path: of the file.
+        expected: the sentence that says what it should be, "Expected ... .".
+
+    Raises:
+        InputError: there is none.
+    """
+    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
+        raise InputError(f"There is no file '{path}'. {expected} Check the path and the working folder.")
+
+
 def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
     """Calls `load`, turning whatever a strange file makes it raise into one paragraph.
 
     Raises:
         InputError: the file is missing, or is not what `expected` says.
     """
-    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
-        raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
+    require_file(path, f"Expected {expected}.")
     try:
         return load()
     except InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparamete
 from kit.datasets.loading import Published
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, Challenge, InputError, Recipe, Task
+from kit.types.errors import did_you_mean
 
 if TYPE_CHECKING:
     import keras
@@ -103,8 +103,7 @@ def load_challenge(
 def _npz_path(name: str) -> Path:
     path = Path(name)
     if path.suffix.lower() != ".npz":
-        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"The challenges are {', '.join(names())}."
+        hint = did_you_mean(name, names(), f"The challenges are {', '.join(names())}.")
         raise InputError(f"There is no challenge '{name}'. Expected a name or the path of an .npz file. {hint}")
     return path
 

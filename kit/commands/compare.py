@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit import engines
 from kit.commands import options
 from kit.commands.options import (
+    AddressOption,
     ChallengeOption,
     DebugOption,
+    EngineOption,
     ForgetOption,
+    GpusOption,
     JsonOption,
     MemoryLimitOption,
     ModelOption,
@@ -27,8 +28,8 @@ from kit.commands.options import (
     ThreadsOption,
     TimeLimitOption,
     WeightsOption,
+    WorkersOption,
 )
-from kit.engines import Engine
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
@@ -62,27 +63,6 @@ class _Limits:
     memory_limit: float | None
 
 
-@dataclass(frozen=True)
-class _Where:
-    """Where models are made: the arguments of `kit.engines.start`, without a name for what pays."""
-
-    name: str | None = None
-    workers: int | None = None
-    address: str | None = None
-    gpus_per_worker: float = 0.0
-
-    def start(self) -> Engine | None:
-        """Starts the engine that was asked for; None where none was."""
-        name = self.name
-        if name is None and (self.address is not None or self.gpus_per_worker):
-            name = "ray"
-        elif name is None and self.workers is not None:
-            name = "processes"
-        if name is None:
-            return None
-        return engines.start(name, workers=self.workers, address=self.address, gpus_per_worker=self.gpus_per_worker)
-
-
 def run(
     methods: MethodsArgument = None,
     challenge: ChallengeOption = "noisy-digits",
@@ -106,25 +86,16 @@ def run(
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
     limits = _Limits(sandbox, time_limit, memory_limit)
     options.prepare(threads, debug)
-    _compare(methods, problem, limits, _Where(), 1, seed, out, fresh_oracle, json_file)
+    _compare(methods, problem, limits, options.Where(), 1, seed, out, fresh_oracle, json_file)
 
 
 def evaluate(
     methods: MethodsArgument = None,
     num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Models made at a time. Default: one a core.")
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option("--engine", metavar="serial|processes|ray", help="Where models are made; the bits are the same."),
-    ] = None,
-    address: Annotated[
-        str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")
-    ] = None,
-    gpus_per_worker: Annotated[
-        float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
-    ] = 0.0,
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
+    address: AddressOption = None,
+    gpus_per_worker: GpusOption = 0.0,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
@@ -144,7 +115,7 @@ def evaluate(
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
-    limits, where = _Limits(sandbox, time_limit, memory_limit), _Where(engine, workers, address, gpus_per_worker)
+    limits, where = _Limits(sandbox, time_limit, memory_limit), options.Where(engine, workers, address, gpus_per_worker)
     options.prepare(threads, debug)
     _compare(methods, problem, limits, where, num_models, seed, out, fresh_oracle, json_file)
 
@@ -153,7 +124,7 @@ def _compare(
     methods: list[str] | None,
     problem: _Problem,
     limits: _Limits,
-    where: _Where,
+    where: options.Where,
     num_models: int,
     seed: int,
     out: Path,
@@ -177,10 +148,7 @@ def _compare(
     from kit.runs.population import Request
 
     request = Request(num_models, seed, out, options.containment(**vars(limits)))
-    with options.resumable(), contextlib.ExitStack() as stack:
-        engine = where.start()
-        if engine is not None:
-            stack.enter_context(engine)
+    with options.resumable(), where.started() as engine:
         plan = Plan(request, fresh_oracle=fresh_oracle, engine=engine)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
     _show(result, challenge, out / challenge.name, json_file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from kit.commands import options
 from kit.commands.options import DebugOption, JsonOption
 from kit.types import InputError
+from kit.types.errors import did_you_mean
 
 if TYPE_CHECKING:
     from kit.datasets.loading import Published
@@ -48,8 +48,7 @@ def _known(names: list[str]) -> list[DataSet]:
 
     for name in names:
         if name not in DATA_SETS:
-            near = difflib.get_close_matches(name, DATA_SETS, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else "Leave the name out to see where each of them lies."
+            hint = did_you_mean(name, DATA_SETS, "Leave the name out to see where each of them lies.", most=1)
             raise InputError(f"There is no data set '{name}'. Expected one of {', '.join(DATA_SETS)}. {hint}")
     return [DATA_SETS[name] for name in dict.fromkeys(names or DATA_SETS)]
 

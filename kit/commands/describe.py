@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from kit.commands import options
 from kit.commands.options import DebugOption, JsonOption
 from kit.methods import _facts
 from kit.types import InputError
+from kit.types.errors import did_you_mean
 
 
 def list_methods(json_file: Path | None) -> None:
@@ -47,8 +47,7 @@ def explain(
     from rich.console import Console
 
     if method not in methods.names():
-        near = difflib.get_close_matches(method, methods.names(), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
+        hint = did_you_mean(method, methods.names(), f"The methods are {', '.join(methods.names())}.")
         raise InputError(f"There is no method '{method}'. Expected one of 'kit list methods'. {hint}")
     defaults = hyperparameters(method)
     if str(json_file) != "-":

@@ -1,20 +1,21 @@
-"""What this machine can do: for `kit doctor`, and for the first lines of a report of a fault."""
+"""What this machine can do: `kit doctor`, for the first lines of a report of a fault.
+
+What is looked at is imported where it is looked at: `kit --help` imports this file too.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 import kit
-from kit import files
-from kit.submission import sandbox
+from kit.commands import options
+from kit.commands.options import DebugOption, JsonOption
+from kit.machine import quiet
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib")
 _NEEDED_MEMORY, _NEEDED_DISK = 2 << 30, 1 << 30
@@ -28,6 +29,23 @@ class Fact:
     value: str
     good: bool = True
     advice: str = ""
+
+
+def doctor(json_file: JsonOption = None, debug: DebugOption = False) -> None:
+    """Say what this machine can do."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    with quiet.quiet_tensorflow(debug):
+        facts = examine()
+    if str(json_file) != "-":
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for fact in facts:
+            finding = Text(fact.value if fact.good else f"{fact.value}. {fact.advice}", "" if fact.good else "yellow")
+            table.add_row(Text(fact.name, "bold"), finding)
+        Console(highlight=False).print(table)
+    options.write_json(json_file, {fact.name: asdict(fact) for fact in facts})
 
 
 def examine() -> list[Fact]:
@@ -54,6 +72,8 @@ def _python() -> Fact:
 
 
 def _library(name: str) -> Fact:
+    import importlib.metadata
+
     try:
         return Fact(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
@@ -61,6 +81,8 @@ def _library(name: str) -> Fact:
 
 
 def _hardware() -> list[Fact]:
+    import psutil
+
     memory = psutil.virtual_memory()
     enough = memory.available >= _NEEDED_MEMORY
     return [
@@ -86,6 +108,8 @@ def _gpus() -> str:
 
 
 def _disk() -> Fact:
+    from kit import files
+
     folder = files.cache_folder().absolute()
     while not folder.exists():
         folder = folder.parent
@@ -95,11 +119,15 @@ def _disk() -> Fact:
 
 
 def _sandbox() -> Fact:
+    from kit.submission import sandbox
+
     problem = sandbox.sandbox_problem()
     return Fact("sandbox", "not possible" if problem else "bubblewrap works", not problem, problem)
 
 
 def _folders() -> list[Fact]:
+    from kit import files
+
     cache = files.cache_folder()
     stored = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else 0
     shipped = sorted(path.stem for path in (files.data_folder() / "pretrained").glob("*.npz"))

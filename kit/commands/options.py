@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,12 @@ import typer
 from kit.types import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kit.engines import Engine
     from kit.runs.contained import Containment
+
+_STYLES_OF_CHECKS = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "SKIP": "dim"}
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
@@ -59,6 +65,47 @@ TimeLimitOption = Annotated[
 MemoryLimitOption = Annotated[
     float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
 ]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Models made at a time. Default: one a core.")
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="serial|processes|ray", help="Where models are made; the bits are the same."),
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")
+]
+GpusOption = Annotated[
+    float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
+]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where models are made: the arguments of `kit.engines.start`, without a name for what pays."""
+
+    name: str | None = None
+    workers: int | None = None
+    address: str | None = None
+    gpus_per_worker: float = 0.0
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[Engine | None]:
+        """Gives the engine that was asked for, and ends it; None where none was."""
+        name = self.name
+        if name is None and (self.address is not None or self.gpus_per_worker):
+            name = "ray"
+        elif name is None and self.workers is not None:
+            name = "processes"
+        if name is None:
+            yield None
+            return
+        from kit import engines
+
+        with engines.start(
+            name, workers=self.workers, address=self.address, gpus_per_worker=self.gpus_per_worker
+        ) as engine:
+            yield engine
 
 
 def prepare(threads: int | None, debug: bool) -> None:
@@ -132,3 +179,16 @@ def resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
+
+
+def print_check(console: Console, name: str, status: str, message: str) -> None:
+    """Prints the outcome of a check: PASS, WARN, FAIL or SKIP, its name, and what was found."""
+    from rich.table import Table
+    from rich.text import Text
+
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=4)
+    row.add_column(width=19)
+    row.add_column(overflow="fold")
+    row.add_row(Text(status, _STYLES_OF_CHECKS[status]), Text(name), Text(message))
+    console.print(row)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +13,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from kit import files
 from kit.contest.pack import MANIFEST, checkpoint_name
+from kit.digests import digest_of_arrays
 from kit.models.weights import Expected, expected_like, largest_file, read_weights
 from kit.rules import SCORE_VERSION
 from kit.runs.worker import Worker
 from kit.submission.diagnosis import printable
-from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, InputError, Outputs
+from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
 
+EXPECTED = "Expected a zip that 'kit pack' wrote."
 _LARGEST_MANIFEST, _LONGEST_MESSAGE, _MOST_SECONDS = 1 << 20, 700, 1e9
 _FIELDS = {
     "kit": str, "score_version": str, "challenge": str, "method": str, "method_sha256": str, "split": str,
@@ -82,8 +83,7 @@ def check_pack(
         InputError: there is no such file.
     """
     path = Path(path)
-    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
-        raise InputError(f"There is no file '{path}'. Expected a zip that 'kit pack' wrote. Check the path.")
+    files.require_file(path, EXPECTED)
     checks: list[PackCheck] = []
 
     def passed(name: str, message: str, status: str = "PASS") -> None:
@@ -219,7 +219,7 @@ def _read_models(
         content = _read_entry(archive, entry, largest_file(expected), "checkpoints")
         try:
             weights = read_weights(content, expected)
-            digests.add(hashlib.sha256(b"".join(array.tobytes() for array in weights)).digest())
+            digests.add(digest_of_arrays(weights))
             restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
             made = worker.outputs(restored, f"{name}, {entry}")
             runs.append(made if number < NUM_WITH_LOGITS else replace(made, logits={}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import zipfile
@@ -15,14 +16,17 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import files
+from kit.engines import Engine
 from kit.machine import environment
 from kit.models.weights import weights_to_bytes
 from kit.rules import SCORE_VERSION
 from kit.runs.contained import Containment
-from kit.runs.run import weights_of_runs
-from kit.runs.seeds import run_seed
+from kit.runs.originals import Pretrained
+from kit.runs.packing import models_in_order
+from kit.runs.population import Request, at_hand, order_of, preferred, started
+from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
-from kit.submission.entry import Identifier, resolve
+from kit.submission.entry import Entry, Identifier, resolve
 from kit.types import Challenge, FailedRun, InputError
 
 MANIFEST = "manifest.json"
@@ -58,61 +62,72 @@ def pack(
     output: str | Path,
     seed: int = 0,
     half: bool = False,
+    engine: str | Engine | None = None,
+    workers: int | None = None,
     worker: Worker | None = None,
     containment: Containment | None = None,
 ) -> Packed:
     """Runs a method `num_models` times, with the seeds of `run_population`, and zips the unlearned weights.
 
-    Each model is in the zip before the next run begins. Interrupted, the same call goes on where it stopped: finished
-    models lie in `output` + `.partial`. Beside the zip no more than one model is kept.
+    Models are put into the zip in their order, each as soon as those before it are there. Interrupted, the same call
+    goes on where it stopped, on any engine: finished models lie in `output` + `.partial`. On the engine `serial`, no
+    more than one model is kept beside the zip; on others, those that were finished before their turn.
 
     Args:
-        method, challenge, seed, worker, containment: as in `run_population`.
+        method, challenge, seed, engine, workers, worker, containment: as in `run_population`.
         num_models: the competition took 512.
         output: the zip to write.
         half: store float16, half the size; scores then differ in the last digits.
 
     Raises:
         FailedRun: the method broke its contract, or its weights do not fit in float16.
-        InputError: what lies in `output` + `.partial` is of another method, challenge or kind.
+        InputError: what lies in `output` + `.partial` is of another method, challenge or kind; a function that cannot
+            be handed to another process; an engine that there is not.
     """
     output, entry = Path(output), resolve(method)
-    name = entry.name
     if num_models < 1 or output.is_dir():
         what = f"'{output}', which is a folder" if output.is_dir() else f"'{output}'"
         raise InputError(
             f"{num_models} models cannot be packed into {what}. Expected one model or more and the name of a zip. Try "
             "num_models=512, output='submission.zip'."
         )
-    worker = Worker.for_entry(entry, challenge, worker)
-    description = {
+    get_worker, original = at_hand(entry, worker)
+    original = original or original_of(challenge, entry.pretraining)
+    growing = _GrowingZip(output, _description(entry, challenge, original, seed, half))
+    if len(growing) < num_models:
+        request = Request(num_models, seed, containment=containment)
+        missing = range(len(growing), num_models)
+        bar = tqdm(total=num_models, initial=len(growing), desc=entry.name, unit="model", delay=2, leave=False)
+        with bar, started(preferred(entry, engine, workers), workers, len(missing)) as running:
+            order = order_of(entry, challenge, original, request, running)
+            with contextlib.closing(models_in_order(order, missing, running, get_worker)) as models:
+                for number, made in zip(missing, models, strict=True):
+                    sound = _like_original(made.weights, original.weights, entry.name)
+                    stored = [_halved(array, entry.name) if half else array for array in sound]
+                    content = weights_to_bytes(stored)
+                    growing.append(checkpoint_name(number), content, order.seed_of(number), made.seconds)
+                    bar.update()
+    return growing.finish(num_models)
+
+
+def _description(entry: Entry, challenge: Challenge, original: Pretrained, seed: int, half: bool) -> dict[str, Any]:
+    """Returns what the manifest says besides seeds and seconds; what differs in it cannot go on with another's pack."""
+    return {
         "kit": environment.versions()["kit"],
         "score_version": SCORE_VERSION,
         "challenge": challenge.name,
-        "method": name,
+        "method": entry.name,
         "method_sha256": entry.as_source().sha256,
         "split": challenge.split.name,
         "split_seed": challenge.split.seed,
         "split_sha256": challenge.split.sha256,
         "data_sha256": challenge.data_sha256,
-        "original_sha256": worker.original.sha256,
+        "original_sha256": original.sha256,
         "seed": seed,
         "dtype": "float16" if half else "float32",
         "versions": environment.versions(),
         "machine": environment.machine(),
     }
-    growing = _GrowingZip(output, description)
-    with weights_of_runs(entry, worker, containment) as run_once:
-        bar = tqdm(total=num_models, initial=len(growing), desc=name, unit="model", delay=2, leave=False)
-        with bar:
-            for number in range(len(growing), num_models):
-                one_seed = run_seed(seed, name, number)
-                made = run_once(one_seed, None)
-                sound = _like_original(made.weights, worker.original.weights, name)
-                stored = [_halved(array, name) if half else array for array in sound]
-                growing.append(checkpoint_name(number), weights_to_bytes(stored), one_seed, made.seconds)
-                bar.update()
-    return growing.finish(num_models)
 
 
 def _like_original(weights: Sequence[np.ndarray], original: Sequence[np.ndarray], name: str) -> list[np.ndarray]:

@@ -188,7 +188,8 @@ def _check_text(findings: _Findings, entry: Entry) -> bool:
             return False
     reaches = ""
     if text is not None and not text_checks.parse_problem(text):
-        reaches = text_checks.evaluation_data_problem(text)
+        beside = () if entry.function is not None else source.modules
+        reaches = text_checks.evaluation_data_problem(text, beside)
     findings.add("evaluation_data", reaches, level="WARN")
     return True
 

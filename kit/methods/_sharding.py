@@ -16,6 +16,7 @@ import numpy as np
 
 from kit import files
 from kit.models.layers import AveragedProbabilities
+from kit.models.weights import read_file, write_file
 from kit.toolbox import seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
@@ -102,8 +103,7 @@ def train_member(
     order = np.argsort(ids, kind="stable")
     shown = 0
     if first:
-        stored = files.read_npz(_kept(folder, shard, first - 1))
-        net.set_weights([stored[str(number)] for number in range(len(stored))])
+        net.set_weights(read_file(_kept(folder, shard, first - 1)))
     else:
         seeding.set_random_seed(_sub_seed(seed, shard, 0), keep_compiled=True)
         net.set_weights(keras.models.clone_model(net).get_weights())
@@ -117,8 +117,7 @@ def train_member(
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(chosen), recipe.learning_rates(), augment=augment)
         shown += recipe.epochs * len(chosen)
-        arrays = {str(place): array for place, array in enumerate(net.get_weights())}
-        files.write_npz(_kept(folder, shard, number), arrays)
+        write_file(_kept(folder, shard, number), net.get_weights())
     return shown
 
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kit import files
+from kit.models import weights
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
 from kit.models.torch.pickle import shown
@@ -84,7 +85,7 @@ def save(net: keras.Model, path: Path) -> None:
     if kind in _TORCH:
         torch_files.write_state_dict(path, torch_weights.from_keras(net))
     elif kind == ".npz":
-        files.write_npz(path, {str(number): array for number, array in enumerate(net.get_weights())})
+        weights.write_file(path, net.get_weights())
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -95,8 +96,7 @@ def save(net: keras.Model, path: Path) -> None:
 
 def _from_npz(path: Path, model: str) -> keras.Model:
     stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
-    names = [str(number) for number in range(len(stored))]
-    if not stored or stored.keys() != set(names):
+    if not stored or stored.keys() != weights.numbered(stored.values()).keys():
         some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
         found = f"its arrays are called {some}" if some else "it has no arrays"
         raise InputError(
@@ -104,7 +104,7 @@ def _from_npz(path: Path, model: str) -> keras.Model:
             "arrays of net.get_weights(), in their order. Write the file with np.savez(FILE, **{str(i): w for i, w in "
             "enumerate(net.get_weights())}), or as .weights.h5."
         )
-    arrays = [stored[name] for name in names]
+    arrays = weights.in_order(stored)
     stem = arrays[0].shape
     head = next((array.shape for array in arrays if array.ndim == 2), ())
     net = torch_weights.build(model, stem, head)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import keras
 
 from kit import files, models
+from kit.models import weights
 from kit.models.user import EXPECTED, KNOWN_PACKAGES
 from kit.types import InputError
 
@@ -26,8 +26,7 @@ def load(path: Path) -> keras.Model:
             f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.NAMES)}. Save it "
             "with model.save('model.keras'); older formats can hold code."
         )
-    if not os.path.isfile(path):
-        raise InputError(f"There is no file '{path}'. {EXPECTED} Check the path and the working folder.")
+    files.require_file(path, EXPECTED)
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
@@ -81,8 +80,7 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
         f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
         "(numpy.savez(path, *net.get_weights()))"
     )
-    if not os.path.isfile(path):
-        raise InputError(f"There is no file '{path}'. Expected {expected}. Check the path and the working folder.")
+    files.require_file(path, f"Expected {expected}.")
     if not path.name.endswith((".weights.h5", ".npz")):
         raise InputError(
             f"The weights '{path}' are in a file of another kind. Expected {expected}. Save them in one of these forms."
@@ -103,5 +101,6 @@ def _read_weights(net: keras.Model, path: Path) -> None:
         net.load_weights(path)
         return
     stored = files.read_npz(path)
-    named = all(f"arr_{number}" in stored for number in range(len(stored)))  # as numpy.savez names what has no name
-    net.set_weights([stored[f"arr_{number}" if named else str(number)] for number in range(len(stored))])
+    if all(name.startswith("arr_") for name in stored):  # as numpy.savez names what has no name
+        stored = {name.removeprefix("arr_"): array for name, array in stored.items()}
+    net.set_weights(weights.in_order(stored))

@@ -1,15 +1,24 @@
-"""A model's weights as `.npz`: written plainly, read as if the writer were an enemy."""
+"""A model's weights as `.npz`, arrays named 0, 1, ... in the order of `net.weights`: the only writer and reader.
+
+The kit's own files are read plainly (`read_file`), a stranger's as if an enemy had written them
+(`read_strangers_file`).
+"""
 
 from __future__ import annotations
 
 import io
+import os
+import stat
 import struct
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from kit import files
 
 # A .npy header of a plain array takes 128 bytes; NumPy itself allows 10,000.
 _HEADER_BYTES = 10_000
@@ -50,10 +59,47 @@ def expected_like(weights: Sequence[np.ndarray]) -> tuple[Expected, ...]:
     return tuple(Expected(tuple(array.shape), array.dtype) for array in weights)
 
 
-def weights_to_bytes(weights: Sequence[np.ndarray]) -> bytes:
-    """Returns an uncompressed `.npz` that names the arrays 0, 1, ...; the same arrays give the same bytes."""
+def numbered(weights: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays under the names that they have in a file.
+
+    Example:
+        >>> list(numbered([np.zeros(2), np.ones(3)]))
+        ['0', '1']
+    """
+    return {str(number): array for number, array in enumerate(weights)}
+
+
+def in_order(stored: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Returns the arrays of a file, in the order of their numbers.
+
+    Raises:
+        KeyError: a number is left out, or an array has another name.
+
+    Example:
+        >>> in_order({"1": np.ones(1), "0": np.zeros(1)})
+        [array([0.]), array([1.])]
+    """
+    return [stored[str(number)] for number in range(len(stored))]
+
+
+def write_file(path: Path, weights: Iterable[np.ndarray]) -> None:
+    """Writes weights to an `.npz` file, atomically; the same arrays give the same bytes."""
+    files.write_npz(path, numbered(weights))
+
+
+def read_file(path: Path) -> tuple[np.ndarray, ...]:
+    """Returns the weights in a file of the kit's own.
+
+    Raises:
+        one of `kit.files.DAMAGED`: it is no sound `.npz` file, or its arrays have other names.
+    """
+    return tuple(in_order(files.read_npz(path)))
+
+
+def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:
+    """Returns what `write_file` writes, as bytes."""
     stream = io.BytesIO()
-    np.savez(stream, **{str(number): array for number, array in enumerate(weights)})  # type: ignore[arg-type]
+    np.savez(stream, **numbered(weights))  # type: ignore[arg-type]  # NumPy's stub takes every keyword for allow_pickle
     return stream.getvalue()
 
 
@@ -70,6 +116,31 @@ def same_weights(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool
 def largest_file(expected: Sequence[Expected]) -> int:
     """Returns how many bytes an honest `.npz` of these arrays can have at most."""
     return sum(array.nbytes + 2 * _HEADER_BYTES for array in expected) + _HEADER_BYTES
+
+
+def read_strangers_file(path: Path, expected: Sequence[Expected]) -> tuple[np.ndarray, ...]:
+    """Returns the arrays of an `.npz` file whose writer is not trusted and may have put something else in its place.
+
+    Args:
+        path: of the file.
+        expected: what each array must be, in order.
+
+    Raises:
+        OSError: there is none, or it is a link.
+        ValueError: what is wrong with it, as half a sentence; a `RefusedWeightsError` where that is its content.
+    """
+    # Neither a link nor a pipe put in the file's place may lead the reader astray.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("it is no regular file")
+        most, size = largest_file(expected), os.fstat(handle).st_size
+        if size > most:
+            larger = f"they take {size:,} bytes where {most:,} are enough"
+            raise RefusedWeightsError(larger, check="architecture")
+        data = stream.read(most + 1)
+    return read_weights(data, expected)
 
 
 def read_weights(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kit import files
+from kit.digests import digest_of
 from kit.machine import environment
 from kit.models.weights import same_weights
 from kit.rules import PATIENCE_RETRAININGS, PATIENCE_SECONDS
@@ -81,10 +81,8 @@ class ContainedRuns:
 
 def verdict_path(source: Source, challenge: Challenge) -> Path:
     """Returns where it is recorded whether a submission carries state from run to run on a challenge."""
-    described = json.dumps(
-        [source.sha256, originals.fingerprint(challenge), environment.source_sha256(), environment.versions()]
-    )
-    return files.cache_folder() / "validated" / f"{hashlib.sha256(described.encode()).hexdigest()[:24]}.json"
+    described = [source.sha256, originals.fingerprint(challenge), environment.source_sha256(), environment.versions()]
+    return files.cache_folder() / "validated" / f"{digest_of(described)[:24]}.json"
 
 
 def carries_state(verdict: Path) -> bool | None:

@@ -52,6 +52,19 @@ class Order:
     stored_retrained: bool
     versions: dict[str, str]
 
+    def seed_of(self, number: int) -> int:
+        """Returns the seed of a run."""
+        return run_seed(self.seed, self.entry.name, number)
+
+
+def with_measured_limits(order: Order) -> Order:
+    """Returns the order with the limits that a file has on this machine, for other processes and machines to keep."""
+    if order.entry.source is None:
+        return order
+    containment = order.containment or Containment()
+    limits = containment.limits(order.challenge)
+    return replace(order, containment=Containment(limits.seconds, limits.memory_bytes, containment.sandboxed))
+
 
 class Maker:
     """Makes the runs of an order, one after another, with models that are built at the first.
@@ -66,17 +79,21 @@ class Maker:
         self._stack: contextlib.ExitStack | None = None
         self._run_once: RunOnce | None = None
 
-    def run(self, number: int) -> Run:
-        """Makes one model and says what it says of each example."""
+    def make(self, number: int) -> Made:
+        """Makes one model."""
         order = self._order
         worker, run_once = self._prepared()
-        seed = run_seed(order.seed, order.entry.name, number)
         checkpoint = None if order.store is None else order.store.checkpoint(number)
-        made = self._stored(number, worker) or run_once(seed, checkpoint)
+        return self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
+
+    def run(self, number: int) -> Run:
+        """Makes one model and says what it says of each example."""
+        order, made = self._order, self.make(number)
+        worker, _ = self._prepared()
         outputs = worker.outputs(made.weights, order.entry.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        run = Run(outputs, made.seconds, seed, made.facts)
+        run = Run(outputs, made.seconds, order.seed_of(number), made.facts)
         if order.store is not None:
             order.store.write(number, run)
         return run

@@ -5,7 +5,6 @@ What is stored is found and read without TensorFlow, which is imported when a mo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit import files, models
+from kit.digests import digest_of, digest_of_arrays
 from kit.machine import quiet, threads
+from kit.models.weights import read_file, write_file
 from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, FailedRun
 
@@ -82,11 +83,10 @@ def fingerprint(challenge: Challenge) -> str:
     """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
     data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
     model = challenge.model_description or challenge.model
-    described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed, asdict(challenge.recipe)]
+    described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed, challenge.recipe]
     if challenge.task != CLASSIFICATION:  # shipped weights were recorded when there was no other task
         described.append(repr(challenge.task))
-    text = json.dumps([data, *described])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of([data, *described])
 
 
 def registry() -> dict[str, dict[str, Any]]:
@@ -103,8 +103,7 @@ def load(challenge: Challenge) -> Pretrained:
         FailedRun: the file's digest is not the recorded one.
     """
     if challenge.original is not None:
-        digest = hashlib.sha256(b"".join(array.tobytes() for array in challenge.original)).hexdigest()
-        return Pretrained(challenge.original, digest, Path(), challenge.model)
+        return Pretrained(challenge.original, digest_of_arrays(challenge.original), Path(), challenge.model)
     entry = registry().get(challenge.name)
     if entry is not None and entry["fingerprint"] == fingerprint(challenge):
         advice = (
@@ -207,7 +206,7 @@ def store(
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
-    files.write_npz(path, {str(number): array for number, array in enumerate(weights)})
+    write_file(path, weights)
     net = build(challenge, "float32")
     net.set_weights(weights)
     record = {
@@ -236,9 +235,7 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
             f"The weights '{path}' are damaged: their sha256 is {digest[:16]}..., recorded is {sha256[:16]}.... "
             f"Expected the file as it was written. {advice}"
         )
-    stored = files.read_npz(path)
-    weights = tuple(stored[str(number)] for number in range(len(stored)))
-    return Pretrained(weights, sha256, path, challenge.model, advice=advice)
+    return Pretrained(read_file(path), sha256, path, challenge.model, advice=advice)
 
 
 def require_fitting(pretrained: Pretrained, net: keras.Model) -> None:

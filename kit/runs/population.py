@@ -17,7 +17,7 @@ from kit.engines import Engine
 from kit.machine.quiet import Sealed, run_sealed
 from kit.runs import retrained
 from kit.runs.contained import Containment
-from kit.runs.order import Maker, Order, present_versions
+from kit.runs.order import Maker, Order, present_versions, with_measured_limits
 from kit.runs.originals import Pretrained
 from kit.runs.pretraining import original_of
 from kit.runs.store import Run, Store, population_folder
@@ -55,6 +55,18 @@ def default_engine(num_models: int, workers: int | None = None) -> str:
     if workers is not None:
         return "processes"
     return "processes" if num_models >= _FEWEST_FOR_PROCESSES and engines.usable_cores() > 1 else "serial"
+
+
+def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) -> str | Engine | None:
+    """Returns `serial` for a user's function, where neither engine nor workers are asked for: it may be debugged."""
+    return "serial" if engine is None and workers is None and entry.function is not None else engine
+
+
+def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] | None, Pretrained | None]:
+    """Returns what gives the models of this process, and their original, if a method can start from it."""
+    if worker is None or worker.pretraining != entry.pretraining:
+        return None, None
+    return (lambda: worker), worker.original
 
 
 @contextlib.contextmanager
@@ -105,13 +117,9 @@ def run_population(
     """
     check_challenge(challenge)
     entry = resolve(method)
-    if engine is None and entry.function is not None and workers is None:
-        engine = "serial"
     request = Request(num_models, seed, None if root is None else Path(root), containment, stored_retrained)
-    get_worker, original = None, None
-    if worker is not None and worker.pretraining == entry.pretraining:
-        get_worker, original = (lambda: worker), worker.original
-    with started(engine, workers, num_models) as running:
+    get_worker, original = at_hand(entry, worker)
+    with started(preferred(entry, engine, workers), workers, num_models) as running:
         original = original or original_of(challenge, entry.pretraining)
         return run_entry(entry, challenge, original, request, running, get_worker=get_worker)
 
@@ -137,19 +145,21 @@ def run_entry(
     Raises:
         FailedRun, InputError: as for `run_population`.
     """
-    order = _order(entry, challenge, original, request, engine)
-    runs = (
-        {}
-        if order.store is None
-        else _finished(order.store, request.num_models, NUM_WITH_LOGITS if challenge.task.keeps_logits else 0)
-    )
+    order = order_of(entry, challenge, original, request, engine)
+    num_with_logits = NUM_WITH_LOGITS if challenge.task.keeps_logits else 0
+    runs = {} if order.store is None else _finished(order.store, request.num_models, num_with_logits)
     missing = [number for number in range(request.num_models) if number not in runs]
     if missing:
         _make(order, missing, runs, engine, get_worker)
     return _outputs(entry.name, challenge, [runs[number] for number in range(request.num_models)])
 
 
-def _order(entry: Entry, challenge: Challenge, original: Pretrained, request: Request, engine: Engine) -> Order:
+def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: Request, engine: Engine) -> Order:
+    """Returns what the processes that make a population are handed; arguments as for `run_entry`.
+
+    Raises:
+        InputError: the method keeps files, and the engine is on other machines.
+    """
     if entry.pretraining and not engine.shares_disk:
         raise InputError(
             f"'{entry.pretraining}' keeps files from the training of the original, which other machines do not "
@@ -188,10 +198,7 @@ def _make(
 ) -> None:
     """Makes the missing runs on an engine and puts them beside those that there are."""
     here, store = engine.name == "serial", order.store
-    if order.entry.source is not None:  # limits are measured on this machine
-        containment = order.containment or Containment()
-        limits = containment.limits(order.challenge)
-        order = replace(order, containment=Containment(limits.seconds, limits.memory_bytes, containment.sandboxed))
+    order = with_measured_limits(order)
     if not engine.shares_disk:
         order = replace(order, store=None)
     maker = Maker(order, get_worker if here else None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit import files, methods
+from kit.digests import digest_of
 from kit.machine import environment, quiet
+from kit.models.weights import read_file, write_file
 from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
 from kit.runs.settings import of_pretraining
@@ -41,14 +42,12 @@ def original_of(challenge: Challenge, method: str = "") -> Pretrained:
 
 def load(challenge: Challenge, method: str) -> Pretrained:
     """Returns the original of a method's own training, and the folder of what it has kept; trained now if need be."""
-    described = [of_pretraining(method, challenge), environment.source_sha256(), challenge.data_sha256]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    digest = digest_of([of_pretraining(method, challenge), environment.source_sha256(), challenge.data_sha256])
     folder = cached_path(challenge, f"-{method}-{digest[:8]}").with_suffix("")
     if not (folder / _RECORD).is_file():
         _train(challenge, method, folder)
     record = json.loads((folder / _RECORD).read_text())
-    stored = files.read_npz(folder / "weights.npz")
-    weights = tuple(stored[str(number)] for number in range(len(stored)))
+    weights = read_file(folder / "weights.npz")
     name = str(json.loads(record["model"])["config"]["name"])
     return Pretrained(weights, record["sha256"], folder / "weights.npz", name, record["model"], folder / _STATE)
 
@@ -105,7 +104,7 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
         settings = of_pretraining(method, challenge)
         net = _pretraining(method)(challenge, challenge.training_seed, state, new_base(challenge), **settings)
         weights = state.parent / "weights.npz"
-        files.write_npz(weights, {str(number): array for number, array in enumerate(net.get_weights())})
+        write_file(weights, net.get_weights())
         described = json.dumps(keras.saving.serialize_keras_object(net))
         record = {"sha256": files.sha256_of(weights), "model": described, "facts": facts.read(state)}
         files.write_json(state.parent / _RECORD, record)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +20,10 @@ from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_p
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.submission import text_checks
+from kit.submission.call import Call
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
-from kit.toolbox import checkpoints, examples, facts, seeding, setup
+from kit.toolbox import checkpoints, facts
 from kit.toolbox.losses import TaskLoss
 from kit.types import Challenge, FailedRun, check_challenge
 
@@ -88,22 +89,20 @@ def run_here(
         settings["checkpoint"] = checkpoint
     if entry.built_in and "loss" in parameters:
         settings["loss"] = TaskLoss(challenge.task)
-    seeding.set_random_seed(seed, keep_compiled=entry.built_in)
-    net = worker.fresh_net(seed, reuse=entry.built_in)
-    train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
-    retain = examples.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
-    forget = examples.batches(train, split.forget, batch_size)
-    validation = examples.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
-    seeding.set_random_seed(seed, keep_compiled=entry.built_in)
+    train, split, validation = challenge.train, challenge.split, challenge.validation
+    sets = {
+        "retain": (train, split.retain),
+        "forget": (train, split.forget),
+        "validation": (validation, np.arange(len(validation))),
+    }
+    fresh_net = functools.partial(worker.fresh_net, seed, reuse=entry.built_in)
+    call = Call.prepare(seed, fresh_net, sets, challenge.batch_size, keep_compiled=entry.built_in)
     told: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_keras_settings_restored())
             if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
-            start = time.perf_counter()
-            returned = function(net, retain, forget, validation, **settings)
-            seconds = time.perf_counter() - start
+            returned, seconds = call.make(function, settings)
             told = facts.read(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
@@ -124,20 +123,6 @@ def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> 
             challenge, entry.pretraining, seed, worker.base()
         )
     return entry.load()
-
-
-@contextlib.contextmanager
-def _keras_settings_restored() -> Iterator[None]:
-    """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
-    policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
-    eager = setup.runs_eagerly()
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(floats)
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_image_data_format(image_format)
-        setup.run_eagerly(eager)
 
 
 def _failure(name: str, error: Exception) -> FailedRun:

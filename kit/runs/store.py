@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit import files
+from kit.digests import digest_of
 from kit.machine import environment
 from kit.runs import originals
 from kit.runs.originals import Pretrained
@@ -80,9 +80,7 @@ class Store:
 def population_folder(root: Path, entry: Entry, challenge: Challenge, original: Pretrained) -> Path:
     """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
     arguments = hyperparameters(entry, challenge)
-    settings = {key: asdict(value) if key == "recipe" else value for key, value in arguments.items()}
-    if entry.source is not None:
-        settings["source"] = entry.source.sha256
+    settings = arguments if entry.source is None else arguments | {"source": entry.source.sha256}
     described = [
         entry.name,
         settings,
@@ -95,5 +93,4 @@ def population_folder(root: Path, entry: Entry, challenge: Challenge, original: 
         environment.versions(),
         environment.machine(),
     ]
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    return root / challenge.name / f"{entry.name}-{digest[:12]}"
+    return root / challenge.name / f"{entry.name}-{digest_of(described)[:12]}"

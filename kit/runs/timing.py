@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from kit import files
+from kit.digests import digest_of
 from kit.machine import environment, quiet
 from kit.runs import originals
 from kit.types import Challenge
@@ -18,8 +18,8 @@ def reference_seconds(challenge: Challenge) -> float:
     left counted. The competition's time budget of 0.2 is a share of it.
     """
     fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
-    key = json.dumps([*fixed, environment.versions(), environment.machine()])
-    path = files.cache_folder() / "reference" / f"{challenge.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    digest = digest_of([*fixed, environment.versions(), environment.machine()])
+    path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
     if path.is_file():
         return float(json.loads(path.read_text())["seconds"])
     quiet.load_tensorflow()

@@ -15,7 +15,6 @@ import os
 import queue
 import secrets
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -28,12 +27,11 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-import kit
 from kit import files
 from kit.machine import threads
-from kit.models.weights import RefusedWeightsError, expected_like, largest_file, read_weights
+from kit.models.weights import RefusedWeightsError, expected_like, numbered, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
-from kit.submission import sandbox
+from kit.submission import allowed, sandbox
 from kit.submission.diagnosis import explain, printable
 from kit.submission.pipes import Output, Replies
 from kit.submission.source import Source
@@ -119,23 +117,20 @@ class Contained:
         self.close()
 
     def _prepare(self) -> None:
-        for name in ("given/submission", "given/kit", "work", "home"):
-            (self._folder / name).mkdir(parents=True)
+        given = self._folder / "given"
+        for folder in (given, self._folder / "work", self._folder / "home"):
+            folder.mkdir()
+        # The process works with a copy of a part of the kit. No weights, oracles, data or scores are beside it, and
+        # what the submission does to it by accident is gone with it.
+        allowed.copy_beside(given)
+        submission = self.source.package.replace(".", "/") or "submission"
         for relative, content in self.source.files.items():
-            path = self._folder / "given" / "submission" / relative
+            path = given / submission / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        # The process works with a copy of the kit's code. It has no shipped weights or oracles beside it, and what the
-        # submission does to it by accident is gone with it.
-        package = Path(kit.__file__).parent
-        for path in package.rglob("*.py"):
-            target = self._folder / "given" / "kit" / path.relative_to(package)
-            if "data" not in path.relative_to(package).parts:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
         settings = {
+            "folder": submission,
             "entry": self.source.entry,
-            "num_weights": len(self.inputs.weights),
             "model": self.inputs.model,
             "model_description": self.inputs.model_description,
             "precision": self.inputs.precision,
@@ -144,9 +139,8 @@ class Contained:
             "batch_size": self.inputs.batch_size,
             "hyperparameters": dict(self.inputs.hyperparameters),
         }
-        (self._folder / "given" / "settings.json").write_text(json.dumps(settings))
-        weights = {f"weight_{number}": array for number, array in enumerate(self.inputs.weights)}
-        files.write_npz(self._folder / "given" / "inputs.npz", {**self.inputs.arrays, **weights})
+        (given / "settings.json").write_text(json.dumps(settings))
+        files.write_npz(given / "inputs.npz", {**self.inputs.arrays, **numbered(self.inputs.weights)})
 
     def _environment(self) -> dict[str, str]:
         home = str(self._folder / "home")
@@ -169,15 +163,9 @@ class Contained:
         command = [sys.executable, "-P", "-m", "kit.submission.inside", str(self._folder)]
         if self.sandboxed:
             command = [*sandbox.command_prefix(self._folder), *command]
-        supervisor = [
-            sys.executable,
-            "-P",
-            "-m",
-            "kit.submission.supervisor",
-            "--memory",
-            str(self.limits.memory_bytes),
-        ]
-        supervisor += ["--grace", str(_GRACE_SECONDS), "--outcome", str(self._folder / "outcome.json"), "--"]
+        supervisor = [sys.executable, "-P", "-m", "kit.submission.supervisor"]
+        supervisor += ["--memory", str(self.limits.memory_bytes), "--grace", str(_GRACE_SECONDS)]
+        supervisor += ["--outcome", str(self._folder / "outcome.json"), "--"]
         self._process = subprocess.Popen(
             [*supervisor, *command],
             stdin=subprocess.PIPE,
@@ -243,20 +231,8 @@ class Contained:
         )
 
     def _read_weights(self) -> tuple[np.ndarray, ...]:
-        most = largest_file(self._expected)
         try:
-            # Neither a link nor a pipe put in the file's place may lead the reader astray.
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-            handle = os.open(self._folder / "work" / ".weights.npz", flags | getattr(os, "O_BINARY", 0))
-            with os.fdopen(handle, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    raise ValueError("it is no regular file")
-                size = os.fstat(handle).st_size
-                if size > most:
-                    larger = f"they take {size:,} bytes where {most:,} are enough"
-                    raise RefusedWeightsError(larger, check="architecture")
-                data = stream.read(most + 1)
-            return read_weights(data, self._expected)
+            return read_strangers_file(self._folder / "work" / ".weights.npz", self._expected)
         except (OSError, ValueError) as error:
             self.close()
             reason = error.strerror if isinstance(error, OSError) else str(error)

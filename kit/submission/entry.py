@@ -64,7 +64,8 @@ class Entry:
         """
         if self.function is not None:
             return source_of_function(self.function)
-        return self.source or read_source(Path(methods.__file__).parent / f"{self.name}.py")
+        built_in = Path(methods.__file__).parent / f"{self.name}.py"
+        return self.source or read_source(built_in, package=methods.__name__)
 
     def settings(self, challenge: Challenge) -> dict[str, Any]:
         """Returns the keyword arguments that a challenge gives to the method.

@@ -7,6 +7,7 @@ of a split, no retrained model. Nothing that it says is believed without a check
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -22,7 +23,8 @@ from typing import Any, TextIO
 import numpy as np
 import psutil
 
-PARTS = ("retain", "forget", "validation")
+from kit.submission import allowed
+
 PROBED = 4  # examples whose outputs are compared with those of the weights alone
 _TEXT = 400
 
@@ -81,9 +83,9 @@ class Child:
 
     def __init__(self, folder: Path, reply: Callable[..., None]) -> None:
         """Reads what the process is handed; `reply` sends a line to the kit."""
-        self.given, self.submission, self.work = folder / "given", folder / "given" / "submission", folder / "work"
-        self.reply = reply
+        self.given, self.work, self.reply = folder / "given", folder / "work", reply
         self.settings = json.loads((self.given / "settings.json").read_text())
+        self.submission = self.given / self.settings["folder"]
         from kit.toolbox import setup
 
         setup.prepare()
@@ -91,13 +93,15 @@ class Child:
         from tqdm import tqdm
 
         from kit import files
+        from kit.models.weights import in_order
+        from kit.submission.call import SETS
         from kit.types import Arrays
 
         tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
 
         stored = files.read_npz(self.given / "inputs.npz")
-        self.weights = [stored[f"weight_{number}"] for number in range(self.settings["num_weights"])]
-        self.arrays = {part: Arrays(stored[f"{part}_x"], stored[f"{part}_y"]) for part in PARTS}
+        self.weights = in_order({name: array for name, array in stored.items() if name.isdecimal()})
+        self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}
         for arrays in self.arrays.values():
             arrays.x.setflags(write=False)
         self.digest = self._digest()
@@ -110,7 +114,7 @@ class Child:
 
     def load(self) -> Callable[..., Any]:
         """Imports the submission and says how long that took and what it changed."""
-        from kit.submission import source as submission
+        from kit.submission.importing import import_file
 
         before = _surroundings([self.given, self.work])
         self.reply("importing")
@@ -121,22 +125,15 @@ class Child:
 
             method: Callable[..., Any] = cloudpickle.loads((self.submission / name).read_bytes())
         else:
-            method = submission.load_method(self.submission / name)
+            method = import_file(self.submission / name)
         seconds = time.perf_counter() - start
         self.reply("imported", seconds=seconds, changed=_changes(before, _surroundings([self.given, self.work])))
         return method
 
-    def run(self, method: Callable[..., Any], seed: int) -> None:
-        """Calls the submission once and hands back the weights of what it returns."""
-        import keras
-
+    def _fresh_net(self, seed: int) -> Any:
         from kit import models
-        from kit.models import weights
-        from kit.toolbox import examples
         from kit.toolbox.seeding import seed_generators_reset
-        from kit.toolbox.training import MAX_SEED
 
-        keras.utils.set_random_seed(seed)
         described, precision = self.settings["model_description"], self.settings["precision"]
         if described:
             net = models.build_described(described, precision)
@@ -145,25 +142,29 @@ class Child:
             net = models.build(self.settings["model"], shape, num_classes, precision)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
-        batch_size = self.settings["batch_size"]
-        shuffled = {"retain": seed % MAX_SEED}
-        sets = [
-            examples.batches(arrays, np.arange(len(arrays)), batch_size, shuffle_seed=shuffled.get(part))
-            for part, arrays in self.arrays.items()
-        ]
-        architecture = _architecture(net)
+        return net
+
+    def run(self, method: Callable[..., Any], seed: int) -> None:
+        """Calls the submission once and hands back the weights of what it returns."""
+        import keras
+
+        from kit.models.weights import weights_to_bytes
+        from kit.submission.call import Call
+
+        sets = {name: (arrays, np.arange(len(arrays))) for name, arrays in self.arrays.items()}
+        call = Call.prepare(seed, functools.partial(self._fresh_net, seed), sets, self.settings["batch_size"])
+        architecture = _architecture(call.net)
         before = _surroundings([self.given, self.work])
-        keras.utils.set_random_seed(seed)
         self.reply("calling")
-        returned = method(net, *sets, **self.settings["hyperparameters"])
+        returned, _ = call.make(method, self.settings["hyperparameters"])  # the kit has a clock of its own
         self.reply("returned")
         if not isinstance(returned, keras.Model):
             edited = any(
-                not np.array_equal(new, old) for new, old in zip(net.get_weights(), self.weights, strict=False)
+                not np.array_equal(new, old) for new, old in zip(call.net.get_weights(), self.weights, strict=False)
             )
             self.reply("no_model", type=type(returned).__name__, net_edited=edited)
             return
-        data = weights.weights_to_bytes([np.asarray(array) for array in returned.get_weights()])
+        data = weights_to_bytes([np.asarray(array) for array in returned.get_weights()])
         (self.work / ".weights.npz").unlink(missing_ok=True)
         (self.work / ".weights.npz").write_bytes(data)
         after = _surroundings([self.given, self.work])
@@ -173,7 +174,7 @@ class Child:
             "written",
             architecture=_architecture(returned) == architecture,
             described=_short(architecture, _architecture(returned)),
-            probe=_probe(returned, sets[2]),
+            probe=_probe(returned, call.validation),
             altered=self._digest() != self.digest,
             new_files=sorted(Path(name).name for name in after["files"].keys() ^ before["files"].keys())[:5],
             changed_files=[
@@ -222,6 +223,7 @@ def _probe(net: Any, dataset: Any) -> list[float]:
 
 def main() -> None:
     """Serves requests until the standard input ends."""
+    sys.meta_path.insert(0, allowed.OnlyTheCopy)
     from kit.machine.quiet import log_set_aside
 
     requests, replies = _private_streams()

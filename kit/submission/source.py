@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import hashlib
-import importlib.util
 import sys
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from kit import methods
+from kit import files, methods
 from kit.submission.contract import Unlearning
+from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError
-
-ADVICE = "Expected a Python file that defines 'def unlearning(net, retain, forget, validation)'."
+from kit.types.errors import did_you_mean
 
 
 def load_method(identifier: str | Path | Unlearning) -> Unlearning:
@@ -43,7 +40,7 @@ def load_method(identifier: str | Path | Unlearning) -> Unlearning:
     if str(identifier) in methods.names():
         function: Unlearning = methods.get(str(identifier))
         return function
-    return _import_file(Path(identifier))
+    return import_file(Path(identifier))
 
 
 def check_identifier(identifier: str | Path) -> None:
@@ -55,11 +52,10 @@ def check_identifier(identifier: str | Path) -> None:
     if str(identifier) in methods.names():
         return
     if Path(identifier).suffix != ".py":
-        near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.6)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
+        names = methods.names()
+        hint = did_you_mean(str(identifier), names, f"The methods are {', '.join(names)}.", likeness=0.6)
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
-    if not Path(identifier).is_file():
-        raise InputError(f"There is no file '{identifier}'. {ADVICE} Check the path and the working folder.")
+    files.require_file(Path(identifier), ADVICE)
 
 
 def method_name(identifier: str | Path | Unlearning) -> str:
@@ -82,12 +78,20 @@ class Source:
         name: under which its results appear.
         entry: the file to import.
         files: path relative to the submission's folder -> content; the entry and the modules beside it that it imports.
+        function_sha256: of a function, the digest of its code.
+        package: of which the files are modules: that of the built-in methods, for one of them.
     """
 
     name: str
     entry: str
     files: Mapping[str, bytes]
     function_sha256: str = ""
+    package: str = ""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Dotted names of its files, where they are modules of a package."""
+        return tuple(f"{self.package}.{Path(name).stem}" for name in self.files) if self.package else ()
 
     @property
     def sha256(self) -> str:
@@ -100,8 +104,12 @@ class Source:
         return digest.hexdigest()
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, *, package: str = "") -> Source:
     """Reads a submission and the modules beside it that it imports (found in its text: nothing is executed).
+
+    Args:
+        path: of the file.
+        package: of which it is a module, by whose name it imports what lies beside it.
 
     Raises:
         InputError: the file is missing or cannot be read.
@@ -119,8 +127,8 @@ def read_source(path: Path) -> Source:
             raise InputError(
                 f"'{folder / relative}' cannot be read ({error.strerror}). {ADVICE} Check the path and its permissions."
             ) from error
-        waiting.extend(_beside(folder, relative, found[str(relative)]))
-    return Source(path.stem, path.name, found)
+        waiting.extend(_beside(folder, relative, found[str(relative)], package))
+    return Source(path.stem, path.name, found, package=package)
 
 
 def source_of_function(function: Unlearning) -> Source:
@@ -136,11 +144,9 @@ def source_of_function(function: Unlearning) -> Source:
     inner = function
     while isinstance(inner, functools.partial):
         inner = inner.func
-    module = sys.modules.get(getattr(inner, "__module__", None) or "")
-    by_value = (
-        module is not None and _is_users(module) and module.__name__ not in cloudpickle.list_registry_pickle_by_value()
-    )
-    if by_value:  # a module that the other process might not find
+    module = _unknown_elsewhere(inner)
+    by_value = module is not None and module.__name__ not in cloudpickle.list_registry_pickle_by_value()
+    if by_value:
         cloudpickle.register_pickle_by_value(module)
     try:
         content = cloudpickle.dumps(function)
@@ -176,14 +182,24 @@ def _code_sha256(function: Any) -> str:
     return hashlib.sha256(repr([described(code), values, defaults]).encode()).hexdigest()
 
 
-def _is_users(module: ModuleType) -> bool:
-    """Returns whether a module is neither installed, nor Python's own, nor the session itself."""
+def _unknown_elsewhere(function: Unlearning) -> ModuleType | None:
+    """Returns the module of a function, or its package, if another process might not find it.
+
+    That is what is neither installed, nor Python's own, nor the session itself; and the kit's methods, which do not lie
+    beside a contained process.
+    """
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    if module is None:
+        return None
+    if module.__name__.startswith(f"{methods.__name__}."):
+        return methods
     top = module.__name__.partition(".")[0]
     installed = "site-packages" in (getattr(module, "__file__", None) or "")
-    return top != "__main__" and top not in sys.stdlib_module_names and not installed
+    known = top == "__main__" or top in sys.stdlib_module_names or installed
+    return None if known else module
 
 
-def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
+def _beside(folder: Path, importer: Path, content: bytes, package: str) -> list[Path]:
     """Returns the files in `folder` that a module imports: modules, or all of a package."""
     try:
         with warnings.catch_warnings():
@@ -196,51 +212,17 @@ def _beside(folder: Path, importer: Path, content: bytes) -> list[Path]:
         if isinstance(node, ast.Import):
             names += [(Path(), alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            start = importer.parent if node.level else Path()
-            names += [(start, node.module or "")] if node.module else [(start, alias.name) for alias in node.names]
+            start, name = importer.parent if node.level else Path(), node.module or ""
+            if package and f"{name}.".startswith(f"{package}."):
+                name = name.removeprefix(package).removeprefix(".")
+            names += [(start, name)] if name else [(start, alias.name) for alias in node.names]
     paths: list[Path] = []
     for start, name in names:
         first = start / name.partition(".")[0]
-        package = sorted((folder / first).rglob("*.py")) if name and (folder / first).is_dir() else []
+        within = sorted((folder / first).rglob("*.py")) if name and (folder / first).is_dir() else []
         module = first.with_suffix(".py") if name else first
-        if (folder / first / "__init__.py") in package or not (folder / module).is_file():
-            paths += [file.relative_to(folder) for file in package]  # with or without an __init__.py
+        if (folder / first / "__init__.py") in within or not (folder / module).is_file():
+            paths += [file.relative_to(folder) for file in within]  # a package, with or without an __init__.py
         else:
             paths.append(module)
     return paths
-
-
-def _import_file(path: Path) -> Unlearning:
-    name = f"kit_submission_{zlib.crc32(str(path.resolve()).encode()):08x}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise InputError(f"'{path}' cannot be imported. {ADVICE} Give it the ending .py.")
-    module = importlib.util.module_from_spec(specification)
-    path_before, modules_before = list(sys.path), set(sys.modules)
-    sys.modules[name] = module  # dataclasses and pickles look their module up there
-    sys.path.insert(0, str(path.resolve().parent))  # as 'python file.py' does, for helpers beside the file
-    try:
-        specification.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a stranger's file can raise anything
-        del sys.modules[name]
-        reason = "".join(f": {line}" for line in str(error).strip().splitlines()[:1])
-        raise InputError(
-            f"Importing '{path}' failed with {type(error).__name__}{reason}. {ADVICE} Run 'python {path}' to see "
-            "where it fails."
-        ) from error
-    finally:
-        sys.path[:] = path_before
-        _forget_helpers(path.resolve().parent, set(sys.modules) - modules_before - {name})
-    function = getattr(module, "unlearning", None)
-    if not callable(function):
-        raise InputError(f"'{path}' defines no function 'unlearning'. {ADVICE} Rename your function to 'unlearning'.")
-    loaded: Unlearning = function
-    return loaded
-
-
-def _forget_helpers(folder: Path, loaded: set[str]) -> None:
-    """Drops modules that a submission imported from its own folder: the next one may have others of the same name."""
-    for name in loaded:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is not None and Path(file).resolve().is_relative_to(folder) and "site-packages" not in file:
-            del sys.modules[name]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kit import files
+from kit.models.weights import in_order, numbered
 
 # Shorter trainings are done again. Of longer ones the state is written after each epoch, as long as that takes no more
 # than a twentieth of the time: of a network of 90 MB, whose epochs take a minute on a CPU, after each one too.
@@ -84,9 +85,8 @@ def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, atomically, in place of the one before."""
-    arrays = {str(number): array for number, array in enumerate(checkpoint.arrays)}
     told = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
-    files.write_npz(path, arrays | told)
+    files.write_npz(path, numbered(checkpoint.arrays) | told)
 
 
 def earlier_seconds(path: Path) -> float:
@@ -100,6 +100,6 @@ def _read(path: Path) -> Checkpoint | None:
     try:
         stored = files.read_npz(path)
         told = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
-        return Checkpoint(**told, arrays=[stored[str(number)] for number in range(len(stored))])
+        return Checkpoint(**told, arrays=in_order(stored))
     except (*files.DAMAGED, TypeError):
         return None

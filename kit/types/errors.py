@@ -1,8 +1,28 @@
-"""The two errors of the kit, and what a broken submission raises."""
+"""The two errors of the kit, what a broken submission raises, and how an error about a name ends."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, *, most: int = 3, likeness: float = 0.5) -> str:
+    """Returns the end of an error about an unknown name: names like it, or else another piece of advice.
+
+    Args:
+        name: that nothing has.
+        known: the names that there are.
+        otherwise: what is said where none of them is like it.
+        most: how many names are shown.
+        likeness: from 0 to 1 (the same), of those that are shown.
+
+    Example:
+        >>> did_you_mean("fintune", ["finetune", "scrub"], "See 'kit list methods'.")
+        'Did you mean finetune?'
+    """
+    near = difflib.get_close_matches(name, known, n=most, cutoff=likeness)
+    return f"Did you mean {' or '.join(near)}?" if near else otherwise
 
 
 class InputError(ValueError):

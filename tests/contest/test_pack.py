@@ -30,11 +30,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import kit
-from kit import evaluation, files, rules
+from kit import engines, evaluation, files, rules
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
-from kit.runs import originals, run
+from kit.runs import run
 from kit.runs.contained import Containment
 from kit.runs.population import run_population
 from kit.runs.run import Unlearned
@@ -385,6 +385,80 @@ def test_an_interrupted_pack_goes_on_where_it_stopped(
     assert hook["seeds"] == population_seeds(3)
     undisturbed = packs(tmp_path / "other" / "pack.zip", 3, half=True).path if half else three
     assert_same_pack(path, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[engines.Engine]:
+    with engines.start("processes", workers=2) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_on_two_processes_a_pack_has_the_same_bits_and_goes_on_where_another_engine_stopped(
+    packs: Packs, hook: dict[str, Any], processes: engines.Engine, three: Path, half: bool, tmp_path: Path
+) -> None:
+    hook["before"] = stop_at(1)
+    path = tmp_path / "pack.zip"
+    with pytest.raises(KeyboardInterrupt):
+        packs(path, 3, half=half)
+    packs(path, 3, half=half, engine=processes)
+    assert hook["seeds"] == population_seeds(1)  # all the others were made elsewhere
+    undisturbed = packs(tmp_path.with_name(f"{tmp_path.name}-undisturbed") / "pack.zip", 3, half=True) if half else None
+    assert_same_pack(path, undisturbed.path if undisturbed else three)
+
+
+class Backwards(engines.Serial):
+    """Finishes the last task first."""
+
+    finished: list[int]
+
+    def map(self, function: Any, payload: Any, tasks: Any) -> Any:
+        self.finished = []
+        for task, made in super().map(function, payload, [*reversed(tasks)]):
+            self.finished.append(task)
+            yield task, made
+
+
+def test_models_are_appended_in_their_order_whichever_is_finished_first(
+    packs: Packs, three: Path, tmp_path: Path
+) -> None:
+    with Backwards() as engine:
+        packs(tmp_path / "pack.zip", 3, engine=engine)
+        assert engine.finished == [2, 1, 0]
+    assert_same_pack(tmp_path / "pack.zip", three)
+
+
+def test_what_was_finished_before_its_turn_is_made_again_after_a_failure(
+    packs: Packs, hook: dict[str, Any], three: Path, tmp_path: Path
+) -> None:
+    hook["before"] = stop_at(2)
+    with Backwards() as engine:
+        with pytest.raises(KeyboardInterrupt):
+            packs(tmp_path / "pack.zip", 3, engine=engine)
+        assert not beside(tmp_path / "pack.zip")[0].exists()
+        packs(tmp_path / "pack.zip", 3, engine=engine)
+    assert_same_pack(tmp_path / "pack.zip", three)
+
+
+def test_a_finished_pack_starts_no_engine(packs: Packs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "pack.zip"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", raise_on_zip(os.replace, path))
+        with pytest.raises(KeyboardInterrupt):
+            packs(path, 1)
+    packs(path, 1, engine="there is no such engine")
+    assert path.is_file()
+
+
+def raise_on_zip(replace: Callable[..., None], path: Path) -> Callable[..., None]:
+    """Ctrl-C just before the zip gets its name."""
+
+    def interrupted(source: Any, target: Any) -> None:
+        if Path(target) == path:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    return interrupted
 
 
 def test_the_seconds_of_an_interrupted_pack_are_those_of_all_its_runs(
@@ -759,7 +833,7 @@ from kit.runs.worker import Worker
 challenge = pickle.loads(Path(sys.argv[2]).read_bytes())
 worker = Worker(challenge)
 sys.stdin.readline()
-pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], worker=worker)
+pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], engine="serial", worker=worker)
 """
 
 
@@ -1170,7 +1244,7 @@ def test_a_pack_of_another_original_is_refused(
     small_challenge: Challenge, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Worker(small_challenge)
-    other.original = originals.Pretrained(other.original.weights, "0" * 64, other.original.path)
+    other.original = replace(other.original, sha256="0" * 64)
     last = checking.check_pack(three, small_challenge, worker=other).checks[-1]
     assert (last.name, last.status) == ("manifest", "FAIL")
     assert "another original_sha256" in last.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
-from kit.submission.entry import Entry
+from kit.submission.entry import Entry, resolve
 from kit.types import BrokenSubmission, Challenge, InputError
 
 SOUND = """
@@ -147,8 +148,77 @@ def unlearning(net, retain, forget, validation):
     expected = {
         f"{part}_{axis}": [size, *([6] if axis == "x" else [])] for part, size in shapes.items() for axis in "xy"
     }
-    assert {name: shape for name, shape in arrays.items() if not name.startswith("weight_")} == expected
+    assert {name: shape for name, shape in arrays.items() if not name.isdecimal()} == expected
     assert not {"split", "seed", "indices", "test"} & set(settings)
+
+
+def test_of_the_kit_it_can_import_the_toolbox_and_the_types_and_nothing_that_leads_to_data(
+    start: Callable[..., Contained],
+) -> None:
+    tries = f"""
+import importlib, json, pkgutil, sys
+from importlib.machinery import PathFinder
+import kit
+
+class Finder:  # of an editable installation: it leads to the checkout
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, [{str(Path(kit.__file__).parent)!r}]) if name.startswith("kit.") else None
+
+sys.meta_path.append(Finder)
+"""
+    tries += """
+def importable(name):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        print("REFUSED", error)
+        return False
+    return True
+
+def unlearning(net, retain, forget, validation):
+    rooms = ["challenges", "commands", "contest", "datasets", "engines", "evaluation", "methods", "probes", "reports",
+             "runs", "scorers", "submission.contained", "submission.source", "challenges.catalogue"]
+    found = [name for name in rooms if importable("kit." + name)]
+    found += [name for name in ("load_challenge", "evaluate", "scorers") if has(name)]
+    parts = ["kit." + room for room in ("toolbox", "types")]
+    for part in list(parts):
+        walked = pkgutil.walk_packages(importlib.import_module(part).__path__, part + ".")
+        parts += [module.name for module in walked]
+    print("SEEN", json.dumps([found, parts, [name for name in parts if not importable(name)]]))
+    net.set_weights([array * 1.001 for array in net.get_weights()])
+    return net
+
+def has(name):
+    try:
+        getattr(kit, name)
+    except ModuleNotFoundError:
+        return False
+    return True
+"""
+    with start(tries) as process:
+        process.run(0)
+    found, parts, missing = json.loads(process.output.split("SEEN ")[1].splitlines()[0])
+    assert found == []
+    assert {"kit.toolbox.training", "kit.toolbox._tensorflow.steps", "kit.types.problem"} <= set(parts)
+    assert missing == []
+    assert "There is no 'kit.datasets' beside a submission. Expected kit.toolbox or kit.types," in process.output
+
+
+def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: Worker) -> None:
+    source = resolve("sisa").as_source()
+    assert source.modules == ("kit.methods.sisa", "kit.methods._sharding")
+    with Contained(source, worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
+        assert process.import_seconds > 0
+
+
+def test_a_function_of_the_kit_runs_contained(worker: Worker) -> None:
+    function = functools.partial(kit.methods.get("finetune"), epochs=1)
+    with Contained(resolve(function).as_source(), worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
+        there = process.run(3).weights
+    here = kit.unlearn(function, worker.challenge, seed=3, worker=worker).net.get_weights()
+    for mine, theirs in zip(here, there, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_its_files_hold_no_test_example_and_no_index(worker: Worker, small_challenge: Challenge) -> None:

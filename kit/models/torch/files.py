@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 import pickle
 import struct
 import warnings
@@ -64,11 +63,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
         ...     read_state_dict(path)["fc.bias"]
         array([0., 1., 2.], dtype=float32)
     """
-    if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
-        raise InputError(
-            f"There is no file '{path}'. Expected a state dict that torch.save wrote (.pth or .pt). Check the path and "
-            "the working folder."
-        )
+    files.require_file(path, "Expected a state dict that torch.save wrote (.pth or .pt).")
     try:
         with path.open("rb") as stream:
             if zipfile.is_zipfile(stream):

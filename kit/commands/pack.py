@@ -1,0 +1,137 @@
+"""The last commands of a participant's path, and a host's: `kit pack` and `kit check-pack`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kit.commands import options
+from kit.commands.options import (
+    AddressOption,
+    ChallengeOption,
+    DebugOption,
+    EngineOption,
+    ForgetOption,
+    GpusOption,
+    JsonOption,
+    MemoryLimitOption,
+    OutOption,
+    SandboxOption,
+    SeedOption,
+    SplitSeedOption,
+    TimeLimitOption,
+    WorkersOption,
+)
+from kit.machine import quiet
+from kit.types import InputError
+
+
+def pack(
+    file: Annotated[str, typer.Argument(metavar="FILE|METHOD", help="The submission.")],
+    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models in the pack.")] = 512,
+    output: Annotated[Path, typer.Option("--output", metavar="ZIP", help="The zip to write.")] = Path("submission.zip"),
+    half: Annotated[bool, typer.Option("--float16", help="Half the size, last digits lost.")] = False,
+    challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = None,
+    split_seed: SplitSeedOption = 0,
+    seed: SeedOption = 0,
+    workers: WorkersOption = None,
+    engine: EngineOption = None,
+    address: AddressOption = None,
+    gpus_per_worker: GpusOption = 0.0,
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Run a submission many times and zip the unlearned models."""
+    from kit.submission.source import check_identifier
+
+    check_identifier(file)
+    options.check_sandbox(sandbox)
+    options.require_writable(output.parent, "--output")
+    options.require_writable_json(json_file)
+    if output.exists():
+        raise InputError(
+            f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
+            "--output, or delete it."
+        )
+    with quiet.quiet_tensorflow(debug):
+        from kit import challenges
+        from kit.contest import pack as packing
+    if packing.is_mock_run():
+        packing.write_mock(output)
+        typer.echo(f"This is a run without data (empty.txt in the input folder). Written: the mock {output}.")
+        return
+    loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
+    where = options.Where(engine, workers, address, gpus_per_worker)
+    with options.resumable(), where.started() as running:
+        packed = packing.pack(
+            file,
+            loaded,
+            num_models=num_models,
+            output=output,
+            seed=seed,
+            half=half,
+            engine=running,
+            containment=options.containment(sandbox, time_limit, memory_limit),
+        )
+    typer.echo(
+        f"Written: {packed.path}, {packed.num_models} models, {packed.num_bytes / 1e6:.1f} MB. Next: "
+        f"'kit check-pack {packed.path}'.",
+        err=str(json_file) == "-",
+    )
+    options.write_json(json_file, asdict(packed) | {"path": str(packed.path)})
+
+
+def check_pack(
+    file: Annotated[Path, typer.Argument(metavar="ZIP", help="What 'kit pack' wrote.")],
+    num_models: Annotated[int | None, typer.Option("--num-models", min=1, help="How many there must be.")] = None,
+    challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = None,
+    split_seed: SplitSeedOption = 0,
+    out: OutOption = Path("runs"),
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Check a pack and score its models."""
+    from rich.console import Console
+
+    from kit import files
+
+    files.require_file(file, "Expected a zip that 'kit pack' wrote.")
+    options.require_writable(out)
+    options.require_writable_json(json_file)
+    console = Console(stderr=str(json_file) == "-", highlight=False)
+    with quiet.quiet_tensorflow(debug):
+        from kit import challenges, evaluation
+        from kit.contest import check_pack as checking
+    from kit.reports import table as report
+
+    loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
+
+    def show(outcome: checking.PackCheck) -> None:
+        options.print_check(console, outcome.name, outcome.status, outcome.message)
+
+    checked = checking.check_pack(file, loaded, num_models=num_models, announce=show)
+    content: dict[str, Any] = {"checks": [asdict(outcome) for outcome in checked.checks]}
+    if checked.outputs is None or not checked.sound:
+        console.print(f"\n{file}: not accepted.", soft_wrap=True, markup=False)
+        options.write_json(json_file, content)
+        raise typer.Exit(1)
+    with options.resumable():
+        result = evaluation.evaluate_all(
+            [],
+            loaded,
+            num_models=checked.outputs.num_models,
+            seed=checked.seed,
+            root=out,
+            given=[checked.outputs],
+            announce=options.announcer(),
+        )
+    report.print_table(result.reports, console)
+    options.write_json(json_file, content | report.to_json(result.reports))

@@ -1,0 +1,65 @@
+"""What a result depends on, as one digest: the same parts give the same one, on every machine and in every version.
+
+| digest | of | where it stands |
+|---|---|---|
+| fingerprint | data, architecture, recipe and seed of an original, but not the forget set | `kit.runs.originals` |
+| own training | settings of a method's own training, the kit's source, data | `kit.runs.pretraining` |
+| population | method, settings, original, split, source, versions, machine | `kit.runs.population` |
+| verdict | whether a file carries state: its source, fingerprint, the kit's source, versions | `kit.runs.contained` |
+| reference | seconds of a plain retraining: fingerprint, precision, size, versions, machine | `kit.runs.timing` |
+
+Fingerprints stand in `data/registry.json`: to change what is written here is to disown all weights that are shipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def digest_of(parts: object) -> str:
+    """Returns the sha256, in hexadecimal, of plain values written as JSON in one way only.
+
+    Args:
+        parts: numbers, texts, booleans, None; lists and tuples of such, in their order; mappings, in the order of their
+            keys, which are texts; dataclasses, as mappings in the order of their fields.
+
+    Raises:
+        TypeError: something else is among them, such as an array: give its digest instead.
+
+    Example:
+        >>> digest_of([1, {"b": 2, "a": (3,)}]) == digest_of([1, {"a": [3], "b": 2}])
+        True
+        >>> digest_of([1, 2]) == digest_of([2, 1])
+        False
+    """
+    return hashlib.sha256(json.dumps(_ordered(parts)).encode()).hexdigest()
+
+
+def digest_of_arrays(arrays: Iterable[np.ndarray]) -> str:
+    """Returns the sha256, in hexadecimal, of the values of arrays, one after the other; shapes and dtypes do not count.
+
+    Example:
+        >>> digest_of_arrays([np.zeros(2), np.ones(1)]) == digest_of_arrays([np.array([0.0, 0.0, 1.0])])
+        True
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _ordered(value: Any) -> Any:
+    """Returns what `json.dumps` writes in one way only."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _ordered(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_ordered(part) for part in value]
+    return value

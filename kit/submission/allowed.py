@@ -1,0 +1,102 @@
+"""What of the kit a submission may use: one rule for its text, for what lies beside it, and for what it can import.
+
+Nothing named here leads to test data, to retrained models or to scores. The standard library only: the program of a
+contained process reads this before it loads anything.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+# What a submission may import of the kit, and name after 'import kit'.
+ROOMS = ("kit.toolbox", "kit.types")
+# What those rooms and the program of a contained process (`kit.submission.inside`) need besides: files and folders.
+_NEEDED = (
+    "__init__.py",
+    "files.py",
+    "machine/__init__.py",
+    "machine/quiet.py",
+    "machine/threads.py",
+    "models/__init__.py",
+    "models/layers.py",
+    "models/weights.py",
+    "models/zoo.py",
+    "rules.py",
+    "submission/__init__.py",
+    "submission/allowed.py",
+    "submission/call.py",
+    "submission/importing.py",
+    "submission/inside.py",
+    "submission/supervisor.py",
+    "tasks",
+)
+# Of the package, relative to its folder: all that is copied beside a contained process.
+COPIED = (*(room.partition(".")[2].replace(".", "/") for room in ROOMS), *_NEEDED)
+
+
+def is_allowed(name: str, beside: Sequence[str] = ()) -> bool:
+    """Returns whether a submission may use what has this dotted name: in one of the rooms, or not of the kit at all.
+
+    Args:
+        name: such as `kit.toolbox.losses` or `kit.Arrays`; a public name of `import kit` counts as what it stands for.
+        beside: modules that come with the submission.
+
+    Example:
+        >>> [is_allowed(name) for name in ("kit.toolbox.losses", "kit.Arrays", "kit.datasets", "kit.load_challenge")]
+        [True, True, False, False]
+    """
+    package, _, rest = name.partition(".")
+    if package != "kit":
+        return True
+    first, dot, further = rest.partition(".")
+    home = _public_names().get(first)
+    name = name if home is None else f"kit.{home}{dot}{further}"
+    return any(name == room or name.startswith(f"{room}.") for room in (*ROOMS, *beside))
+
+
+def _public_names() -> dict[str, str]:
+    """Returns public name -> module within the package, for `import kit`."""
+    import kit
+
+    return kit._HOME_OF | kit._MODULES
+
+
+def copy_beside(folder: Path) -> None:
+    """Copies what a contained process may have of the package to `folder`/kit, which is made."""
+    package = Path(__file__).resolve().parents[1]
+    for part in COPIED:
+        source = package / part
+        for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+            target = folder / "kit" / path.relative_to(package)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
+class OnlyTheCopy:
+    """Finds modules of the kit in the copy alone; first in `sys.meta_path` of a contained process.
+
+    The kit may be installed a second time, and an editable installation has a finder of its own: either would find what
+    was left out. This keeps accidents and habits from it; malice is the sandbox's business.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Finds a module of the kit, and leaves others to the finders that follow.
+
+        Raises:
+            ModuleNotFoundError: it was not copied.
+        """
+        if not name.startswith("kit."):
+            return None
+        specification = PathFinder.find_spec(name, path, target)
+        if specification is None:
+            raise ModuleNotFoundError(
+                f"There is no '{name}' beside a submission. Expected {' or '.join(ROOMS)}, which is what a submission "
+                "may use of the kit (RULES.md). Work with the four arguments.",
+                name=name,
+            )
+        return specification

@@ -1,0 +1,96 @@
+"""The contract's call, once: seeded, timed, with what it is handed; in the kit's own process and in a contained one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from kit.toolbox import examples, seeding, setup
+from kit.types import Arrays
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SETS = ("retain", "forget", "validation")
+# Which examples of which arrays, in their order.
+Chosen = tuple[Arrays, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of `unlearning(net, retain, forget, validation)`, prepared for a seed.
+
+    Args:
+        seed: of the run.
+        net: the original model; the call may change it.
+        retain, forget, validation: data sets of batches (x, y), x float32, y int32.
+        keep_compiled: see `kit.toolbox.seeding.set_random_seed`.
+    """
+
+    seed: int
+    net: keras.Model
+    retain: tf.data.Dataset
+    forget: tf.data.Dataset
+    validation: tf.data.Dataset
+    keep_compiled: bool = False
+
+    @classmethod
+    def prepare(
+        cls,
+        seed: int,
+        fresh_net: Callable[[], keras.Model],
+        sets: Mapping[str, Chosen],
+        batch_size: int,
+        *,
+        keep_compiled: bool = False,
+    ) -> Call:
+        """Sets the seeds, takes the model and makes the three data sets.
+
+        Args:
+            seed: the same one gives the same weights on the same machine, to the bit.
+            fresh_net: returns the original model; what it draws depends on the seed alone.
+            sets: of each of `SETS`, the arrays and which of their rows; `retain` comes in another order at each pass.
+            batch_size: of all three.
+            keep_compiled: what TensorFlow has compiled is kept, for a method of the kit that is called again.
+        """
+        seeding.set_random_seed(seed, keep_compiled=keep_compiled)
+        net = fresh_net()
+        retain, forget, validation = (
+            examples.batches(
+                *sets[name], batch_size, shuffle_seed=seed % seeding.MAX_SEED if name == "retain" else None
+            )
+            for name in SETS
+        )
+        return cls(seed, net, retain, forget, validation, keep_compiled)
+
+    def make(self, method: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> tuple[Any, float]:
+        """Sets the seeds again, calls the method, and puts back global settings of Keras that it has changed.
+
+        Returns:
+            What the method returned, whatever that is, and the seconds of the call.
+        """
+        seeding.set_random_seed(self.seed, keep_compiled=self.keep_compiled)
+        with _settings_restored():
+            start = time.perf_counter()
+            returned = method(self.net, self.retain, self.forget, self.validation, **hyperparameters)
+            return returned, time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _settings_restored() -> Iterator[None]:
+    """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
+    policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
+    eager = setup.runs_eagerly()
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floats)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(image_format)
+        setup.run_eagerly(eager)

@@ -1,0 +1,83 @@
+"""What of the kit a submission may use: the copy beside its process is whole, and leads to nothing else."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kit
+from kit.submission import allowed
+
+ROOMS = sorted(path.parent.name for path in Path(kit.__file__).parent.glob("*/__init__.py"))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("given")
+    allowed.copy_beside(folder)
+    return folder
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Yields the parts of the kit that a module imports when it runs, each as a possible module."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("kit."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "kit":
+            for alias in node.names:
+                whole = f"kit/{node.module}/{alias.name}".replace("kit/kit", "kit").replace(".", "/")
+                package = Path(kit.__file__).parents[1]
+                is_module = (package / f"{whole}.py").exists() or (package / whole).is_dir()
+                yield f"{node.module}.{alias.name}" if is_module else str(node.module)
+        yield from imported(node)
+
+
+def test_what_the_copy_imports_lies_in_the_copy(copy: Path) -> None:
+    missing = []
+    for path in sorted(copy.rglob("*.py")):
+        for name in imported(ast.parse(path.read_text())):
+            module = copy / name.replace(".", "/")
+            if name != "kit" and not module.with_suffix(".py").is_file() and not (module / "__init__.py").is_file():
+                missing.append(f"{path.relative_to(copy)} imports {name}")
+    assert missing == []
+
+
+def test_no_room_with_data_runs_or_scores_is_copied(copy: Path) -> None:
+    rooms = {path.name for path in (copy / "kit").iterdir() if path.is_dir()}
+    assert rooms == {"machine", "models", "submission", "toolbox", "types"}
+    assert all(path.suffix == ".py" for path in copy.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_two_rooms_may_be_imported(room: str) -> None:
+    assert allowed.is_allowed(f"kit.{room}") == (room in {"toolbox", "types"})
+    assert allowed.is_allowed(f"kit.{room}.anything") == (room in {"toolbox", "types"})
+
+
+@pytest.mark.parametrize("name", sorted(kit.__all__))
+def test_a_public_name_is_judged_by_where_it_stands(name: str) -> None:
+    home = (kit._HOME_OF | kit._MODULES)[name]
+    assert allowed.is_allowed(f"kit.{name}") == (home.partition(".")[0] in {"toolbox", "types"})
+
+
+def test_what_is_not_of_the_kit_is_another_checks_business() -> None:
+    assert allowed.is_allowed("keras.datasets")
+    assert allowed.is_allowed("kitchen.challenges")
+    assert not allowed.is_allowed("kit.methods.sisa")
+    assert allowed.is_allowed("kit.methods.sisa.unlearning", beside=("kit.methods.sisa",))
+
+
+def test_the_finder_knows_the_kit_alone() -> None:
+    assert allowed.OnlyTheCopy.find_spec("keras.datasets") is None
+    assert allowed.OnlyTheCopy.find_spec("kit") is None
+    found = allowed.OnlyTheCopy.find_spec("kit.types", kit.__path__)
+    assert found is not None
+    assert found.origin == sys.modules["kit.types"].__file__
+    with pytest.raises(ModuleNotFoundError, match=r"no 'kit.nowhere' beside a submission. Expected kit.toolbox or"):
+        allowed.OnlyTheCopy.find_spec("kit.nowhere", kit.__path__)

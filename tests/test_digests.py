@@ -1,0 +1,74 @@
+"""What results depend on, as digests: their values are recorded beside shipped data and must never change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kit
+from kit import digests
+from kit.runs import originals
+from kit.types import Recipe
+
+
+@dataclass(frozen=True)
+class Settings:
+    rate: float = 0.1
+    epochs: int = 3
+
+
+# Value -> the JSON that is hashed.
+WRITTEN = [
+    ([], "[]"),
+    (["a", 1, 0.1, True, None, "é"], '["a", 1, 0.1, true, null, "\\u00e9"]'),
+    ({"b": 1, "a": (2, 3)}, '{"a": [2, 3], "b": 1}'),
+    (Settings(), '{"rate": 0.1, "epochs": 3}'),
+    ([{"z": Settings(), "a": {}}], '[{"a": {}, "z": {"rate": 0.1, "epochs": 3}}]'),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), WRITTEN, ids=[text for _, text in WRITTEN])
+def test_the_digest_is_that_of_json_written_in_one_way(value: Any, text: str) -> None:
+    assert digests.digest_of(value) == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("value", [np.zeros(2), {1: np.float32(1)}, [b"x"], Settings])
+def test_what_has_no_one_way_of_writing_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError):
+        digests.digest_of([value])
+
+
+def test_a_digest_of_arrays_is_that_of_their_bytes() -> None:
+    arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((), np.int32), np.zeros(0)]
+    expected = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+    assert digests.digest_of_arrays(arrays) == expected
+    turned = np.arange(6).reshape(2, 3).T
+    assert digests.digest_of_arrays([turned]) == hashlib.sha256(turned.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["digits", "noisy-digits"])
+def test_fingerprints_and_splits_are_those_that_shipped_data_are_recorded_under(name: str) -> None:
+    registry, challenge = originals.registry(), kit.load_challenge(name)
+    for key in (name, f"oracles/{name}"):
+        assert registry[key]["fingerprint"] == originals.fingerprint(challenge)
+    assert registry[f"oracles/{name}"]["split_sha256"] == challenge.split.sha256
+
+
+def test_a_fingerprint_is_what_it_always_was(small_challenge: kit.Challenge) -> None:
+    text = json.dumps(
+        [
+            small_challenge.data_sha256,
+            small_challenge.model,
+            small_challenge.num_classes,
+            small_challenge.batch_size,
+            small_challenge.training_seed,
+            asdict(small_challenge.recipe),
+        ]
+    )
+    assert isinstance(small_challenge.recipe, Recipe)
+    assert originals.fingerprint(small_challenge) == hashlib.sha256(text.encode()).hexdigest()
