@@ -184,15 +184,14 @@ def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
-    from kit import evaluation
+    from kit import evaluation, reports
     from kit.challenges import splits
     from kit.reports import figures as plots
     from kit.reports import ranking_table
-    from kit.reports import table as report
 
     folder = job.out / challenge.name
     splits.save_split(challenge.split, folder / "split.npz")
-    report.write_json(folder / "report.json", result.reports, result.failures)
+    reports.write_json(folder / "report.json", result.reports, result.failures)
     members, nonmembers, _ = evaluation.attack_sample(challenge)
     figures = plots.figures(result.outputs, members, nonmembers)
     for name in plots.NAMES:
@@ -200,8 +199,8 @@ def _show(result: Evaluation, challenge: Challenge, job: _Job) -> None:
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")
     console = Console(stderr=str(job.json_file) == "-", highlight=False)
-    report.print_table(result.reports, console, result.failures)
+    reports.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
     written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
-    options.write_json(job.json_file, report.to_json(result.reports, result.failures))
+    options.write_json(job.json_file, reports.to_json(result.reports, result.failures))

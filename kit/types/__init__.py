@@ -4,7 +4,7 @@ from kit.types.arrays import Arrays
 from kit.types.errors import BrokenSubmission, FailedRun, InputError
 from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs
 from kit.types.problem import Challenge, Recipe, Split, check_challenge
-from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
+from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo, TableName
 
 __all__ = [
     "Arrays",
@@ -24,5 +24,6 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "Split",
+    "TableName",
     "check_challenge",
 ]

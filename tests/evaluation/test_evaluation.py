@@ -23,7 +23,7 @@ from kit.machine import environment
 from kit.runs import oracles, originals, timing
 from kit.runs import population as populations
 from kit.runs import run as runner
-from kit.scorers import membership_inference
+from kit.scorers import _logistic_attack, membership_inference
 from kit.scorers.membership_inference import membership_auc_gap
 from kit.submission.source import method_name
 from kit.toolbox.inference import predict_logits
@@ -172,8 +172,8 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     monkeypatch.setattr(populations, "run_population", population)
     monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
     monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
-    for slow in ("mia_accuracy", "mia_accuracy_stderr"):
-        monkeypatch.setattr(membership_inference, slow, lambda *losses: 0.5)
+    monkeypatch.setattr(_logistic_attack, "mia_accuracy", lambda *losses: 0.5)
+    monkeypatch.setattr(membership_inference, "mia_accuracy_stderr", lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))
     return population
 
