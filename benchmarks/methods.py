@@ -26,7 +26,6 @@ import kit  # first: it asks TensorFlow for one thread
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import methods
-from kit.commands import describe
 from kit.methods import _facts
 from kit.runs import pretraining
 from kit.runs import run as runner
@@ -62,7 +61,7 @@ class Timed:
             dataclasses.replace(challenge, hyperparameters=overrides) if settings else challenge, method
         )
         self.worker = runner.Worker(self.challenge)
-        defaults = describe.hyperparameters(method)
+        defaults = _facts.hyperparameters(method)
         self.passes = _facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
         touched = _facts.of_method(method).data
         self.sets = [name for name in SETS if re.search(rf"\b{name}\b", touched)]

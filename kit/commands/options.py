@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,26 @@ TimeLimitOption = Annotated[
 MemoryLimitOption = Annotated[
     float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
 ]
+
+
+def require_method(method: str) -> None:
+    """Checks that there is a method of this name; nothing is imported.
+
+    Raises:
+        InputError: there is none; near matches are shown.
+    """
+    from kit import methods
+
+    if method not in methods.names():
+        near = difflib.get_close_matches(method, methods.names(), n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"The methods are {', '.join(methods.names())}."
+        raise InputError(f"There is no method '{method}'. Expected one of 'kit list methods'. {hint}")
+
+
+def tell(paragraphs: Sequence[str]) -> None:
+    """Prints paragraphs for people, below and apart from the output."""
+    for paragraph in paragraphs:
+        typer.echo(f"\nNote: {paragraph}", err=True)
 
 
 def use_threads(number: int | None) -> None:

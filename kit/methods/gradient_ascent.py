@@ -7,6 +7,8 @@ from kit.toolbox import losses
 from kit.toolbox.examples import in_memory
 from kit.toolbox.training import Descent, Sgd
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-5, 0.1)}
+
 
 def unlearning(
     net: keras.Model,
@@ -23,6 +25,7 @@ def unlearning(
     The formula: `w += rate * gradient(mean cross-entropy of forget)`, with momentum. Nothing holds the rest of the
     knowledge back, so the learning rate decides all: too small does nothing, too large ruins the model.
 
+    Kind: gradients of the forget set
     Cost: epochs * forget
     Data: forget
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves,

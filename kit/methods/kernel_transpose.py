@@ -6,6 +6,8 @@ import tensorflow as tf
 from kit.toolbox import training
 from kit.types import Recipe
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3)}
+
 
 def unlearning(
     net: keras.Model,
@@ -23,6 +25,7 @@ def unlearning(
     The formula: `kernel[i, j] -> kernel[j, i]` of square kernels, then `finetune`. What is symmetric stays, what tells
     one image from another is mostly lost, and comes back for those that are still shown.
 
+    Kind: winners of 2023
     Cost: epochs * retain
     Data: retain
     Source: toshi-k and marvel (team toni), write-up 458531 of the 2023 challenge; xcadet/deepunlearn, kgltop5.

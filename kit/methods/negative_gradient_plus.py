@@ -7,6 +7,8 @@ from kit.toolbox import losses
 from kit.toolbox.examples import in_memory
 from kit.toolbox.training import Descent, Sgd
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "share": ("even", 0.5, 1.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -25,6 +27,7 @@ def unlearning(
     The formula: minimise `share * cross_entropy(retain) - (1 - share) * cross_entropy(forget)`; forget begins anew
     whenever it is used up, until retain is through.
 
+    Kind: gradients of the forget set
     Cost: epochs * 2 * retain
     Data: retain, forget
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).

@@ -7,6 +7,8 @@ import tensorflow as tf
 from kit.toolbox.examples import in_memory
 from kit.toolbox.training import Descent, Sgd
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3)}
+
 
 def unlearning(
     net: keras.Model,
@@ -23,6 +25,7 @@ def unlearning(
 
     The formula: cross-entropy with labels drawn uniformly from all classes, the true one included, anew in each epoch.
 
+    Kind: gradients of the forget set
     Cost: epochs * (forget + retain)
     Data: forget, retain
     Source: Graves, Nagisetty and Ganesh, Amnesiac Machine Learning, AAAI 2021; with the retain pass of each epoch as in

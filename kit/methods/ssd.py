@@ -6,6 +6,8 @@ import tensorflow as tf
 from kit.toolbox import gradients
 from kit.toolbox.examples import in_memory
 
+SEARCH_SPACE = {"alpha": ("log", 0.5, 10.0), "dampening": ("log", 0.05, 2.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -23,6 +25,7 @@ def unlearning(
     On a random tenth of the data the two are nearly equal, and with the published alpha of 10 the method then does
     next to nothing.
 
+    Kind: saliency and dampening
     Cost: forget + retain
     Data: forget, retain
     Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic

@@ -16,7 +16,7 @@ import cloudpickle
 import numpy as np
 from tqdm import tqdm
 
-from kit import engines, files
+from kit import engines, files, methods
 from kit.engines import Engine
 from kit.machine import environment
 from kit.machine.quiet import Sealed, run_sealed
@@ -305,6 +305,8 @@ def population_folder(
     settings = {key: asdict(value) if key == "recipe" else value for key, value in given.items()}
     if source is not None:
         settings["source"] = source.sha256
+    elif name in methods.names() and methods.source_sha256(name):  # an installed package's, which is no part of the kit
+        settings["source"] = methods.source_sha256(name)
     described = [
         name,
         settings,

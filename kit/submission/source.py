@@ -114,7 +114,7 @@ def source_of(identifier: str | Path | Method) -> Source:
         return source_of_function(identifier)
     check_identifier(identifier)
     if str(identifier) in methods.names():
-        return read_source(Path(methods.__file__).parent / f"{identifier}.py")
+        return read_source(methods.path(str(identifier)))
     return read_source(Path(identifier))
 
 
