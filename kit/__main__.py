@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands import compare, convert, data, describe, options, pretrain, submission
+from kit.commands import compare, convert, data, describe, options, pretrain, submission, tune
 from kit.commands.options import DebugOption, JsonOption
 from kit.types import FailedRun, InputError
 
@@ -72,6 +72,7 @@ def _listed(what: Listing) -> tuple[dict[str, str], tuple[str, ...]]:
 for name, command in (
     ("run", compare.run),
     ("evaluate", compare.evaluate),
+    ("tune", tune.tune),
     ("pretrain", pretrain.pretrain),
     ("explain", describe.explain),
     ("new", submission.new),

@@ -141,10 +141,10 @@ def announcer() -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Says after Ctrl-C that nothing is lost."""
+def resumable(kept: str = "Finished models are kept") -> Iterator[None]:
+    """Says after Ctrl-C that nothing is lost, and what is kept."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
+        typer.echo(f"\nInterrupted. {kept}: the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None

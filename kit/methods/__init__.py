@@ -9,6 +9,7 @@ import would load TensorFlow.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 from collections.abc import Callable, Mapping
@@ -122,11 +123,18 @@ def search_space(method: str) -> Mapping[str, tuple[Any, ...]]:
 def _parsed(method: str) -> ast.Module:
     extension = _installed().get(method)
     try:
-        return ast.parse(path(method).read_text(encoding="utf-8"))
+        file = path(method)
+        return _tree(file, file.stat().st_mtime_ns)
     except (OSError, SyntaxError, ValueError) as error:
         if extension is None or isinstance(error, InputError):
             raise
         raise extension.broken(f"cannot be read ({type(error).__name__}: {error})") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _tree(file: Path, _changed: int) -> ast.Module:
+    """Parses a file once, until it is changed: docstring, settings and search space are asked for one by one."""
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def get(name: str) -> Callable[..., Any]:
