@@ -29,7 +29,6 @@ from kit.submission.entry import resolve
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import methods
-from kit.commands import describe
 from kit.methods import _facts
 from kit.toolbox import examples
 
@@ -61,7 +60,7 @@ class Timed:
         self.method = method
         self.challenge = dataclasses.replace(challenge, hyperparameters=overrides) if settings else challenge
         self.worker = Worker.for_entry(resolve(method), self.challenge)
-        defaults = describe.hyperparameters(method)
+        defaults = _facts.hyperparameters(method)
         self.passes = _facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
         touched = _facts.of_method(method).data
         self.sets = [name for name in SETS if re.search(rf"\b{name}\b", touched)]

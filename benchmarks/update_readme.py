@@ -1,4 +1,7 @@
-"""Writes what the README's commands print into the README: python -m benchmarks.update_readme [BLOCK ...]"""
+"""Writes what the README's commands print into the README: python -m benchmarks.update_readme [BLOCK ...]
+
+`python -m benchmarks.update_readme kinds methods` renders the tables of methods anew, in seconds.
+"""
 
 import re
 import subprocess
@@ -8,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
+    "kinds": ([str(ROOT / "benchmarks" / "results.py"), "--kinds"],),
     "methods": ([str(ROOT / "benchmarks" / "results.py"), "--show"],),
     "cost": ([str(ROOT / "benchmarks" / "methods.py")],),
     "make run": (["-m", "kit", "run", "finetune"],),
@@ -40,7 +44,7 @@ BLOCKS = {
     ),
 }
 # These print Markdown.
-MARKDOWN = {"methods"}
+MARKDOWN = {"kinds", "methods"}
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ _MODULES = {
     "plots": "reports.figures",
     "probes": "probes",
     "ranking": "reports.ranking",
-    "report": "reports.table",
+    "report": "reports",
     "scorers": "scorers",
     "splits": "challenges.splits",
     "training": "toolbox.training",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands import compare, convert, data, describe, doctor, options, pack, pretrain, submission
+from kit.commands import compare, convert, data, describe, doctor, options, pack, pretrain, submission, tune
 from kit.commands.options import DebugOption, JsonOption
 from kit.types import FailedRun, InputError
 
@@ -48,28 +48,31 @@ def list_names(
     if what is Listing.methods:
         describe.list_methods(json_file)
         return
-    rows = _listed(what)
+    rows, refused = _listed(what)
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for name, text in rows.items():
             table.add_row(f"[bold]{name}[/bold]", text)
         Console(highlight=False).print(table)
     options.write_json(json_file, rows)
+    options.tell(refused)
 
 
-def _listed(what: Listing) -> dict[str, str]:
+def _listed(what: Listing) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Returns a line for each name, and a paragraph for each extension that is left out."""
     if what is Listing.scorers:
         from kit import scorers
 
-        return {info.name: f"{info.direction}: {info.explanation}" for info in scorers.infos()}
+        return {info.name: f"{info.direction}: {info.explanation}" for info in scorers.infos()}, scorers.refused()
     from kit import challenges
 
-    return {name: challenges.CHALLENGES[name].summary for name in challenges.names()}
+    return challenges.summaries()
 
 
 for name, command in (
     ("run", compare.run),
     ("evaluate", compare.evaluate),
+    ("tune", tune.tune),
     ("pretrain", pretrain.pretrain),
     ("explain", describe.explain),
     ("new", submission.new),

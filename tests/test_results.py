@@ -4,84 +4,86 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-import kit
-from benchmarks import results, tune
+from benchmarks import results
 from kit import methods, rules
 from kit.challenges import catalogue
-from kit.commands import describe
-from kit.reports import table as report
+from kit.reports import markdown, records
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("challenge", results.CHALLENGES)
-def test_every_method_has_been_evaluated(challenge: str) -> None:
+def test_reports_and_differences_belong_together(challenge: str) -> None:
+    """Of the kit's methods only; one that was not evaluated yet has a row that says so, see below."""
     reports, differences = results.read(challenge)
-    assert {one.method for one in reports} == set(methods.names())
-    assert all(one.split_seed == 0 and one.seed == 0 for one in reports)
-    wanted = set(methods.names()) - {"finetune", *rules.LANDMARKS} if results.CHALLENGES[challenge] is None else set()
-    assert set(differences) == wanted
+    evaluated = {report.method for report in reports}
+    assert {"finetune", *rules.LANDMARKS} <= evaluated <= set(methods.built_in())
+    assert all(report.split_seed == 0 and report.seed == 0 for report in reports)
+    compared = evaluated - {"finetune", *rules.LANDMARKS} if results.CHALLENGES[challenge] is None else set()
+    assert set(differences) == compared
 
 
 @pytest.mark.parametrize("challenge", results.CHALLENGES)
 def test_reports_are_read_as_they_were_written(challenge: str) -> None:
     reports, _ = results.read(challenge)
-    again = json.loads(json.dumps(report.to_json(reports)))
+    again = json.loads(json.dumps(records.to_json(reports)))
     assert again["reports"] == json.loads(results.stored(challenge).read_text())["reports"]
 
 
-def test_the_readme_shows_what_is_stored(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["results.py", "--show"])
-    results.main()
+def block(name: str) -> str:
+    """What stands in the README between the comments that name a block."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"<!-- methods: begin.*?-->(.*?)<!-- methods: end -->", readme, re.DOTALL)[1]
-    assert capsys.readouterr().out.strip() in block
+    return re.search(rf"<!-- {name}: begin.*?-->(.*?)<!-- {name}: end -->", readme, re.DOTALL)[1]
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_the_readme_lists_each_method_by_its_kind(name: str) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- methods: begin")[0]
-    assert name == "original" or f"(kit/methods/{name}.py)" in readme
+def test_results_are_current_the_readme_shows_them() -> None:
+    """After a change of methods: python -m benchmarks.update_readme kinds methods"""
+    assert results.shown(list(results.CHALLENGES)) in block("methods")
+    assert results.kinds() in block("kinds")
 
 
-def test_hyperparameters_in_the_reports_are_the_present_ones() -> None:
+@pytest.mark.parametrize("name", methods.built_in())
+def test_results_are_current_the_readme_lists_each_method(name: str) -> None:
+    link = f"(kit/methods/{name}.py)"
+    assert link in block("methods")
+    assert (link in block("kinds")) == (name != "original")
+
+
+def test_a_method_that_was_not_evaluated_yet_has_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    built_in = methods.built_in()
+    monkeypatch.setattr(methods, "built_in", lambda: (*built_in, "quite_new"))
+    tables = results.shown(list(results.CHALLENGES))
+    rows = [line for line in tables.splitlines() if line.startswith("|  | [quite_new](kit/methods/quite_new.py) |")]
+    assert len(rows) == len(results.CHALLENGES)
+    for row in rows:
+        assert row.count("|") in {line.count("|") for line in tables.splitlines() if line.startswith("|  | method")}
+        assert row.split("|")[3].strip() == "not evaluated yet"
+
+
+@pytest.mark.parametrize("challenge", results.CHALLENGES)
+def test_results_are_current_hyperparameters_in_the_reports_are_the_present_ones(challenge: str) -> None:
     """A setting that was changed after the evaluation would make the table untrue."""
-    for challenge in results.CHALLENGES:
-        content = json.loads(results.stored(challenge).read_text())
-        stored = content["hyperparameters"]
-        present = catalogue.hyperparameters(challenge)  # what a challenge is made with; its images are not needed
-        assert stored == {name: dict(values) for name, values in present.items()}
-
-
-@pytest.mark.parametrize("challenge", ["noisy-digits", "digits"])
-def test_every_method_is_searched_with_the_same_budget(challenge: str) -> None:
-    left_out = {*rules.LANDMARKS, *(name for name in methods.names() if methods.trains_its_own(name))}
-    assert set(tune.SPACES) == set(methods.names()) - left_out
-    trace = json.loads((ROOT / "data" / "results" / f"tuning-{challenge}.json").read_text())
-    assert trace["stages"] == [list(stage) for stage in tune.STAGES]
-    assert set(trace["methods"]) == set(tune.SPACES)
-    for tried in trace["methods"].values():
-        assert [len(one["scores"]) for one in tried] == [1] * (tune.NUM_TRIALS - 4) + [3, 3, 10, 10]
-    present = kit.load_challenge(challenge).hyperparameters
-    for name, tried in trace["methods"].items():
-        defaults = describe.hyperparameters(name)
-        assert defaults | dict(present.get(name, {})) == defaults | tried[-1]["settings"]
+    content = json.loads(results.stored(challenge).read_text())
+    present = catalogue.hyperparameters(challenge)
+    evaluated = {row["method"] for row in content["reports"]}
+    changed = {name: settings for name, settings in present.items() if name in evaluated}
+    assert content["hyperparameters"] == changed
 
 
 def test_differences_inside_the_noise_are_marked() -> None:
-    assert results.interval(0.02, 0.005) == "**+0.0100 to +0.0300**"
-    assert results.interval(0.02, 0.02) == "~ -0.0200 to +0.0600"
-    assert results.interval(-0.02, 0.005) == "-0.0300 to -0.0100"
+    assert markdown.interval(0.02, 0.005) == "**+0.0100 to +0.0300**"
+    assert markdown.interval(0.02, 0.02) == "~ -0.0200 to +0.0600"
+    assert markdown.interval(-0.02, 0.005) == "-0.0300 to -0.0100"
 
 
 def test_a_method_over_its_budget_is_marked() -> None:
     reports, _ = results.read("noisy-digits")
-    over = [one for one in reports if one.scores["time_ratio"].value > rules.TIME_BUDGET and one.method != "retrain"]
-    rows = {one.method: results.row("", one, "competition_score", {}) for one in reports}
-    for one in reports:
-        assert rows[one.method].endswith(" ! |") == (one in over)
+    over = [row for row in reports if row.scores["time_ratio"].value > rules.TIME_BUDGET and row.method != "retrain"]
+    assert over
+    for report in reports:
+        line = markdown.row("", report, "competition_score", {})
+        assert line.endswith(" ! |") == (report in over)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import splits, user
-from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparameters
+from kit.challenges import catalogue, splits, user
+from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparameters, names, summaries
 from kit.datasets.loading import Published
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, Challenge, InputError, Recipe, Task
@@ -19,19 +19,18 @@ from kit.types.errors import did_you_mean
 if TYPE_CHECKING:
     import keras
 
+__all__ = [
+    "CHALLENGES",
+    "Preset",
+    "load_challenge",
+    "make_challenge",
+    "names",
+    "summaries",
+]
+
 Forget = str | Path | Sequence[int] | np.ndarray
 # Shares of a data set that become train and validation; the rest is test.
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
-
-
-def names() -> tuple[str, ...]:
-    """Returns the names of the challenges that need no file.
-
-    Example:
-        >>> names()
-        ('cifar10', 'cifar10-small', 'digits', 'fashion-mnist', 'mnist-five', 'noisy-digits')
-    """
-    return tuple(sorted(CHALLENGES))
 
 
 def load_challenge(
@@ -69,8 +68,8 @@ def load_challenge(
         (126, 1132, 269, 270)
     """
     name = str(name_or_path)
-    if name in CHALLENGES:
-        preset = CHALLENGES[name]
+    if name in names():
+        preset = catalogue.preset(name)
         arrays, partition, source = _load(preset, announce)
     else:
         preset, source = OWN_DATA, ""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kit import datasets, files
-from kit.types import Arrays, Recipe
+from kit import datasets, extensions, files
+from kit.types import Arrays, InputError, Recipe
 
 _OVERRIDES = files.data_folder() / "hyperparameters.toml"
 
@@ -79,6 +79,43 @@ CHALLENGES: dict[str, Preset] = {
         batch_size=128,
     ),
 }
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of the challenges that need no file: the kit's own, then those of installed packages.
+
+    Example:
+        >>> names()[:3]
+        ('cifar10', 'cifar10-small', 'digits')
+    """
+    return (*sorted(CHALLENGES), *extensions.installed("kit.challenges", CHALLENGES).extensions)
+
+
+def preset(name: str) -> Preset:
+    """Returns a challenge by name.
+
+    Raises:
+        InputError: the entry point of an installed package cannot be imported, or is no `Preset`.
+    """
+    if name in CHALLENGES:
+        return CHALLENGES[name]
+    extension = extensions.installed("kit.challenges", CHALLENGES).extensions[name]
+    loaded = extension.load()
+    if not isinstance(loaded, Preset):
+        raise extension.broken("is no kit.challenges.Preset")
+    return loaded
+
+
+def summaries() -> tuple[dict[str, str], tuple[str, ...]]:
+    """Returns each challenge's summary, and a paragraph for each of an installed package that is left out."""
+    lines: dict[str, str] = {}
+    refused = list(extensions.installed("kit.challenges", CHALLENGES).refused)
+    for name in names():
+        try:
+            lines[name] = preset(name).summary
+        except InputError as error:
+            refused.append(str(error))
+    return lines, tuple(refused)
 
 
 def hyperparameters(challenge: str) -> Mapping[str, Mapping[str, Any]]:

@@ -160,16 +160,17 @@ def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Pat
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
+    from kit import reports
     from kit.challenges import splits
     from kit.commands import drawing
-    from kit.reports import ranking_table, table
+    from kit.reports import ranking_table
 
     splits.save_split(challenge.split, folder / "split.npz")
-    table.write_json(folder / "report.json", result.reports, result.failures)
+    reports.write_json(folder / "report.json", result.reports, result.failures)
     figures = drawing.draw(result, challenge, folder, folder / "scores" / "figures.json")
     console = Console(stderr=str(json_file) == "-", highlight=False)
-    table.print_table(result.reports, console, result.failures)
+    reports.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
     written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
-    options.write_json(json_file, table.to_json(result.reports, result.failures))
+    options.write_json(json_file, reports.to_json(result.reports, result.failures))

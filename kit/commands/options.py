@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.types import InputError
+from kit.types.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,6 +78,25 @@ AddressOption = Annotated[
 GpusOption = Annotated[
     float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
 ]
+
+
+def require_method(method: str) -> None:
+    """Checks that there is a method of this name; nothing is imported.
+
+    Raises:
+        InputError: there is none; near matches are shown.
+    """
+    from kit import methods
+
+    if method not in methods.names():
+        hint = did_you_mean(method, methods.names(), f"The methods are {', '.join(methods.names())}.")
+        raise InputError(f"There is no method '{method}'. Expected one of 'kit list methods'. {hint}")
+
+
+def tell(paragraphs: Sequence[str]) -> None:
+    """Prints paragraphs for people, below and apart from the output."""
+    for paragraph in paragraphs:
+        typer.echo(f"\nNote: {paragraph}", err=True)
 
 
 @dataclass(frozen=True)
@@ -172,12 +191,12 @@ def announcer() -> Callable[[str], None]:
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Says after Ctrl-C that nothing is lost."""
+def resumable(kept: str = "Finished models are kept") -> Iterator[None]:
+    """Says after Ctrl-C that nothing is lost, and what is kept."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Finished models are kept: the same command goes on where it stopped.", err=True)
+        typer.echo(f"\nInterrupted. {kept}: the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
 
 

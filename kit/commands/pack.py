@@ -110,7 +110,7 @@ def check_pack(
     with quiet.quiet_tensorflow(debug):
         from kit import challenges, evaluation
         from kit.contest import check_pack as checking
-    from kit.reports import table as report
+    from kit import reports
 
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
 
@@ -133,5 +133,5 @@ def check_pack(
             given=[checked.outputs],
             announce=options.announcer(),
         )
-    report.print_table(result.reports, console)
-    options.write_json(json_file, content | report.to_json(result.reports))
+    reports.print_table(result.reports, console)
+    options.write_json(json_file, content | reports.to_json(result.reports))

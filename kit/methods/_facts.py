@@ -1,4 +1,4 @@
-"""What a method's docstring states: idea, cost, data, source, differences. Read from the file, without TensorFlow."""
+"""What a method's file states: kind, cost, data, source, differences, hyper-parameters. Read without TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit import methods
 
 if TYPE_CHECKING:
     from kit.types import Challenge
 
-SECTIONS = ("Cost", "Data", "Source", "Differences")
+SECTIONS = ("Kind", "Cost", "Data", "Source", "Differences")
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -29,6 +29,7 @@ class MethodFacts:
 
     Args:
         summary: the first line.
+        kind: the family that it belongs to, as in the README's table of kinds.
         cost: passes over the data, as a formula of the method's hyper-parameters and of `retain`, `forget`,
             `validation` (numbers of examples), `classes` and `recipe_epochs`. A pass is what training on an example
             costs, forward and backward; a forward pass alone is a third.
@@ -38,6 +39,7 @@ class MethodFacts:
     """
 
     summary: str
+    kind: str
     cost: str
     data: str
     source: str
@@ -45,33 +47,50 @@ class MethodFacts:
 
 
 def of_method(name: str) -> MethodFacts:
-    """Returns what the docstring of a built-in method states.
+    """Returns what the docstring of a method states.
 
     Example:
-        >>> of_method("finetune").cost, of_method("finetune").data
-        ('epochs * retain', 'retain')
+        >>> facts = of_method("finetune")
+        >>> facts.kind, facts.cost, facts.data
+        ('tuning on retain', 'epochs * retain', 'retain')
     """
     return _parsed(methods.docstring(name))
 
 
 def _parsed(docstring: str) -> MethodFacts:
     summary, *lines = docstring.splitlines()
-    found = dict.fromkeys(SECTIONS, "")
+    texts = dict.fromkeys(SECTIONS, "")
     section = ""
     for line in lines:
         title, colon, rest = line.partition(":")
         begins = bool(colon) and title in SECTIONS
         section = title if begins else section if line.strip() else ""
         if section:
-            found[section] = f"{found[section]} {(rest if begins else line).strip()}".strip()
-    return MethodFacts(summary, *(found[name] for name in SECTIONS))
+            texts[section] = f"{texts[section]} {(rest if begins else line).strip()}".strip()
+    return MethodFacts(summary, *(texts[name] for name in SECTIONS))
+
+
+def hyperparameters(method: str) -> dict[str, Any]:
+    """Returns the hyper-parameters of a method that are plain numbers, with their defaults.
+
+    Example:
+        >>> hyperparameters("gradient_ascent")
+        {'epochs': 3, 'learning_rate': 0.01, 'momentum': 0.9}
+    """
+    defaults: dict[str, Any] = {}
+    for function in ("unlearning", "pretraining"):
+        node = methods.function(method, function)
+        for argument, value in zip(*((node.args.kwonlyargs, node.args.kw_defaults) if node else ((), ())), strict=True):
+            if isinstance(value, ast.Constant) and value.value is not None:
+                defaults[argument.arg] = value.value
+    return defaults
 
 
 def passes(name: str, challenge: Challenge, settings: Mapping[str, object]) -> float:
     """Returns what a method is to cost on a challenge, in passes over single examples.
 
     Args:
-        name: of a built-in method.
+        name: of a method.
         challenge: gives the numbers of examples, of classes and of the recipe's epochs.
         settings: all hyper-parameters of the method, by name.
 
@@ -99,7 +118,7 @@ def _value(node: ast.expr, known: Mapping[str, float]) -> float:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, known), _value(right, known))
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](*(_value(one, known) for one in arguments))
+            return _FUNCTIONS[name](*(_value(argument, known) for argument in arguments))
     raise ValueError(
         f"The cost '{ast.unparse(node)}' cannot be computed. Expected numbers, + - * /, min, max, hyper-parameters "
         f"and {', '.join(sorted(known))}. Write the line 'Cost:' of the docstring with these."

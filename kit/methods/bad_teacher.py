@@ -16,6 +16,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-5, 1e-2), "retain_share": ("even", 0.1, 1.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -33,6 +35,7 @@ def unlearning(
     set, over the forget set and a random part of retain, mixed in the same batches; Adam. Both teachers' probabilities
     are computed once.
 
+    Kind: teachers
     Cost: (forget + retain_share * retain) / 3 + epochs * (forget + retain_share * retain)
     Data: forget, part of retain
     Source: Chundawat et al., Can Bad Teaching Induce Forgetting?, AAAI 2023.

@@ -12,6 +12,8 @@ from kit.types import Recipe
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "blocks_kept": ("int", 1, 3)}
+
 
 def unlearning(
     net: keras.Model,
@@ -30,6 +32,7 @@ def unlearning(
     The formula: that of `finetune`, for the last layers with a kernel and what follows them. What the frozen part has
     learnt from the forget set stays.
 
+    Kind: tuning on retain
     Cost: epochs * retain
     Data: retain
     Source: Goel et al., Towards Adversarial Evaluations for Inexact Machine Unlearning, arXiv:2201.06640 (CF-k).

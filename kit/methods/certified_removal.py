@@ -34,6 +34,7 @@ def unlearning(
     `sigma epsilon / sqrt(2 log(1.5 / delta))`, see `kit.methods._certificates`. Features come from a network
     that has seen validation examples only, which nobody can ask to delete.
 
+    Kind: influence and certificates
     Cost: (retain + forget) / 3
     Data: forget, retain
     Source: Guo et al., Certified Data Removal from Machine Learning Models, ICML 2020.

@@ -14,6 +14,8 @@ from kit.types import Recipe
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "weight_decay": ("log", 1e-5, 1e-2)}
+
 
 def unlearning(
     net: keras.Model,
@@ -32,6 +34,7 @@ def unlearning(
 
     The formula: cross-entropy, SGD with momentum and coupled weight decay, cosine schedule stepped at each epoch.
 
+    Kind: tuning on retain
     Cost: epochs * retain
     Data: retain
     Source: unlearning-challenge/starting-kit, unlearning-CIFAR10.ipynb.

@@ -13,6 +13,8 @@ from kit.toolbox.examples import in_memory
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"alpha": ("log", 1e-9, 1e-3), "largest_variance": ("log", 1e1, 1e5)}
+
 
 def unlearning(
     net: keras.Model,
@@ -29,6 +31,7 @@ def unlearning(
     Fisher information over retain, with the labels that the model itself expects: much noise where information is
     small.
 
+    Kind: saliency and dampening
     Cost: classes * retain
     Data: retain
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020.

@@ -14,6 +14,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-5, 0.1)}
+
 
 def unlearning(
     net: keras.Model,
@@ -30,6 +32,7 @@ def unlearning(
     The formula: `w += rate * gradient(mean cross-entropy of forget)`, with momentum. Nothing holds the rest of the
     knowledge back, so the learning rate decides all: too small does nothing, too large ruins the model.
 
+    Kind: gradients of the forget set
     Cost: epochs * forget
     Data: forget
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves,

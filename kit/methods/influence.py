@@ -12,6 +12,8 @@ from kit.toolbox.examples import in_memory
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"damping": ("log", 1e-4, 1.0), "iterations": ("int", 1, 9), "scale": ("log", 0.1, 30.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -31,6 +33,7 @@ def unlearning(
     cross-entropy and `weight_decay / 2 |w|^2` goes once n_f of n_f + n_r examples are gone, given that the model was at
     the optimum of all, and damping is that weight decay. The Hessian itself is indefinite for a network.
 
+    Kind: influence and certificates
     Cost: forget + iterations * 2 * retain
     Data: forget, retain
     Source: Koh and Liang, Understanding Black-box Predictions via Influence Functions, ICML 2017; Warnecke et al.,

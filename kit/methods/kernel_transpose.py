@@ -12,6 +12,8 @@ from kit.types import Recipe
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3)}
+
 
 def unlearning(
     net: keras.Model,
@@ -29,6 +31,7 @@ def unlearning(
     The formula: `kernel[i, j] -> kernel[j, i]` of square kernels, then `finetune`. What is symmetric stays, what tells
     one image from another is mostly lost, and comes back for those that are still shown.
 
+    Kind: winners of 2023
     Cost: epochs * retain
     Data: retain
     Source: toshi-k and marvel (team toni), write-up 458531 of the 2023 challenge; xcadet/deepunlearn, kgltop5.

@@ -15,6 +15,8 @@ from kit.types import Recipe
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "alpha": ("log", 1e-6, 1e-2)}
+
 
 def unlearning(
     net: keras.Model,
@@ -33,6 +35,7 @@ def unlearning(
     The formula: minimise `cross_entropy(retain) + alpha_t * sum |w|` with `alpha_t = alpha * (1 - t / epochs)` at
     epoch t; the learning rate falls along a cosine.
 
+    Kind: tuning on retain
     Cost: epochs * retain
     Data: retain
     Source: Jia et al., Model Sparsity Can Simplify Machine Unlearning, NeurIPS 2023.

@@ -14,6 +14,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "share": ("even", 0.5, 1.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -32,6 +34,7 @@ def unlearning(
     The formula: minimise `share * cross_entropy(retain) - (1 - share) * cross_entropy(forget)`; forget begins anew
     whenever it is used up, until retain is through.
 
+    Kind: gradients of the forget set
     Cost: epochs * 2 * retain
     Data: retain, forget
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).

@@ -15,6 +15,7 @@ def unlearning(
 ) -> keras.Model:
     """Nothing is done: the model as it was trained, forget set included.
 
+    Kind: landmark
     Cost: 0
     Data: none
     Source: the "original" column of the 2023 starter kit.

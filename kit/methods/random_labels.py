@@ -14,6 +14,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3)}
+
 
 def unlearning(
     net: keras.Model,
@@ -30,6 +32,7 @@ def unlearning(
 
     The formula: cross-entropy with labels drawn uniformly from all classes, the true one included, anew in each epoch.
 
+    Kind: gradients of the forget set
     Cost: epochs * (forget + retain)
     Data: forget, retain
     Source: Graves, Nagisetty and Ganesh, Amnesiac Machine Learning, AAAI 2021; with the retain pass of each epoch as in

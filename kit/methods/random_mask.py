@@ -15,6 +15,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-4, 3e-2), "share": ("even", 0.05, 0.9)}
+
 
 def unlearning(
     net: keras.Model,
@@ -32,6 +34,7 @@ def unlearning(
     The formula: `w *= (u >= share)` with u uniform, anew in each run; then Adam on retain, the learning rate falling
     along a cosine.
 
+    Kind: winners of 2023
     Cost: epochs * retain
     Data: retain
     Source: songxinkuan, an entry of the 2023 challenge (private score 0.0937, the highest that was found).

@@ -30,6 +30,7 @@ def unlearning(
     The formula: `net`'s weights are drawn anew by its own initialisers, then trained with the recipe of the original
     model (the harness passes the challenge's as `recipe`).
 
+    Kind: exact
     Cost: recipe_epochs * retain
     Data: retain
     Source: the definition of exact unlearning, Cao and Yang, IEEE S&P 2015.

@@ -15,6 +15,8 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "share": ("even", 0.1, 0.9)}
+
 
 def unlearning(
     net: keras.Model,
@@ -33,6 +35,7 @@ def unlearning(
     The formula: a weight moves if `|gradient(-cross-entropy of forget)|` at the original weights is among the largest
     `share` of all weights; the others keep their bits, in spite of momentum and weight decay.
 
+    Kind: saliency and dampening
     Cost: forget + epochs * (forget + retain)
     Data: forget, retain
     Source: Fan et al., SalUn: Empowering Machine Unlearning via Gradient-based Weight Saliency, ICLR 2024.

@@ -15,6 +15,15 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {
+    "epochs": ("int", 1, 15),
+    "learning_rate": ("log", 1e-3, 0.3),
+    "max_epochs": ("int", 0, 5),
+    "alpha": ("log", 1e-3, 2.0),
+    "temperature": ("log", 1.0, 8.0),
+    "rewind": ("one of", True, False),
+}
+
 
 def unlearning(
     net: keras.Model,
@@ -40,6 +49,7 @@ def unlearning(
     of the same classes: forgotten as if it had never been seen, and no more. Without such examples it is the last
     student. The teacher's logits are computed once.
 
+    Kind: teachers
     Cost: (retain + forget) / 3 + min(max_epochs, epochs) * forget + epochs * retain
         + rewind * (epochs * forget + validation) / 3
     Data: retain, forget, validation (labels and images, for `rewind`)

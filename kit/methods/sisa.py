@@ -32,6 +32,7 @@ def unlearning(
     slice has not seen the forgotten examples, so what is trained from there is exact. A random tenth of the data
     leaves no slice unaffected; a few examples cost a few slices. The run's seed is that of what is trained anew.
 
+    Kind: exact
     Cost: recipe_epochs * retain
     Data: retain (that of the affected shards), forget (which shards and slices it was in)
     Source: Bourtoule et al., Machine Unlearning, IEEE S&P 2021.

@@ -15,6 +15,13 @@ from kit.toolbox.training import Descent
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {
+    "epochs": ("int", 1, 15),
+    "learning_rate": ("log", 1e-3, 0.3),
+    "share": ("even", 0.05, 0.9),
+    "others": ("even", 0.0, 1.0),
+}
+
 
 def unlearning(
     net: keras.Model,
@@ -36,6 +43,7 @@ def unlearning(
     `learning_rate`, in which the other convolution weights move `others` times as fast. Which retain examples, and
     which weights are drawn, differs from run to run.
 
+    Kind: winners of 2023
     Cost: 2 * forget + epochs * retain
     Data: forget, retain
     Source: Kookmin, second-placed write-up 459200 of the 2023 challenge; xcadet/deepunlearn, kgltop2.

@@ -13,6 +13,8 @@ from kit.toolbox.examples import in_memory
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"alpha": ("log", 0.5, 10.0), "dampening": ("log", 0.05, 2.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -30,6 +32,7 @@ def unlearning(
     On a random tenth of the data the two are nearly equal, and with the published alpha of 10 the method then does
     next to nothing.
 
+    Kind: saliency and dampening
     Cost: forget + retain
     Data: forget, retain
     Source: Foster, Schoepf and Brintrup, Fast Machine Unlearning Without Retraining Through Selective Synaptic

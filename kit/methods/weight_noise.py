@@ -13,6 +13,8 @@ from kit.types import Recipe
 if TYPE_CHECKING:
     import tensorflow as tf
 
+SEARCH_SPACE = {"epochs": ("int", 1, 15), "learning_rate": ("log", 1e-3, 0.3), "sigma": ("log", 0.02, 1.0)}
+
 
 def unlearning(
     net: keras.Model,
@@ -31,6 +33,7 @@ def unlearning(
     The formula: `w += sigma * std(w's array) * N(0, 1)`: relative to the spread of the array that a weight is in, so
     that one sigma does for all layers. Biases, which begin at 0, are blurred by as much as they have learnt.
 
+    Kind: tuning on retain
     Cost: epochs * retain
     Data: retain
     Source: the simplest baseline of the 2023 challenge, in many of its notebooks; Golatkar, Achille and Soatto, CVPR

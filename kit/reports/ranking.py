@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kit import scorers
 from kit.rules import LANDMARKS, NOISE, TIME_BUDGET
 from kit.types import Report, Score
-
-# Of a population the 2023 competition's; of a single model the mean distance of its accuracies and the attack's.
-_CRITERIA = ("competition_score", "average_gap", "tug_of_war")
 
 
 @dataclass(frozen=True)
@@ -34,27 +32,35 @@ class Rank:
 
 
 def criterion(reports: Sequence[Report]) -> str:
-    """Returns the name of the score that the methods are ranked by: the first one that is there for any of them."""
+    """Returns the name of the score that the methods are ranked by.
+
+    Of those that a scorer gives a rank, the first that is there for any method: of populations the 2023 competition's,
+    of single models the mean distance of their accuracies and the attack's.
+    """
     ranked = [report for report in reports if report.method not in LANDMARKS]
-    for name in _CRITERIA:
-        if any(name in report.scores and report.scores[name].value is not None for report in ranked):
-            return name
-    return _CRITERIA[-1]
+    ranks = {info.name: info.rank for info in scorers.infos() if info.rank is not None}
+    names = sorted(ranks, key=lambda name: ranks[name])
+    computed = (name for name in names if any(report.score(name).value is not None for report in ranked))
+    return next(computed, names[-1])
 
 
-def rank(reports: Sequence[Report]) -> list[Rank]:
+def rank(reports: Sequence[Report], by: str | None = None) -> list[Rank]:
     """Returns the methods, `original` and `retrain` left out, the nearest to retraining first.
 
     Scores of the direction `match_retrain` are ranked by their distance to the target, the others by their direction.
+
+    Args:
+        reports: rows of one challenge.
+        by: a score's name; by default `criterion(reports)`.
     """
-    name = criterion(reports)
+    name = by or criterion(reports)
     ranked = [report for report in reports if report.method not in LANDMARKS]
-    ranked.sort(key=lambda report: _badness(report.scores[name]))
-    best = ranked[0].scores[name] if ranked else None
-    found = []
+    ranked.sort(key=lambda report: _badness(report.score(name)))
+    best = ranked[0].score(name) if ranked else None
+    ranks = []
     for place, report in enumerate(ranked, start=1):
-        score, ratio = report.scores[name], report.scores["time_ratio"].value
-        found.append(
+        score, ratio = report.score(name), report.score("time_ratio").value
+        ranks.append(
             Rank(
                 place=None if score.value is None else place,
                 method=title(report),
@@ -64,7 +70,7 @@ def rank(reports: Sequence[Report]) -> list[Rank]:
                 report=report,
             )
         )
-    return found
+    return ranks
 
 
 def title(report: Report) -> str:

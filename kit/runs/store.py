@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit import files
+from kit import files, methods
 from kit.digests import digest_of
 from kit.machine import environment
 from kit.runs import originals
@@ -80,7 +80,9 @@ class Store:
 def population_folder(root: Path, entry: Entry, challenge: Challenge, original: Pretrained) -> Path:
     """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
     arguments = hyperparameters(entry, challenge)
-    settings = arguments if entry.source is None else arguments | {"source": entry.source.sha256}
+    # A file's source, or that of an installed package's method, which is no part of the kit's own.
+    source = methods.source_sha256(entry.name) if entry.source is None else entry.source.sha256
+    settings = arguments | {"source": source} if source else arguments
     described = [
         entry.name,
         settings,

@@ -1,28 +1,60 @@
 """Scorers, one file a family: arrays in, numbers out, never a model. The folder is the registry.
 
 A file declares `SCORES`, a tuple of `ScoreInfo`, and defines `score(comparison) -> list[Score]` with one entry for
-each. The functions beneath take plain arrays and can be used on their own.
+each. Installed packages can add families (see `kit.extensions`). The functions beneath take plain arrays and can be
+used on their own; this package hands them on by name:
+
+>>> from kit.scorers import membership_auc
+>>> import numpy as np
+>>> membership_auc(np.array([0.1, 0.4]), np.array([0.3, 0.9]))
+0.75
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from kit.types import Comparison, Score, ScoreInfo
+from kit import extensions
+from kit.extensions import Extension
+from kit.types import Comparison, InputError, Score, ScoreInfo
 
 
 def families() -> tuple[ModuleType, ...]:
-    """Returns the modules of this folder, sorted by name."""
-    files = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-    return tuple(importlib.import_module(f"kit.scorers.{name}") for name in files)
+    """Returns the modules of this folder, sorted by name, then those of installed packages.
+
+    Raises:
+        InputError: a family of an installed package is broken.
+    """
+    return (*_built_in(), *(_loaded(extension) for extension in _installed().extensions.values()))
 
 
 def infos() -> tuple[ScoreInfo, ...]:
-    """Returns what each score is called, which way is better, and what it says."""
-    return tuple(info for family in families() for info in family.SCORES)
+    """Returns what each score is called, which way is better, and what it says; broken families are left out."""
+    families = list(_built_in())
+    for extension in _installed().extensions.values():
+        try:
+            families.append(_loaded(extension))
+        except InputError:
+            continue  # `refused` says why, and `score_all` raises it
+    return tuple(info for family in families for info in family.SCORES)
+
+
+def refused() -> tuple[str, ...]:
+    """Returns a paragraph for each family of an installed package that is left out, or is broken."""
+    paragraphs = list(_installed().refused)
+    for extension in _installed().extensions.values():
+        try:
+            _loaded(extension)
+        except InputError as error:
+            paragraphs.append(str(error))
+    return tuple(paragraphs)
 
 
 def names() -> tuple[str, ...]:
@@ -36,10 +68,80 @@ def names() -> tuple[str, ...]:
 
 
 def score_all(comparison: Comparison) -> dict[str, Score]:
-    """Returns every score of one method by name."""
-    scores = {score.name: score for family in families() for score in family.score(comparison)}
+    """Returns every score of one method by name.
+
+    Raises:
+        InputError: a family of an installed package is broken, or returned other scores than it declares.
+    """
+    scores: dict[str, Score] = {}
+    declared: list[ScoreInfo] = []
+    for family in families():
+        returned = {score.name: score for score in family.score(comparison)}
+        if list(returned) != [info.name for info in family.SCORES]:
+            raise InputError(
+                f"The scorer {family.__name__} returned {', '.join(returned) or 'nothing'}. Expected one Score for "
+                f"each of {', '.join(info.name for info in family.SCORES)}, in this order. Correct its 'score'."
+            )
+        scores |= returned
+        declared += family.SCORES
     if comparison.alone:
         reason = "there is a single retrained model, which has no other to be compared with"
-        alone = {info.name for info in infos() if info.relative and scores[info.name].value is not None}
+        alone = {info.name for info in declared if info.relative and scores[info.name].value is not None}
         scores |= {name: replace(scores[name], value=None, stderr=None, reason=reason, warnings=()) for name in alone}
     return scores
+
+
+def _stems() -> list[str]:
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _built_in() -> tuple[ModuleType, ...]:
+    return tuple(importlib.import_module(f"kit.scorers.{stem}") for stem in _stems())
+
+
+def _installed() -> extensions.Installed:
+    return extensions.installed("kit.scorers", _stems())
+
+
+def _loaded(extension: Extension) -> ModuleType:
+    """Imports an installed family, and checks what the rest of the kit takes for granted of it."""
+    family: ModuleType = extension.load()
+    declared = getattr(family, "SCORES", ())
+    if not declared or not all(isinstance(info, ScoreInfo) for info in declared):
+        raise extension.broken("declares no SCORES, a tuple of kit.types.ScoreInfo")
+    if not callable(getattr(family, "score", None)):
+        raise extension.broken("defines no function 'score'")
+    taken = {info.name for built_in in _built_in() for info in built_in.SCORES}
+    clashes = [info.name for info in declared if info.name in taken]
+    if clashes:
+        raise extension.broken(f"declares the score '{clashes[0]}', which is one of the kit's own")
+    return family
+
+
+@functools.cache
+def _functions() -> Mapping[str, Callable[..., Any]]:
+    """Returns the public functions of the kit's families by name.
+
+    A family's are those in its `__all__`, or that it defines, but for `score`, which each has, and for a function with
+    the name of a family's file (`klom`), which is that module here.
+    """
+    functions: dict[str, Callable[..., Any]] = {}
+    for family in _built_in():
+        members = inspect.getmembers(family, inspect.isfunction)
+        if hasattr(family, "__all__"):
+            public = {name: member for name, member in members if name in family.__all__}
+        else:
+            public = {name: member for name, member in members if member.__module__ == family.__name__}
+        functions |= {name: public[name] for name in public if name not in ("score", *_stems()) and name[0] != "_"}
+    return functions
+
+
+def __getattr__(name: str) -> Any:
+    # A family's file is imported by whoever asked for it, once this has said that there is no such name.
+    if name.startswith("_") or name in _stems() or name not in _functions():
+        raise AttributeError(f"module 'kit.scorers' has no attribute '{name}'")
+    return _functions()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted(["families", "infos", "names", "refused", "score_all", *_stems(), *_functions()])

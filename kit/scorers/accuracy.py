@@ -7,14 +7,46 @@ import numpy as np
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
-    ScoreInfo("retain_accuracy", "up", "share of retained training examples that the model gets right"),
     ScoreInfo(
-        "forget_accuracy", "match_retrain", "the same for the forget set: neither high nor low is good, retrain's is"
+        "retain_accuracy",
+        "up",
+        "share of retained training examples that the model gets right",
+        heading="accuracy\nretain",
+        table="runs",
+        column=1,
     ),
-    ScoreInfo("validation_accuracy", "up", "the same for the validation set, which the method was handed"),
-    ScoreInfo("test_accuracy", "up", "the same for the test set, which no method sees"),
     ScoreInfo(
-        "forgotten_class_accuracy", "match_retrain", "the same for the test examples of classes forgotten altogether"
+        "forget_accuracy",
+        "match_retrain",
+        "the same for the forget set: neither high nor low is good, retrain's is",
+        heading="accuracy\nforget",
+        table="runs",
+        column=2,
+    ),
+    ScoreInfo(
+        "validation_accuracy",
+        "up",
+        "the same for the validation set, which the method was handed",
+        heading="accuracy\nvalid.",
+        table="runs",
+        column=3,
+    ),
+    ScoreInfo(
+        "test_accuracy",
+        "up",
+        "the same for the test set, which no method sees",
+        heading="accuracy\ntest",
+        table="runs",
+        column=4,
+    ),
+    ScoreInfo(
+        "forgotten_class_accuracy",
+        "match_retrain",
+        "the same for the test examples of classes forgotten altogether",
+        heading="accuracy\nforgotten class",
+        table="runs",
+        column=5,
+        optional=True,
     ),
 )
 

@@ -12,6 +12,9 @@ SCORES = (
         "js_to_retrain",
         "match_retrain",
         "mean Jensen-Shannon divergence from retrained models' predictions on the forget set, bits (16 models a side)",
+        heading="JS to\nretrain",
+        table="distances",
+        column=4,
     ),
 )
 

@@ -14,12 +14,20 @@ SCORES = (
         "up",
         "1 where forget, retain and test accuracy all are the retrained models'; a product",
         relative=True,
+        heading="tug of\nwar",
+        table="distances",
+        column=6,
+        rank=3,
     ),
     ScoreInfo(
         "average_gap",
         "down",
         "mean distance to retrain of forget, retain and test accuracy and svc_mia_efficacy (SalUn's, not in percent)",
         relative=True,
+        heading="average\ngap",
+        table="distances",
+        column=5,
+        rank=2,
     ),
 )
 PARTS = ("forget", "retain", "test")

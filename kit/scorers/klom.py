@@ -12,8 +12,13 @@ SCORES = tuple(
         f"klom_{part}",
         "match_retrain",
         f"divergence of margins from the retrained models', reached by 95 % of the {name} (KLoM, nats, at most 11.51)",
+        heading=f"KLoM\n{part}",
+        table="distances",
+        column=column,
     )
-    for part, name in (("forget", "forget set"), ("retain", "retain set"), ("test", "test set"))
+    for column, (part, name) in enumerate(
+        (("forget", "forget set"), ("retain", "retain set"), ("test", "test set")), start=1
+    )
 )
 NUM_BINS = 20
 # With fewer nearly all histograms are disjoint in places, and all values near 11.51. With more, the halves of a

@@ -15,6 +15,9 @@ SCORES = (
         "lira_auc",
         "match_retrain",
         "chance that a forget example stands out more than a test example, each measured by retrained models (LiRA)",
+        heading="LiRA\nAUC",
+        table="attacks",
+        column=1,
     ),
 )
 # Beyond it a softmax in double precision is 0 or 1; a margin of 1e38 would be all that counts otherwise.

@@ -5,37 +5,78 @@ Members are examples of the forget set, non-members examples of the test set; a 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 
+from kit.scorers._logistic_attack import (
+    MIN_MEMBERS,
+    mia_accuracies,
+    mia_accuracy,
+    mia_accuracy_null_band,
+    mia_accuracy_stderr,
+)
 from kit.scorers.accuracy import variance_of_mean
 from kit.types import Comparison, Score, ScoreInfo
 
+__all__ = [
+    "MIN_MEMBERS",
+    "SCORES",
+    "match_nonmembers",
+    "membership_auc",
+    "membership_auc_gap",
+    "membership_auc_null_band",
+    "membership_auc_stderr",
+    "mia_accuracies",
+    "mia_accuracy",
+    "mia_accuracy_null_band",
+    "mia_accuracy_stderr",
+    "score",
+    "true_positive_rate",
+]
+
 SCORES = (
     ScoreInfo(
-        "mia_accuracy", "match_retrain", "how often logistic regression on the loss tells forget from test (2023 kit)"
+        "mia_accuracy",
+        "match_retrain",
+        "how often logistic regression on the loss tells forget from test (2023 kit)",
+        heading="attack\naccuracy",
+        table="runs",
+        column=11,
     ),
-    ScoreInfo("mia_auc", "match_retrain", "chance that a forget example has a lower loss than a test example"),
+    ScoreInfo(
+        "mia_auc",
+        "match_retrain",
+        "chance that a forget example has a lower loss than a test example",
+        heading="attack\nAUC",
+        table="runs",
+        column=12,
+    ),
     ScoreInfo(
         "mia_gap",
         "match_retrain",
         "mia_auc minus the retrained models' mean; below 0 is over-forgetting, not success",
         relative=True,
+        heading="AUC\ngap",
+        table="runs",
+        column=13,
+        signed=True,
     ),
     ScoreInfo(
-        "mia_tpr_at_1pct_fpr", "match_retrain", "forget examples found when 1 % of test examples are accused wrongly"
+        "mia_tpr_at_1pct_fpr",
+        "match_retrain",
+        "forget examples found when 1 % of test examples are accused wrongly",
+        heading="TPR at\n1% FPR",
+        table="runs",
+        column=14,
     ),
 )
 _ONE_RETRAINED = (
     "there is a single retrained model to compare with, so the standard error of the AUC gap is that over examples "
     "alone; how much training seeds matter is not in it."
 )
-NUM_SPLITS = 10
 NUM_RESAMPLES = 1000
-# A tenth of the sample is the test part of each of the ten splits: with fewer it holds under two of either kind.
-MIN_MEMBERS = 20
+_Losses = tuple[np.ndarray, np.ndarray]
 
 
 def match_nonmembers(
@@ -65,90 +106,6 @@ def match_nonmembers(
             side.extend(generator.permutation(where)[:count])
     members, nonmembers = (np.sort(np.array(side, np.int64)) for side in chosen)
     return members, nonmembers
-
-
-def mia_accuracy(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> float:
-    """Returns the accuracy of the 2023 kit's attack.
-
-    scikit-learn's `LogisticRegression()` with its defaults on the loss alone, mean accuracy over
-    `StratifiedShuffleSplit(10, random_state=0)`.
-
-    Args:
-        member_losses, nonmember_losses: (k,) each, in nats; equal lengths, so that guessing gives 0.5.
-
-    Returns:
-        A float in [0, 1].
-
-    Raises:
-        ValueError: unequal lengths, or fewer than 20 of either.
-
-    Source: unlearning-challenge/starting-kit, `simple_mia`. The order of the examples is as there: test, then forget.
-
-    Example:
-        >>> generator = np.random.default_rng(0)
-        >>> mia_accuracy(generator.exponential(0.01, 200), generator.exponential(1.0, 200)) > 0.8
-        True
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    losses, members = _attack_sample(member_losses, nonmember_losses)
-    scores = []
-    with warnings.catch_warnings():  # losses of thousands of nats need more than the 100 steps that are the default
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        # What `cross_val_score` does, in half the time: most of its checks and copies are for other estimators.
-        for train, test in StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0).split(members, members):
-            model = LogisticRegression().fit(losses[train, np.newaxis], members[train])
-            predicted = losses[test] * model.coef_[0, 0] + model.intercept_[0] > 0
-            scores.append(float((predicted == members[test]).mean()))
-    return float(np.mean(scores))
-
-
-def mia_accuracies(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> np.ndarray:
-    """Returns `mia_accuracy` of each of several models.
-
-    All are fitted at once, to the exact optimum; scikit-learn stops a little before it, which moves the accuracy of
-    one model in several by one example. A single model is left to scikit-learn.
-
-    Args:
-        member_losses, nonmember_losses: (models, k) each.
-
-    Returns:
-        float64 (models,), each in [0, 1].
-
-    Example:
-        >>> losses = np.random.default_rng(0).exponential(size=(2, 3, 200))
-        >>> bool((abs(mia_accuracies(losses[0], losses[1]) - 0.5) < 0.1).all())
-        True
-    """
-    num_models, num_members = member_losses.shape
-    if num_models == 1:
-        return np.array([mia_accuracy(member_losses[0], nonmember_losses[0])])
-    losses, chunk = np.concatenate([nonmember_losses, member_losses], axis=1), _rows_at_once(2 * num_members)
-    rows = [_attack_rows(losses[start : start + chunk], num_members) for start in range(0, num_models, chunk)]
-    return np.concatenate(rows)
-
-
-def mia_accuracy_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarray, *, seed: int = 0) -> float:
-    """Returns the standard error of `mia_accuracy` over the draw of the examples (bootstrap within either side)."""
-    generator = np.random.default_rng(seed)
-
-    def resample() -> np.ndarray:
-        return np.concatenate([generator.choice(side, len(side)) for side in (nonmember_losses, member_losses)])
-
-    return float(np.std(_attack_draws(resample, len(member_losses)), ddof=1))
-
-
-def mia_accuracy_null_band(
-    member_losses: np.ndarray, nonmember_losses: np.ndarray, *, seed: int = 0
-) -> tuple[float, float]:
-    """Returns the central 95 % of `mia_accuracy` when these losses are dealt to the two sides at random."""
-    generator = np.random.default_rng(seed)
-    pooled, _ = _attack_sample(member_losses, nonmember_losses)
-    accuracies = _attack_draws(lambda: generator.permutation(pooled), len(member_losses))
-    low, high = np.quantile(accuracies, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def membership_auc(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> float:
@@ -274,9 +231,6 @@ def score(comparison: Comparison) -> list[Score]:
     ]
 
 
-_Losses = tuple[np.ndarray, np.ndarray]
-
-
 def _attack_score(
     name: str,
     attack: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -321,76 +275,3 @@ def _both_placements(member_losses: np.ndarray, nonmember_losses: np.ndarray) ->
     """Of each member the share of non-members above it, of each non-member the share of members below it."""
     of_nonmembers = 1 - _placements(np.sort(member_losses), nonmember_losses)
     return _placements(np.sort(nonmember_losses), member_losses), of_nonmembers
-
-
-def _attack_sample(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(member_losses) != len(nonmember_losses) or len(member_losses) < MIN_MEMBERS:
-        raise ValueError(
-            f"The attack was given {len(member_losses)} member and {len(nonmember_losses)} non-member losses. Expected "
-            f"equal numbers, at least {MIN_MEMBERS}. Draw them with match_nonmembers."
-        )
-    losses = np.concatenate([nonmember_losses, member_losses])
-    return losses, np.repeat([0, 1], len(member_losses))
-
-
-def _attack_draws(draw: Callable[[], np.ndarray], num_members: int, num_draws: int = 400) -> np.ndarray:
-    """Accuracies (num_draws,) of the attack on losses that `draw` returns, non-members first."""
-    chunk = _rows_at_once(2 * num_members)
-    accuracies = []
-    for start in range(0, num_draws, chunk):
-        losses = np.stack([draw() for _ in range(min(chunk, num_draws - start))])
-        accuracies.append(_attack_rows(losses, num_members))
-    return np.concatenate(accuracies)
-
-
-def _rows_at_once(num_examples: int) -> int:
-    return max(1, 2_000_000 // num_examples)  # bounds the memory at some 100 MB
-
-
-def _attack_rows(losses: np.ndarray, num_members: int) -> np.ndarray:
-    """Accuracies (rows,) of the attack on each row of losses (rows, examples), non-members first, fitted at once."""
-    from sklearn.model_selection import StratifiedShuffleSplit
-
-    members = np.repeat([0, 1], num_members)
-    total = np.zeros(len(losses))
-    for train, test in StratifiedShuffleSplit(n_splits=NUM_SPLITS, random_state=0).split(members, members):
-        slopes, intercepts = _fit_logistic(losses[:, train], members[train])
-        predicted = slopes[:, np.newaxis] * losses[:, test] + intercepts[:, np.newaxis] > 0
-        total += (predicted == members[test]).mean(axis=1)
-    return total / NUM_SPLITS
-
-
-def _fit_logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fits scikit-learn's default logistic regression on one feature to many samples at once, by Newton's method.
-
-    Args:
-        x: (samples, n); y: (n,) of 0 and 1. Minimises slope^2 / 2 + sum of log losses; the intercept is free.
-
-    Returns:
-        Slopes and intercepts, (samples,) each.
-    """
-    center, scale = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
-    scale[scale == 0] = 1
-    z, penalty = (x - center) / scale, 1 / scale[:, 0] ** 2
-    slope, intercept = np.zeros(len(x)), np.zeros(len(x))
-    for _ in range(100):
-        probability = 1 / (1 + np.exp(-np.clip(slope[:, np.newaxis] * z + intercept[:, np.newaxis], -500, 500)))
-        residual, curvature = probability - y, probability * (1 - probability) + 1e-12
-        gradient_slope, gradient_intercept = (residual * z).sum(axis=1) + penalty * slope, residual.sum(axis=1)
-        a, b, c = (curvature * z * z).sum(axis=1) + penalty, (curvature * z).sum(axis=1), curvature.sum(axis=1)
-        determinant = a * c - b * b
-        steps = (
-            np.stack([c * gradient_slope - b * gradient_intercept, a * gradient_intercept - b * gradient_slope])
-            / determinant
-        )
-        length = np.abs(steps).max(axis=0)
-        steps *= np.minimum(1, 3 / np.maximum(length, 1e-300))  # a full step can overshoot where classes are separated
-        slope, intercept = slope - steps[0], intercept - steps[1]
-        if length.max() < 1e-8:
-            break
-    slope = slope / scale[:, 0]
-    intercept = intercept - slope * center[:, 0]
-    # scikit-learn's default tolerance: where the losses are so small that the gradient at the start is below it, its
-    # solver takes no step, and the attack of the 2023 kit is blind.
-    blind = np.abs((0.5 - y) @ x.T) / len(y) <= 1e-4
-    return np.where(blind, 0.0, slope), np.where(blind, 0.0, intercept)

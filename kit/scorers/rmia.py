@@ -12,6 +12,9 @@ SCORES = (
         "rmia_auc",
         "match_retrain",
         "chance that a forget example's gain over retrained models beats more of the population than a test example's",
+        heading="RMIA\nAUC",
+        table="attacks",
+        column=2,
     ),
 )
 OFFLINE_A = 0.33

@@ -14,9 +14,17 @@ SCORES = (
         "svc_mia_efficacy",
         "match_retrain",
         "share of the forget set that a classifier on confidence takes for never trained on (16 models; as in SalUn)",
+        heading="SVC-MIA\nefficacy",
+        table="attacks",
+        column=3,
     ),
     ScoreInfo(
-        "svc_mia_efficacy_m_entropy", "match_retrain", "the same by modified entropy, by the formula of its authors"
+        "svc_mia_efficacy_m_entropy",
+        "match_retrain",
+        "the same by modified entropy, by the formula of its authors",
+        heading="the same\nm-entropy",
+        table="attacks",
+        column=4,
     ),
 )
 # A support vector classifier's time grows with the square of it: 0.1 s at 1,000 examples a side.

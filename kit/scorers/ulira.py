@@ -14,12 +14,25 @@ SCORES = (
         "ulira_accuracy",
         "match_retrain",
         "how often likelihood ratios, fitted to each forget example, tell unlearned from retrained models (ideal: 0.5)",
+        heading="U-LiRA\naccuracy",
+        table="populations",
+        column=11,
     ),
-    ScoreInfo("ulira_auc", "match_retrain", "the same without a threshold: chance of a higher ratio when unlearned"),
+    ScoreInfo(
+        "ulira_auc",
+        "match_retrain",
+        "the same without a threshold: chance of a higher ratio when unlearned",
+        heading="U-LiRA\nAUC",
+        table="populations",
+        column=12,
+    ),
     ScoreInfo(
         "ulira_tpr_at_1pct_fpr",
         "match_retrain",
         "unlearned models found, example by example, when 1 % of the retrained are accused wrongly (ideal: 0.01)",
+        heading="U-LiRA TPR\n1 % FPR",
+        table="populations",
+        column=13,
     ),
 )
 FALSE_POSITIVE_RATE = 0.01

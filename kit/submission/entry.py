@@ -64,7 +64,7 @@ class Entry:
         """
         if self.function is not None:
             return source_of_function(self.function)
-        built_in = Path(methods.__file__).parent / f"{self.name}.py"
+        built_in = methods.path(self.name)
         return self.source or read_source(built_in, package=methods.__name__)
 
     def settings(self, challenge: Challenge) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
     from kit.types.problem import Challenge, Recipe, Split, check_challenge, forget_form
-    from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo
+    from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo, TableName
     from kit.types.task import Task
 
 _HOME_OF = {
@@ -34,6 +34,7 @@ _HOME_OF = {
     "Score": "scores",
     "ScoreInfo": "scores",
     "Split": "problem",
+    "TableName": "scores",
     "Task": "task",
     "check_challenge": "problem",
     "confidences": "outputs",
@@ -57,6 +58,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "Split",
+    "TableName",
     "Task",
     "check_challenge",
     "confidences",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from kit.rules import DRAWN_SPLITS
+from kit.types.errors import InputError
 from kit.types.outputs import Outputs
 from kit.types.problem import forget_form
 
 Direction = Literal["up", "down", "match_retrain"]
+TableName = Literal["runs", "populations", "attacks", "distances", "other"]
+# Of a heading that is made from a score's name, in characters.
+_HEADING_WIDTH = 12
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,60 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ScoreInfo:
-    """A score's name, which way is better, and one line that tells a newcomer what it says.
+    """What a score is called, which way is better, and how it is shown; whatever shows scores reads it here.
 
-    `relative`: it is a distance to the retrained models, and says nothing of them.
+    Args:
+        name: in lower case with underscores; unique.
+        direction: `up` or `down` for the better values, or `match_retrain` where the retrained models define them.
+        explanation: one line that tells a newcomer what the score says.
+        relative: it is a distance to the retrained models, and says nothing of a single retrained one.
+        heading: of its column, with a line break where it goes on below; by default made from the name.
+        table: in which it stands: `runs` is shown for single runs too, the others for populations only, and `other`,
+            where nothing else is declared, for both.
+        column: the columns of a table stand in the order of these numbers, and equal ones in that of the families.
+        digits: after the decimal point.
+        signed: a positive value is shown with its sign.
+        optional: it does not apply to most forget sets, so where it has no value in any row, nothing is said of it.
+        rank: methods are ranked by the score with the lowest number that any of them has; by None never.
+
+    Raises:
+        InputError: a direction or table that there is not, or a name that is no identifier.
+
+    Example:
+        >>> ScoreInfo("agreement", "up", "how often both say the same").title
+        'agreement'
     """
 
     name: str
     direction: Direction
     explanation: str
     relative: bool = False
+    heading: str = ""
+    table: TableName = "other"
+    column: int = 50
+    digits: int = 3
+    signed: bool = False
+    optional: bool = False
+    rank: int | None = None
+
+    def __post_init__(self) -> None:
+        directions, tables = get_args(Direction), get_args(TableName)
+        if self.direction not in directions or self.table not in tables or not self.name.isidentifier():
+            raise InputError(
+                f"The score '{self.name}' was declared with the direction '{self.direction}' and the table "
+                f"'{self.table}'. Expected an identifier, a direction of {', '.join(directions)} and a table of "
+                f"{', '.join(tables)}. Correct the ScoreInfo in the scorer's SCORES."
+            )
+
+    @property
+    def lines(self) -> str:
+        """The heading of the score's column, in one or more lines."""
+        return self.heading or textwrap.fill(self.name.replace("_", " "), _HEADING_WIDTH)
+
+    @property
+    def title(self) -> str:
+        """The heading in one line."""
+        return self.lines.replace("\n", " ").strip()
 
 
 @dataclass(frozen=True)
@@ -97,9 +147,24 @@ class Problem:
 class Report:
     """One row of a table: a method on a challenge, its scores and all that is needed to repeat it.
 
-    `recipe` is how original and retrained models are trained, batch size and seed included; `pretraining` the method
-    whose own training that was, if one has its own; `facts` what the method told of its runs, on average; `warnings`
-    are sentences about the whole row.
+    Args:
+        challenge, method: names.
+        seed: of the method's runs.
+        num_models: of the method; num_retrained: retrained models that they are compared with.
+        split: the forget set as it was asked for ("random:0.1"); split_seed: of its draw.
+        split_sha256, data_sha256: hex digests of the division and of the examples.
+        data_source: where the examples came from; empty for those that are computed.
+        weights_sha256: hex digest of the original model's weights.
+        seconds: of a call, on average; None where a stored model was not made in this run.
+        reference_seconds: of one retraining in plain Keras.
+        scores: by name.
+        score_version: results of the same major and minor version can be compared.
+        versions: of kit, Python and libraries; machine: what else the bits depend on.
+        model: its architecture's name.
+        recipe: how original and retrained models are trained, batch size and seed included.
+        warnings: sentences about the whole row.
+        pretraining: the method whose own training the original had; empty where it was the usual one.
+        facts: what the method reported of its runs, on average.
     """
 
     challenge: str
@@ -129,3 +194,12 @@ class Report:
     def split_drawn(self) -> bool:
         """Whether the forget set was drawn with the split seed."""
         return forget_form(self.split)[0] in DRAWN_SPLITS
+
+    def score(self, name: str) -> Score:
+        """Returns a score; one without a value where the report, of another version perhaps, holds none of that name.
+
+        Args:
+            name: as in `ScoreInfo`.
+        """
+        missing = Score(name, None, None, "match_retrain", reason="the report does not hold it")
+        return self.scores.get(name, missing)

@@ -8,8 +8,8 @@ import pytest
 
 import kit
 from kit import evaluation
+from kit import reports as report
 from kit.evaluation.comparison import doubts_about_original
-from kit.reports import table as report
 from kit.types import PARTS, Arrays, Comparison, Outputs, Recipe
 
 

@@ -10,14 +10,13 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 from kit import methods
-from kit.commands import describe
 from kit.methods import _facts
 from kit.types import Challenge, Recipe
 
 
 @pytest.mark.parametrize("name", methods.names())
 def test_every_cost_can_be_computed(name: str, small_challenge: Challenge) -> None:
-    settings = describe.hyperparameters(name)
+    settings = _facts.hyperparameters(name)
     assert (_facts.passes(name, small_challenge, settings) > 0) == (name != "original")
 
 
@@ -36,17 +35,17 @@ def test_a_cost_is_its_formula(small_challenge: Challenge) -> None:
 def test_what_is_no_formula_is_refused(
     formula: str, small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(methods, "docstring", lambda _: f"Does something.\n\nCost: {formula}\nData: none\n")
+    monkeypatch.setattr(methods, "docstring", lambda _: f"Does something.\n\nKind: any\nCost: {formula}\nData: none\n")
     with pytest.raises(ValueError, match=r"cannot be computed. Expected numbers"):
         _facts.passes("finetune", small_challenge, {"epochs": 2})
 
 
 def test_a_docstring_in_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "Forgets.\n\nThe formula: none.\n\nCost: 2 *\n    retain\nData: all: retain too\nSource: a\nb\n"
-    text += "\nDifferences: c\n"
+    text = "Forgets.\n\nThe formula: none.\n\nKind: of a\n    kind\nCost: 2 *\n    retain\nData: all: retain too\n"
+    text += "Source: a\nb\n\nDifferences: c\n"
     monkeypatch.setattr(methods, "docstring", lambda _: text)
     facts = _facts.of_method("any")
-    assert facts == _facts.MethodFacts("Forgets.", "2 * retain", "all: retain too", "a b", "c")
+    assert facts == _facts.MethodFacts("Forgets.", "of a kind", "2 * retain", "all: retain too", "a b", "c")
 
 
 def test_list_methods_says_what_each_costs() -> None:
@@ -66,7 +65,7 @@ def test_explain_shows_the_docstring_and_the_settings(name: str) -> None:
     shown = " ".join(call("explain", name).out.split())
     for word in inspect.cleandoc(methods.docstring(name)).split():
         assert word in shown
-    for setting, value in describe.hyperparameters(name).items():
+    for setting, value in _facts.hyperparameters(name).items():
         assert f"{setting} = {value}" in shown
 
 
@@ -80,13 +79,13 @@ def test_the_settings_are_those_of_the_function(name: str) -> None:
         for parameter in inspect.signature(function).parameters.values()
         if isinstance(parameter.default, int | float)
     }
-    assert describe.hyperparameters(name) == expected
+    assert _facts.hyperparameters(name) == expected
 
 
 def test_explain_as_json() -> None:
     content = json.loads(call("explain", "ssd", "--json", "-").out)
     assert content["cost"] == "forget + retain"
-    assert content["hyperparameters"] == describe.hyperparameters("ssd")
+    assert content["hyperparameters"] == _facts.hyperparameters("ssd")
 
 
 def test_an_unknown_method_is_refused_with_near_ones() -> None:

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 
 import kit
+from kit import reports as report
 from kit import scorers
-from kit.reports import table as report
 from kit.types import Report, Score
 
 # A value for each score, all of them different, so that a number in the table belongs to one cell.

@@ -14,8 +14,8 @@ from cli_helpers import call
 
 import kit
 from kit import challenges, evaluation, files, scorers
+from kit import reports as report
 from kit.challenges import catalogue
-from kit.reports import table as report
 from kit.runs import oracles, originals, retrained
 from kit.runs.population import run_population
 from kit.runs.run import unlearn

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from kit.scorers import forgetting
+from kit.scorers import _forgetting_points
 from kit.scorers.forgetting import example_epsilons, forgetting_score, logit_scaled_confidence
 
 PROPERTY = settings(max_examples=60, deadline=None, database=None, derandomize=True)
@@ -407,12 +407,14 @@ def test_points_at_the_edges_of_the_bins(
     """A bin has its lower edge and not its upper one; from the last edge on there are no points."""
     edges = np.arange(0, 16, 0.5)
     epsilons = np.concatenate([edges, np.nextafter(edges[1:], 0), edges + 0.25, [50.0]])
-    monkeypatch.setattr(forgetting, "example_epsilons", lambda unlearned, retrained, *, delta=DELTA: epsilons)
+    monkeypatch.setattr(_forgetting_points, "example_epsilons", lambda unlearned, retrained, *, delta=DELTA: epsilons)
     some = np.random.default_rng(0).normal(size=(2, models, len(epsilons)))
     points = [oracle_points(epsilon, expected) for epsilon in epsilons]
     assert forgetting_score(*some, bins=bins) == pytest.approx(np.mean(points), rel=1e-12)
     for epsilon in epsilons:
-        monkeypatch.setattr(forgetting, "example_epsilons", lambda u, r, *, delta=DELTA, e=epsilon: np.array([e]))
+        monkeypatch.setattr(
+            _forgetting_points, "example_epsilons", lambda u, r, *, delta=DELTA, e=epsilon: np.array([e])
+        )
         assert forgetting_score(*some[:, :, :1], bins=bins) == oracle_points(epsilon, expected)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kit.scorers import forgetting
+from kit.scorers import _forgetting_noise, forgetting
 from kit.scorers.forgetting import (
     ForgettingQuality,
     competition_difference,
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_numbers_and_inputs_stay_as_they_were() -> 
 
 @pytest.mark.parametrize("examples", [1, 2, 2000])
 def test_any_number_of_examples(examples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "MOST_EXAMPLES_HALVED", 50)
+    monkeypatch.setattr(_forgetting_noise, "MOST_EXAMPLES_HALVED", 50)
     unlearned, retrained = simulated(np.random.default_rng(5), 8, examples)
     quality = forgetting_quality(unlearned, retrained, num_halves=3)
     assert all(np.isfinite([quality.score, quality.stderr, quality.ceiling, quality.normalised_stderr]))

@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from kit.scorers import _logistic_attack
 from kit.scorers import membership_inference as mia
 from kit.scorers.membership_inference import (
     match_nonmembers,
@@ -132,7 +133,7 @@ def test_the_batched_solver_is_scikit_learns_logistic_regression(shape: str, pai
     generator, y = np.random.default_rng(pairs), np.repeat([0, 1], pairs)
     scales = (0.03, 1, 30, 100 if shape.endswith("separated") else 1000)
     x = np.stack([scale * SHAPES[shape](generator, pairs) for scale in scales])
-    slopes, intercepts = mia._fit_logistic(x.copy(), y)
+    slopes, intercepts = _logistic_attack._fit_logistic(x.copy(), y)
     for sample, slope, intercept in zip(x, slopes, intercepts, strict=True):
         expected_slope, expected_intercept = fit_with_scikit_learn(sample, y)
         assert slope == pytest.approx(expected_slope, rel=1e-5)
@@ -142,24 +143,24 @@ def test_the_batched_solver_is_scikit_learns_logistic_regression(shape: str, pai
 @pytest.mark.parametrize("value", [0.7, 1000.0])
 def test_the_batched_solver_on_constant_losses(value: float) -> None:
     x, y = np.full((3, 41), value), np.repeat([0, 1], [20, 21])
-    slopes, intercepts = mia._fit_logistic(x, y)
+    slopes, intercepts = _logistic_attack._fit_logistic(x, y)
     np.testing.assert_allclose(slopes * value + intercepts, np.full(3, np.log(21 / 20)), rtol=1e-6)
     y = np.repeat([0, 1], 20)
-    np.testing.assert_allclose(mia._fit_logistic(x[:, :40], y), np.zeros((2, 3)), atol=1e-12)
+    np.testing.assert_allclose(_logistic_attack._fit_logistic(x[:, :40], y), np.zeros((2, 3)), atol=1e-12)
 
 
 def test_the_batched_solver_does_not_mix_its_samples() -> None:
     generator, y = np.random.default_rng(0), np.repeat([0, 1], 40)
     x = np.stack([shape(generator, 40) for shape in SHAPES.values()])
-    together = np.array(mia._fit_logistic(x, y))
-    alone = np.concatenate([mia._fit_logistic(sample[np.newaxis], y) for sample in x], axis=1)
+    together = np.array(_logistic_attack._fit_logistic(x, y))
+    alone = np.concatenate([_logistic_attack._fit_logistic(sample[np.newaxis], y) for sample in x], axis=1)
     np.testing.assert_allclose(together, alone, rtol=1e-7)
 
 
 def accuracies_at_once(samples: list[Losses]) -> np.ndarray:
     queue = [np.concatenate([nonmembers, members]) for members, nonmembers in samples]
     order = iter(queue)
-    return mia._attack_draws(lambda: next(order), len(samples[0][0]), len(samples))
+    return _logistic_attack._attack_draws(lambda: next(order), len(samples[0][0]), len(samples))
 
 
 @pytest.mark.parametrize("kind", ["random", "tied", "separated", "equal", "skewed", "no signal", "huge"])
@@ -185,9 +186,9 @@ def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) 
         sizes.append(x.size)
         return np.zeros(len(x)), np.zeros(len(x))
 
-    monkeypatch.setattr(mia, "_fit_logistic", fit)
+    monkeypatch.setattr(_logistic_attack, "_fit_logistic", fit)
     zeros = np.zeros(6000)
-    assert len(mia._attack_draws(lambda: zeros, 3000, 1000)) == 1000
+    assert len(_logistic_attack._attack_draws(lambda: zeros, 3000, 1000)) == 1000
     assert max(sizes) <= 2_000_000
     assert sum(sizes) == 10 * 1000 * 5400
 
@@ -196,7 +197,7 @@ def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) 
 
 
 def null_accuracies(generator: np.random.Generator, count: int = 300) -> np.ndarray:
-    return mia._attack_draws(lambda: generator.exponential(size=2 * PAIRS), PAIRS, count)
+    return _logistic_attack._attack_draws(lambda: generator.exponential(size=2 * PAIRS), PAIRS, count)
 
 
 def test_null_band_of_mia_accuracy_is_the_published_one() -> None:
@@ -240,7 +241,7 @@ def test_standard_error_of_mia_accuracy_is_the_spread_of_fresh_draws(strength: f
     def draw() -> np.ndarray:
         return np.concatenate([generator.exponential(1, PAIRS), generator.exponential(1 / strength, PAIRS)])
 
-    truth = mia._attack_draws(draw, PAIRS, 1000).std()
+    truth = _logistic_attack._attack_draws(draw, PAIRS, 1000).std()
     for seed in range(3):
         nonmembers, members = np.split(draw(), 2)
         stderr = mia_accuracy_stderr(members, nonmembers, seed=seed)
@@ -412,7 +413,7 @@ def test_the_models_of_a_large_population_are_attacked_in_chunks(monkeypatch: py
     generator = np.random.default_rng(21)
     members, nonmembers = generator.exponential(size=(7, 30)), generator.exponential(size=(7, 30))
     whole = mia.mia_accuracies(members, nonmembers)
-    monkeypatch.setattr(mia, "_rows_at_once", lambda count: 3)
+    monkeypatch.setattr(_logistic_attack, "_rows_at_once", lambda count: 3)
     np.testing.assert_array_equal(mia.mia_accuracies(members, nonmembers), whole)
 
 
@@ -617,8 +618,8 @@ def test_without_an_attack_every_score_says_why() -> None:
 
 @pytest.mark.parametrize("count", [999, 1000])
 def test_true_positives_need_ten_false_ones(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    for slow in ("mia_accuracy", "mia_accuracy_stderr"):
-        monkeypatch.setattr(mia, slow, lambda *losses: 0.5)
+    monkeypatch.setattr(_logistic_attack, "mia_accuracy", lambda *losses: 0.5)
+    monkeypatch.setattr(mia, "mia_accuracy_stderr", lambda *losses: 0.5)
     monkeypatch.setattr(mia, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))
     given = comparison(count, count, unlearned=2)
     score = by_name(given)["mia_tpr_at_1pct_fpr"]

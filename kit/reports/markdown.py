@@ -1,0 +1,120 @@
+"""Reports as tables in Markdown, for the README and for pages: the methods of a challenge, and their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from kit.reports import ranking, words
+from kit.rules import LANDMARKS, RETRAIN, TIME_BUDGET
+from kit.types import Report
+
+# What the differences are differences to.
+BASELINE = "finetune"
+LEGEND = (
+    f"~ inside the noise: of the best, at a place; of {BASELINE}, at an interval. **Bold**: above {BASELINE}. "
+    f"! over the time budget of {TIME_BUDGET} of a retraining."
+)
+_PARTS = ("retain", "forget", "test")
+
+Differences = Mapping[str, tuple[float, float]]
+
+
+def methods_table(reports: Sequence[Report], differences: Differences, missing: Iterable[str] = ()) -> str:
+    """Returns a challenge's table: the nearest to retraining first, then the landmarks, then what is missing.
+
+    Args:
+        reports: one or more rows of one challenge.
+        differences: method -> by how much its score is above that of `BASELINE`, and the standard error of that.
+        missing: methods that have not been evaluated yet; each gets a row that says so.
+
+    Raises:
+        ValueError: there are no reports.
+    """
+    if not reports:
+        raise ValueError("There are no reports to make a table of. Expected one or more. Evaluate a method first.")
+    first, name = reports[0], ranking.criterion(reports)
+    models = "one model" if first.num_models == 1 else f"{first.num_models} models"
+    columns = ["", "method", name.replace("_", " ")]
+    columns += ["of the ceiling", f"above {BASELINE} (95 %)"] if differences else ["AUC gap"]
+    columns += [*_PARTS, "time ratio"]
+    lines = [f"**{first.challenge}**, forget set {first.split}, {models} of each method", ""]
+    lines += [_line(columns), "|" + "---|" * len(columns)]
+    for rank in ranking.rank(reports):
+        place = f"{rank.place or '-'}{'~' if rank.near_best else ''}"
+        lines.append(row(place, rank.report, name, differences))
+    lines += [row("", report, name, differences) for report in reports if report.method in LANDMARKS]
+    lines += [_line(["", _link(method), "not evaluated yet", *[""] * (len(columns) - 3)]) for method in missing]
+    for sentence in words.facts_told(reports):
+        lines += ["", f"{sentence}."]
+    return "\n".join(lines)
+
+
+def row(place: str, report: Report, criterion: str, differences: Differences) -> str:
+    """Returns the line of one method.
+
+    Args:
+        place: what its first cell shows.
+        report: all about it.
+        criterion: name of the score that the methods are ranked by.
+        differences: as in `methods_table`; a method that is not in it has an empty cell.
+    """
+    cells = [place, _link(report.method, ranking.title(report)), _shown(report, criterion, 4)]
+    if report.num_models > 1:
+        cells.append(_shown(report, "forgetting_score_normalised", 2, percent=True))
+        cells.append(interval(*differences[report.method]) if report.method in differences else "")
+    else:
+        cells.append(_shown(report, "mia_gap", 3))
+    cells += [_shown(report, f"{part}_accuracy", 3, error=False) for part in _PARTS]
+    ratio = report.score("time_ratio").value
+    over = ratio is not None and ratio > TIME_BUDGET and report.method != RETRAIN
+    cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
+    return _line(cells)
+
+
+def interval(difference: float, stderr: float) -> str:
+    """Returns the 95 % interval of a difference, with its mark.
+
+    Example:
+        >>> interval(0.02, 0.005), interval(0.02, 0.02)
+        ('**+0.0100 to +0.0300**', '~ -0.0200 to +0.0600')
+    """
+    low, high = difference - 2 * stderr, difference + 2 * stderr
+    mark = "**" if low > 0 else ""
+    return f"{'~ ' if low <= 0 <= high else ''}{mark}{low:+.4f} to {high:+.4f}{mark}"
+
+
+def kinds_table(kinds: Mapping[str, str]) -> str:
+    """Returns a table with a line for each kind of method, in the order of their first methods.
+
+    Args:
+        kinds: method -> its kind, in the order of the table.
+
+    Example:
+        >>> print(kinds_table({"retrain": "exact", "scrub": "teachers"}))
+        | kind | methods |
+        |---|---|
+        | exact | [retrain](kit/methods/retrain.py) |
+        | teachers | [scrub](kit/methods/scrub.py) |
+    """
+    lines = [_line(["kind", "methods"]), "|---|---|"]
+    for kind in dict.fromkeys(kinds.values()):
+        links = ", ".join(_link(method) for method, its_kind in kinds.items() if its_kind == kind)
+        lines.append(_line([kind, links]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _link(method: str, title: str = "") -> str:
+    return f"[{title or method}](kit/methods/{method}.py)"
+
+
+def _shown(report: Report, name: str, digits: int, *, percent: bool = False, error: bool = True) -> str:
+    score = report.score(name)
+    if score.value is None:
+        return "-"
+    if percent:
+        return f"{score.value:.0%}" + (f" ± {score.stderr:.0%}" if score.stderr is not None else "")
+    return f"{score.value:.{digits}f}" + (f" ± {score.stderr:.{digits}f}" if error and score.stderr else "")

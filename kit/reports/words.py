@@ -1,0 +1,113 @@
+"""What the numbers of a report mean, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kit.rules import NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
+from kit.types import Report, Score
+
+_LARGE = 1000
+
+
+def meaning(reports: Sequence[Report]) -> list[str]:
+    """Returns one sentence a method (`retrain` excepted) that says what its gap and its time mean."""
+    return [_meaning(report) for report in reports if report.method != RETRAIN]
+
+
+def _meaning(report: Report) -> str:
+    gap = report.score("mia_gap")
+    if gap.value is None or gap.stderr is None:
+        return f"{report.method}: no attack is possible here, because {gap.reason}.{_time(report)}{_forgetting(report)}"
+    measured = (
+        f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
+    )
+    if report.method == ORIGINAL:
+        if gap.value > NOISE * gap.stderr:
+            return f"{measured}, outside the noise: the forget set left a trace, so there is something to unlearn."
+        return (
+            f"{measured}, inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
+        )
+    if gap.value > NOISE * gap.stderr:
+        verdict = "outside the noise: traces of the forget set are left."
+    elif gap.value < -NOISE * gap.stderr:
+        verdict = "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
+    else:
+        verdict = (
+            "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
+        )
+    return f"{measured}, {verdict}{_time(report)}{_forgetting(report)}"
+
+
+def _time(report: Report) -> str:
+    ratio = report.score("time_ratio").value
+    if report.method == ORIGINAL or ratio is None:
+        return ""
+    budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
+    return f" It took {ratio:.2f} of a retraining, {budget}."
+
+
+def _forgetting(report: Report) -> str:
+    score, normalised = report.score("forgetting_score"), report.score("forgetting_score_normalised")
+    if score.value is None or score.interval is None or normalised.value is None or normalised.stderr is None:
+        return ""
+    low, high = score.interval
+    return (
+        f" Its forgetting score is {score.value:.4f} ({low:.4f} to {high:.4f}), {normalised.value:.1%} ± "
+        f"{normalised.stderr:.1%} of what retrained models get against each other."
+    )
+
+
+def facts_told(reports: Sequence[Report]) -> list[str]:
+    """Returns a sentence for each method that reported facts of its runs."""
+    return [
+        f"{report.method} tells of its runs, on average: "
+        + ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in report.facts.items())
+        for report in reports
+        if report.facts
+    ]
+
+
+def _plain(value: float) -> str:
+    """Returns whole numbers and large ones in full, and three digits of others."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= _LARGE else f"{value:.3g}"
+
+
+def warnings(reports: Sequence[Report]) -> list[str]:
+    """Returns what scores and rows warn of, each sentence once, with the methods that it is about."""
+    about: dict[str, list[str]] = {}
+    for report in reports:
+        for warning in (*report.warnings, *(warning for score in report.scores.values() for warning in score.warnings)):
+            about.setdefault(warning, []).append(report.method)
+    return [f"Note ({', '.join(dict.fromkeys(names))}): {warning}" for warning, names in about.items()]
+
+
+def remark(scores: Sequence[Score]) -> str:
+    """Returns what is to be said of a column: what chance gives, or why it has no values, or not in every row.
+
+    Args:
+        scores: of the column, in the order of the rows; what chance gives is that on the last one's losses.
+    """
+    band = scores[-1].null_band
+    if band is not None:
+        return f"; {band[0]:.3f} to {band[1]:.3f} by chance on this sample"
+    reasons = list(dict.fromkeys(score.reason for score in scores if score.reason))
+    where = "not computed" if all(score.value is None for score in scores) else "'-' where not computed"
+    return f" ({where}: {'; '.join(reasons)})" if reasons else ""
+
+
+def about_rows(reports: Sequence[Report], *, populations: bool) -> list[str]:
+    """Returns what a reader of the table has to know of its rows: the target, the row `retrain`, where more is."""
+    reference = next((report for report in reports if report.method != RETRAIN), reports[0])
+    many = f"the mean of {reference.num_retrained} retrained models, where matching them"
+    single = "what a single retrained model has, where matching it"
+    notes = [f"target: {many if reference.num_retrained > 1 else single} is the aim"]
+    for report in reports:
+        if report.method == RETRAIN and report.num_models < reference.num_models:
+            notes.append(
+                f"the row retrain: {report.num_models} models, held against {report.num_retrained} others; scores that "
+                "depend on the number of models are not comparable with the other rows"
+            )
+    if not populations:
+        notes.append("report.json: more scores; 'kit evaluate --num-models 512': the 2023 competition's, and others")
+    return notes

@@ -1,0 +1,80 @@
+"""What comes with the kit of its searches: traces in data/results/, the best settings in data/hyperparameters.toml."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kit import challenges, files
+from kit.machine import environment
+from kit.methods import _facts
+from kit.tuning import Outcome, Search, Settings, Trial
+from kit.types import InputError
+
+
+def trace_file(challenge: str) -> Path:
+    """Returns the file with what was tried on a challenge: `methods` maps each method to its trials, the best last."""
+    return files.data_folder() / "results" / f"tuning-{challenge}.json"
+
+
+def check(search: Search) -> None:
+    """Checks that what a search finds can come with the kit.
+
+    Raises:
+        InputError: it is not a checkout, the challenge is a user's, or the budget is another one than the others had.
+    """
+    usual = Search(search.method, search.challenge)
+    known = search.challenge in challenges.CHALLENGES
+    if search != usual or not known or not (files.data_folder() / "results").is_dir():
+        raise InputError(
+            f"What this search of '{search.method}' on '{search.challenge}' finds cannot be kept with the kit. "
+            "Expected a checkout of the kit, one of its challenges, and the budget of all methods: "
+            f"{usual.num_trials} trials, {usual.num_models} models, seed {usual.seed}. Leave out --write, or the other "
+            "options."
+        )
+
+
+def load(search: Search) -> Outcome | None:
+    """Returns the search that comes with the kit; None where the method was not searched on the challenge."""
+    path = trace_file(search.challenge)
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"methods": {}}
+    if search.method not in content["methods"]:
+        return None
+    tried = tuple(Trial(**entry) for entry in content["methods"][search.method])
+    below_zero = any(score < 0 for trial in tried for score in trial.scores)
+    return Outcome(search, "accuracy_distance" if below_zero else "competition_score", tried)
+
+
+def write(outcome: Outcome) -> None:
+    """Keeps a search: its trace, and the best settings in place of those that were there."""
+    search, path = outcome.search, trace_file(outcome.search.challenge)
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"methods": {}}
+    content["methods"][search.method] = [asdict(trial) for trial in outcome.trials]
+    content |= {"stages": search.stages(), "models": search.num_models, "versions": environment.versions()}
+    files.write_json(path, content)
+    _write_settings(search, outcome.best.settings)
+
+
+def _write_settings(search: Search, best: Settings) -> None:
+    path = files.data_folder() / "hyperparameters.toml"
+    text = path.read_text(encoding="utf-8")
+    content = tomllib.loads(text)
+    defaults = _facts.hyperparameters(search.method)
+    differing = {name: value for name, value in best.items() if defaults[name] != value}
+    content.setdefault(search.challenge, {})[search.method] = differing
+    with files.atomic_write(path) as stream:
+        stream.write(_as_toml(text.partition("\n[")[0].rstrip(), content).encode())
+
+
+def _as_toml(head: str, content: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    lines = [head]
+    for challenge, tables in sorted(content.items()):
+        for method, settings in sorted(tables.items()):
+            if settings:
+                lines += ["", f"[{challenge}.{method}]"]
+                lines += [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    return "\n".join(lines) + "\n"
