@@ -19,10 +19,11 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
 import numpy as np
 
 import kit
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit.runs import run as runner
 from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
 from kit.toolbox._tensorflow import setup
@@ -36,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     path = Path(kit.__file__).parent / "submission" / "template.py"
     source, function = submission.read_source(path), kit.load_method(path)
-    worker = runner.Worker(kit.load_challenge())
+    worker = Worker(kit.load_challenge())
     setup.warm_up()
     rows = []
     for _ in range(arguments.rounds):
@@ -47,7 +48,7 @@ def main() -> None:
         ]
         in_process, begin = time.perf_counter() - begin, time.perf_counter()
         with Contained(
-            source, worker.inputs("template"), Limits(seconds=120), sandboxed=arguments.sandbox
+            source, worker.inputs(Entry("template")), Limits(seconds=120), sandboxed=arguments.sandbox
         ) as contained:
             started = time.perf_counter() - begin
             there = [contained.run(seed).weights for seed in range(arguments.num_models)]

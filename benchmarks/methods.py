@@ -22,14 +22,15 @@ if not __package__:  # run by its path: this folder's signal.py must not hide Py
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.runs.run import unlearn
+from kit.runs.worker import Worker
+from kit.submission.entry import resolve
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import methods
 from kit.commands import describe
 from kit.methods import _facts
-from kit.runs import pretraining
-from kit.runs import run as runner
 from kit.toolbox import examples
 
 MOST = 1.5
@@ -58,17 +59,15 @@ class Timed:
     def __init__(self, method: str, challenge: kit.Challenge, settings: dict[str, object] | None = None) -> None:
         overrides = dict(challenge.hyperparameters) | ({method: settings} if settings else {})
         self.method = method
-        self.challenge = pretraining.of_method(
-            dataclasses.replace(challenge, hyperparameters=overrides) if settings else challenge, method
-        )
-        self.worker = runner.Worker(self.challenge)
+        self.challenge = dataclasses.replace(challenge, hyperparameters=overrides) if settings else challenge
+        self.worker = Worker.for_entry(resolve(method), self.challenge)
         defaults = describe.hyperparameters(method)
         self.passes = _facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
         touched = _facts.of_method(method).data
         self.sets = [name for name in SETS if re.search(rf"\b{name}\b", touched)]
 
     def seconds(self) -> float:
-        return runner.unlearn(self.method, self.challenge, seed=1, worker=self.worker).seconds
+        return unlearn(self.method, self.challenge, seed=1, worker=self.worker).seconds
 
 
 def main() -> None:

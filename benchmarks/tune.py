@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.runs.population import run_population
+from kit.runs.worker import Worker
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -37,8 +39,6 @@ from kit import files
 from kit.commands import describe
 from kit.machine import environment
 from kit.methods import _facts
-from kit.runs import population as populations
-from kit.runs import run as runner
 from kit.scorers.forgetting import forgetting_score, guarded
 
 NUM_TRIALS, NUM_MODELS, MOST_PASSES = 16, 16, 0.4
@@ -113,11 +113,11 @@ class Bench:
 
     def __init__(self, name: str) -> None:
         self.name, self.cache = name, files.cache_folder() / "tuning"
-        self.workers: dict[int, runner.Worker] = {}
+        self.workers: dict[int, Worker] = {}
 
-    def worker(self, split: int) -> runner.Worker:
+    def worker(self, split: int) -> Worker:
         if split not in self.workers:
-            self.workers[split] = runner.Worker(kit.load_challenge(self.name, split_seed=split))
+            self.workers[split] = Worker(kit.load_challenge(self.name, split_seed=split))
         return self.workers[split]
 
     def population(self, method: str, split: int, settings: dict[str, object]) -> kit.Outputs:
@@ -125,7 +125,7 @@ class Bench:
         overrides = dict(worker.challenge.hyperparameters) | ({method: settings} if settings else {})
         worker.challenge = dataclasses.replace(worker.challenge, hyperparameters=overrides)
         root = self.cache if method == "retrain" else None
-        return populations.run_population(
+        return run_population(
             method, worker.challenge, num_models=NUM_MODELS, root=root, worker=worker, engine="serial"
         )
 

@@ -161,20 +161,15 @@ def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Pat
     from rich.console import Console
 
     from kit.challenges import splits
-    from kit.evaluation import attack_sample
-    from kit.reports import figures, ranking_table, table
+    from kit.commands import drawing
+    from kit.reports import ranking_table, table
 
     splits.save_split(challenge.split, folder / "split.npz")
     table.write_json(folder / "report.json", result.reports, result.failures)
-    members, nonmembers, _ = attack_sample(challenge)
-    drawn = figures.figures(result.outputs, members, nonmembers)
-    for name in figures.NAMES:
-        (folder / f"{name}.png").unlink(missing_ok=True)  # of another run, which this report is not about
-    for name, figure in drawn.items():
-        figures.save(figure, folder / f"{name}.png")
+    figures = drawing.draw(result, challenge, folder, folder / "scores" / "figures.json")
     console = Console(stderr=str(json_file) == "-", highlight=False)
     table.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
-    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in drawn), "split.npz")]
+    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
     options.write_json(json_file, table.to_json(result.reports, result.failures))

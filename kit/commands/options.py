@@ -162,10 +162,13 @@ def containment(sandboxed: bool, time_limit: float | None, memory_limit: float |
 
 def announcer() -> Callable[[str], None]:
     """Returns a function that tells people, not machines, what is being done."""
-    from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
-    return lambda line: console.print(f"· {line}", style="dim", markup=False)
+    def announce(line: str) -> None:
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(f"· {line}", style="dim", markup=False)
+
+    return announce
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import scorers
 from kit.engines import Engine, Serial
+from kit.evaluation import scoring
 from kit.evaluation.comparison import attack_sample, compare, doubts_about_original
 from kit.evaluation.plan import Plan
 from kit.evaluation.reference import Population, Reference
@@ -193,13 +193,13 @@ class _Table:
         ) as engine:
             outputs, failures = self._run(functools.partial(self._population, engine), packed)
         self._announce("scoring")
-        reports = [
-            self._report(
-                name,
-                compare(self._challenge, name, row, outputs[RETRAIN], plan.num_models, reference_seconds),
+        compared = {
+            name: compare(
+                self._challenge, outputs, name, num_models=plan.num_models, reference_seconds=reference_seconds
             )
-            for name, row in outputs.items()
-        ]
+            for name in outputs
+        }
+        reports = [self._report(name, comparison) for name, comparison in compared.items()]
         return Evaluation(tuple(reports), outputs, failures)
 
     def _population(self, engine: Engine, entry: Entry, request: Request) -> Outputs:
@@ -231,6 +231,7 @@ class _Table:
 
     def _report(self, name: str, comparison: Comparison) -> Report:
         challenge, seconds = self._challenge, comparison.unlearned.seconds
+        root = self._plan.population.root
         trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         return Report(
             challenge=challenge.name,
@@ -246,7 +247,7 @@ class _Table:
             weights_sha256=self._original.sha256,
             seconds=None if np.isnan(seconds).any() else float(seconds.mean()),
             reference_seconds=comparison.reference_seconds,
-            scores=scorers.score_all(comparison),
+            scores=scoring.score(comparison, None if root is None else root / challenge.name / "scores"),
             score_version=SCORE_VERSION,
             versions=environment.versions(),
             machine=environment.machine() | {"precision": challenge.precision},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from kit.rules import RETRAIN
@@ -14,17 +16,18 @@ TRAINED_ALIKE = 0.05
 
 
 def compare(
-    challenge: Challenge, name: str, unlearned: Outputs, retrained: Outputs, num_models: int, reference_seconds: float
+    challenge: Challenge, outputs: Mapping[str, Outputs], name: str, *, num_models: int, reference_seconds: float
 ) -> Comparison:
     """Compares a row's models with the retrained ones; of these, every other one with those between them.
 
     Args:
         challenge: which the models are of.
-        name: of the row; `retrain` for the retrained models themselves.
-        unlearned, retrained: outputs of the row's models and of the retrained ones, the same for `retrain`.
+        outputs: by row, the retrained models' as `retrain`.
+        name: of the row.
         num_models: models of each method: as many retrained ones stand in the row `retrain`, at most half of them.
         reference_seconds: of one retraining in plain Keras.
     """
+    unlearned, retrained = outputs[name], outputs[RETRAIN]
     alone = name == RETRAIN and retrained.num_models == 1
     if name == RETRAIN and not alone:
         everything = np.arange(retrained.num_models)

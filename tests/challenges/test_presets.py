@@ -17,8 +17,9 @@ from kit import challenges, evaluation, files, methods, models
 from kit.challenges import catalogue
 from kit.datasets.loading import Published
 from kit.runs import originals, retrained
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs.store import population_folder
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
 from kit.toolbox.inference import predict_logits
 from kit.types import Arrays, Challenge, Recipe
 
@@ -174,7 +175,7 @@ def test_populations_of_other_images_are_others(stand_in: Callable[..., Challeng
     data = published()
     original = originals.Pretrained((), "0" * 64, Path())
     folders = {
-        populations.population_folder(tmp_path, "retrain", stand_in(data=one), original)
+        population_folder(tmp_path, Entry("retrain"), stand_in(data=one), original)
         for one in (data, data, flipped(data, 0))
     }
     assert len(folders) == 2
@@ -258,7 +259,7 @@ def test_models_that_are_shipped_fit_the_real_data(name: str, require_data: Call
     loaded = originals.load(real)
     assert loaded.path == files.data_folder() / entry["file"]
     first = Arrays(real.test.x[:1000], real.test.y[:1000])
-    worker = runner.Worker(real, loaded)
+    worker = Worker(real, loaded)
     correct = predict_logits(worker.net_with(loaded.weights), first.x).argmax(-1) == first.y
     assert correct.mean() == pytest.approx(entry["accuracies"]["test"], abs=0.04)
     again = retrained.load(real)

@@ -8,7 +8,7 @@ import pytest
 
 import kit
 from kit import evaluation
-from kit.evaluation import doubts
+from kit.evaluation.comparison import doubts_about_original
 from kit.reports import table as report
 from kit.types import PARTS, Arrays, Comparison, Outputs, Recipe
 
@@ -29,7 +29,7 @@ def outputs(accuracies: dict[str, float], models: int = 1, labels: np.ndarray | 
 
 def said(original: dict[str, float], retrained: dict[str, float], labels: np.ndarray | None = None) -> list[str]:
     members = np.arange(20)
-    return doubts.about_original(
+    return doubts_about_original(
         Comparison(outputs(original, labels=labels), outputs(retrained, 3, labels), members, members, "", 1.0)
     )
 

@@ -16,15 +16,15 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 import kit
-from kit import rules
+from kit import evaluation, rules
 from kit.challenges.splits import make_split
 from kit.evaluation import attack_sample, evaluate, evaluate_all
-from kit.machine import environment
 from kit.runs import oracles, originals, timing
-from kit.runs import population as populations
-from kit.runs import run as runner
+from kit.runs import population as runs
+from kit.runs.population import Request
 from kit.scorers import membership_inference
 from kit.scorers.membership_inference import membership_auc_gap
+from kit.submission.entry import Entry
 from kit.submission.source import method_name
 from kit.toolbox.inference import predict_logits
 from kit.types import PARTS, Arrays, Challenge, InputError, Outputs, Report, Score
@@ -147,14 +147,19 @@ def test_a_group_with_few_test_examples_cannot_be_attacked(small_challenge: Chal
 
 
 class Planted:
-    """Stands in for `runner`: models of random logits of which model i has the first 5 i + 4 forget examples right."""
+    """Stands in for `kit.runs.population.run_entry`.
+
+    Its models have random logits; model i has the first 5 i + 4 forget examples right.
+    """
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
 
-    def __call__(self, method: Any, challenge: Challenge, **settings: Any) -> Outputs:
-        name, models = method_name(method), settings["num_models"]
-        self.calls.append({"name": name, **settings})
+    def __call__(
+        self, entry: Entry, challenge: Challenge, original: Any, request: Request, engine: Any, **settings: Any
+    ) -> Outputs:
+        name, models = entry.name, request.num_models
+        self.calls.append({"name": name, "engine": engine, **vars(request)})
         generator = np.random.default_rng(len(self.calls))
         labels = {part: challenge.labels(part) for part in PARTS}
         logits = {part: generator.normal(size=(models, len(labels[part]), 3)) for part in PARTS}
@@ -168,10 +173,10 @@ class Planted:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     population = Planted()
-    worker = SimpleNamespace(original=SimpleNamespace(sha256="0" * 64, model=""))
-    monkeypatch.setattr(populations, "run_population", population)
-    monkeypatch.setattr(runner, "Worker", lambda challenge: worker)
-    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+    original = SimpleNamespace(sha256="0" * 64, model="mlp")
+    monkeypatch.setattr(runs, "run_entry", population)
+    monkeypatch.setattr(evaluation, "original_of", lambda challenge, training: original)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
     for slow in ("mia_accuracy", "mia_accuracy_stderr"):
         monkeypatch.setattr(membership_inference, slow, lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))
@@ -224,7 +229,10 @@ def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge
     assert [call["name"] for call in planted.calls] == ["original", "finetune", "blank", "retrain"]
 
 
-def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge) -> None:
+def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:
+    file = tmp_path / "blank.py"
+    file.write_text("def unlearning(net, retain, forget, validation):\n    return net\n")
+
     def renamed(name: str) -> Any:
         def method(net: keras.Model, retain: Any, forget: Any, validation: Any) -> keras.Model:
             return net
@@ -232,7 +240,7 @@ def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challe
         method.__name__ = name
         return method
 
-    refused = [[blank, renamed("blank")], [renamed("original")], [renamed("finetune")], [blank, "folder/blank.py"]]
+    refused = [[blank, renamed("blank")], [renamed("original")], [renamed("finetune")], [blank, file]]
     for identifiers in refused:
         with pytest.raises(InputError, match="Expected methods of different names"):
             evaluate_all(identifiers, challenge)
@@ -323,7 +331,9 @@ def test_as_many_models_are_retrained_as_the_comparison_needs(
 
 
 def shipped(planted: Planted, monkeypatch: pytest.MonkeyPatch, challenge: Challenge, models: int = 24) -> Outputs:
-    oracle = dataclasses.replace(planted("retrain", challenge, num_models=models), seconds=np.full(models, 99.0))
+    oracle = dataclasses.replace(
+        planted(Entry("retrain"), challenge, None, Request(models), None), seconds=np.full(models, 99.0)
+    )
     planted.calls.clear()
     monkeypatch.setattr(oracles, "load", lambda given: oracle if given is challenge else None)
     return oracle

@@ -16,7 +16,8 @@ from cli_helpers import Result, one_paragraph
 import kit
 from kit import engines
 from kit.machine import environment, threads
-from kit.runs import population as populations
+from kit.runs.store import population_folder
+from kit.submission.entry import Entry
 from kit.toolbox._tensorflow import setup
 
 VARIABLES = (threads.VARIABLE, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -78,7 +79,7 @@ def test_another_number_makes_other_populations(
     folders = set()
     for number in ("1", "2"):
         monkeypatch.setenv(threads.VARIABLE, number)
-        folders.add(populations.population_folder(tmp_path, "retrain", small_challenge, original))
+        folders.add(population_folder(tmp_path, Entry("retrain"), small_challenge, original))
     assert len(folders) == 2
 
 
@@ -89,10 +90,13 @@ import hashlib, json
 import numpy as np
 import kit
 import tensorflow as tf
-from kit import environment, models, seeding, tensorflow_setup, training
+from kit import models
+from kit.machine import environment
+from kit.toolbox import seeding, training
+from kit.toolbox._tensorflow import setup
 from kit.types import Recipe
 
-tensorflow_setup.prepare_tensorflow()
+setup.prepare_tensorflow()
 images, labels = np.random.default_rng(0).random((256, 16, 16, 3), np.float32), np.arange(256) % 10
 
 def digest():
@@ -116,12 +120,12 @@ def test_two_threads_are_used_and_recorded_and_make_the_same_bits_each_time() ->
 
 COMPUTES_AND_CHANGES = """
 import kit, os
-from kit import tensorflow_setup
-tensorflow_setup.prepare_tensorflow()
+from kit.toolbox._tensorflow import setup
+setup.prepare_tensorflow()
 import tensorflow
 tensorflow.ones(2) + 1
 os.environ["KIT_THREADS"] = "2"
-tensorflow_setup.prepare_tensorflow()
+setup.prepare_tensorflow()
 """
 
 
@@ -135,8 +139,8 @@ def test_once_tensorflow_computes_the_number_stays() -> None:
 IMPORTED_LATE = """
 import tensorflow
 import kit
-from kit import tensorflow_setup
-tensorflow_setup.prepare_tensorflow()
+from kit.toolbox._tensorflow import setup
+setup.prepare_tensorflow()
 print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
 

@@ -19,8 +19,8 @@ from kit import files, methods
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
 from kit.runs import pretraining
-from kit.runs import run as runner
-from kit.toolbox import examples, inference, seeding
+from kit.runs.worker import Worker
+from kit.toolbox import examples, facts, inference, seeding
 from kit.types import Challenge, Recipe
 
 SIZE = 6
@@ -328,7 +328,7 @@ def challenge_of(settings: dict[str, float], *, train_seed: int | None = None) -
 
 def original_of(challenge: Challenge) -> tuple[keras.Model, dict[str, np.ndarray]]:
     """The model of the method's own training, and its state."""
-    worker = runner.Worker(pretraining.of_method(challenge, "certified_removal"))
+    worker = Worker(challenge, pretraining="certified_removal")
     net = worker.fresh_net(0, reuse=False)
     return net, files.read_npz(worker.original.state / "state.npz")
 
@@ -438,9 +438,8 @@ class Removals:
     """The method called directly, again and again with one folder."""
 
     def __init__(self, challenge: Challenge, folder: Path) -> None:
-        self.challenge = pretraining.of_method(challenge, "certified_removal")
-        self.folder = folder
-        self.net = runner.Worker(self.challenge).fresh_net(0, reuse=False)
+        self.challenge, self.folder = challenge, folder
+        self.net = Worker(challenge, pretraining="certified_removal").fresh_net(0, reuse=False)
         self.left = np.arange(len(challenge.train))
         seeding.set_random_seed(0)
 
@@ -467,7 +466,7 @@ def removals() -> Callable[[Challenge], Any]:
 
     @contextmanager
     def of(challenge: Challenge) -> Any:
-        original = pretraining.load(pretraining.of_method(challenge, "certified_removal"))
+        original = pretraining.load(challenge, "certified_removal")
         with pretraining.copy_of_state(original) as folder:
             yield Removals(challenge, folder)
 
@@ -492,7 +491,7 @@ def test_bounds_add_up_over_successive_removals(challenge: Challenge, removals: 
             np.testing.assert_allclose(after["bound"], total, rtol=1e-4)
             assert np.array_equal(after["b"], before["b"])
             assert (both.gradients() <= total + 1e-5).all()  # features are float32
-            told = pretraining.facts(both.folder)
+            told = facts.read(both.folder)
             certificate = Certificate(1e4, 1e-4, 1.0, 3)
             promised = {"epsilon": 1e4, "delta": 1e-4, "removals_that_fit": told["removals_that_fit"]}
             spent = pytest.approx(total.max() / certificate.budget, rel=1e-4)
@@ -511,23 +510,22 @@ def test_after_a_new_fit_the_budget_is_whole_again(removals: Callable[[Challenge
         assert (second["bound"] < 1e-9).all()
         assert (both.gradients() < 1e-5).all()
         both.remove(np.arange(10, 15))
-        assert pretraining.facts(both.folder)["retrained"] == 1
+        assert facts.read(both.folder)["retrained"] == 1
         assert (both.state()["b"] != second["b"]).all()
         assert (both.gradients() < 1e-5).all()
 
 
 def test_a_run_leaves_the_state_of_the_original_alone(challenge: Challenge) -> None:
-    original = pretraining.load(pretraining.of_method(challenge, "certified_removal"))
+    original = pretraining.load(challenge, "certified_removal")
     before = {path.name: path.read_bytes() for path in original.state.iterdir()}
     kit.unlearn("certified_removal", challenge, seed=3)
     assert {path.name: path.read_bytes() for path in original.state.iterdir()} == before
 
 
 def test_a_retrained_model_sees_no_forgotten_example(challenge: Challenge) -> None:
-    own = pretraining.of_method(challenge, "certified_removal")
     spoilt = challenge.train.x.copy()
     spoilt[challenge.split.forget] = 1e3
-    other = dataclasses.replace(own, train=dataclasses.replace(challenge.train, x=spoilt))
-    base = pretraining.new_base(own)
-    one, again = (pretraining.retrain(each, 5, base).get_weights() for each in (own, other))
+    other = dataclasses.replace(challenge, train=dataclasses.replace(challenge.train, x=spoilt))
+    base = pretraining.new_base(challenge)
+    one, again = (pretraining.retrain(each, "certified_removal", 5, base).get_weights() for each in (challenge, other))
     assert [array.tobytes() for array in one] == [array.tobytes() for array in again]

@@ -16,8 +16,10 @@ import pytest
 import kit
 from kit import datasets, methods
 from kit.methods import _facts
-from kit.runs import pretraining
-from kit.runs import run as runner
+from kit.runs.run import unlearn
+from kit.runs.settings import hyperparameters
+from kit.runs.worker import Worker
+from kit.submission.entry import resolve
 from kit.toolbox import blocks, gradients, inference, training
 from kit.types import Challenge, Recipe
 
@@ -159,15 +161,15 @@ def test_signature_and_docstring(name: str) -> None:
 @pytest.mark.parametrize("where", ["noisy-digits", "normalised"])
 @pytest.mark.parametrize("name", methods.names())
 def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter: Meter) -> None:
-    challenge = pretraining.of_method(challenges[where], name)
+    challenge, entry = challenges[where], resolve(name)
     before = state(challenge)
-    worker = runner.Worker(challenge)
+    worker = Worker.for_entry(entry, challenge)
     expected = architecture(worker.fresh_net(0, reuse=False))
     meter.passes = 0.0
-    unlearned = runner.unlearn(name, challenge, seed=1, worker=worker)
+    unlearned = unlearn(name, challenge, seed=1, worker=worker)
     returned = unlearned.net
     defaults = inspect.signature(methods.get(name)).parameters
-    settings = {key: one.default for key, one in defaults.items()} | runner.hyperparameters(name, challenge)
+    settings = {key: one.default for key, one in defaults.items()} | hyperparameters(entry, challenge)
     stated = _facts.passes(name, challenge, settings)
     assert meter.passes <= 1.02 * stated + 1e-6, "costs more than it says"  # a paired batch is whole to the last
     # A forget set smaller than a batch pairs with less; which slices SISA trains again depends on the examples.
@@ -182,8 +184,8 @@ def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter
     assert (first == [array.tobytes() for array in worker.original.weights]) == (name == "original")
 
     # Twice on the same model, so that nothing that is compiled on the first run is missing on the second.
-    once = compiled(runner.unlearn(name, challenge, seed=2, worker=worker).net)
-    other = runner.unlearn(name, challenge, seed=3, worker=worker).net
+    once = compiled(unlearn(name, challenge, seed=2, worker=worker).net)
+    other = unlearn(name, challenge, seed=3, worker=worker).net
     assert compiled(other) == once
     if name in DETERMINISTIC and not unlearned.facts.get("retrained"):
         largest = max(np.abs(array).max() for array in other.get_weights())
@@ -191,8 +193,8 @@ def test_contract(name: str, where: str, challenges: dict[str, Challenge], meter
         assert max(np.abs(array).max() for array in other.get_weights()) < 1e-3 * largest
     else:
         assert bits(other) != first
-    assert bits(runner.unlearn(name, challenge, seed=1, worker=worker).net) == first
-    assert bits(runner.unlearn(name, challenge, seed=1, worker=runner.Worker(challenge)).net) == first
+    assert bits(unlearn(name, challenge, seed=1, worker=worker).net) == first
+    assert bits(unlearn(name, challenge, seed=1, worker=Worker.for_entry(entry, challenge)).net) == first
 
 
 def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
@@ -209,15 +211,14 @@ def test_what_costs_passes_is_called_by_its_module(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["influence", "fisher_forgetting", "ssd", "scrub", "bad_teacher", "salun", "sisa"])
 def test_a_population_of_128_traces_nothing_after_the_first_runs(name: str, small_challenge: Challenge) -> None:
-    challenge = pretraining.of_method(small_challenge, name)
-    worker = runner.Worker(challenge)
-    counts = [compiled(runner.unlearn(name, challenge, seed=seed, worker=worker).net) for seed in range(128)]
+    worker = Worker.for_entry(resolve(name), small_challenge)
+    counts = [compiled(unlearn(name, small_challenge, seed=seed, worker=worker).net) for seed in range(128)]
     assert counts[1][0] > 0
     assert len(set(counts[1:])) == 1
 
 
 def test_trainable_flags_are_as_they_were(challenges: dict[str, Challenge]) -> None:
-    worker = runner.Worker(challenges["normalised"])
+    worker = Worker(challenges["normalised"])
     for name in ("catastrophic_forgetting_k", "exact_unlearning_k"):
-        net = runner.unlearn(name, challenges["normalised"], worker=worker).net
+        net = unlearn(name, challenges["normalised"], worker=worker).net
         assert all(layer.trainable for layer in blocks.leaves(net))

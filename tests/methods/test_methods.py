@@ -12,14 +12,15 @@ import tensorflow as tf
 
 from kit import methods
 from kit.runs import originals
-from kit.runs import run as runner
+from kit.runs.run import unlearn
+from kit.runs.worker import Worker
 from kit.toolbox import examples
 from kit.types import Challenge, Recipe
 
 
 @pytest.fixture(scope="module")
-def worker(small_challenge: Challenge) -> runner.Worker:
-    return runner.Worker(small_challenge)
+def worker(small_challenge: Challenge) -> Worker:
+    return Worker(small_challenge)
 
 
 @pytest.fixture
@@ -90,9 +91,9 @@ def test_only_retain_is_read(
         methods.get(name)(net, exploding, retain, retain, **settings)
 
 
-def test_original_is_the_pretrained_model(small_challenge: Challenge, worker: runner.Worker) -> None:
-    runner.unlearn("finetune", small_challenge, seed=0, worker=worker)  # leaves other weights behind
-    net = runner.unlearn("original", small_challenge, seed=0, worker=worker).net
+def test_original_is_the_pretrained_model(small_challenge: Challenge, worker: Worker) -> None:
+    unlearn("finetune", small_challenge, seed=0, worker=worker)  # leaves other weights behind
+    net = unlearn("original", small_challenge, seed=0, worker=worker).net
     assert bits(net) == [array.tobytes() for array in worker.original.weights]
 
 

@@ -20,7 +20,9 @@ import kit
 from kit import files, methods
 from kit.methods import _sharding
 from kit.runs import pretraining
-from kit.runs import run as runner
+from kit.runs.run import run_here
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
 from kit.toolbox import examples as kit_examples
 from kit.toolbox import seeding
 from kit.toolbox._tensorflow import setup
@@ -144,14 +146,14 @@ def trained(linear: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Trai
 @pytest.mark.parametrize("model", [description(), noisy()], ids=["linear", "noisy"])
 def test_unlearning_is_the_training_that_never_saw_the_forgotten_examples(model: str, tmp_path: Path) -> None:
     challenge = dataclasses.replace(challenge_of(model), training_seed=7)
-    original = pretraining.load(pretraining.of_method(challenge, "sisa"))
+    original = pretraining.load(challenge, "sisa")
     unlearned = kit.unlearn("sisa", challenge, seed=7).net
     expected = bits(pretrain(without(challenge, range(10)), tmp_path / "never", seed=7))
     assert bits(unlearned) == expected
     assert not {array.tobytes() for array in original.weights} & set(expected)  # all shards are affected
-    sisa = dataclasses.replace(challenge, pretraining="sisa")
-    assert bits(pretraining.retrain(sisa, 7, pretraining.new_base(sisa))) == expected
-    assert bits(kit.unlearn("retrain", sisa, seed=7).net) == expected
+    assert bits(pretraining.retrain(challenge, "sisa", 7, pretraining.new_base(challenge))) == expected
+    retrain = Entry("retrain", pretraining="sisa")
+    assert bits(run_here(retrain, challenge, Worker.for_entry(retrain, challenge), seed=7).net) == expected
 
 
 @pytest.mark.parametrize("batch_size", [16, 1000])
@@ -293,9 +295,9 @@ def test_another_runs_seed_is_that_of_what_is_retrained_only(
 
 
 def test_runs_of_one_worker_begin_at_the_same_state(linear: Challenge) -> None:
-    worker = runner.Worker(dataclasses.replace(linear, pretraining="sisa"))
+    worker = Worker(linear, pretraining="sisa")
     before = contents(worker.original.state)
-    runs = [runner.unlearn("sisa", linear, seed=3, worker=worker) for _ in range(2)]
+    runs = [kit.unlearn("sisa", linear, seed=3, worker=worker) for _ in range(2)]
     assert bits(runs[0].net) == bits(runs[1].net)
     assert contents(worker.original.state) == before
     assert {run.facts["shards_retrained"] for run in runs} == {SHARDS}

@@ -19,7 +19,8 @@ import kit
 from kit import models
 from kit.models import user
 from kit.runs import originals
-from kit.runs import run as runner
+from kit.runs.run import unlearn
+from kit.runs.worker import Worker
 from kit.types import Arrays, Challenge, Recipe
 
 Refused = Callable[..., str]
@@ -118,10 +119,9 @@ def test_a_model_is_taken_with_its_weights_and_says_the_same(form: str) -> None:
     net = perturbed(make())
     before, config = [array.tobytes() for array in net.get_weights()], json.dumps(net.get_config(), default=str)
     text, weights = user.adopt(net, arrays)
-    assert models.is_own(text)
-    assert models.title(text) == net.name
+    assert json.loads(text)["config"]["name"] == net.name
 
-    rebuilt = models.build(text, arrays.x.shape[1:], 3)
+    rebuilt = models.build_described(text)
     rebuilt.set_weights(weights)
     x = arrays.x / np.float32(255) if arrays.x.dtype == np.uint8 else arrays.x
     logits = np.asarray(rebuilt(x, training=False)).astype(np.float64)
@@ -140,7 +140,7 @@ def test_a_model_becomes_the_original_of_its_challenge() -> None:
     challenge = kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=1))
     loaded = originals.load(challenge)
     assert all(map(np.array_equal, loaded.weights, net.get_weights()))
-    made = runner.unlearn("original", challenge, seed=0, worker=runner.Worker(challenge))
+    made = unlearn("original", challenge, seed=0, worker=Worker(challenge))
     predicted = np.asarray(made.net(challenge.test.x, training=False)).argmax(axis=1)
     np.testing.assert_array_equal(predicted, probabilities(net, challenge.test.x).argmax(axis=1))
     assert made.net.name == "scorecard"
@@ -178,11 +178,11 @@ def test_images_without_channels_and_open_sizes_are_taken(shape: tuple[int | Non
     end = layers.Flatten() if None not in shape else layers.GlobalAveragePooling2D()
     net = perturbed(sequential(end, layers.Dense(3, activation="softmax"), shape=shape))
     challenge = kit.make_challenge("mine", IMAGES, model=net, recipe=Recipe(epochs=1))
-    made = runner.unlearn("original", challenge, worker=runner.Worker(challenge)).net
+    made = unlearn("original", challenge, worker=Worker(challenge)).net
     x = IMAGES.x[:20] / np.float32(255)
     own = x[..., 0] if len(shape) == 2 else x
     np.testing.assert_allclose(probabilities(made, x), probabilities(net, own), rtol=0, atol=2e-3)
-    runner.unlearn("retrain", challenge, worker=runner.Worker(challenge))
+    unlearn("retrain", challenge, worker=Worker(challenge))
 
 
 @pytest.mark.parametrize("end", ["activation", "layer"])
@@ -195,7 +195,7 @@ def test_a_sigmoid_becomes_two_logits(end: str) -> None:
     arrays = Arrays(TABLE.x, (TABLE.x[:, 0] > 0).astype(int))
     net = trained(sequential(layers.Dense(8, activation="relu"), *parts), arrays.x, arrays.y, "binary_crossentropy")
     challenge = kit.make_challenge("mine", arrays, model=net, recipe=Recipe(epochs=2))
-    made = runner.unlearn("original", challenge, worker=runner.Worker(challenge)).net
+    made = unlearn("original", challenge, worker=Worker(challenge)).net
     assert made.output_shape == (None, 2)
     said = np.asarray(net(arrays.x))[:, 0]
     np.testing.assert_allclose(probabilities(made, arrays.x)[:, 1], said, rtol=0, atol=1e-4)
@@ -257,8 +257,8 @@ def test_seeded_initialisers_draw_anew_for_each_retrained_model() -> None:
     """Otherwise all retrained models would begin alike, and differ less than retrained models do."""
     net = seeded()
     challenge = kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=0))
-    worker = runner.Worker(challenge)
-    made = [runner.unlearn("retrain", challenge, seed=seed, worker=worker).net.get_weights() for seed in (0, 1, 0)]
+    worker = Worker(challenge)
+    made = [unlearn("retrain", challenge, seed=seed, worker=worker).net.get_weights() for seed in (0, 1, 0)]
     random = [len(np.unique(array)) > 2 for array in net.get_weights()]
     assert sum(random) == 3 * 2 + 2 * 2  # kernels and biases of three layers; what either direction has but its bias
     for one, other, again, drawn in zip(*made, random, strict=True):
@@ -272,10 +272,10 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
     arrays, make = FORMS[form]
     net = perturbed(make())
     challenge = kit.make_challenge("mine", arrays, model=net, recipe=Recipe(epochs=2), batch_size=16)
-    worker = runner.Worker(challenge)
+    worker = Worker(challenge)
     for method in ("retrain", "finetune"):
-        made = runner.unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
-        again = runner.unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
+        made = unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
+        again = unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
         assert all(map(np.array_equal, made, again))
         assert not any(np.array_equal(*pair) for pair in zip(made, net.get_weights(), strict=True) if pair[0].ndim > 1)
         worker.outputs(made, method)
@@ -434,7 +434,7 @@ def test_a_saved_model_is_that_model(saved: tuple[Path, Net], kind: Callable[[Pa
     challenge = challenge_of(path.parent, model=kind(path))
     assert challenge.original is not None
     assert all(map(np.array_equal, challenge.original, net.get_weights()))
-    assert models.title(challenge.model) == "scorecard"
+    assert challenge.model == "scorecard"
 
 
 @pytest.mark.parametrize("name", ["other.weights.h5", "other.npz"])
@@ -479,7 +479,7 @@ def test_weights_of_a_model_of_the_zoo(tmp_path: Path, name: str, model: str | N
     challenge = challenge_of(tmp_path, model=model, weights=tmp_path / name)
     assert challenge.original is not None
     assert all(map(np.array_equal, challenge.original, net.get_weights()))
-    assert models.title(challenge.model) == "mlp"
+    assert challenge.model == "mlp"
 
 
 def overwrite(content: bytes) -> Callable[[Path], Any]:

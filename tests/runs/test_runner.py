@@ -127,15 +127,15 @@ print(json.dumps(test_runner.digests_alone(test_runner.noisy_challenge())))
 COMPUTES_FIRST = """
 import tensorflow
 tensorflow.ones(2) + 1
-from kit import tensorflow_setup
-tensorflow_setup.prepare_tensorflow()
+from kit.toolbox._tensorflow import setup
+setup.prepare_tensorflow()
 """
 
 
 @pytest.fixture(scope="module")
 def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """New processes, at work while this one is: they know nothing of its threads, and their caches are empty."""
-    search = [str(Path(__file__).parents[1]), str(Path(kit.__file__).parent.parent)]
+    search = [str(Path(__file__).parent), str(Path(kit.__file__).parent.parent)]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("TF_NUM_")}
     with contextlib.ExitStack() as stack:
         started = {}

@@ -82,10 +82,10 @@ class Training:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float, others: float) -> None:
         self.now, self.first, self.others = 0.0, first, others
-        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(plain_keras.time, "perf_counter", lambda: self.now)
 
-    def run(self, steps: int) -> timing._Watch:
-        watch = timing._Watch(self.now, steps)
+    def run(self, steps: int) -> plain_keras._Watch:
+        watch = plain_keras._Watch(self.now, steps)
         watch._model = SimpleNamespace(stop_training=False)  # what Keras sets
         for step in range(steps):
             self.now += self.others if step else self.first

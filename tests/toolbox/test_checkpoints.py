@@ -512,7 +512,9 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from kit import checkpoints, files, tensorflow_setup, training
+from kit import files
+from kit.toolbox import checkpoints, training
+from kit.toolbox._tensorflow import setup
 from kit.types import Recipe
 
 sys.path.insert(0, str(Path(sys.argv[1])))
@@ -520,7 +522,7 @@ import test_checkpoints as of_test
 
 checkpoints._EVERY_SECONDS, checkpoints._LARGEST_SHARE = 0.0, float('inf')
 training._FIRST_CALL, training._LONGEST_CALL = 1, 1
-tensorflow_setup.prepare_tensorflow()
+setup.prepare_tensorflow()
 path = Path(sys.argv[2])
 net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)
 files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in enumerate(net.variables)})
@@ -529,7 +531,7 @@ files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in e
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1]), str(folder / "training.npz")]
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(folder / "training.npz")]
     with signals.children_take_interrupts():
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 

@@ -1,0 +1,70 @@
+"""Scores kept beside the runs that they are of: what was scored once is not scored again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit import files, scorers
+from kit.machine import environment
+from kit.types import Comparison, Score
+
+
+def score(comparison: Comparison, folder: Path | None) -> dict[str, Score]:
+    """Returns every score of one row by name.
+
+    Args:
+        comparison: what is scored.
+        folder: where scores are kept and found again; None to keep nothing.
+    """
+    if folder is None:
+        return scorers.score_all(comparison)
+    path = folder / f"{digest(comparison)[:24]}.json"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    scores = scorers.score_all(comparison)
+    files.write_json(path, {name: asdict(score) for name, score in scores.items()})
+    return scores
+
+
+def digest(*content: Any) -> str:
+    """Hex digest of arrays, numbers, texts, and what holds them, with the code and the machine that look at them."""
+    hashed = hashlib.sha256()
+    _update(hashed, [environment.source_sha256(), environment.versions(), environment.machine(), *content])
+    return hashed.hexdigest()
+
+
+def _update(hashed: Any, content: Any) -> None:
+    if isinstance(content, np.ndarray):
+        hashed.update(f"{content.shape}{content.dtype.str} ".encode())
+        hashed.update(np.ascontiguousarray(content).data)
+    elif is_dataclass(content):
+        _update(hashed, {field.name: getattr(content, field.name) for field in fields(content)})
+    elif isinstance(content, Mapping):
+        _update(hashed, [part for pair in content.items() for part in pair])
+    elif isinstance(content, list | tuple):
+        hashed.update(f"{len(content)} ".encode())
+        for part in content:
+            _update(hashed, part)
+    else:
+        hashed.update(f"{content!r} ".encode())
+
+
+def _read(path: Path) -> dict[str, Score] | None:
+    """Returns stored scores, or None where there are none, or no whole ones."""
+    try:
+        stored = json.loads(path.read_text())
+        return {name: Score(**_with_tuples(score)) for name, score in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _with_tuples(score: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in score.items()}
