@@ -69,14 +69,25 @@ class Call:
         )
         return cls(seed, net, retain, forget, validation, keep_compiled)
 
-    def make(self, method: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> tuple[Any, float]:
+    def make(
+        self,
+        method: Callable[..., Any],
+        hyperparameters: Mapping[str, Any],
+        announce: Callable[[], None] = lambda: None,
+    ) -> tuple[Any, float]:
         """Sets the seeds again, calls the method, and puts back global settings of Keras that it has changed.
+
+        Args:
+            method: the function.
+            hyperparameters: its keyword arguments.
+            announce: called when all is ready, before the clock starts: another process may have a clock too.
 
         Returns:
             What the method returned, whatever that is, and the seconds of the call.
         """
         seeding.set_random_seed(self.seed, keep_compiled=self.keep_compiled)
         with _settings_restored():
+            announce()
             start = time.perf_counter()
             returned = method(self.net, self.retain, self.forget, self.validation, **hyperparameters)
             return returned, time.perf_counter() - start

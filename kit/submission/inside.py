@@ -155,8 +155,8 @@ class Child:
         call = Call.prepare(seed, functools.partial(self._fresh_net, seed), sets, self.settings["batch_size"])
         architecture = _architecture(call.net)
         before = _surroundings([self.given, self.work])
-        self.reply("calling")
-        returned, _ = call.make(method, self.settings["hyperparameters"])  # the kit has a clock of its own
+        announce = functools.partial(self.reply, "calling")  # the kit has a clock of its own
+        returned, _ = call.make(method, self.settings["hyperparameters"], announce)
         self.reply("returned")
         if not isinstance(returned, keras.Model):
             edited = any(
