@@ -11,6 +11,7 @@ import numpy as np
 
 from kit.challenges import catalogue, splits, user
 from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparameters, names, summaries
+from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, Challenge, InputError, Recipe, Task
@@ -29,8 +30,6 @@ __all__ = [
 ]
 
 Forget = str | Path | Sequence[int] | np.ndarray
-# Shares of a data set that become train and validation; the rest is test.
-TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
 
 
 def load_challenge(
@@ -154,7 +153,7 @@ def make_challenge(
             f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
             "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
         )
-    partition = _default_partition(arrays, task) if partition is None else np.asarray(partition)
+    partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
     if partition.shape != arrays.y.shape or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
         raise InputError(
             f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
@@ -194,40 +193,4 @@ def _load(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Array
         return preset.load(), None, ""
     published: Published = preset.load(announce=announce)
     source = f"{preset.published}: {published.source}, sha256 {published.sha256}"
-    return published.arrays, _published_partition(published), source
-
-
-def _published_partition(published: Published) -> np.ndarray:
-    """Deals a published test set to validation and test, each class in equal halves, in random order; always alike.
-
-    The 2023 kit halves it at random too, with PyTorch's generator, and then hands its method the half that it scores.
-    """
-    labels = published.arrays.y[published.num_train :]
-    order = np.random.default_rng(0).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    halves = np.empty(len(labels), np.int64)
-    halves[order] = 1 + np.arange(len(labels)) % 2
-    return np.concatenate([np.zeros(published.num_train, np.int64), halves])
-
-
-def _default_partition(arrays: Arrays, task: Task) -> np.ndarray:
-    """Deals the examples to train, validation and test, stratum by stratum and in random order within one.
-
-    Wrong labels, where they are known, are dealt in the same way: otherwise the luck of one fixed test set would stay
-    in every comparison of forget with test. Multiples of the golden ratio make every run of examples, however short,
-    come close to the shares, so that small classes do not all miss the same part.
-    """
-    strata = task.strata(arrays.y).astype(np.int64) * 2
-    if arrays.mislabelled is not None:
-        strata += arrays.mislabelled
-    order = np.random.default_rng(0).permutation(len(arrays))
-    order = order[np.argsort(strata[order], kind="stable")]
-    position = (np.arange(len(arrays)) + 0.5) * (5**0.5 - 1) / 2 % 1
-    partition = np.empty(len(arrays), np.int64)
-    partition[order] = np.searchsorted([TRAIN_SHARE, TRAIN_SHARE + VALIDATION_SHARE], position)
-    if set(np.unique(partition)) != {0, 1, 2}:
-        raise InputError(
-            f"{len(arrays)} examples are too few to be divided in training, validation and test. Expected twenty or "
-            "more. Add examples, or pass 'partition'."
-        )
-    return partition
+    return published.arrays, published_partition(published), source

@@ -30,7 +30,8 @@ import psutil
 from joblib.externals.loky.backend import get_context  # type: ignore[import-untyped]
 from tqdm import tqdm
 
-from kit.engines import Engine, P, R, attempt, held, lost_task, unpack, usable_cores, worker_variables
+from kit.engines.engine import Engine, P, R
+from kit.engines.worker import attempt, held, lost_task, unpack, usable_cores, worker_variables
 
 _MAX_LOSSES = 3
 _GRACE_SECONDS = 2.0

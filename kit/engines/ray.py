@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import kit
-from kit.engines import Engine, P, R, attempt, lost_task, unpack, usable_cores, worker_variables
+from kit.engines.engine import Engine, P, R
+from kit.engines.worker import attempt, lost_task, unpack, usable_cores, worker_variables
 from kit.types import FailedRun, InputError
 
 _RETRIES = 10  # of one task; nodes that are taken away count too, and a long population may see a few

@@ -13,8 +13,9 @@ import pytest
 from cli_helpers import call
 
 import kit
-from kit import challenges, evaluation, files, methods, models
+from kit import evaluation, files, methods, models
 from kit.challenges import catalogue
+from kit.challenges.partition import published_partition
 from kit.datasets.loading import Published
 from kit.runs import originals, retrained
 from kit.runs.store import population_folder
@@ -195,7 +196,7 @@ def test_where_the_data_were_found_is_reported(stand_in: Callable[..., Challenge
 def class_five() -> kit.Evaluation:
     """Of the stand-in, with an original that knows all ten classes."""
     data = published()
-    arrays, partition = data.arrays, challenges._published_partition(data)
+    arrays, partition = data.arrays, published_partition(data)
     recipe = Recipe(epochs=30, learning_rate=0.05)
     challenge = kit.make_challenge("five", arrays, partition=partition, forget="class:5", recipe=recipe, batch_size=32)
     return evaluation.evaluate_all(["finetune"], challenge, num_retrained=3)

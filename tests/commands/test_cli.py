@@ -25,10 +25,12 @@ from cli_helpers import Result, call, one_paragraph
 
 import kit
 from kit import challenges, evaluation, files, methods, scorers
+from kit.challenges.partition import stratified_partition
 from kit.evaluation.plan import Plan
 from kit.runs import originals
 from kit.submission import contained
 from kit.submission.entry import Entry
+from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, Recipe
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
@@ -134,7 +136,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def training_rows(tiny: str) -> np.ndarray:
     """Where in the data the training examples stand."""
-    return np.flatnonzero(challenges._default_partition(challenges.CHALLENGES[tiny].load()) == 0)
+    return np.flatnonzero(stratified_partition(challenges.CHALLENGES[tiny].load(), CLASSIFICATION) == 0)
 
 
 @pytest.fixture(scope="module")

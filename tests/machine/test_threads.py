@@ -15,6 +15,7 @@ from cli_helpers import Result, one_paragraph
 
 import kit
 from kit import engines
+from kit.engines import worker
 from kit.machine import environment, threads
 from kit.runs.store import population_folder
 from kit.submission.entry import Entry
@@ -185,7 +186,7 @@ def threads_of_tensorflow(payload: None, task: int) -> list[str | int | None]:
 
 def test_worker_processes_have_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(threads.VARIABLE, "3")
-    assert engines.worker_variables()[threads.VARIABLE] == "3"  # on other machines, which do not inherit it
+    assert worker.worker_variables()[threads.VARIABLE] == "3"  # on other machines, which do not inherit it
     with engines.start("processes", workers=1) as engine:
         ((_, found),) = engine.map(threads_of_tensorflow, None, [0])
     assert found == [3, "3", "3", "1"]
