@@ -1,4 +1,9 @@
-"""Where files live, and writing them so that nobody ever sees half of one."""
+"""Where files live, and writing them so that nobody ever sees half of one.
+
+Decisions:
+
+- A wheel carries `data/` inside the package, a checkout beside it; `data_folder` finds either.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""The challenges: presets as plain data, and challenges from a user's arrays or `.npz` file."""
+"""The challenges: presets as plain data, and challenges from a user's arrays or `.npz` file.
+
+Decisions:
+
+- A batch size belongs to the challenge, not to the recipe: it is a property of the data sets that a method is handed.
+- The division in train, validation and test is stratified by class, and by wrong labels where they are known:
+  otherwise the luck of one fixed test set would stay in every comparison of forget with test, over any number of
+  splits.
+- Row numbers of a forget set count the whole data set, not its training part: those are the rows that a user knows.
+- A label is the task's business: what a challenge knows of it is `task` (`kit.tasks`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Published data by name: found on this machine or downloaded, checked, and handed over as arrays. NumPy only."""
+"""Published data by name: found on this machine or downloaded, checked, and handed over as arrays. NumPy only.
+
+Decisions:
+
+- An archive of CIFAR-10 must have the published hash, a folder or an `.npz` the right structure: what Kaggle has
+  unpacked has no published hash. In the kit's own cache every file is held against a hash, published or recorded at
+  its copying.
+- The mirrors come before the authors' own hosts where those are slow: the hash makes them equal.
+- pooch and tqdm are imported when something is downloaded.
+"""
 
 from __future__ import annotations
 

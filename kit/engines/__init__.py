@@ -3,6 +3,12 @@
 A task is a number, and the work is `function(payload, task)`. The payload (data, weights, a method) is handed to each
 process once, however many tasks run there, and results come back as they are finished. What a lost process or node was
 at is done again, so `function` has to give the same result whenever it is called with the same task.
+
+Decisions:
+
+- Worker processes are the kit's own, over loky's start: loky's executor gives up all tasks when one worker dies.
+- The worker process writes its runs, not the driver, where they share a disk: a model is stored before the next one
+  begins. From Ray results come to the driver, which stores them.
 """
 
 from __future__ import annotations

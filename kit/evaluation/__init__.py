@@ -1,4 +1,12 @@
-"""From methods to reports: populations, comparison with retrained models, scores."""
+"""From methods to reports: populations, comparison with retrained models, scores.
+
+Decisions:
+
+- The row `retrain` shows every other retrained model, at most half, against the rest: so it is a row like the others,
+  shows how far from its target a perfect method lies by luck, and both sides have logits.
+- What makes a whole comparison doubtful is in the report: an original that knows nothing, a reference that was
+  trained otherwise.
+"""
 
 from __future__ import annotations
 

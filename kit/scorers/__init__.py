@@ -8,6 +8,17 @@ used on their own; this package hands them on by name:
 >>> import numpy as np
 >>> membership_auc(np.array([0.1, 0.4]), np.array([0.3, 0.9]))
 0.75
+
+Decisions:
+
+- A forgetting score's noise comes from halves of the models, never from a bootstrap, which is wrong for a maximum. Of
+  two parts that overlap (models, examples) the overlap is counted once; a test over simulated populations checks that
+  the interval covers.
+- The standard error of `mia_gap` counts the unlearned model's own seed as if it varied like a retrained one. That is
+  right under the hypothesis that matters, that the method is as good as retraining.
+- KLoM compares halves, for value and target alike: it depends on the number of models, and no finite population
+  reaches 0.
+- Single thresholds are 400, always: in the released scorer's rounding they are 401 for some examples.
 """
 
 from __future__ import annotations

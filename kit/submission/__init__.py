@@ -2,4 +2,16 @@
 
 `source` reads it, `text_checks` judges its text, `contained` runs it: behind `supervisor`, in the program `inside`, in
 a `sandbox` if wanted, heard through `pipes`; `diagnosis` says why it ended. Nothing that it hands back is believed.
+
+Decisions:
+
+- A file runs contained, a function does not: a function is yours, and wants a debugger; a file may be a stranger's.
+  `kit.validate` runs functions contained as well, because it has to end them.
+- What a submission may use of the kit is a list of what it may (`allowed`), for its text and for what is copied
+  beside its process. A list of what it may not use is stale with the next module.
+- A supervisor stands between the kit and a contained process, for orphans in new sessions become its children and not
+  the kit's, and because it dies with the kit and the submission with it.
+- The seconds of a contained call are taken by the kit, between two lines that the process sends, not by the process.
+- What a contained process says of itself decides warnings only.
+- Sandboxed submissions see a list of folders and nothing else, rather than the system less a list.
 """
