@@ -72,11 +72,11 @@ class Maker:
         worker, run_once = self._prepared()
         seed = run_seed(order.seed, order.entry.name, number)
         checkpoint = None if order.store is None else order.store.checkpoint(number)
-        made = self._stored(number, worker) or run_once(seed, checkpoint)
-        outputs = worker.outputs(made.weights, order.entry.name)
+        result = self._stored(number, worker) or run_once(seed, checkpoint)
+        outputs = worker.outputs(result.weights, order.entry.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        run = Run(outputs, made.seconds, seed, made.facts)
+        run = Run(outputs, result.seconds, seed, result.facts)
         if order.store is not None:
             order.store.write(number, run)
         return run

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kit.rules import RETRAIN
 from kit.runs import pretraining
@@ -87,21 +88,18 @@ def run_here(
         settings["checkpoint"] = checkpoint
     seeding.set_random_seed(seed, keep_compiled=entry.built_in)
     net = worker.fresh_net(seed, reuse=entry.built_in)
-    train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
-    retain = examples.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED)
-    forget = examples.batches(train, split.forget, batch_size)
-    validation = examples.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size)
+    data_sets = _data_sets(challenge, seed)
     seeding.set_random_seed(seed, keep_compiled=entry.built_in)
-    told: Mapping[str, float] = {}
+    facts_of_run: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_keras_settings_restored())
             if entry.pretraining and "folder" in inspect.signature(function).parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
             start = time.perf_counter()
-            returned = function(net, retain, forget, validation, **settings)
+            returned = function(net, *data_sets, **settings)
             seconds = time.perf_counter() - start
-            told = facts.read(settings["folder"]) if "folder" in settings else {}
+            facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
     if "checkpoint" in settings:
@@ -111,7 +109,17 @@ def run_here(
             f"'{entry.name}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the function "
             "with 'return net'."
         )
-    return Unlearned(returned, seconds, seed, told)
+    return Unlearned(returned, seconds, seed, facts_of_run)
+
+
+def _data_sets(challenge: Challenge, seed: int) -> tuple[tf.data.Dataset, tf.data.Dataset, tf.data.Dataset]:
+    """Returns retain, shuffled with the run's seed, forget and validation."""
+    train, split, batch_size = challenge.train, challenge.split, challenge.batch_size
+    return (
+        examples.batches(train, split.retain, batch_size, shuffle_seed=seed % seeding.MAX_SEED),
+        examples.batches(train, split.forget, batch_size),
+        examples.batches(challenge.validation, np.arange(len(challenge.validation)), batch_size),
+    )
 
 
 def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> Callable[..., Any]:
