@@ -141,7 +141,7 @@ def _check_options(name: str, workers: int | None, address: str | None, gpus_per
         )
 
 
-class Held:
+class PayloadSlot:
     """The function and payload of one process: a single pair, for a payload may take a good part of the memory."""
 
     def __init__(self) -> None:
@@ -165,8 +165,8 @@ class Held:
 
 
 # Of a worker process, and empty in the driver's: only what a module holds is there still when the next task comes.
-held = Held()
-atexit.register(held.drop)
+slot = PayloadSlot()
+atexit.register(slot.drop)
 
 
 class _Failure(NamedTuple):
@@ -178,7 +178,7 @@ class _Failure(NamedTuple):
 def attempt(key: str, load: Callable[[], Any], task: int) -> bytes:
     """Runs a task in a worker; returns the pickled result, or exception, which no library then wraps or prints."""
     try:
-        function, payload = held.get(key, load)
+        function, payload = slot.get(key, load)
         return bytes(cloudpickle.dumps(function(payload, task), protocol=5))
     except Exception as error:
         return bytes(cloudpickle.dumps(_Failure(_portable(error, task))))
@@ -223,14 +223,14 @@ class Serial(Engine):
 
     def __init__(self) -> None:
         """Needs nothing."""
-        self._held = Held()
+        self._slot = PayloadSlot()
 
     def map(self, function: Callable[[P, int], R], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
         """See `Engine.map`."""
-        self._held.get(id(payload), lambda: (function, payload))  # the id is its own for as long as it is held
+        self._slot.get(id(payload), lambda: (function, payload))  # the id is its own for as long as it is kept
         for task in tasks:
             yield task, function(payload, task)
 
     def close(self) -> None:
         """Closes the last payload."""
-        self._held.drop()
+        self._slot.drop()
