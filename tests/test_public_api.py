@@ -19,7 +19,7 @@ from kit import types
 PACKAGE = Path(kit.__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
 # Processes of the kit among themselves; what a stranger's code returns never comes this way.
-ENGINE_FILES = {"engines/worker.py", "engines/processes.py", "runs/population.py", "machine/quiet.py"}
+ENGINE_FILES = {"engines/worker.py", "engines/processes.py", "submission/entry.py", "machine/quiet.py"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer")
 

@@ -2,6 +2,7 @@
 
 Decisions:
 
+- Random halves are computed without Keras (`splits`); a test holds them to `keras.utils.split_dataset`.
 - A batch size belongs to the challenge, not to the recipe: it is a property of the data sets that a method is handed.
 - The division in train, validation and test is stratified by class, and by wrong labels where they are known:
   otherwise the luck of one fixed test set would stay in every comparison of forget with test, over any number of

@@ -125,8 +125,10 @@ def hyperparameters(challenge: str) -> Mapping[str, Mapping[str, Any]]:
         >>> hyperparameters("cifar10-small")["finetune"]["epochs"]
         1
     """
-    found: Mapping[str, Mapping[str, Any]] = tomllib.loads(_OVERRIDES.read_text(encoding="utf-8")).get(challenge, {})
-    return found
+    overrides: Mapping[str, Mapping[str, Any]] = tomllib.loads(_OVERRIDES.read_text(encoding="utf-8")).get(
+        challenge, {}
+    )
+    return overrides
 
 
 # Of a user's arrays: the model follows from their shape.

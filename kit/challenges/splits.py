@@ -170,8 +170,8 @@ def _group(train: Arrays, argument: str, seed: int) -> np.ndarray:
 
 def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
     text = column.astype(str)
-    wanted = [argument] if argument in text else [part.strip() for part in argument.split(",")]
-    missing = sorted(set(wanted) - set(text.tolist()))
+    values = [argument] if argument in text else [part.strip() for part in argument.split(",")]
+    missing = sorted(set(values) - set(text.tolist()))
     if missing:
         known = np.unique(text)
         shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
@@ -179,7 +179,7 @@ def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
             f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {shown}. "
             f"Write, for instance, --forget {what}:{known[0]}."
         )
-    return np.flatnonzero(np.isin(text, wanted))
+    return np.flatnonzero(np.isin(text, values))
 
 
 def _mislabelled(train: Arrays, argument: str, seed: int) -> np.ndarray:

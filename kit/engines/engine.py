@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from kit.engines.worker import Held
+from kit.engines.worker import PayloadSlot
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -62,14 +62,14 @@ class Serial(Engine):
 
     def __init__(self) -> None:
         """Needs nothing."""
-        self._held = Held()
+        self._slot = PayloadSlot()
 
     def map(self, function: Callable[[P, int], R], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
         """See `Engine.map`."""
-        self._held.get(id(payload), lambda: (function, payload))  # the id is its own for as long as it is held
+        self._slot.get(id(payload), lambda: (function, payload))  # the id is its own for as long as it is held
         for task in tasks:
             yield task, function(payload, task)
 
     def close(self) -> None:
         """Closes the last payload."""
-        self._held.drop()
+        self._slot.drop()

@@ -31,7 +31,7 @@ from joblib.externals.loky.backend import get_context  # type: ignore[import-unt
 from tqdm import tqdm
 
 from kit.engines.engine import Engine, P, R
-from kit.engines.worker import attempt, held, lost_task, unpack, usable_cores, worker_variables
+from kit.engines.worker import attempt, lost_task, slot, unpack, usable_cores, worker_variables
 
 _MAX_LOSSES = 3
 _GRACE_SECONDS = 2.0
@@ -118,7 +118,7 @@ def _serve(pipe: Connection, driver: int, folder: str) -> None:
 def _end_here(*_: object) -> None:
     """Ends this process with all that its tasks started; as a signal's handler too, hence no ordinary exit."""
     with contextlib.suppress(Exception):
-        held.drop()
+        slot.drop()
     _exit_with_children()
 
 
@@ -245,9 +245,9 @@ def _kill_tree(pid: int) -> None:
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         process.suspend()  # so that it starts no more
-        for one in [*process.children(recursive=True), process]:
+        for member in [*process.children(recursive=True), process]:
             with contextlib.suppress(psutil.Error):
-                one.kill()
+                member.kill()
 
 
 def _end_all(workers: list[_Worker], folder: str) -> None:

@@ -36,7 +36,7 @@ def worker_variables() -> dict[str, str]:
     )
 
 
-class Held:
+class PayloadSlot:
     """The function and payload of one process: a single pair, for a payload may take a good part of the memory."""
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class Held:
 
 
 # Of a worker process, and empty in the driver's: only what a module holds is there still when the next task comes.
-held = Held()
-atexit.register(held.drop)
+slot = PayloadSlot()
+atexit.register(slot.drop)
 
 
 class _Failure(NamedTuple):
@@ -73,7 +73,7 @@ class _Failure(NamedTuple):
 def attempt(key: str, load: Callable[[], Any], task: int) -> bytes:
     """Runs a task in a worker; returns the pickled result, or exception, which no library then wraps or prints."""
     try:
-        function, payload = held.get(key, load)
+        function, payload = slot.get(key, load)
         return bytes(cloudpickle.dumps(function(payload, task), protocol=5))
     except Exception as error:
         return bytes(cloudpickle.dumps(_Failure(_portable(error, task))))

@@ -2,6 +2,9 @@
 
 Decisions:
 
+- Scores and figures are kept beside the runs (`<out>/<challenge>/scores/`), under a digest of all outputs that they
+  are of, the kit's code, versions and machine: without them, scoring stored runs again imports scikit-learn and
+  matplotlib.
 - The row `retrain` shows every other retrained model, at most half, against the rest: so it is a row like the others,
   shows how far from its target a perfect method lies by luck, and both sides have logits.
 - What makes a whole comparison doubtful is in the report: an original that knows nothing, a reference that was

@@ -49,15 +49,15 @@ class Reference:
 
     def outputs(self, population: Population) -> Outputs:
         """Returns what the retrained models say; an oracle with the seconds of one retraining on this machine."""
-        made = population(self.entry, self.request)
+        retrained_here = population(self.entry, self.request)
         if self.oracle is None:
-            return made
-        return dataclasses.replace(self.oracle, seconds=np.full(self.oracle.num_models, made.seconds[0]))
+            return retrained_here
+        return dataclasses.replace(self.oracle, seconds=np.full(self.oracle.num_models, retrained_here.seconds[0]))
 
 
 def _shipped(challenge: Challenge, plan: Plan) -> Outputs | None:
     """Returns the oracle that comes with the kit, where there is one and it is large enough."""
-    oracle, wanted = oracles.load(challenge), plan.num_retrained
-    if oracle is None or oracle.num_models < max(plan.num_models, wanted or 0):
+    oracle, number = oracles.load(challenge), plan.num_retrained
+    if oracle is None or oracle.num_models < max(plan.num_models, number or 0):
         return None
-    return oracle if wanted is None else oracle.select(slice(wanted))
+    return oracle if number is None else oracle.select(slice(number))

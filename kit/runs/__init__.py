@@ -2,6 +2,8 @@
 
 Decisions:
 
+- A population is an order, a maker and a store: `Order` is what each process is handed, `Maker` what it builds from
+  that, `Store` the folder. Only the maker imports TensorFlow, and only when a model is missing.
 - Results of a user's function are never reused from disk: its source does not tell all that it depends on. Those of
   files and built-in methods are, under a hash of the kit's source, the recipe, the split, the weights, the versions
   and the machine.

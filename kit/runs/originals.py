@@ -41,7 +41,7 @@ class Pretrained:
         path: of their file.
         model: name of the architecture.
         description: of an original that a method has trained in its own way: its architecture as plain data.
-        state: of such a one: the folder with what the method has kept.
+        state: of such an original: the folder with what the method has kept.
         advice: what to do where the weights do not fit the architecture.
     """
 

@@ -20,7 +20,7 @@ from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_p
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.submission import text_checks
-from kit.submission.call import Call
+from kit.submission.call import Call, Chosen
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.toolbox import checkpoints, facts
@@ -89,21 +89,15 @@ def run_here(
         settings["checkpoint"] = checkpoint
     if entry.built_in and "loss" in parameters:
         settings["loss"] = TaskLoss(challenge.task)
-    train, split, validation = challenge.train, challenge.split, challenge.validation
-    sets = {
-        "retain": (train, split.retain),
-        "forget": (train, split.forget),
-        "validation": (validation, np.arange(len(validation))),
-    }
     fresh_net = functools.partial(worker.fresh_net, seed, reuse=entry.built_in)
-    call = Call.prepare(seed, fresh_net, sets, challenge.batch_size, keep_compiled=entry.built_in)
-    told: Mapping[str, float] = {}
+    call = Call.prepare(seed, fresh_net, _chosen(challenge), challenge.batch_size, keep_compiled=entry.built_in)
+    facts_of_run: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
             if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
             returned, seconds = call.make(function, settings)
-            told = facts.read(settings["folder"]) if "folder" in settings else {}
+            facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
     if "checkpoint" in settings:
@@ -113,7 +107,17 @@ def run_here(
             f"'{entry.name}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the function "
             "with 'return net'."
         )
-    return Unlearned(returned, seconds, seed, told)
+    return Unlearned(returned, seconds, seed, facts_of_run)
+
+
+def _chosen(challenge: Challenge) -> dict[str, Chosen]:
+    """Returns which examples of which arrays the three sets of a call hold."""
+    train, split, validation = challenge.train, challenge.split, challenge.validation
+    return {
+        "retain": (train, split.retain),
+        "forget": (train, split.forget),
+        "validation": (validation, np.arange(len(validation))),
+    }
 
 
 def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> Callable[..., Any]:

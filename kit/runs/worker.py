@@ -66,7 +66,7 @@ class Worker:
         return net
 
     def _build(self, precision: str) -> keras.Model:
-        if self.original.description:  # a method's own training has made another one, in float32
+        if self.original.description:  # a method's own training has made another architecture, in float32
             return models.build_described(self.original.description)
         return originals.build(self.challenge, precision)
 

@@ -5,6 +5,9 @@ a `sandbox` if wanted, heard through `pipes`; `diagnosis` says why it ended. Not
 
 Decisions:
 
+- A method is resolved once (`entry`): the public functions and the commands turn a name, a function or a file into an
+  `Entry`, and nothing below asks again what it is. A file is read there and then, so that what is hashed is what
+  runs.
 - A file runs contained, a function does not: a function is yours, and wants a debugger; a file may be a stranger's.
   `kit.validate` runs functions contained as well, because it has to end them.
 - What a submission may use of the kit is a list of what it may (`allowed`), for its text and for what is copied
