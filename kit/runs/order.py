@@ -119,7 +119,6 @@ class Maker:
 
     def _stored(self, number: int, worker: Worker) -> Made | None:
         """Returns a stored retrained model; how long it took to make is not known here."""
-        from kit.runs.originals import require_fitting
         from kit.runs.run import Made
 
         order = self._order
@@ -128,7 +127,7 @@ class Maker:
         stored = retrained.load(order.challenge)
         if stored is None:
             return None
-        require_fitting(stored, worker.net_with(stored.weights))
+        worker.require_fitting(stored)
         return Made(stored.weights, math.nan, {})
 
     def close(self) -> None:

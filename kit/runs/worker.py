@@ -43,7 +43,7 @@ class Worker:
         self.challenge, self.pretraining = challenge, pretraining
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")
-        originals.require_fitting(self.original, self._scoring_net)
+        self.require_fitting(self.original)
         self._base: keras.Model | None = None
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
@@ -75,6 +75,14 @@ class Worker:
         if self._base is None:
             self._base = new_base(self.challenge)
         return self._base
+
+    def require_fitting(self, pretrained: Pretrained) -> None:
+        """Checks that stored weights fit the architecture.
+
+        Raises:
+            FailedRun: they do not.
+        """
+        originals.require_fitting(pretrained, self._scoring_net)
 
     def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
         """Returns the architecture that the kit built, with these weights (the same object each time)."""

@@ -16,6 +16,7 @@ import pytest
 import kit
 from kit import challenges, files
 from kit.runs import originals
+from kit.runs.worker import Worker
 from kit.toolbox import seeding, training
 from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, FailedRun, Recipe
@@ -218,7 +219,7 @@ def test_a_damaged_file_is_refused_and_made_again_as_the_message_says(
     intact = originals.load(small_challenge)
     damage(intact.path)
     with pytest.raises(FailedRun) as caught:
-        originals.load(small_challenge)
+        Worker(small_challenge)
     message = str(caught.value)
     assert says in message
     assert f"Delete '{record_of(intact.path)}', and the kit trains the model again." in message
