@@ -148,10 +148,12 @@ def evaluate(
 
 
 def _compare(job: _Job, start: Callable[[], Engine | None] = lambda: None) -> None:
+    from kit import scorers
     from kit.submission.source import check_identifier
 
     for identifier in job.methods:
         check_identifier(identifier)
+    scorers.families()  # a broken one is said now, before models are made
     options.check_sandbox(job.limits[0])
     options.require_writable(job.out)
     options.require_writable_json(job.json_file)

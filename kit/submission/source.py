@@ -57,6 +57,7 @@ def check_identifier(identifier: str | Path) -> None:
         InputError: it is neither; near matches are shown.
     """
     if str(identifier) in methods.names():
+        methods.check(str(identifier))
         return
     if Path(identifier).suffix != ".py":
         near = difflib.get_close_matches(str(identifier), methods.names(), n=3, cutoff=0.6)
