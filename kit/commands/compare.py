@@ -132,9 +132,11 @@ def _compare(
     json_file: Path | None,
 ) -> None:
     """Refuses what cannot work before anything large is imported, then runs, scores and shows."""
+    from kit import scorers
     from kit.submission import entry
 
     entries = entry.resolve_all(methods or ["finetune"])
+    scorers.require_installed()
     options.check_sandbox(limits.sandboxed)
     options.require_writable(out)
     options.require_writable_json(json_file)

@@ -51,6 +51,16 @@ def _installed() -> Mapping[str, Extension]:
     return extensions.installed("kit.methods", built_in()).extensions
 
 
+def check(name: str) -> None:
+    """Checks that a method can be read, and defines the function `unlearning`; nothing is imported.
+
+    Raises:
+        InputError: that of an installed package cannot, or does not.
+    """
+    if function(name, "unlearning") is None:
+        raise _installed()[name].broken("defines no function 'unlearning'")
+
+
 def path(name: str) -> Path:
     """Returns a method's file.
 
@@ -143,10 +153,8 @@ def get(name: str) -> Callable[..., Any]:
     Raises:
         InputError: the module of an installed package cannot be imported, or defines no such function.
     """
-    loaded = module(name)
-    unlearning: Callable[..., Any] | None = getattr(loaded, "unlearning", None)
-    if unlearning is None:
-        raise _installed()[name].broken("defines no function 'unlearning'")
+    check(name)
+    unlearning: Callable[..., Any] = module(name).unlearning
     return unlearning
 
 

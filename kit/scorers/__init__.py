@@ -57,6 +57,16 @@ def infos() -> tuple[ScoreInfo, ...]:
     return tuple(info for family in families for info in family.SCORES)
 
 
+def require_installed() -> None:
+    """Checks the families of installed packages, so that a broken one is refused before models are made.
+
+    Raises:
+        InputError: a family is broken.
+    """
+    for extension in _installed().extensions.values():
+        _loaded(extension)
+
+
 def refused() -> tuple[str, ...]:
     """Returns a paragraph for each family of an installed package that is left out, or is broken."""
     paragraphs = list(_installed().refused)

@@ -50,6 +50,7 @@ def check_identifier(identifier: str | Path) -> None:
         InputError: it is neither; near matches are shown.
     """
     if str(identifier) in methods.names():
+        methods.check(str(identifier))
         return
     if Path(identifier).suffix != ".py":
         names = methods.names()

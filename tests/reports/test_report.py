@@ -31,11 +31,15 @@ VALUES = {
     "mia_tpr_at_1pct_fpr": 0.038,
     "time_ratio": 0.129,
 }
-# Those of a population, none like another or like the ones above.
+INFOS = {info.name: info for info in scorers.infos()}
+# Those of a population, none like another or like the ones above. A scorer that is added has tests of its own.
 OF_POPULATIONS = {
     name: 0.201 + 0.003 * number
-    for number, name in enumerate(sorted(set(scorers.names()) - {*VALUES, "forgotten_class_accuracy"}))
+    for number, name in enumerate(
+        sorted(name for name, info in INFOS.items() if info.table not in ("runs", "other") and name not in VALUES)
+    )
 }
+NAMES = [name for name in INFOS if name in {*VALUES, *OF_POPULATIONS, "forgotten_class_accuracy"}]
 ALONE = "needs a population: 8 models or more on either side"
 TOO_FEW = "1 % of 126 test examples is fewer than 10: too few to set a threshold by"
 NO_CLASS = "no class that the test set has is forgotten altogether"
@@ -43,13 +47,13 @@ NO_ATTACK = "class 5 is forgotten altogether, so that no test example is a non-m
 
 
 def score(name: str, value: float | None, stderr: float | None = 0.021, **fields: Any) -> Score:
-    info = next(info for info in scorers.infos() if info.name == name)
+    info = INFOS[name]
     target = {"mia_gap": 0.0}.get(name, 0.444) if info.direction == "match_retrain" and value is not None else None
     return Score(name, value, stderr, info.direction, **{"target": target} | fields)
 
 
 def made(method: str = "finetune", **changes: Score) -> Report:
-    scores = {name: score(name, None, None, reason=ALONE) for name in scorers.names()}
+    scores = {name: score(name, None, None, reason=ALONE) for name in NAMES}
     scores |= {name: score(name, value) for name, value in VALUES.items()}
     scores["time_ratio"] = score("time_ratio", VALUES["time_ratio"], None)
     scores["mia_tpr_at_1pct_fpr"] = score("mia_tpr_at_1pct_fpr", None, None, reason=TOO_FEW)
@@ -194,12 +198,13 @@ def test_scores_of_a_large_test_set_are_all_in_the_table(width: int) -> None:
 def test_a_population_has_a_column_for_every_score(width: int) -> None:
     text = printed(*map(population, ROWS), width=width)
     lines = [line.split() for line in text.splitlines() if line.startswith("finetune") and "the attack" not in line]
-    assert len(lines) == 4  # tables
+    assert len(lines) == 4  # tables, all but the one of scores that declare none
     shown = [word for line in lines for word in line[1:]]
     given = population().scores
-    expected = [one for one in given.values() if one.value is not None]
-    formats = {"forgetting_score": ".4f", "competition_score": ".4f", "mia_gap": "+.3f"}
-    assert sorted(shown) == sorted(format(one.value, formats.get(one.name, ".3f")) for one in expected)
+    expected = [score for score in given.values() if score.value is not None]
+    formats = {name: f"{'+' if info.signed else ''}.{info.digits}f" for name, info in INFOS.items()}
+    assert {formats["forgetting_score"], formats["mia_gap"], formats["mia_auc"]} == {".4f", "+.3f", ".3f"}
+    assert sorted(shown) == sorted(format(score.value, formats[score.name]) for score in expected)
     missing = {name for name, one in given.items() if one.value is None}
     assert missing == {"mia_tpr_at_1pct_fpr", "forgotten_class_accuracy"}
 
@@ -227,7 +232,7 @@ def test_a_warning_is_told_once_with_the_methods_that_it_is_about() -> None:
 @pytest.mark.parametrize(("make", "names"), [(made, VALUES), (population, {*VALUES, *OF_POPULATIONS})])
 def test_each_column_has_a_line_that_explains_it(width: int, make: Callable[[str], Report], names: set[str]) -> None:
     text = unwrapped(printed(*map(make, ROWS), width=width))
-    for info in scorers.infos():
+    for info in map(INFOS.get, NAMES):
         assert (f": {unwrapped(info.explanation)}" in text) == (info.name in names), info.name
     assert "target: the mean of 6 retrained models" in text
 
@@ -433,7 +438,7 @@ def test_json_has_the_documented_keys() -> None:
     (one,) = report.to_json([made()])["reports"]
     keys = {"challenge", "method", "seed", "num_models", "split_sha256", "seconds", "scores", "versions"}
     assert keys <= set(one)
-    assert set(one["scores"]) == set(scorers.names())
+    assert set(one["scores"]) == set(NAMES)
     for name, fields in one["scores"].items():
         assert {"value", "stderr", "direction", "target"} <= set(fields)
         assert fields["name"] == name

@@ -8,6 +8,8 @@ import dataclasses
 import functools
 import inspect
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from kit import scorers
 from kit.types import PARTS, Comparison, Outputs, Score
 
+HELPERS = sorted(Path(scorers.__file__).parent.glob("_[a-z]*.py"))
 FAMILIES = pytest.mark.parametrize(
     "family", scorers.families(), ids=[family.__name__.rpartition(".")[2] for family in scorers.families()]
 )
@@ -198,9 +201,12 @@ def test_the_search_for_imports_finds_them() -> None:
     assert imports(source) == {"keras.ops", "tensorflow.math", "kit.runs.run"}
 
 
-@FAMILIES
-def test_no_family_imports_keras_or_tensorflow(family: ModuleType) -> None:
-    for name in imports(Path(str(family.__file__)).read_text(encoding="utf-8")):
+FILES = [Path(str(family.__file__)) for family in scorers.families()] + HELPERS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_family_and_no_helper_imports_keras_or_tensorflow(path: Path) -> None:
+    for name in imports(path.read_text(encoding="utf-8")):
         package, _, rest = name.partition(".")
         assert package in (*STANDARD, "numpy", "scipy", "sklearn", "kit"), name
         # the other modules of the kit load Keras or may come to do so
@@ -217,3 +223,50 @@ def test_every_public_function_has_a_docstring(family: ModuleType) -> None:
     assert "score" in functions
     assert [name for name, function in functions.items() if not (function.__doc__ or "").strip()] == []
     assert (family.__doc__ or "").strip()
+
+
+# The functions by name
+
+
+PUBLIC = sorted(
+    set(dir(scorers)) - {"families", "infos", "names", "refused", "score_all"} - {path.stem for path in FILES}
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_function_is_handed_on_by_name(name: str) -> None:
+    function = getattr(scorers, name)
+    assert inspect.isfunction(function)
+    assert (function.__doc__ or "").strip()
+    assert any(vars(family).get(name) is function for family in scorers.families())
+
+
+def test_the_functions_of_the_families_are_all_handed_on() -> None:
+    assert len(dir(scorers)) == len(set(dir(scorers)))
+    for name in ("example_epsilons", "forgetting_score", "membership_auc", "mia_accuracy", "tug_of_war", "rmia_scores"):
+        assert name in PUBLIC
+    for family in scorers.families():
+        for name, function in inspect.getmembers(family, inspect.isfunction):
+            if function.__module__ == family.__name__ and not name.startswith("_") and name != "score":
+                shown = getattr(scorers, name)
+                assert shown is function or shown is family, name  # a family's own name is the module
+
+
+def test_a_name_that_two_families_share_would_be_ambiguous() -> None:
+    defined = [
+        name
+        for family in scorers.families()
+        for name, function in inspect.getmembers(family, inspect.isfunction)
+        if function.__module__ == family.__name__ and not name.startswith("_") and name != "score"
+    ]
+    assert len(defined) == len(set(defined))
+
+
+@pytest.mark.parametrize("name", ["example_epsilon", "_checked", "score", "scipy"])
+def test_other_names_are_not_there(name: str) -> None:
+    assert not hasattr(scorers, name)
+
+
+def test_importing_the_package_imports_no_scipy() -> None:
+    code = "import sys, kit.scorers; from kit.scorers import forgetting_score; print('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
