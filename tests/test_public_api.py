@@ -21,7 +21,7 @@ CHECKOUT = PACKAGE.parent
 # TensorFlow's own interface stays in the toolbox, so that all else is plain Keras and NumPy.
 TENSORFLOW_FILES = {"gradients.py", "examples.py", "inference.py"}
 # Processes of the kit among themselves; what a stranger's code returns never comes this way.
-ENGINE_FILES = {"engines/__init__.py", "engines/processes.py", "runs/population.py", "machine/quiet.py"}
+ENGINE_FILES = {"engines/__init__.py", "engines/processes.py", "submission/entry.py", "machine/quiet.py"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer")
 

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 import kit
 from kit import challenges, datasets
-from kit.machine import environment
+from kit.runs import timing
 from kit.types import Arrays, Challenge, Recipe
 
 Refused = Callable[..., str]
@@ -582,5 +582,5 @@ def test_a_name_is_no_challenge(call: Callable[[], Any], refused: Callable[..., 
 def test_an_unknown_method_is_refused_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
-    monkeypatch.setattr(environment, "reference_seconds", lambda _: pytest.fail("a retraining was timed"))
+    monkeypatch.setattr(timing, "reference_seconds", lambda _: pytest.fail("a retraining was timed"))
     refused(lambda: kit.evaluate("finetun", kit.load_challenge("digits")), "no method 'finetun'", "finetune")

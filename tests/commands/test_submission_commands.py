@@ -11,7 +11,7 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 from kit.contest import validate
-from kit.machine import environment
+from kit.runs import timing
 from kit.submission import sandbox
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
     return tmp_path
 
 

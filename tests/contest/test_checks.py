@@ -12,7 +12,7 @@ import pytest
 
 import kit
 from kit.contest import run_checks, validate
-from kit.machine import environment
+from kit.runs import timing
 from kit.runs.worker import Worker
 from kit.submission.contained import Inputs, Limits, Returned
 from kit.submission.entry import Entry
@@ -26,7 +26,7 @@ def noise(net: Any, retain: Any, forget: Any, validation: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ import pytest
 
 import kit
 from kit import files
-from kit.machine import environment
-from kit.runs import contained
+from kit.runs import contained, timing
 from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
@@ -51,7 +50,7 @@ def unlearning(net, retain, forget, validation):
 @pytest.fixture(scope="module", autouse=True)
 def quick_reference() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environment, "reference_seconds", lambda challenge: 10.0)
+        patch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
         yield
 
 

@@ -325,7 +325,7 @@ def test_a_built_in_method_is_a_file_too(name: str) -> None:
     assert source.files[source.entry] == (Path(methods.__file__).parent / f"{name}.py").read_bytes()
 
 
-@pytest.mark.parametrize("read", [submission.read_source, submission.source_of])
+@pytest.mark.parametrize("read", [submission.read_source, lambda path: resolve(path).as_source()])
 @pytest.mark.parametrize("kind", ["absent", "a folder"])
 def test_what_is_no_file_cannot_be_read(
     tmp_path: Path, read: Callable[[Path], Any], kind: str, refused: Refused
