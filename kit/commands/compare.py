@@ -48,7 +48,7 @@ class _Problem:
     name_or_path: str
     forget: str | None
     split_seed: int
-    model: Path | None
+    model: str | None
     weights: Path | None
     recipe: Path | None
     precision: str

@@ -35,7 +35,7 @@ ForgetOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--model", metavar="FILE.keras|NAME", help="Your own model, or another of the kit's (resnet18, ...)."),
 ]
 WeightsOption = Annotated[

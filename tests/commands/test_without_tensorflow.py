@@ -102,7 +102,7 @@ def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, table: str, 
         (["run", "--precision", "float16"], "no precision 'float16'"),
         (["run", "--model", "resnet19"], "There is no model 'resnet19'"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_wrong_name_is_refused_before_anything_large_is_imported(
     kit_command: Kit, arguments: list[str], says: str
