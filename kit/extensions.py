@@ -77,13 +77,13 @@ class Extension:
             InputError: there is no such file.
         """
         package, *rest = self.module.split(".")
-        found = importlib.util.find_spec(package)
+        spec = importlib.util.find_spec(package)
         for part in rest:
-            places = None if found is None else found.submodule_search_locations
-            found = PathFinder.find_spec(f"{found.name}.{part}", places) if found is not None and places else None
-        if found is None or found.origin is None or not found.has_location:
+            places = None if spec is None else spec.submodule_search_locations
+            spec = PathFinder.find_spec(f"{spec.name}.{part}", places) if spec is not None and places else None
+        if spec is None or spec.origin is None or not spec.has_location:
             raise self.broken("has no file")
-        return Path(found.origin)
+        return Path(spec.origin)
 
     def broken(self, what: str) -> InputError:
         """Returns the error that says what is wrong with the entry point."""
@@ -141,8 +141,8 @@ def installed(group: Group, taken: Collection[str]) -> Installed:
 @functools.lru_cache(maxsize=len(_NOUNS))
 def _entry_points(group: Group, _search_path: tuple[str, ...]) -> tuple[Extension, ...]:
     """Reads every installed package's list, hence once for each search path; sorted by name and package."""
-    found = []
+    extensions = []
     for entry in metadata.entry_points(group=group):
         distribution = "unknown" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
-        found.append(Extension(group, entry.name, entry.module, entry.attr or "", distribution))
-    return tuple(sorted(set(found), key=lambda extension: (extension.name, extension.distribution)))
+        extensions.append(Extension(group, entry.name, entry.module, entry.attr or "", distribution))
+    return tuple(sorted(set(extensions), key=lambda extension: (extension.name, extension.distribution)))

@@ -41,10 +41,10 @@ def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None
 
 def loss_histograms(outputs: Mapping[str, Outputs]) -> Figure:
     """Returns one histogram a method side by side, on common axes."""
-    largest = max(float(one.losses(part)[0].max()) for one in outputs.values() for part in ("test", "forget"))
+    largest = max(float(models.losses(part)[0].max()) for models in outputs.values() for part in ("test", "forget"))
     figure, axes = _row(len(outputs))
-    for one, ax in zip(outputs.values(), axes, strict=True):
-        loss_histogram(one, ax, bins=np.linspace(0, largest, 31)).label_outer()
+    for models, ax in zip(outputs.values(), axes, strict=True):
+        loss_histogram(models, ax, bins=np.linspace(0, largest, 31)).label_outer()
     return figure
 
 
@@ -57,10 +57,10 @@ def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.
     """
     drawn = {"losses": loss_histograms(outputs)}
     retrained = outputs[RETRAIN]
-    compared = {name: one for name, one in outputs.items() if name != RETRAIN}
-    fewest = min([retrained.num_models, *(one.num_models for one in compared.values())])
+    compared = {name: models for name, models in outputs.items() if name != RETRAIN}
+    fewest = min([retrained.num_models, *(models.num_models for models in compared.values())])
     if fewest >= MIN_MODELS:
-        confidences = {name: guarded(one.confidences["forget"]) for name, one in outputs.items()}
+        confidences = {name: guarded(models.confidences["forget"]) for name, models in outputs.items()}
         count = {name: min(len(array), retrained.num_models) for name, array in confidences.items()}
         pairs = {name: (confidences[name][: count[name]], confidences[RETRAIN][: count[name]]) for name in compared}
         half = retrained.num_models // 2
@@ -86,9 +86,9 @@ def epsilon_histogram(epsilons: np.ndarray, num_models: int, ax: Axes, *, title:
     colors = ["tab:blue"] * bins + ["tab:red"]
     ax.bar(edges[:-1], shares, forgetting.BIN_WIDTH, align="edge", color=colors, edgecolor="white")
     earned = forgetting.points(edges[:-1] + forgetting.BIN_WIDTH / 2, num_models)
-    for left, share, one in zip(edges, shares, earned, strict=False):
+    for left, share, point in zip(edges, shares, earned, strict=False):
         if share:
-            text = f"1/{round(1 / one)}" if 0 < one < 1 else f"{one:.0f}"
+            text = f"1/{round(1 / point)}" if 0 < point < 1 else f"{point:.0f}"
             ax.text(left + forgetting.BIN_WIDTH / 2, share, text, ha="center", va="bottom", fontsize=6)
     score = float(forgetting.points(epsilons, num_models).mean())
     ax.set(title=f"{title}: {score:.3f}", xlabel="epsilon (last bin: and more)", ylabel="share of forget examples")
@@ -144,9 +144,9 @@ def roc_curves(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: 
     """Returns the ROC curves of all methods in one picture, on logarithmic axes; arguments as in `roc_curve`."""
     figure = Figure(figsize=(4.4, 4), layout="constrained")
     ax = figure.subplots()
-    lowest = 1.0 / (len(nonmembers) * max(min(one.num_models, NUM_WITH_LOGITS) for one in outputs.values()))
-    for one in outputs.values():
-        roc_curve(one, members, nonmembers, ax)
+    lowest = 1.0 / (len(nonmembers) * max(min(models.num_models, NUM_WITH_LOGITS) for models in outputs.values()))
+    for models in outputs.values():
+        roc_curve(models, members, nonmembers, ax)
     diagonal = [lowest, 1.0]
     ax.plot(diagonal, diagonal, color="gray", linestyle=":", label="guessing")
     ax.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1.05))

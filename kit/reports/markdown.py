@@ -98,7 +98,7 @@ def kinds_table(kinds: Mapping[str, str]) -> str:
     """
     lines = [_line(["kind", "methods"]), "|---|---|"]
     for kind in dict.fromkeys(kinds.values()):
-        links = ", ".join(_link(method) for method, its_kind in kinds.items() if its_kind == kind)
+        links = ", ".join(_link(method) for method in kinds if kinds[method] == kind)
         lines.append(_line([kind, links]))
     return "\n".join(lines)
 

@@ -75,8 +75,8 @@ def rank(reports: Sequence[Report], by: str | None = None) -> list[Rank]:
 
 def title(report: Report) -> str:
     """Returns what to call a row: a landmark of a method's own training with that method's name behind it."""
-    own = report.pretraining and report.method in LANDMARKS
-    return f"{report.method} ({report.pretraining})" if own else report.method
+    is_landmark_of_a_method = report.pretraining and report.method in LANDMARKS
+    return f"{report.method} ({report.pretraining})" if is_landmark_of_a_method else report.method
 
 
 def _badness(score: Score) -> float:

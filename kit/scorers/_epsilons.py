@@ -19,8 +19,8 @@ def epsilon_table(num_models: int, delta: float) -> np.ndarray:
     """Epsilon by numbers of false positives and false negatives, (N + 1, N + 1); -inf where it does not count."""
     rates = np.arange(num_models + 1) / num_models
     with np.errstate(divide="ignore", invalid="ignore"):
-        missed, found = np.log(rates), np.log(1 - delta - rates)  # -inf at 0, NaN where nothing is left
-        table = np.fmax(found[:, np.newaxis] - missed, found - missed[:, np.newaxis])
+        log_missed, log_caught = np.log(rates), np.log(1 - delta - rates)  # -inf at 0, NaN where nothing is left
+        table = np.fmax(log_caught[:, np.newaxis] - log_missed, log_caught - log_missed[:, np.newaxis])
     table = np.where(np.isnan(table), -np.inf, np.maximum(table, 0))
     table[0, :] = table[:, 0] = -np.inf
     table[0, 0] = np.inf

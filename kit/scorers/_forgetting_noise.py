@@ -94,7 +94,7 @@ def forgetting_quality(
 
 
 def competition_difference(
-    one: Outputs, other: Outputs, retrained: Outputs, *, num_halves: int = NUM_HALVES, seed: int = 0
+    method: Outputs, other: Outputs, retrained: Outputs, *, num_halves: int = NUM_HALVES, seed: int = 0
 ) -> tuple[float, float]:
     """Returns by how much one method's competition score is above another's, and the standard error of that.
 
@@ -102,19 +102,19 @@ def competition_difference(
     that of `forgetting_quality`, taken of the difference: over the examples, and over random halves of the models.
 
     Args:
-        one, other: outputs of two methods; retrained: of retrained models. As many of each as the fewest have.
+        method, other: outputs of two methods; retrained: of retrained models. As many of each as the fewest have.
         num_halves, seed: as in `forgetting_quality`.
     """
-    count = min(one.num_models, other.num_models, retrained.num_models)
-    sides = [side.select(slice(count)) for side in (one, other, retrained)]
+    count = min(method.num_models, other.num_models, retrained.num_models)
+    sides = [side.select(slice(count)) for side in (method, other, retrained)]
     confidences = [guarded(side.confidences["forget"]) for side in sides]
     ratios, relative = zip(*(accuracy_ratio(side, sides[2]) for side in sides[:2]), strict=True)
 
     def earned(chosen: Sequence[np.ndarray]) -> np.ndarray:
         reference = confidences[2][chosen[2]]
         each = [
-            ratio * points(example_epsilons(own[models], reference), len(models))
-            for ratio, own, models in zip(ratios, confidences[:2], chosen[:2], strict=True)
+            ratio * points(example_epsilons(side[models], reference), len(models))
+            for ratio, side, models in zip(ratios, confidences[:2], chosen[:2], strict=True)
         ]
         difference: np.ndarray = each[0] - each[1]
         return difference
@@ -123,7 +123,9 @@ def competition_difference(
     whole = earned([everything] * 3)
     halves = [earned([generator.permutation(count)[: count // 2] for _ in sides]) for _ in range(num_halves)]
     variance = _variance(variance_of_mean(whole), np.array(halves))
-    scores = [forgetting_score(own, confidences[2]) * ratio for own, ratio in zip(confidences[:2], ratios, strict=True)]
+    scores = [
+        forgetting_score(side, confidences[2]) * ratio for side, ratio in zip(confidences[:2], ratios, strict=True)
+    ]
     variance += sum(score**2 * part for score, part in zip(scores, relative, strict=True))
     return float(whole.mean()), float(np.sqrt(variance))
 
@@ -132,7 +134,7 @@ def accuracy_ratio(unlearned: Outputs, retrained: Outputs) -> tuple[float, float
     """Returns the product of the accuracies on retain and test over retrain's, and its relative variance."""
     ratio, relative = 1.0, 0.0
     for part in ("retain", "test"):
-        ours, theirs = (correct_of_interest(one, part).mean(axis=1) for one in (unlearned, retrained))
+        ours, theirs = (correct_of_interest(side, part).mean(axis=1) for side in (unlearned, retrained))
         relative += variance_of_mean(ours) / ours.mean() ** 2 if ours.any() else 0.0
         relative += variance_of_mean(theirs) / theirs.mean() ** 2 if theirs.any() else 0.0
         ratio *= float(ours.mean() / theirs.mean()) if theirs.any() else 1.0

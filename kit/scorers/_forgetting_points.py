@@ -105,7 +105,7 @@ def example_epsilons(unlearned: np.ndarray, retrained: np.ndarray, *, delta: flo
         raise ValueError(f"delta is {delta}. Expected a probability, 0 or more and below 1. The competition has 1e-5.")
     table = epsilon_table(len(unlearned), delta)
     pairs = zip(np.sort(unlearned, axis=0).T.copy(), np.sort(retrained, axis=0).T.copy(), strict=True)
-    return np.array([largest_epsilon(one, other, table) for one, other in pairs])
+    return np.array([largest_epsilon(of_unlearned, of_retrained, table) for of_unlearned, of_retrained in pairs])
 
 
 def points(epsilons: np.ndarray, num_models: int, *, bins: Bins = "released") -> np.ndarray:
@@ -187,12 +187,12 @@ def score_by_num_models(
         True
     """
     orders = [np.random.default_rng([seed, side]).permutation(len(unlearned)) for side in range(2)]
-    found = {}
+    by_size = {}
     for size in sizes:
         draws = [slice(start * size, (start + 1) * size) for start in range(min(most_draws, len(unlearned) // size))]
-        scores = [forgetting_score(unlearned[orders[0][one]], retrained[orders[1][one]]) for one in draws]
-        found[size] = float(np.mean(scores))
-    return found
+        scores = [forgetting_score(unlearned[orders[0][draw]], retrained[orders[1][draw]]) for draw in draws]
+        by_size[size] = float(np.mean(scores))
+    return by_size
 
 
 def checked(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

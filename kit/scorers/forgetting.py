@@ -91,8 +91,8 @@ def score(comparison: Comparison) -> list[Score]:
     if count < MIN_MODELS:
         reason = f"{count} model{'s' * (count != 1)} on one side, and it takes {MIN_MODELS} to see a distribution"
         return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
-    sides = [one.select(slice(count)) for one in (comparison.unlearned, comparison.retrained)]
-    unlearned, retrained = (guarded(one.confidences["forget"]) for one in sides)
+    sides = [side.select(slice(count)) for side in (comparison.unlearned, comparison.retrained)]
+    unlearned, retrained = (guarded(side.confidences["forget"]) for side in sides)
     quality = forgetting_quality(unlearned, retrained)
     ratio, ratio_variance = accuracy_ratio(*sides)
     competition = quality.score * ratio

@@ -144,7 +144,7 @@ def test_drawing_leaves_the_outputs_as_they_were() -> None:
 def test_pictures_need_no_display_and_no_tensorflow() -> None:
     """`matplotlib.pyplot` chooses a backend for the whole process and keeps every figure: not for a library to do."""
     code = (
-        "import sys, kit.plots\n"
+        "import sys, kit; kit.plots\n"
         "unwanted = {'matplotlib.pyplot', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(unwanted)) or None)"
     )
