@@ -80,8 +80,8 @@ def gradient(w: np.ndarray, x: np.ndarray, signs: np.ndarray, regularisation: fl
         signs: (n,).
         regularisation: > 0.
     """
-    found: np.ndarray = -(signs * expit(-signs * (x @ w))) @ x + len(x) * regularisation * w + b
-    return found
+    slope: np.ndarray = -(signs * expit(-signs * (x @ w))) @ x + len(x) * regularisation * w + b
+    return slope
 
 
 def _hessian(w: np.ndarray, x: np.ndarray, regularisation: float) -> np.ndarray:

@@ -6,21 +6,17 @@ deleting one moves no other, and training without it is the training that would 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from kit import files
-from kit.models.layers import AveragedProbabilities
-from kit.models.weights import read_file, write_file
 from kit.toolbox import seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
 from kit.toolbox.optimizers import Sgd
+from kit.toolbox.state import read_values, read_weights, write_values, write_weights
 from kit.toolbox.training import Descent
 from kit.types import Recipe
 
@@ -60,28 +56,13 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Keeps the plan beside the members."""
-        files.write_json(folder / "plan.json", asdict(self))
+        write_values(folder, "plan", asdict(self))
 
     @staticmethod
     def read(folder: Path) -> Plan:
         """Returns the plan that `write` has kept."""
-        found = json.loads((folder / "plan.json").read_text())
-        return Plan(found["shards"], found["slices"], Recipe(**found["recipe"]))
-
-
-def ensemble(build: Sequence[keras.Model], input_shape: tuple[int, ...]) -> keras.Model:
-    """Returns one model that averages the probabilities of these, which become its members."""
-    inputs = keras.Input(input_shape, name="examples")
-    outputs = [
-        keras.Model(one.inputs[0], one.outputs[0], name=f"member_{number}")(inputs) for number, one in enumerate(build)
-    ]
-    averaged = AveragedProbabilities(name="averaged_probabilities")(outputs)
-    return keras.Model(inputs, averaged, name="ensemble")
-
-
-def members(net: keras.Model) -> list[keras.Model]:
-    """Returns the members of an ensemble."""
-    return [layer for layer in net.layers if isinstance(layer, keras.Model)]
+        plan = read_values(folder, "plan")
+        return Plan(plan["shards"], plan["slices"], Recipe(**plan["recipe"]))
 
 
 def train_member(
@@ -103,7 +84,7 @@ def train_member(
     order = np.argsort(ids, kind="stable")
     shown = 0
     if first:
-        net.set_weights(read_file(_kept(folder, shard, first - 1)))
+        net.set_weights(read_weights(folder, _name(shard, first - 1)))
     else:
         seeding.set_random_seed(_sub_seed(seed, shard, 0), keep_compiled=True)
         net.set_weights(keras.models.clone_model(net).get_weights())
@@ -117,12 +98,12 @@ def train_member(
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(chosen), recipe.learning_rates(), augment=augment)
         shown += recipe.epochs * len(chosen)
-        write_file(_kept(folder, shard, number), net.get_weights())
+        write_weights(folder, _name(shard, number), net.get_weights())
     return shown
 
 
-def _kept(folder: Path, shard: int, slice_: int) -> Path:
-    return folder / f"shard-{shard}-slice-{slice_}.npz"
+def _name(shard: int, slice_: int) -> str:
+    return f"shard-{shard}-slice-{slice_}"
 
 
 def _sub_seed(seed: int, shard: int, number: int) -> int:

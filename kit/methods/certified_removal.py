@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kit import files
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
 from kit.toolbox import compiled, examples, facts, inference, seeding, training
 from kit.toolbox.examples import in_memory
+from kit.toolbox.state import read_arrays, write_arrays
 from kit.types import Challenge, InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def unlearning(
     computed in float32 (1e-7, where budgets are near 1); the extractor is trained on the validation set, where the
     paper has public data or none. No seed plays a part until the budget is spent. A Newton step counts as no pass.
     """
-    state = files.read_npz(folder / "state.npz")
+    state = read_arrays(folder, "state")
     certificate = Certificate(*state["certificate"].tolist())
     kept, gone = in_memory(retain), in_memory(forget)
     x, x_gone = (_features(net, part.x) for part in (kept, gone))
@@ -122,5 +122,5 @@ def _fit(
 
 def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, numbers: dict[str, float]) -> None:
     net.get_layer("certified").set_weights([state["w"].T.astype(np.float32)])
-    files.write_npz(folder / "state.npz", state)
+    write_arrays(folder, "state", state)
     facts.write(folder, facts.read(folder) | numbers)

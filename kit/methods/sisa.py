@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kit.methods import _sharding
-from kit.toolbox import facts, seeding
+from kit.toolbox import ensembles, facts, seeding
 from kit.toolbox.examples import batches, in_memory
 from kit.types import Challenge, InputError
 
@@ -41,7 +41,7 @@ def unlearning(
     """
     plan, seed = _sharding.Plan.read(folder), seeding.draw_seed()
     kept, gone = in_memory(retain), in_memory(forget)
-    members = _sharding.members(net)
+    members = ensembles.members(net)
     weights = [member.get_weights() for member in members]
     shards, slices = plan.places(gone.ids())
     shown = 0
@@ -72,8 +72,8 @@ def pretraining(
     for shard in range(shards):
         shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
         weights.append(base.get_weights())
-    net = _sharding.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
-    for member, arrays in zip(_sharding.members(net), weights, strict=True):
+    net = ensembles.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
+    for member, arrays in zip(ensembles.members(net), weights, strict=True):
         member.set_weights(arrays)
     facts.write(folder, {"examples_shown": shown, "shards_retrained": shards})
     return net

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from keras import ops
 
 from kit.toolbox import _backend
-from kit.toolbox.tensors import Tensor
+from kit.toolbox.tensors import Augment, Tensor
 
 # images (batch, height, width, channels), seed (2,) int32 -> images
-Augment = Callable[[Tensor, Tensor], Tensor]
 _MARGIN = 4
 
 

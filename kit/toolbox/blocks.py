@@ -18,10 +18,10 @@ _ELEMENTWISE = (
 
 def leaves(net: keras.Model) -> list[keras.Layer]:
     """Returns the layers of a model in their order, those of nested models in place of these."""
-    found: list[keras.Layer] = []
+    layers: list[keras.Layer] = []
     for layer in net.layers:
-        found += leaves(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
+        layers += leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return layers
 
 
 def has_kernel(layer: keras.Layer) -> bool:
@@ -54,7 +54,7 @@ def last_blocks(net: keras.Model, count: int) -> list[keras.Layer]:
 @contextlib.contextmanager
 def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
     """Freezes all other layers for a while: neither weights nor batch statistics of theirs change."""
-    others = [layer for layer in leaves(net) if all(layer is not one for one in kept)]
+    others = [layer for layer in leaves(net) if all(layer is not kept_layer for kept_layer in kept)]
     before = [layer.trainable for layer in others]
     try:
         for layer in others:
@@ -68,7 +68,7 @@ def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
 def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
     """Draws the weights of some layers anew, in place, by their own initialisers; batch statistics too."""
     for layer, fresh in zip(leaves(net), leaves(keras.models.clone_model(net)), strict=True):
-        if any(layer is one for one in layers):  # names may be given twice, in two nested models
+        if any(layer is chosen for chosen in layers):  # names may be given twice, in two nested models
             layer.set_weights(fresh.get_weights())
 
 

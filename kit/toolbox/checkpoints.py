@@ -51,14 +51,16 @@ class Keeper:
         if path is None:
             return
         files.remove_leftovers(path.parent, path.name)
-        found = _read(path)
+        stored = _read(path)
         shapes = [tuple(variable.shape) for variable in variables]
-        if found is None or found.identity != identity or shapes != [array.shape for array in found.arrays]:
+        if stored is None or stored.identity != identity or shapes != [array.shape for array in stored.arrays]:
             return
-        for variable, array in zip(variables, found.arrays, strict=True):
+        for variable, array in zip(variables, stored.arrays, strict=True):
             variable.assign(array)
-        self.epochs, self._earlier = found.epochs, found.seconds
-        save(path, replace(found, earlier=found.seconds))  # this process may end before it has to write a state itself
+        self.epochs, self._earlier = stored.epochs, stored.seconds
+        save(
+            path, replace(stored, earlier=stored.seconds)
+        )  # this process may end before it has to write a state itself
 
     def keep(self, epochs: int, *, last: bool) -> None:
         """Writes the state after `epochs`, unless that was done a moment ago."""
@@ -85,8 +87,8 @@ def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, atomically, in place of the one before."""
-    told = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
-    files.write_npz(path, numbered(checkpoint.arrays) | told)
+    numbers = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
+    files.write_npz(path, numbered(checkpoint.arrays) | numbers)
 
 
 def earlier_seconds(path: Path) -> float:
@@ -99,7 +101,7 @@ def _read(path: Path) -> Checkpoint | None:
     """Returns what is there, or None where that is nothing, or damaged."""
     try:
         stored = files.read_npz(path)
-        told = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
-        return Checkpoint(**told, arrays=in_order(stored))
+        numbers = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
+        return Checkpoint(**numbers, arrays=in_order(stored))
     except (*files.DAMAGED, TypeError):
         return None

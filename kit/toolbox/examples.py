@@ -16,7 +16,7 @@ from kit.types import Arrays, InputError
 if TYPE_CHECKING:  # the contract's own type, which no code here has to load
     import tensorflow as tf
 
-    from kit.toolbox.augmentation import Augment
+    from kit.toolbox.tensors import Augment
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 Tensor = Any  # of the backend: its type has no name that all of them share
+Augment = Callable[[Tensor, Tensor], Tensor]  # of a batch of float32 images and a seed
 Vector = list[Tensor]  # in weight space: one tensor a trainable variable, in the order of `net.trainable_variables`
 
 

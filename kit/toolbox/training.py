@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from kit.machine import threads
 from kit.toolbox import _backend, compiled, costs
-from kit.toolbox.augmentation import AUGMENTATIONS, Augment
+from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, identity_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, cross_entropy
 from kit.toolbox.optimizers import Optimizer, Sgd
 from kit.toolbox.seeding import MAX_SEED, draw_seed
+from kit.toolbox.tensors import Augment
 from kit.types import Recipe
 
 if TYPE_CHECKING:  # the contract's own type, which no code here has to load

@@ -23,8 +23,8 @@ from kit.runs import pretraining
 from kit.runs.run import run_here
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry
+from kit.toolbox import ensembles, seeding, setup
 from kit.toolbox import examples as kit_examples
-from kit.toolbox import seeding, setup
 from kit.types import Arrays, Challenge, Recipe, Split
 
 SHARDS, SLICES = 3, 4
@@ -112,7 +112,7 @@ def bits(net: keras.Model) -> list[bytes]:
 
 
 def member_bits(net: keras.Model) -> list[list[bytes]]:
-    return [bits(member) for member in _sharding.members(net)]
+    return [bits(member) for member in ensembles.members(net)]
 
 
 def contents(folder: Path) -> dict[str, list[bytes]]:
@@ -305,7 +305,7 @@ def test_runs_of_one_worker_begin_at_the_same_state(linear: Challenge) -> None:
 def test_the_number_of_shards_and_slices_is_the_challenges(linear: Challenge) -> None:
     other = dataclasses.replace(linear, hyperparameters={"sisa": {"shards": 2, "slices": 1}})
     unlearned = kit.unlearn("sisa", other, seed=0)
-    assert len(_sharding.members(unlearned.net)) == 2
+    assert len(ensembles.members(unlearned.net)) == 2
     assert unlearned.facts == {"examples_shown": 5 * 110, "shards_retrained": 2}
 
 
@@ -317,7 +317,7 @@ def test_no_shard_or_slice_is_refused(linear: Challenge, settings: dict[str, int
 
 def test_a_challenge_of_another_precision_is_unlearned_too(linear: Challenge) -> None:
     halved = dataclasses.replace(linear, model="mlp", precision="bfloat16")
-    assert len(_sharding.members(kit.unlearn("sisa", halved, seed=0).net)) == SHARDS
+    assert len(ensembles.members(kit.unlearn("sisa", halved, seed=0).net)) == SHARDS
 
 
 def test_a_users_function_with_a_parameter_of_that_name_is_handed_no_folder(
@@ -368,7 +368,7 @@ def by_hand(weights: np.ndarray, x: np.ndarray, y: np.ndarray, recipe: Recipe) -
 
 def test_members_begin_at_different_weights(tmp_path: Path) -> None:
     challenge = challenge_of(description(), Recipe(epochs=0))
-    kernels = [member.get_weights()[0] for member in _sharding.members(pretrain(challenge, tmp_path / "state"))]
+    kernels = [member.get_weights()[0] for member in ensembles.members(pretrain(challenge, tmp_path / "state"))]
     assert len({kernel.tobytes() for kernel in kernels}) == SHARDS
 
 

@@ -47,6 +47,8 @@ def _sgd(optimizer: Sgd) -> Update:
 def _adam(optimizer: Adam) -> Update:
     def update(pull: Pull, slots: Sequence[tf.Variable], count: tf.Tensor, rate: tf.Tensor) -> None:
         dtype = pull.weight.dtype
+        # Before the powers: TensorFlow's optimiser of graphs sums in an order that depends on that of the operations.
+        gradient = pull.total(optimizer.weight_decay)
         powers = [tf.cast(tf.pow(beta, tf.cast(count, tf.float32)), dtype) for beta in BETAS]
         tf.raw_ops.ResourceApplyAdam(
             var=pull.weight.handle,
@@ -58,7 +60,7 @@ def _adam(optimizer: Adam) -> Update:
             beta1=BETAS[0],
             beta2=BETAS[1],
             epsilon=EPSILON * tf.sqrt(1 - powers[1]),  # PyTorch adds it after the correction of the bias
-            grad=pull.total(optimizer.weight_decay),
+            grad=gradient,
         )
 
     return update

@@ -60,8 +60,8 @@ def recorded(net: keras.Model) -> Iterator[list[Seen]]:
     """Keeps, while a model is called, what goes through its layers with trainable weights."""
     seen = [Seen(layer) for layer in blocks.leaves(net) if layer.trainable_variables]
     with contextlib.ExitStack() as stack:
-        for one in seen:
-            stack.enter_context(_hooked(one))
+        for of_layer in seen:
+            stack.enter_context(_hooked(of_layer))
         yield seen
 
 
@@ -104,14 +104,14 @@ def sum_of_squares(seen: Seen, sent_back: tf.Tensor, weights: tf.Tensor) -> list
         weights: (b,), of the examples.
     """
     layer = seen.layer
-    inputs, sent_back = (tf.cast(one, weights.dtype) for one in (seen.inputs[0], sent_back))  # from bfloat16
+    inputs, sent_back = (tf.cast(array, weights.dtype) for array in (seen.inputs[0], sent_back))  # from bfloat16
     if isinstance(layer, keras.layers.BatchNormalization):
         by_variable = [
             (variable, _squares_of(each, weights)) for variable, each in _normalisation(layer, inputs, sent_back)
         ]
     else:
         patches = inputs if isinstance(layer, keras.layers.Dense) else _patches(layer, inputs)
-        patches, sent_back = (_by_place(one) for one in (patches, sent_back))
+        patches, sent_back = (_by_place(array) for array in (patches, sent_back))
         by_variable = [(layer.kernel, _squares_of_products(patches, sent_back, weights))]
         if layer.use_bias:
             by_variable += [(layer.bias, _squares_of(tf.reduce_sum(sent_back, axis=1), weights))]
@@ -149,8 +149,8 @@ def _patches(layer: keras.layers.Layer, images: tf.Tensor) -> tf.Tensor:
 def _normalisation(layer: keras.layers.Layer, inputs: tf.Tensor, sent_back: tf.Tensor) -> list[tuple[Any, tf.Tensor]]:
     places = list(range(1, len(inputs.shape) - 1))
     normal = (inputs - layer.moving_mean) * tf.math.rsqrt(layer.moving_variance + layer.epsilon)
-    found = [(layer.gamma, tf.reduce_sum(sent_back * normal, axis=places))] if layer.scale else []
-    return [*found, (layer.beta, tf.reduce_sum(sent_back, axis=places))] if layer.center else found
+    of_scale = [(layer.gamma, tf.reduce_sum(sent_back * normal, axis=places))] if layer.scale else []
+    return [*of_scale, (layer.beta, tf.reduce_sum(sent_back, axis=places))] if layer.center else of_scale
 
 
 def squared_gradients(
@@ -171,11 +171,12 @@ def squared_gradients(
             logits = net(images, training=False)
         pairs = losses_and_weights(logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32))
         totals = [tf.reduce_sum(losses) for losses, _ in pairs]
-    if any(len(one.outputs) != 1 for one in seen):
+    if any(len(of_layer.outputs) != 1 for of_layer in seen):
         return {}
-    found: dict[int, tf.Tensor] = {}
+    sums: dict[int, tf.Tensor] = {}
     for total, (_, weights) in zip(totals, pairs, strict=True):
-        for one, sent_back in zip(seen, tape.gradient(total, [one.outputs[0] for one in seen]), strict=True):
-            for variable, squares in sum_of_squares(one, sent_back, weights):
-                found[id(variable)] = found.get(id(variable), 0.0) + squares
-    return found
+        by_output = tape.gradient(total, [of_layer.outputs[0] for of_layer in seen])
+        for of_layer, sent_back in zip(seen, by_output, strict=True):
+            for variable, squares in sum_of_squares(of_layer, sent_back, weights):
+                sums[id(variable)] = sums.get(id(variable), 0.0) + squares
+    return sums

@@ -15,7 +15,7 @@ from kit.toolbox.optimizers import Optimizer, Pull
 from kit.toolbox.tensors import as_float
 
 if TYPE_CHECKING:
-    from kit.toolbox.augmentation import Augment
+    from kit.toolbox.tensors import Augment
 
 
 @dataclass(frozen=True)
