@@ -23,7 +23,7 @@ from kit.runs import pretraining
 from kit.runs.run import run_here
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry
-from kit.toolbox import ensembles, seeding, setup
+from kit.toolbox import ensembles, facts, seeding, setup
 from kit.toolbox import examples as kit_examples
 from kit.types import Arrays, Challenge, Recipe, Split
 
@@ -43,7 +43,7 @@ def challenge_of(model: str, recipe: Recipe = Recipe(epochs=5), batch_size: int 
     arrays = Arrays(generator.normal(size=(160, 5)) + labels[:, np.newaxis], labels)
     partition = np.repeat([0, 1, 2], [120, 20, 20])
     made = kit.make_challenge("shards", arrays, partition=partition, model="mlp", recipe=recipe, batch_size=batch_size)
-    return dataclasses.replace(forgetting(made, range(10)), model=model)
+    return dataclasses.replace(forgetting(made, range(10)), model="layers", model_description=model)
 
 
 def description(*layers: keras.Layer) -> str:
@@ -258,13 +258,13 @@ def test_the_examples_that_were_shown_are_counted(
         for row in set(range(120)) - set(rows.tolist()):
             if shards[row] == shard:  # an example is shown in two epochs for each slice from its own on
                 shown += 2 * (SLICES - max(first, slices[row]))
-    assert pretraining.facts(folder) == {"examples_shown": shown, "shards_retrained": len(affected)}
+    assert facts.read(folder) == {"examples_shown": shown, "shards_retrained": len(affected)}
 
 
 def test_the_original_was_shown_all_shards(trained: Trained) -> None:
     _, slices = places(trained.challenge.train)
     shown = int((2 * (SLICES - slices)).sum())
-    assert pretraining.facts(trained.folder) == {"examples_shown": shown, "shards_retrained": SHARDS}
+    assert facts.read(trained.folder) == {"examples_shown": shown, "shards_retrained": SHARDS}
 
 
 @pytest.mark.parametrize("first", [slice(0, 2), slice(2, 4), slice(1, 3)], ids=["early", "late", "mixed"])

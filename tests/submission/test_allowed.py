@@ -50,7 +50,7 @@ def test_what_the_copy_imports_lies_in_the_copy(copy: Path) -> None:
 
 def test_no_room_with_data_runs_or_scores_is_copied(copy: Path) -> None:
     rooms = {path.name for path in (copy / "kit").iterdir() if path.is_dir()}
-    assert rooms == {"machine", "models", "submission", "toolbox", "types"}
+    assert rooms == {"machine", "models", "submission", "tasks", "toolbox", "types"}
     assert all(path.suffix == ".py" for path in copy.rglob("*") if path.is_file())
 
 
