@@ -820,30 +820,47 @@ def test_a_json_file_whose_folder_cannot_be_is_refused_before_any_work(
 # Methods that break their contract
 
 
+# Each of them in a process of its own; the slow ones fail checks that tests/bad_submissions fails too.
+BROKEN = {
+    "none": ("def unlearning(net, retain, forget, validation):\n    pass\n", ["returned nothing", "return net"]),
+    "one parameter": (
+        "def unlearning(net):\n    return net\n",
+        ["Its parameters are net", "net, retain, forget, validation"],
+    ),
+    "five parameters": (
+        "def unlearning(net, retain, forget, validation, extra):\n    return net\n",
+        ["extra", "keyword-only"],
+    ),
+    "error": (
+        "def unlearning(net, retain, forget, validation):\n    raise RuntimeError('out of\\nluck')\n",
+        ["RuntimeError", "out of", "line 2", "--debug"],
+    ),
+}
+BROKEN_TOO = {
+    "text": ("def unlearning(net, retain, forget, validation):\n    return 'net'\n", ["str", "return net"]),
+    "architecture": (
+        "import keras\ndef unlearning(net, retain, forget, validation):\n"
+        "    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])\n",
+        ["architecture", "Return 'net'"],
+    ),
+    "nan": (
+        "import numpy\ndef unlearning(net, retain, forget, validation):\n"
+        "    net.set_weights([w * numpy.nan for w in net.get_weights()])\n    return net\n",
+        ["NaN", "learning rate"],
+    ),
+    "division": (
+        "def unlearning(net, retain, forget, validation):\n    return 1 / 0\n",
+        ["ZeroDivisionError", "line 2"],
+    ),
+}
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("def unlearning(net, retain, forget, validation):\n    pass\n", ["returned nothing", "return net"]),
-        ("def unlearning(net, retain, forget, validation):\n    return 'net'\n", ["str", "return net"]),
-        (
-            "def unlearning(net, retain, forget, validation):\n    raise RuntimeError('out of\\nluck')\n",
-            ["RuntimeError", "out of", "line 2", "--debug"],
-        ),
-        ("def unlearning(net):\n    return net\n", ["Its parameters are net", "net, retain, forget, validation"]),
-        ("def unlearning(net, retain, forget, validation, extra):\n    return net\n", ["extra", "keyword-only"]),
-        (
-            "import keras\ndef unlearning(net, retain, forget, validation):\n"
-            "    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])\n",
-            ["architecture", "Return 'net'"],
-        ),
-        (
-            "import numpy\ndef unlearning(net, retain, forget, validation):\n"
-            "    net.set_weights([w * numpy.nan for w in net.get_weights()])\n    return net\n",
-            ["NaN", "learning rate"],
-        ),
-        ("def unlearning(net, retain, forget, validation):\n    return 1 / 0\n", ["ZeroDivisionError", "line 2"]),
+        *(pytest.param(*case, id=name) for name, case in BROKEN.items()),
+        *(pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in BROKEN_TOO.items()),
     ],
-    ids=["none", "text", "error", "one parameter", "five parameters", "architecture", "nan", "division"],
 )
 def test_a_method_that_breaks_its_contract_fails_with_its_name(
     folder: Path, tiny: str, source: str, words: list[str]

@@ -79,7 +79,7 @@ def test_signature_and_docstring(name: str) -> None:
     assert methods.summary(name) == first_line != ""
     assert first_line.endswith(".")
     facts = _facts.of_method(name)
-    assert all([facts.cost, facts.data, facts.source, facts.differences]), facts
+    assert all([facts.kind, facts.cost, facts.data, facts.source, facts.differences]), facts
     lines = inspect.getsource(methods.get(name)).splitlines()
     assert len(lines) <= 60
 
