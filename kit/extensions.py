@@ -21,7 +21,6 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
@@ -141,6 +140,8 @@ def installed(group: Group, taken: Collection[str]) -> Installed:
 @functools.lru_cache(maxsize=len(_NOUNS))
 def _entry_points(group: Group, _search_path: tuple[str, ...]) -> tuple[Extension, ...]:
     """Reads every installed package's list, hence once for each search path; sorted by name and package."""
+    from importlib import metadata
+
     extensions = []
     for entry in metadata.entry_points(group=group):
         distribution = "unknown" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"

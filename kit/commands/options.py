@@ -139,11 +139,11 @@ def prepare(threads: int | None, debug: bool) -> None:
 
 def write_json(path: Path | None, content: object) -> None:
     """Writes to the file, to the output if it is '-', or nowhere."""
-    from kit import files
-
     if path is not None and str(path) == "-":
         typer.echo(json.dumps(content, indent=1))
     elif path is not None:
+        from kit import files
+
         files.write_json(path, content)
 
 

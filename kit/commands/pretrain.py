@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kit.commands import options
 from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, ThreadsOption
-from kit.types import Challenge, InputError
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.types import Challenge
 
 
 def pretrain(

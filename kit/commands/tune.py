@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit import engines, methods
+from kit import methods
 from kit.commands import options
 from kit.commands.options import ChallengeOption, DebugOption, JsonOption, OutOption
 from kit.machine import quiet
@@ -45,7 +45,7 @@ def tune(
     options.require_writable(out)
     options.require_writable_json(json_file)
     with quiet.quiet_tensorflow(debug):
-        from kit import tuning
+        from kit import engines, tuning
         from kit.tuning import kept
     searches = [tuning.Search(name, challenge, trials, num_models, seed) for name in dict.fromkeys(names)]
     for search in searches if write else ():
