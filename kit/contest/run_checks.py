@@ -42,20 +42,20 @@ def side_effects_problem(entry: str, changed: Sequence[str], printed: int) -> st
     )
 
 
-def architecture_problem(name: str, said: Mapping[str, Any], outputs: np.ndarray) -> str:
+def architecture_problem(name: str, reply: Mapping[str, Any], outputs: np.ndarray) -> str:
     """Returns why a returned model is not the original's architecture with other weights.
 
     Args:
         name: of the submission.
-        said: what the contained process says of the model: `architecture`, `described`, `probe`.
+        reply: what the contained process says of the model: `architecture`, `described`, `probe`.
         outputs: what its weights give in the original's architecture on the examples that `probe` was computed from.
     """
-    numbers = [value for value in _items(said.get("probe"), 1000) if isinstance(value, int | float)]
+    numbers = [value for value in _items(reply.get("probe"), 1000) if isinstance(value, int | float)]
     probe = [float(value) if abs(value) < _LARGEST else np.inf for value in numbers]  # JSON has numbers without end
     ours = outputs.astype(np.float64).ravel()[: len(probe) or None]
     compared = np.isfinite(ours)  # whether logits are finite is a check of its own
-    if said.get("architecture") is not True:
-        what = f"has {printable(said.get('described'), 600)}"
+    if reply.get("architecture") is not True:
+        what = f"has {printable(reply.get('described'), 600)}"
     elif len(probe) != len(ours) or not np.allclose(np.array(probe)[compared], ours[compared], rtol=1e-3, atol=1e-3):
         what = "gives other outputs than its weights do in the original's architecture"
     else:
@@ -83,7 +83,7 @@ def logits_problem(logits: Sequence[np.ndarray]) -> str:
 
 
 def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequence[np.ndarray]) -> str:
-    """Returns whether a method gave back the original's weights."""
+    """Returns the problem that a method gave back the original's weights; "" where it did not."""
     if not same_weights(weights, original):
         return ""
     return (
@@ -118,7 +118,7 @@ def output_problem(name: str, printed: int) -> str:
     )
 
 
-def left_behind_problem(name: str, outlived: int, said: Sequence[Mapping[str, Any]]) -> str:
+def left_behind_problem(name: str, outlived: int, replies: Sequence[Mapping[str, Any]]) -> str:
     """Returns what runs left behind: processes that outlived them, and what the process says of threads and files."""
     left = [f"{outlived} process{'es' * (outlived > 1)}"] if outlived else []
     kinds = {
@@ -128,7 +128,7 @@ def left_behind_problem(name: str, outlived: int, said: Sequence[Mapping[str, An
         "changed_files": "a change of",
     }
     for key, what in kinds.items():
-        names = {printable(item, 80) for answer in said for item in _items(answer.get(key), 10)}
+        names = {printable(item, 80) for reply in replies for item in _items(reply.get(key), 10)}
         left += [f"{what} {item}" for item in sorted(names)]
     if not left:
         return ""
@@ -138,9 +138,9 @@ def left_behind_problem(name: str, outlived: int, said: Sequence[Mapping[str, An
     )
 
 
-def altered_problem(name: str, said: Sequence[Mapping[str, Any]]) -> str:
-    """Returns whether a run altered the arrays behind its data sets."""
-    if not any(answer.get("altered") is True for answer in said):
+def altered_problem(name: str, replies: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the problem that a run altered the arrays behind its data sets; "" where none did."""
+    if not any(reply.get("altered") is True for reply in replies):
         return ""
     return (
         f"'{name}' altered the examples or labels of its data sets. Expected them as they were, because the next run "

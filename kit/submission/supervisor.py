@@ -51,8 +51,8 @@ def _limit_child(memory_bytes: int) -> None:
 
 def _descendants() -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
-        found: list[psutil.Process] = psutil.Process().children(recursive=True)
-        return found
+        processes: list[psutil.Process] = psutil.Process().children(recursive=True)
+        return processes
     return []
 
 
