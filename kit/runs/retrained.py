@@ -94,9 +94,9 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
 
     seed = run_seed(SEED, RETRAIN, 0)
     # What the original's weights are is of no consequence: retraining draws its own.
-    drawn = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder(), challenge.model)
+    original = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder(), challenge.model)
     checkpoint = originals.cached_path(challenge, "-retraining")
-    worker = Worker(challenge, drawn)
+    worker = Worker(challenge, original)
     unlearned = run_here(Entry(RETRAIN), challenge, worker, seed=seed, checkpoint=checkpoint)
     path = _cached_path(challenge)
     if update_registry:

@@ -47,5 +47,5 @@ def _require_task(entry: Entry, challenge: Challenge) -> None:
 
 def of_pretraining(method: str, challenge: Challenge) -> dict[str, Any]:
     """Returns the hyper-parameters of a method's own training, which the challenge gives under the method's name."""
-    given = challenge.hyperparameters.get(method, {})
-    return {key: value for key, value in given.items() if methods.takes(method, key, "pretraining")}
+    values = challenge.hyperparameters.get(method, {})
+    return {key: value for key, value in values.items() if methods.takes(method, key, "pretraining")}
