@@ -65,12 +65,12 @@ def pretraining(
             "and 'slices'."
         )
     seeding.set_random_seed(seed, keep_compiled=True)
-    plan, drawn = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
+    plan, training_seed = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
     plan.write(folder)
     data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, shown = in_memory(data), [], 0
     for shard in range(shards):
-        shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
+        shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=training_seed, folder=folder)
         weights.append(base.get_weights())
     net = ensembles.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
     for member, arrays in zip(ensembles.members(net), weights, strict=True):

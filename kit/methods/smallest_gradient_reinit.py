@@ -65,9 +65,9 @@ def unlearning(
         if len(variable.shape) != axes:
             scale.append(np.ones(variable.shape, np.float32))
             continue
-        (drawn,) = gradients.largest([-keras.ops.abs(retained + forgotten)], share)
-        variable.assign(keras.ops.where(drawn > 0, fresh, variable.value))
-        scale.append(np.where(np.asarray(drawn) > 0, 1.0, others).astype(np.float32))
+        (mask,) = gradients.largest([-keras.ops.abs(retained + forgotten)], share)
+        variable.assign(keras.ops.where(mask > 0, fresh, variable.value))
+        scale.append(np.where(np.asarray(mask) > 0, 1.0, others).astype(np.float32))
     rates = learning_rate * (1 - np.abs(np.arange(epochs) - (epochs - 1) / 2) * 2 / (epochs + 1))
     Descent(net, Sgd(momentum, weight_decay), scale=scale).train(kept, rates)
     return net
