@@ -107,12 +107,12 @@ class Installed:
     refused: tuple[str, ...]
 
 
-def installed(group: Group, taken: Collection[str]) -> Installed:
+def installed(group: Group, reserved_names: Collection[str]) -> Installed:
     """Returns what installed packages add to a group.
 
     Args:
         group: an entry-point group.
-        taken: the kit's own names, which nothing can replace.
+        reserved_names: the kit's own names, which nothing can replace.
 
     Example:
         >>> sorted(installed("kit.methods", ["finetune"]).refused)
@@ -122,7 +122,7 @@ def installed(group: Group, taken: Collection[str]) -> Installed:
     refused = []
     for extension in _entry_points(group, tuple(sys.path)):
         earlier = extensions.get(extension.name)
-        if extension.name in taken or earlier is not None:
+        if extension.name in reserved_names or earlier is not None:
             owner = f"the installed package '{earlier.distribution}'" if earlier else "the kit itself"
             refused.append(
                 f"{extension.title} is left out: {owner} has a {_NOUNS[group]} of that name. Expected a name that is "

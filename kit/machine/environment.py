@@ -17,8 +17,8 @@ _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 @functools.cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    found = {library: importlib.metadata.version(library) for library in _LIBRARIES}
-    return tuple(({"kit": kit.__version__, "python": platform.python_version()} | found).items())
+    libraries = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    return tuple(({"kit": kit.__version__, "python": platform.python_version()} | libraries).items())
 
 
 def versions() -> dict[str, str]:

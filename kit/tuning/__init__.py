@@ -144,8 +144,8 @@ def staged(settings: Sequence[Trial], stages: Sequence[tuple[int, int]], score: 
 
 def _stages(search: Search, challenge: Challenge) -> list[tuple[int, int]]:
     """Returns the search's stages; a forget set that no seed draws is one and the same on every split."""
-    drawn = challenge.split.name.partition(":")[0] in DRAWN_SPLITS
-    return [(settings, splits if drawn else 1) for settings, splits in search.stages()]
+    is_drawn = challenge.split.name.partition(":")[0] in DRAWN_SPLITS
+    return [(settings, splits if is_drawn else 1) for settings, splits in search.stages()]
 
 
 def _bar(search: Search, challenge: Challenge) -> tqdm:
