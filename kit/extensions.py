@@ -52,7 +52,7 @@ class Extension:
 
     @property
     def title(self) -> str:
-        """Begins an error message."""
+        """What error messages call the extension."""
         return f"The {_NOUNS[self.group]} '{self.name}' of the installed package '{self.distribution}'"
 
     def load(self) -> Any:

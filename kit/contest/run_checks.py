@@ -83,7 +83,7 @@ def logits_problem(logits: Sequence[np.ndarray]) -> str:
 
 
 def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequence[np.ndarray]) -> str:
-    """Returns the problem that a method gave back the original's weights; "" where it did not."""
+    """Returns the problem that a method gave back the original's weights."""
     if not same_weights(weights, original):
         return ""
     return (
@@ -93,7 +93,7 @@ def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequen
 
 
 def chance_problem(accuracy: float, labels: np.ndarray) -> str:
-    """Returns whether an accuracy on examples with these labels is no better than naming the commonest class.
+    """Returns the problem that an accuracy on these labels is no better than naming the commonest class.
 
     Example:
         >>> chance_problem(0.9, np.arange(1000) % 10)
@@ -109,7 +109,7 @@ def chance_problem(accuracy: float, labels: np.ndarray) -> str:
 
 
 def output_problem(name: str, printed: int) -> str:
-    """Returns whether a submission printed too much, in bytes."""
+    """Returns the problem that a submission printed too much; `printed` is in bytes."""
     if printed <= WARN_OUTPUT:
         return ""
     return (
@@ -139,7 +139,7 @@ def left_behind_problem(name: str, outlived: int, replies: Sequence[Mapping[str,
 
 
 def altered_problem(name: str, replies: Sequence[Mapping[str, Any]]) -> str:
-    """Returns the problem that a run altered the arrays behind its data sets; "" where none did."""
+    """Returns the problem that a run altered the arrays behind its data sets."""
     if not any(reply.get("altered") is True for reply in replies):
         return ""
     return (
@@ -173,7 +173,7 @@ def carried_state_problem(name: str) -> str:
 
 
 def time_problem(fact: str, ratio: float) -> str:
-    """Returns whether the ratio of a call to a retraining is over the budget; `fact` says what was measured."""
+    """Returns the problem that a call's time by a retraining's is over the budget; `fact` says what was measured."""
     if ratio <= TIME_BUDGET:
         return ""
     return (

@@ -131,7 +131,7 @@ def user_folder(folder: Path | None = None) -> Path | None:
 
 
 def existing(folder: Path, origin: str = "") -> Path:
-    """Returns a folder of the user's, with his home in place of a tilde.
+    """Returns a folder of the user's, with the home folder in place of a tilde.
 
     Args:
         folder: what was named.

@@ -1,4 +1,4 @@
-"""Made to be unlearned: convex where it learns from people, and blurred enough to hide what is left of them."""
+"""Certified removal: the last layer is convex, and perturbed enough to hide what a removal leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relabelling: teach nonsense about the forget set, and the truth about the rest."""
+"""Relabelling: random labels for the forget set, the true ones for the retain set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A student that obeys its teacher on retain and disobeys it on forget."""
+"""Distillation: a student follows its teacher on retain and moves away from it on forget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact unlearning by design: nobody has to forget what only one of several has learnt."""
+"""Exact unlearning by design: of several networks only those that saw a forgotten example are retrained."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def _plain(description: Any) -> Any:
 
 
 def _check_same(net: keras.Model, logits: keras.Model, arrays: Arrays) -> None:
-    """The model that the kit goes on with must say what the user's said; a plain softmax end included."""
+    """Checks that the rebuilt model gives the outputs of the user's, a softmax or sigmoid at its end included."""
     x = arrays.x[:64].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
     model_x = x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x
     user_outputs, outputs = (

@@ -112,7 +112,7 @@ def _table(reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequ
 
 
 def _target(reports: Sequence[Report], info: ScoreInfo) -> float | None:
-    """Returns the first row's that has one; that of `retrain`, which is held against fewer models, comes last."""
+    """Returns a score's target: the first row's that has one, of `retrain`, compared with fewer models, last."""
     ordered = sorted(reports, key=lambda report: report.method == RETRAIN)
     targets = (report.score(info.name).target for report in ordered)
     return next((target for target in targets if target is not None), None)

@@ -57,7 +57,7 @@ def _described(error: BaseException, folder: Path) -> dict[str, str]:
 
 
 def _surroundings(folders: Iterable[Path]) -> dict[str, Any]:
-    """What an import has no business to change."""
+    """Returns what an import must leave as it is, by name."""
     listing = {
         str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for folder in folders
