@@ -151,13 +151,13 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
         raise _Refused("manifest", f"'{MANIFEST}' is no JSON. Expected what 'kit pack' wrote. Pack again.") from error
     if isinstance(manifest, dict) and manifest.get("mock") is True:
         raise _Refused("manifest", "This is the mock that a run without data leaves. Expected checkpoints. Run again.")
-    wrong = [
+    bad_keys = [
         key
         for key, kind in _FIELDS.items()
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind) or manifest[key] is True
     ]
-    if wrong:
-        raise _Refused("manifest", f"The manifest lacks {', '.join(wrong)}. Expected what 'kit pack' writes.")
+    if bad_keys:
+        raise _Refused("manifest", f"The manifest lacks {', '.join(bad_keys)}. Expected what 'kit pack' writes.")
     if manifest["dtype"] not in ("float32", "float16") or not _sound_lists(manifest):
         raise _Refused("manifest", "Its dtype, seeds or seconds make no sense. Expected what 'kit pack' wrote.")
     expected = {

@@ -120,7 +120,7 @@ def output_problem(name: str, printed: int) -> str:
 
 def left_behind_problem(name: str, outlived: int, replies: Sequence[Mapping[str, Any]]) -> str:
     """Returns what runs left behind: processes that outlived them, and what the process says of threads and files."""
-    left = [f"{outlived} process{'es' * (outlived > 1)}"] if outlived else []
+    leftovers = [f"{outlived} process{'es' * (outlived > 1)}"] if outlived else []
     kinds = {
         "threads": "the thread",
         "children": "the process",
@@ -129,11 +129,11 @@ def left_behind_problem(name: str, outlived: int, replies: Sequence[Mapping[str,
     }
     for key, what in kinds.items():
         names = {printable(item, 80) for reply in replies for item in _items(reply.get(key), 10)}
-        left += [f"{what} {item}" for item in sorted(names)]
-    if not left:
+        leftovers += [f"{what} {item}" for item in sorted(names)]
+    if not leftovers:
         return ""
     return (
-        f"'{name}' left behind {', '.join(left[:5])}. Expected nothing: work that goes on after the return is not "
+        f"'{name}' left behind {', '.join(leftovers[:5])}. Expected nothing: work that goes on after the return is not "
         "timed, and files are lost. Join threads and processes, and keep results in variables."
     )
 

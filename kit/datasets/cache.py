@@ -71,10 +71,10 @@ def storing(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
     Raises:
         CannotStore: the disk is full, or fails otherwise.
     """
-    for left in path.parent.glob(f".{path.name}.*"):
+    for leftover in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                left.unlink()
+            if time.time() - leftover.stat().st_mtime > LEFT_SECONDS:
+                leftover.unlink()
     try:
         with files.atomic_write(path) as stream:
             yield stream
@@ -107,7 +107,7 @@ def keep(data_set: DataSet, candidate: Candidate, digests: Sequence[str], announ
     with one_at_a_time(folder, announce):
         for path, digest in zip(candidate.paths, digests, strict=True):
             _copy(path, folder / path.name, digest)
-        record = {name: min(known) for name, known in recorded(data_set).items()}
+        record = {name: min(digests_of_file) for name, digests_of_file in recorded(data_set).items()}
         record |= {path.name: digest for path, digest in zip(candidate.paths, digests, strict=True)}
         with storing(folder / RECORD, 1000) as stream:
             stream.write((json.dumps(record, indent=1) + "\n").encode())

@@ -52,16 +52,16 @@ def candidates(data_set: DataSet, folder: Path | None = None) -> Iterator[Candid
     Raises:
         InputError: there is no such folder. This is said at once, even where the data are found elsewhere.
     """
-    named = user_folder(folder)
-    return _candidates(data_set, named)
+    named_folder = user_folder(folder)
+    return _candidates(data_set, named_folder)
 
 
-def _candidates(data_set: DataSet, named: Path | None) -> Iterator[Candidate]:
+def _candidates(data_set: DataSet, named_folder: Path | None) -> Iterator[Candidate]:
     for home in keras_folders():
         yield from _in(data_set, "Keras's cache", (home / below for below in data_set.keras_folders))
     yield from in_cache(data_set)
-    if named is not None:
-        yield from in_folder(data_set, named)
+    if named_folder is not None:
+        yield from in_folder(data_set, named_folder)
     if KAGGLE_INPUT.is_dir():
         yield from _in(data_set, "Kaggle's input", _folders_below(KAGGLE_INPUT))
 
@@ -99,9 +99,9 @@ def looked_at(folder: Path | None = None) -> list[str]:
     """Returns the places as a person would list them, for a message that nothing was found."""
     places = [f"Keras's cache '{home}'" for home in keras_folders()]
     places.append(f"the kit's cache '{files.cache_folder() / 'datasets'}'")
-    named = user_folder(folder)
-    if named is not None:
-        places.append(f"the folder '{named}' that you named")
+    named_folder = user_folder(folder)
+    if named_folder is not None:
+        places.append(f"the folder '{named_folder}' that you named")
     if KAGGLE_INPUT.is_dir():
         places.append(f"Kaggle's input '{KAGGLE_INPUT}'")
     return places

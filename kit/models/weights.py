@@ -224,7 +224,7 @@ def _split_npy(raw: bytes, number: int) -> tuple[tuple[int, ...], np.dtype, bool
 def _short(value: object) -> str:
     """Returns what a forged header holds, cut: it can be as long as its writer likes."""
     try:
-        shown = str(value)
+        text = str(value)
     except ValueError:  # Python does not print integers of thousands of digits
         return "beyond printing"
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -72,9 +72,9 @@ def _stored(challenge: Challenge) -> _Stored | None:
     record = path.with_suffix(".json")
     if not record.is_file():
         return None
-    built = json.loads(record.read_text())
+    facts = json.loads(record.read_text())
     advice = f"Delete '{record}', and run 'kit pretrain {challenge.name} --retrained' again."
-    return _Stored(path, built["sha256"], advice) if _is_of(built, challenge) else None
+    return _Stored(path, facts["sha256"], advice) if _is_of(facts, challenge) else None
 
 
 def _is_of(record: Mapping[str, Any], challenge: Challenge) -> bool:

@@ -186,10 +186,10 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
         positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         required = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
-    shown = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
+    listing = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
     if tuple(positional[:4]) != PARAMETERS:
         return (
-            f"Its parameters are {shown}. Expected net, retain, forget, validation, in this "
+            f"Its parameters are {listing}. Expected net, retain, forget, validation, in this "
             "order and under these names. Rename or reorder them."
         )
     if positional[4:] or variable:
