@@ -51,7 +51,7 @@ class Extension:
 
     @property
     def title(self) -> str:
-        """Begins an error message."""
+        """What error messages call the extension."""
         return f"The {_NOUNS[self.group]} '{self.name}' of the installed package '{self.distribution}'"
 
     def load(self) -> Any:
@@ -106,12 +106,12 @@ class Installed:
     refused: tuple[str, ...]
 
 
-def installed(group: Group, taken: Collection[str]) -> Installed:
+def installed(group: Group, reserved_names: Collection[str]) -> Installed:
     """Returns what installed packages add to a group.
 
     Args:
         group: an entry-point group.
-        taken: the kit's own names, which nothing can replace.
+        reserved_names: the kit's own names, which nothing can replace.
 
     Example:
         >>> sorted(installed("kit.methods", ["finetune"]).refused)
@@ -121,7 +121,7 @@ def installed(group: Group, taken: Collection[str]) -> Installed:
     refused = []
     for extension in _entry_points(group, tuple(sys.path)):
         earlier = extensions.get(extension.name)
-        if extension.name in taken or earlier is not None:
+        if extension.name in reserved_names or earlier is not None:
             owner = f"the installed package '{earlier.distribution}'" if earlier else "the kit itself"
             refused.append(
                 f"{extension.title} is left out: {owner} has a {_NOUNS[group]} of that name. Expected a name that is "

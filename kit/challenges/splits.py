@@ -59,21 +59,21 @@ def make_split(
         return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
     suffix = Path(forget).suffix.lower()
     if kind in _MAKERS:
-        chosen = _MAKERS[kind](train, argument, seed)
+        positions = _MAKERS[kind](train, argument, seed)
     elif suffix == ".npz":
         return _recorded(Path(forget), len(train))
     elif suffix in _READERS:
         rows = np.arange(len(train)) if rows is None else rows
-        chosen = _positions(_from_file(Path(forget)), f"'{forget}'", rows)
+        positions = _positions(_from_file(Path(forget)), f"'{forget}'", rows)
     else:
         raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
-    return _without(forget, chosen, seed, len(train))
+    return _without(forget, positions, seed, len(train))
 
 
-def _without(name: str, chosen: np.ndarray, seed: int, num_examples: int) -> Split:
-    kept = np.ones(num_examples, bool)
-    kept[chosen] = False
-    return Split(name, seed, forget=chosen, retain=np.flatnonzero(kept))
+def _without(name: str, positions: np.ndarray, seed: int, num_examples: int) -> Split:
+    is_retained = np.ones(num_examples, bool)
+    is_retained[positions] = False
+    return Split(name, seed, forget=positions, retain=np.flatnonzero(is_retained))
 
 
 def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,13 +145,13 @@ def _stratified(train: Arrays, argument: str, seed: int) -> np.ndarray:
     exact = counts * total / len(train)
     takes = np.floor(exact).astype(int)
     takes[np.argsort(takes - exact, kind="stable")[: total - takes.sum()]] += 1  # largest remainders first
-    chosen = []
+    positions = []
     for label, take, count in zip(labels, takes, counts, strict=True):
         members = np.flatnonzero(train.y == label)
         if 0 < take < count:
             members = members[shuffled_halves(int(count), int(take), seed)[0]]
-        chosen.append(members[:take])
-    return np.concatenate(chosen)
+        positions.append(members[:take])
+    return np.concatenate(positions)
 
 
 def _class(train: Arrays, argument: str, seed: int) -> np.ndarray:
@@ -173,11 +173,11 @@ def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
     values = [argument] if argument in text else [part.strip() for part in argument.split(",")]
     missing = sorted(set(values) - set(text.tolist()))
     if missing:
-        known = np.unique(text)
-        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        labels = np.unique(text)
+        names = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
         raise InputError(
-            f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {shown}. "
-            f"Write, for instance, --forget {what}:{known[0]}."
+            f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {names}. "
+            f"Write, for instance, --forget {what}:{labels[0]}."
         )
     return np.flatnonzero(np.isin(text, values))
 

@@ -173,6 +173,6 @@ def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Pat
     console = Console(stderr=str(json_file) == "-", highlight=False)
     reports.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
-    written = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
-    console.print(f"\nWritten: {', '.join(map(str, written))}", soft_wrap=True, markup=False)
+    paths = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
+    console.print(f"\nWritten: {', '.join(map(str, paths))}", soft_wrap=True, markup=False)
     options.write_json(json_file, reports.to_json(result.reports, result.failures))

@@ -58,13 +58,13 @@ def _list(data_sets: list[DataSet], show: Show) -> dict[str, Any]:
 
     content: dict[str, Any] = {}
     for data_set in data_sets:
-        found = loading.nearest(data_set)
-        told = f"{found.place}, {found.path}" if found else f"not here; 'kit data {data_set.name}' downloads it"
-        show(f"{data_set.name:<15}{told} ({data_set.num_bytes / 1e6:.0f} MB)")
+        files = loading.nearest(data_set)
+        text = f"{files.place}, {files.path}" if files else f"not here; 'kit data {data_set.name}' downloads it"
+        show(f"{data_set.name:<15}{text} ({data_set.num_bytes / 1e6:.0f} MB)")
         content[data_set.name] = {
-            "here": found is not None,
-            "place": found.place if found else None,
-            "path": str(found.path) if found else None,
+            "here": files is not None,
+            "place": files.place if files else None,
+            "path": str(files.path) if files else None,
         }
     return content
 
@@ -76,7 +76,7 @@ def _load(data_sets: list[DataSet], show: Show) -> dict[str, Any]:
     content = {}
     for data_set in data_sets:
         published = loading.load(data_set, announce=announce)
-        content[data_set.name] = _told(data_set, published, show)
+        content[data_set.name] = _report(data_set, published, show)
     return content
 
 
@@ -92,7 +92,7 @@ def _adopt(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]
     for data_set in data_sets:
         published = loading.adopt(data_set, folder, announce)
         if published is not None:
-            content[data_set.name] = _told(data_set, published, show)
+            content[data_set.name] = _report(data_set, published, show)
     return content
 
 
@@ -100,11 +100,11 @@ def _adopt_any(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, 
     from kit.datasets import loading
 
     adopted = loading.adopt_any(data_sets, folder, options.announcer())
-    return {data_set.name: _told(data_set, published, show) for data_set, published in adopted}
+    return {data_set.name: _report(data_set, published, show) for data_set, published in adopted}
 
 
-def _told(data_set: DataSet, published: Published, show: Show) -> dict[str, Any]:
-    """Tells people of a data set, and returns the same for machines."""
+def _report(data_set: DataSet, published: Published, show: Show) -> dict[str, Any]:
+    """Shows a line about a data set, and returns the same facts for `--json`."""
     num_test = len(published.arrays) - published.num_train
     shape = "x".join(map(str, data_set.image_shape))
     show(

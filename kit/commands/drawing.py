@@ -30,14 +30,14 @@ def draw(result: Evaluation, challenge: Challenge, folder: Path, record: Path) -
         return present
     from kit.reports import figures
 
-    drawn = figures.figures(result.outputs, members, nonmembers)
+    drawings = figures.figures(result.outputs, members, nonmembers)
     for name in figures.NAMES:
         _file(folder, name).unlink(missing_ok=True)  # of another run, which this report is not about
-    for name, figure in drawn.items():
+    for name, figure in drawings.items():
         figures.save(figure, _file(folder, name))
-    digests = {name: files.sha256_of(_file(folder, name)) for name in drawn}
+    digests = {name: files.sha256_of(_file(folder, name)) for name in drawings}
     files.write_json(record, {"subject": subject, "figures": digests})
-    return list(drawn)
+    return list(drawings)
 
 
 def _present(folder: Path, record: Path, subject: str) -> list[str] | None:

@@ -164,9 +164,9 @@ def require_writable_json(path: Path | None) -> None:
         require_writable(path.parent, "--json")
 
 
-def check_sandbox(wanted: bool) -> None:
-    """Checks that the sandbox works here, if it is wanted."""
-    if wanted:
+def check_sandbox(sandboxed: bool) -> None:
+    """Checks that the sandbox works here, if files are to run in it."""
+    if sandboxed:
         from kit.submission import sandbox
 
         sandbox.require_sandbox()

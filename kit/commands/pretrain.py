@@ -69,8 +69,8 @@ def _rebuild(challenge: Challenge, json_file: Path | None, *, retrained: bool, u
 
     rebuild = rebuild_retrained if retrained else originals.rebuild
     rebuilt = rebuild(challenge, update_registry=update_registry)
-    shown = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
-    message = f"{challenge.name}: {rebuilt.verdict}. Accuracies: {shown}. {rebuilt.seconds:.1f} s. Weights: "
+    accuracies = ", ".join(f"{part} {value:.4f}" for part, value in rebuilt.accuracies.items())
+    message = f"{challenge.name}: {rebuilt.verdict}. Accuracies: {accuracies}. {rebuilt.seconds:.1f} s. Weights: "
     typer.echo(f"{message}{rebuilt.path}", err=str(json_file) == "-")
     content = {"matches": rebuilt.matches, "verdict": rebuilt.verdict, "accuracies": rebuilt.accuracies}
     options.write_json(json_file, content | {"seconds": rebuilt.seconds, "path": str(rebuilt.path)})

@@ -86,7 +86,7 @@ def check_pack(
     files.require_file(path, EXPECTED)
     checks: list[PackCheck] = []
 
-    def passed(name: str, message: str, status: str = "PASS") -> None:
+    def record(name: str, message: str, status: str = "PASS") -> None:
         checks.append(PackCheck(name, status, printable(message, _LONGEST_MESSAGE)))
         if announce is not None:
             announce(checks[-1])
@@ -94,23 +94,23 @@ def check_pack(
     worker, outputs, manifest = worker or Worker(challenge), None, dict[str, Any]()
     try:
         with _opened(path) as archive:
-            passed("zip", f"{path.stat().st_size / 1e6:.1f} MB")
+            record("zip", f"{path.stat().st_size / 1e6:.1f} MB")
             manifest = _read_manifest(archive, challenge, worker.original.sha256)
-            passed("manifest", f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}")
+            record("manifest", f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}")
             count = _check_names(archive, manifest, num_models)
-            passed("names", f"{count} checkpoints")
+            record("names", f"{count} checkpoints")
             outputs, num_different = _read_models(archive, manifest, challenge, worker)
-            passed("checkpoints", f"shapes, {manifest['dtype']} and finite values of {count} models")
+            record("checkpoints", f"shapes, {manifest['dtype']} and finite values of {count} models")
             if num_different == count:
-                passed("diversity", "no two models are the same")
+                record("diversity", "no two models are the same")
             else:
-                told = (
+                message = (
                     f"only {num_different} of {count} models differ. Expected each seed to give another model: the "
                     "competition's metric gives a deterministic method no points. Let chance in."
                 )
-                passed("diversity", told, "WARN")
+                record("diversity", message, "WARN")
     except _Refused as refused:
-        passed(refused.name, str(refused), "FAIL")
+        record(refused.name, str(refused), "FAIL")
     return CheckedPack(tuple(checks), outputs, int(manifest.get("seed", 0)))
 
 
@@ -151,13 +151,13 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
         raise _Refused("manifest", f"'{MANIFEST}' is no JSON. Expected what 'kit pack' wrote. Pack again.") from error
     if isinstance(manifest, dict) and manifest.get("mock") is True:
         raise _Refused("manifest", "This is the mock that a run without data leaves. Expected checkpoints. Run again.")
-    wrong = [
+    bad_keys = [
         key
         for key, kind in _FIELDS.items()
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind) or manifest[key] is True
     ]
-    if wrong:
-        raise _Refused("manifest", f"The manifest lacks {', '.join(wrong)}. Expected what 'kit pack' writes.")
+    if bad_keys:
+        raise _Refused("manifest", f"The manifest lacks {', '.join(bad_keys)}. Expected what 'kit pack' writes.")
     if manifest["dtype"] not in ("float32", "float16") or not _sound_lists(manifest):
         raise _Refused("manifest", "Its dtype, seeds or seconds make no sense. Expected what 'kit pack' wrote.")
     expected = {
@@ -192,13 +192,13 @@ def _check_names(archive: zipfile.ZipFile, manifest: dict[str, Any], num_models:
         raise _Refused(
             "names", f"There are {count} models. Expected {num_models}. Pack again with --num-models {num_models}."
         )
-    found = [entry.filename for entry in archive.infolist()]
-    wanted = {MANIFEST, *map(checkpoint_name, range(min(count, len(found))))}
-    if len(found) != count + 1 or set(found) != wanted:
-        odd = sorted(set(found) - wanted)[:3] or sorted(wanted - set(found))[:3] or ["a name that appears twice"]
+    names = [entry.filename for entry in archive.infolist()]
+    expected = {MANIFEST, *map(checkpoint_name, range(min(count, len(names))))}
+    if len(names) != count + 1 or set(names) != expected:
+        odd = sorted(set(names) - expected)[:3] or sorted(expected - set(names))[:3] or ["a name that appears twice"]
         raise _Refused(
             "names",
-            f"It holds {len(found)} files where {count + 1} belong, among them or missing {', '.join(odd)[:200]}. "
+            f"It holds {len(names)} files where {count + 1} belong, among them or missing {', '.join(odd)[:200]}. "
             f"Expected {MANIFEST} and {checkpoint_name(0)} to {checkpoint_name(count - 1)}. Pack again.",
         )
     return count
@@ -221,8 +221,8 @@ def _read_models(
             weights = read_weights(content, expected)
             digests.add(digest_of_arrays(weights))
             restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
-            made = worker.outputs(restored, f"{name}, {entry}")
-            runs.append(made if number < NUM_WITH_LOGITS else replace(made, logits={}))
+            model_outputs = worker.outputs(restored, f"{name}, {entry}")
+            runs.append(model_outputs if number < NUM_WITH_LOGITS else replace(model_outputs, logits={}))
         except (ValueError, FailedRun) as error:
             raise _Refused(
                 "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."

@@ -101,11 +101,11 @@ def pack(
         with bar, started(preferred(entry, engine, workers), workers, len(missing)) as running:
             order = order_of(entry, challenge, original, request, running)
             with contextlib.closing(models_in_order(order, missing, running, get_worker)) as models:
-                for number, made in zip(missing, models, strict=True):
-                    sound = _like_original(made.weights, original.weights, entry.name)
+                for number, model in zip(missing, models, strict=True):
+                    sound = _like_original(model.weights, original.weights, entry.name)
                     stored = [_halved(array, entry.name) if half else array for array in sound]
                     content = weights_to_bytes(stored)
-                    growing.append(checkpoint_name(number), content, order.seed_of(number), made.seconds)
+                    growing.append(checkpoint_name(number), content, order.seed_of(number), model.seconds)
                     bar.update()
     return growing.finish(num_models)
 

@@ -42,20 +42,20 @@ def side_effects_problem(entry: str, changed: Sequence[str], printed: int) -> st
     )
 
 
-def architecture_problem(name: str, said: Mapping[str, Any], outputs: np.ndarray) -> str:
+def architecture_problem(name: str, reply: Mapping[str, Any], outputs: np.ndarray) -> str:
     """Returns why a returned model is not the original's architecture with other weights.
 
     Args:
         name: of the submission.
-        said: what the contained process says of the model: `architecture`, `described`, `probe`.
+        reply: what the contained process says of the model: `architecture`, `described`, `probe`.
         outputs: what its weights give in the original's architecture on the examples that `probe` was computed from.
     """
-    numbers = [value for value in _items(said.get("probe"), 1000) if isinstance(value, int | float)]
+    numbers = [value for value in _items(reply.get("probe"), 1000) if isinstance(value, int | float)]
     probe = [float(value) if abs(value) < _LARGEST else np.inf for value in numbers]  # JSON has numbers without end
     ours = outputs.astype(np.float64).ravel()[: len(probe) or None]
     compared = np.isfinite(ours)  # whether logits are finite is a check of its own
-    if said.get("architecture") is not True:
-        what = f"has {printable(said.get('described'), 600)}"
+    if reply.get("architecture") is not True:
+        what = f"has {printable(reply.get('described'), 600)}"
     elif len(probe) != len(ours) or not np.allclose(np.array(probe)[compared], ours[compared], rtol=1e-3, atol=1e-3):
         what = "gives other outputs than its weights do in the original's architecture"
     else:
@@ -83,7 +83,7 @@ def logits_problem(logits: Sequence[np.ndarray]) -> str:
 
 
 def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequence[np.ndarray]) -> str:
-    """Returns whether a method gave back the original's weights."""
+    """Returns the problem that a method gave back the original's weights."""
     if not same_weights(weights, original):
         return ""
     return (
@@ -93,7 +93,7 @@ def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequen
 
 
 def chance_problem(accuracy: float, labels: np.ndarray) -> str:
-    """Returns whether an accuracy on examples with these labels is no better than naming the commonest class.
+    """Returns the problem that an accuracy on these labels is no better than naming the commonest class.
 
     Example:
         >>> chance_problem(0.9, np.arange(1000) % 10)
@@ -109,7 +109,7 @@ def chance_problem(accuracy: float, labels: np.ndarray) -> str:
 
 
 def output_problem(name: str, printed: int) -> str:
-    """Returns whether a submission printed too much, in bytes."""
+    """Returns the problem that a submission printed too much; `printed` is in bytes."""
     if printed <= WARN_OUTPUT:
         return ""
     return (
@@ -118,9 +118,9 @@ def output_problem(name: str, printed: int) -> str:
     )
 
 
-def left_behind_problem(name: str, outlived: int, said: Sequence[Mapping[str, Any]]) -> str:
+def left_behind_problem(name: str, outlived: int, replies: Sequence[Mapping[str, Any]]) -> str:
     """Returns what runs left behind: processes that outlived them, and what the process says of threads and files."""
-    left = [f"{outlived} process{'es' * (outlived > 1)}"] if outlived else []
+    leftovers = [f"{outlived} process{'es' * (outlived > 1)}"] if outlived else []
     kinds = {
         "threads": "the thread",
         "children": "the process",
@@ -128,19 +128,19 @@ def left_behind_problem(name: str, outlived: int, said: Sequence[Mapping[str, An
         "changed_files": "a change of",
     }
     for key, what in kinds.items():
-        names = {printable(item, 80) for answer in said for item in _items(answer.get(key), 10)}
-        left += [f"{what} {item}" for item in sorted(names)]
-    if not left:
+        names = {printable(item, 80) for reply in replies for item in _items(reply.get(key), 10)}
+        leftovers += [f"{what} {item}" for item in sorted(names)]
+    if not leftovers:
         return ""
     return (
-        f"'{name}' left behind {', '.join(left[:5])}. Expected nothing: work that goes on after the return is not "
+        f"'{name}' left behind {', '.join(leftovers[:5])}. Expected nothing: work that goes on after the return is not "
         "timed, and files are lost. Join threads and processes, and keep results in variables."
     )
 
 
-def altered_problem(name: str, said: Sequence[Mapping[str, Any]]) -> str:
-    """Returns whether a run altered the arrays behind its data sets."""
-    if not any(answer.get("altered") is True for answer in said):
+def altered_problem(name: str, replies: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the problem that a run altered the arrays behind its data sets."""
+    if not any(reply.get("altered") is True for reply in replies):
         return ""
     return (
         f"'{name}' altered the examples or labels of its data sets. Expected them as they were, because the next run "
@@ -173,7 +173,7 @@ def carried_state_problem(name: str) -> str:
 
 
 def time_problem(fact: str, ratio: float) -> str:
-    """Returns whether the ratio of a call to a retraining is over the budget; `fact` says what was measured."""
+    """Returns the problem that a call's time by a retraining's is over the budget; `fact` says what was measured."""
     if ratio <= TIME_BUDGET:
         return ""
     return (

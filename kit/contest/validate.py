@@ -77,28 +77,28 @@ class _Findings:
     """Collects outcomes, and gives one for every check in the end."""
 
     def __init__(self, announce: Callable[[Checked], None] | None) -> None:
-        self._found: dict[str, Checked] = {}
+        self._outcomes: dict[str, Checked] = {}
         self._announce = announce or (lambda _: None)
 
     def add(self, name: str, problem: str = "", *, level: Status = "FAIL", fact: str = "") -> bool:
         """Records a problem, or that there is none; returns whether the check passed."""
-        if name not in self._found:
-            self._found[name] = Checked(name, level if problem else "PASS", problem or fact or CHECKS[name])
-            self._announce(self._found[name])
+        if name not in self._outcomes:
+            self._outcomes[name] = Checked(name, level if problem else "PASS", problem or fact or CHECKS[name])
+            self._announce(self._outcomes[name])
         return not problem
 
     def fail(self, name: str, problem: str) -> None:
         """Records what ended the examination, even where an earlier run had passed this check."""
-        self._found.pop(name, None)
+        self._outcomes.pop(name, None)
         self.add(name, problem)
 
     def finish(self) -> list[Checked]:
         """Returns one outcome for each check, in their order."""
         for name in CHECKS:
-            if name not in self._found:
-                self._found[name] = Checked(name, "SKIP", "not reached")
-                self._announce(self._found[name])
-        return [self._found[name] for name in CHECKS]
+            if name not in self._outcomes:
+                self._outcomes[name] = Checked(name, "SKIP", "not reached")
+                self._announce(self._outcomes[name])
+        return [self._outcomes[name] for name in CHECKS]
 
 
 def validate(method: Identifier, *, challenge: str | Challenge = "noisy-digits") -> list[Problem]:
@@ -121,7 +121,7 @@ def validate(method: Identifier, *, challenge: str | Challenge = "noisy-digits")
 
 def problems(checked: Sequence[Checked]) -> list[Problem]:
     """Returns the outcomes that are problems."""
-    return [Problem(one.name, one.status, one.message) for one in checked if one.status in ("WARN", "FAIL")]
+    return [Problem(check.name, check.status, check.message) for check in checked if check.status in ("WARN", "FAIL")]
 
 
 def examine(
@@ -208,23 +208,24 @@ class _Examination:
         return Contained(self.source, reduced(self.whole, num_retain), self.limits, sandboxed=self.sandboxed)
 
     def run(self) -> None:
-        first, printed_by_import = self.start(), 0
+        contained, printed_by_import = self.start(), 0
         try:
-            with first:
-                printed_by_import = self._check_import(first)
-                zero = first.run(0)
-                self._check_model(zero)
-                one = first.run(1)
+            with contained:
+                printed_by_import = self._check_import(contained)
+                run_0 = contained.run(0)
+                self._check_model(run_0)
+                run_1 = contained.run(1)
         finally:  # what it printed is known, whatever became of the run
-            printed = first.output_bytes - printed_by_import
+            printed = contained.output_bytes - printed_by_import
             level: Status = "FAIL" if printed > MAX_OUTPUT else "WARN"
             self.add("output", run_checks.output_problem(self.name, printed), level=level, fact=f"{printed:,} bytes")
-        said = [zero.said, one.said]
-        self.add("leaves_nothing", run_checks.left_behind_problem(self.name, first.outcome.get("outlived", 0), said))
-        self.add("data_unaltered", run_checks.altered_problem(self.name, said))
-        self.add("memory", fact=f"at most {first.outcome.get('peak_memory', 0) / 2**30:.1f} GiB in use")
-        alone = self._check_seeds(zero, one)
-        self._check_time(min(zero.seconds, alone.seconds))
+        replies = [run_0.reply, run_1.reply]
+        outlived = contained.outcome.get("outlived", 0)
+        self.add("leaves_nothing", run_checks.left_behind_problem(self.name, outlived, replies))
+        self.add("data_unaltered", run_checks.altered_problem(self.name, replies))
+        self.add("memory", fact=f"at most {contained.outcome.get('peak_memory', 0) / 2**30:.1f} GiB in use")
+        alone = self._check_seeds(run_0, run_1)
+        self._check_time(min(run_0.seconds, alone.seconds))
 
     def _check_import(self, contained: Contained) -> int:
         entry, seconds, printed = self.source.entry, contained.import_seconds, contained.output_bytes
@@ -239,7 +240,7 @@ class _Examination:
             self.add(name)
         arrays, net = self.inputs.arrays, self.worker.net_with(returned.weights)
         probed = predict_logits(net, arrays["validation_x"][:PROBED])
-        sound = self.add("architecture", run_checks.architecture_problem(self.name, returned.said, probed))
+        sound = self.add("architecture", run_checks.architecture_problem(self.name, returned.reply, probed))
         x, y = arrays["retain_x"], arrays["retain_y"]
         sizes = sorted({1, min(3, len(x)), min(self.inputs.batch_size, len(x))})
         self.add("logits", run_checks.logits_problem([predict_logits(net, x[:size]) for size in sizes]))
@@ -249,15 +250,15 @@ class _Examination:
             accuracy = float((predict_logits(net, x).argmax(-1) == y).mean())
             self.add("above_chance", run_checks.chance_problem(accuracy, y), fact=f"retain accuracy {accuracy:.3f}")
 
-    def _check_seeds(self, zero: Returned, one: Returned) -> Returned:
+    def _check_seeds(self, run_0: Returned, run_1: Returned) -> Returned:
         same, original = same_weights, self.worker.original.weights
         with self.start() as fresh:
             alone = fresh.run(1)
-        if not same(zero.weights, original) and same(zero.weights, one.weights):
+        if not same(run_0.weights, original) and same(run_0.weights, run_1.weights):
             self.add("seeds_differ", run_checks.same_for_two_seeds_problem(self.name), level="WARN")
-        elif not same(zero.weights, original):
+        elif not same(run_0.weights, original):
             self.add("seeds_differ")
-        carried, repeatable = not same(one.weights, alone.weights), True
+        carried, repeatable = not same(run_1.weights, alone.weights), True
         if carried:
             with self.start() as fresh:
                 repeatable = same(alone.weights, fresh.run(1).weights)

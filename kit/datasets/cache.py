@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from kit import files
 from kit.datasets import places
-from kit.datasets.places import Found
+from kit.datasets.places import Candidate
 from kit.datasets.registry import DataSet
 
 # Beside the files: the digests of those that were copied from a user's folder, for which no other is published.
@@ -71,10 +71,10 @@ def storing(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
     Raises:
         CannotStore: the disk is full, or fails otherwise.
     """
-    for left in path.parent.glob(f".{path.name}.*"):
+    for leftover in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                left.unlink()
+            if time.time() - leftover.stat().st_mtime > LEFT_SECONDS:
+                leftover.unlink()
     try:
         with files.atomic_write(path) as stream:
             yield stream
@@ -95,7 +95,7 @@ def recorded(data_set: DataSet) -> dict[str, frozenset[str]]:
         return {}
 
 
-def keep(data_set: DataSet, found: Found, digests: Sequence[str], announce: Callable[[str], None]) -> None:
+def keep(data_set: DataSet, candidate: Candidate, digests: Sequence[str], announce: Callable[[str], None]) -> None:
     """Copies files into the cache, and records their digests.
 
     A file without the right digest, whose other name would have it taken before its copy, is removed.
@@ -105,13 +105,13 @@ def keep(data_set: DataSet, found: Found, digests: Sequence[str], announce: Call
     """
     folder = places.cache_folder(data_set)
     with one_at_a_time(folder, announce):
-        for path, digest in zip(found.paths, digests, strict=True):
+        for path, digest in zip(candidate.paths, digests, strict=True):
             _copy(path, folder / path.name, digest)
-        record = {name: min(known) for name, known in recorded(data_set).items()}
-        record |= {path.name: digest for path, digest in zip(found.paths, digests, strict=True)}
+        record = {name: min(digests_of_file) for name, digests_of_file in recorded(data_set).items()}
+        record |= {path.name: digest for path, digest in zip(candidate.paths, digests, strict=True)}
         with storing(folder / RECORD, 1000) as stream:
             stream.write((json.dumps(record, indent=1) + "\n").encode())
-        for names, path in zip(found.form.names, found.paths, strict=True):
+        for names, path in zip(candidate.form.names, candidate.paths, strict=True):
             for name in names[: names.index(path.name)]:
                 _drop_if_wrong(folder / name, data_set.official | {record.get(name, "")}, announce)
 

@@ -28,11 +28,11 @@ class CannotDownload(Exception):
         hosts: dict[str, list[str]] = {}
         for host, reason in failures:
             hosts.setdefault(reason, []).append(host)
-        told = [
+        clauses = [
             f"{some[0]}{f' and {len(some) - 1} more' if some[1:] else ''}: {reason}" for reason, some in hosts.items()
         ]
-        rest = "; and other failures" if len(told) > _BRIEF else ""
-        self.brief = f"{file.name} from {'; '.join(told[:_BRIEF])}{rest}"
+        rest = "; and other failures" if len(clauses) > _BRIEF else ""
+        self.brief = f"{file.name} from {'; '.join(clauses[:_BRIEF])}{rest}"
 
 
 class _BadMirror(Exception):
@@ -111,11 +111,11 @@ def _download(url: str, path: Path, file: RemoteFile, timeouts: tuple[float, flo
         except _BadDisk as error:
             raise error.cause from None
         except Exception as error:  # requests, urllib3 and the sockets below them each have errors of their own
-            raise _BadMirror(_told(error, arriving, timeouts)) from error
+            raise _BadMirror(_reason(error, arriving, timeouts)) from error
         arriving.check()
 
 
-def _told(error: Exception, arriving: _Arriving, timeouts: tuple[float, float]) -> str:
+def _reason(error: Exception, arriving: _Arriving, timeouts: tuple[float, float]) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"the server answered {status}"

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from kit.datasets import cache, downloads, places, readers
-from kit.datasets.places import Found
+from kit.datasets.places import Candidate
 from kit.datasets.readers import BadData, Content, OtherData
 from kit.datasets.registry import DataSet
 from kit.types import Arrays, FailedRun, InputError
 
 _LISTED = 3
-_Unfit = list[tuple[Found, BadData]]
+_Unfit = list[tuple[Candidate, BadData]]
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ def load(data_set: DataSet, folder: Path | None = None, announce: Callable[[str]
     """
     tell = announce or _silent
     skipped: _Unfit = []
-    for found in places.candidates(data_set, folder):
+    for candidate in places.candidates(data_set, folder):
         try:
-            return _published(data_set, found)
+            return _published(data_set, candidate)
         except BadData as problem:
-            skipped.append((found, problem))
+            skipped.append((candidate, problem))
             if not isinstance(problem, OtherData):
-                tell(f"{data_set.title} in {found.place}, {found.path}, is skipped: {problem}")
+                tell(f"{data_set.title} in {candidate.place}, {candidate.path}, is skipped: {problem}")
     try:
         for file in data_set.files:
             downloads.fetch(file, places.cache_folder(data_set), announce=tell)
@@ -97,29 +97,29 @@ def adopt_any(
         FailedRun: the cache cannot take them.
     """
     tell = announce or _silent
-    left: list[tuple[DataSet, _Unfit]] = []
+    remaining: list[tuple[DataSet, _Unfit]] = []
     for data_set in data_sets:
         published, unfit = _copied(data_set, folder, tell)
         if published is None:
-            left.append((data_set, unfit))
+            remaining.append((data_set, unfit))
         else:
             yield data_set, published
-    if len(left) < len(data_sets):
-        for data_set, unfit in left:
+    if len(remaining) < len(data_sets):
+        for data_set, unfit in remaining:
             reason = _listed(_damaged(unfit)) if unfit else _lacking(data_set, folder)
             if reason:
                 tell(f"{data_set.title} is skipped: {reason}")
         return
-    some = [pair for pair in left if _damaged(pair[1])] or [pair for pair in left if pair[1]]
+    some = [pair for pair in remaining if _damaged(pair[1])] or [pair for pair in remaining if pair[1]]
     in_part = [data_set for data_set in data_sets if _lacking(data_set, folder)]
     raise InputError(_nothing_whole_in(folder, some) if some else nothing_in(folder, in_part or data_sets))
 
 
-def nearest(data_set: DataSet) -> Found | None:
+def nearest(data_set: DataSet) -> Candidate | None:
     """Returns where a data set would be taken from, judged by names, and by labels where data sets share names."""
-    for found in places.candidates(data_set):
-        if readers.has_labels(data_set, found.form, found.paths):
-            return found
+    for candidate in places.candidates(data_set):
+        if readers.has_labels(data_set, candidate.form, candidate.paths):
+            return candidate
     return None
 
 
@@ -127,11 +127,11 @@ def nothing_in(folder: Path, data_sets: Sequence[DataSet]) -> str:
     """Returns the paragraph for a folder in which no files of these data sets are, or not all of any."""
     parts = {data_set.title: _lacking(data_set, folder) for data_set in data_sets}
     absent = [title for title, part in parts.items() if not part]
-    told = [f"no files of {' or '.join(absent)}, at most {places.MAX_DEPTH} levels deep"] if absent else []
-    told += [f"only a part of {title}: {part}" for title, part in parts.items() if part]
+    contents = [f"no files of {' or '.join(absent)}, at most {places.MAX_DEPTH} levels deep"] if absent else []
+    contents += [f"only a part of {title}: {part}" for title, part in parts.items() if part]
     return (
-        f"The folder '{folder}' holds {', and '.join(told)}. Expected {_expected(*data_sets)}. Check the path and the "
-        "names of the files."
+        f"The folder '{folder}' holds {', and '.join(contents)}. Expected {_expected(*data_sets)}. Check the path and "
+        "the names of the files."
     )
 
 
@@ -145,16 +145,16 @@ def _nothing_whole_in(folder: Path, unfit: Sequence[tuple[DataSet, _Unfit]]) -> 
 
 
 def _silent(_line: str) -> None:
-    """Tells nobody."""
+    """Ignores what is announced, where no caller listens."""
 
 
 def _damaged(unfit: _Unfit) -> _Unfit:
-    return [(found, problem) for found, problem in unfit if not isinstance(problem, OtherData)]
+    return [(candidate, problem) for candidate, problem in unfit if not isinstance(problem, OtherData)]
 
 
 def _listed(unfit: _Unfit) -> str:
-    told = list(dict.fromkeys(f"'{found.path}': {problem}" for found, problem in unfit))
-    return "; ".join(told[:_LISTED]) + (f"; and {len(told) - _LISTED} more" if len(told) > _LISTED else "")
+    problems = list(dict.fromkeys(f"'{candidate.path}': {problem}" for candidate, problem in unfit))
+    return "; ".join(problems[:_LISTED]) + (f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else "")
 
 
 def _lacking(data_set: DataSet, folder: Path) -> str:
@@ -166,46 +166,46 @@ def _lacking(data_set: DataSet, folder: Path) -> str:
 def _copied(data_set: DataSet, folder: Path, tell: Callable[[str], None]) -> tuple[Published | None, _Unfit]:
     """Copies a data set from where a folder has it whole, and returns it too; and what was not fit."""
     unfit: _Unfit = []
-    for found in places.in_folder(data_set, places.existing(folder)):
+    for candidate in places.in_folder(data_set, places.existing(folder)):
         try:
-            content = _read(data_set, found)
+            content = _read(data_set, candidate)
         except BadData as problem:
-            unfit.append((found, problem))
+            unfit.append((candidate, problem))
             continue
         digests = content.digests
         del content  # what was copied is read again, and need not be in memory twice
         try:
-            cache.keep(data_set, found, digests, tell)
+            cache.keep(data_set, candidate, digests, tell)
         except cache.CannotStore as error:
             raise FailedRun(
-                f"{data_set.title} was found in '{found.path}' but could not be copied: {error}. Expected room in the "
-                f"kit's cache. Without a copy: set {places.FOLDER_VARIABLE} to that folder."
+                f"{data_set.title} was found in '{candidate.path}' but could not be copied: {error}. Expected room in "
+                f"the kit's cache. Without a copy: set {places.FOLDER_VARIABLE} to that folder."
             ) from error
         return _from_cache(data_set), unfit
     return None, unfit
 
 
-def _read(data_set: DataSet, found: Found) -> Content:
-    recorded = cache.recorded(data_set) if found.cached else None
-    return readers.read(data_set, found.form, found.paths, recorded)
+def _read(data_set: DataSet, candidate: Candidate) -> Content:
+    recorded = cache.recorded(data_set) if candidate.cached else None
+    return readers.read(data_set, candidate.form, candidate.paths, recorded)
 
 
-def _published(data_set: DataSet, found: Found) -> Published:
-    content = _read(data_set, found)
+def _published(data_set: DataSet, candidate: Candidate) -> Published:
+    content = _read(data_set, candidate)
     single = len(content.digests) == 1
     return Published(
         Arrays(content.x, content.y),
         data_set.num_train,
-        f"{found.place}, {found.path}, {_checked(data_set, found, content)}",
+        f"{candidate.place}, {candidate.path}, {_checked(data_set, candidate, content)}",
         content.digests[0] if single else _sha256(content.x, content.y),
     )
 
 
-def _checked(data_set: DataSet, found: Found, content: Content) -> str:
+def _checked(data_set: DataSet, candidate: Candidate, content: Content) -> str:
     """Says how the files were checked, file by file where they differ."""
-    names = [path.name for path in found.paths]
+    names = [path.name for path in candidate.paths]
     official = [digest in data_set.official for digest in content.digests]
-    otherwise = "the sha256 recorded when it was copied" if found.cached else "structure"
+    otherwise = "the sha256 recorded when it was copied" if candidate.cached else "structure"
     if all(official):
         return "checked by the published sha256"
     if not any(official):
@@ -223,11 +223,11 @@ def _sha256(x: np.ndarray, y: np.ndarray) -> str:
 
 def _from_cache(data_set: DataSet) -> Published:
     unfit: _Unfit = []
-    for found in places.in_cache(data_set):
+    for candidate in places.in_cache(data_set):
         try:
-            return _published(data_set, found)
+            return _published(data_set, candidate)
         except BadData as problem:
-            unfit.append((found, problem))
+            unfit.append((candidate, problem))
     raise FailedRun(
         f"{data_set.title} was stored in '{places.cache_folder(data_set)}' but cannot be read from there "
         f"({_listed(unfit) or 'it is gone'}). Expected what was stored. Check the disk, or set the environment "
@@ -243,10 +243,10 @@ def _expected(*data_sets: DataSet) -> str:
 
 
 def _not_here(data_set: DataSet, folder: Path | None, skipped: _Unfit, failure: str) -> str:
-    told = f" Skipped: {_listed(skipped)}." if skipped else ""
+    sentence = f" Skipped: {_listed(skipped)}." if skipped else ""
     return (
         f"{data_set.title} is not on this machine and {failure}. Looked in {', '.join(places.looked_at(folder))}."
-        f"{told} Expected {_expected(data_set)}. Get these files ({data_set.num_bytes / 1e6:.0f} MB) on another "
+        f"{sentence} Expected {_expected(data_set)}. Get these files ({data_set.num_bytes / 1e6:.0f} MB) on another "
         f"machine, for instance from {_address(data_set)} , put them into any folder DIR and run 'kit data "
         f"{data_set.name} --folder DIR'."
     )

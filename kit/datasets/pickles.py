@@ -44,10 +44,10 @@ class _ArraysOnly(pickle.Unpickler):
             # How Python 3 writes bytes for Python 2.
             "_codecs.encode": lambda text, _encoding: text.encode("latin1"),
         }
-        known = admitted.get(f"{module.replace('numpy._core', 'numpy.core')}.{name}")
-        if known is None:
+        stand_in = admitted.get(f"{module.replace('numpy._core', 'numpy.core')}.{name}")
+        if stand_in is None:
             raise pickle.UnpicklingError(f"it asks for '{module}.{name}', which data have no need of: do not trust it")
-        return known
+        return stand_in
 
 
 def _frombuffer() -> Any:

@@ -21,7 +21,7 @@ MAX_DEPTH, MAX_ENTRIES = 5, 20_000
 
 
 @dataclass(frozen=True)
-class Found:
+class Candidate:
     """Files that by their names are a data set; nothing has been read of them.
 
     Args:
@@ -42,7 +42,7 @@ class Found:
         return self.paths[0] if len(self.paths) == 1 else self.paths[0].parent
 
 
-def candidates(data_set: DataSet, folder: Path | None = None) -> Iterator[Found]:
+def candidates(data_set: DataSet, folder: Path | None = None) -> Iterator[Candidate]:
     """Yields what may be the data set, in this order: Keras's cache, the kit's, a user's folder, Kaggle's input.
 
     Args:
@@ -52,26 +52,26 @@ def candidates(data_set: DataSet, folder: Path | None = None) -> Iterator[Found]
     Raises:
         InputError: there is no such folder. This is said at once, even where the data are found elsewhere.
     """
-    named = user_folder(folder)
-    return _candidates(data_set, named)
+    named_folder = user_folder(folder)
+    return _candidates(data_set, named_folder)
 
 
-def _candidates(data_set: DataSet, named: Path | None) -> Iterator[Found]:
+def _candidates(data_set: DataSet, named_folder: Path | None) -> Iterator[Candidate]:
     for home in keras_folders():
         yield from _in(data_set, "Keras's cache", (home / below for below in data_set.keras_folders))
     yield from in_cache(data_set)
-    if named is not None:
-        yield from in_folder(data_set, named)
+    if named_folder is not None:
+        yield from in_folder(data_set, named_folder)
     if KAGGLE_INPUT.is_dir():
         yield from _in(data_set, "Kaggle's input", _folders_below(KAGGLE_INPUT))
 
 
-def in_cache(data_set: DataSet) -> Iterator[Found]:
+def in_cache(data_set: DataSet) -> Iterator[Candidate]:
     """Yields what lies in the kit's own cache."""
     return _in(data_set, "the kit's cache", [cache_folder(data_set)], cached=True)
 
 
-def in_folder(data_set: DataSet, folder: Path) -> Iterator[Found]:
+def in_folder(data_set: DataSet, folder: Path) -> Iterator[Candidate]:
     """Yields what lies in a folder or below it, what is higher first."""
     return _in(data_set, "the folder that you named", _folders_below(folder))
 
@@ -87,21 +87,21 @@ def in_part(data_set: DataSet, folder: Path) -> tuple[Path, tuple[str, ...]] | N
     return min(parts, key=lambda part: len(part[1]), default=None)
 
 
-def _in(data_set: DataSet, place: str, folders: Iterable[Path], cached: bool = False) -> Iterator[Found]:
+def _in(data_set: DataSet, place: str, folders: Iterable[Path], cached: bool = False) -> Iterator[Candidate]:
     for folder in folders:
         for form in data_set.forms:
             paths = form.find(folder)
             if paths is not None:
-                yield Found(place, form, paths, cached)
+                yield Candidate(place, form, paths, cached)
 
 
 def looked_at(folder: Path | None = None) -> list[str]:
     """Returns the places as a person would list them, for a message that nothing was found."""
     places = [f"Keras's cache '{home}'" for home in keras_folders()]
     places.append(f"the kit's cache '{files.cache_folder() / 'datasets'}'")
-    named = user_folder(folder)
-    if named is not None:
-        places.append(f"the folder '{named}' that you named")
+    named_folder = user_folder(folder)
+    if named_folder is not None:
+        places.append(f"the folder '{named_folder}' that you named")
     if KAGGLE_INPUT.is_dir():
         places.append(f"Kaggle's input '{KAGGLE_INPUT}'")
     return places
@@ -131,7 +131,7 @@ def user_folder(folder: Path | None = None) -> Path | None:
 
 
 def existing(folder: Path, origin: str = "") -> Path:
-    """Returns a folder of the user's, with his home in place of a tilde.
+    """Returns a folder of the user's, with the home folder in place of a tilde.
 
     Args:
         folder: what was named.
@@ -170,7 +170,7 @@ def keras_folders() -> list[Path]:
     # A home that is not there is made by Keras when it is imported; one that is there and closed is replaced.
     if not home or (os.path.isdir(home) and not os.access(home, os.W_OK)):
         homes.append(instead)
-    return [Path(one) / "datasets" for one in homes]
+    return [Path(home) / "datasets" for home in homes]
 
 
 def _folders_below(root: Path) -> Iterator[Path]:

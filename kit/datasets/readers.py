@@ -123,11 +123,11 @@ def _check_labels(data_set: DataSet, y: np.ndarray) -> np.ndarray:
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise BadData(f"its labels go from {y.min()} to {y.max()}, not from 0 to {classes - 1}")
     parts = y[: data_set.num_train], y[data_set.num_train :]
-    found = [int(count) for part in parts for count in np.bincount(part, minlength=classes)]
+    counts_here = [int(count) for part in parts for count in np.bincount(part, minlength=classes)]
     for other in registry.DATA_SETS.values():
-        if tuple(found) == other.train_counts + other.test_counts != counts:
+        if tuple(counts_here) == other.train_counts + other.test_counts != counts:
             raise OtherData(f"it has as many examples of each class as {other.title}")
-    for position, (here, there) in enumerate(zip(found, counts, strict=True)):
+    for position, (here, there) in enumerate(zip(counts_here, counts, strict=True)):
         if here != there:
             part = "training" if position < classes else "test"
             number = position % classes

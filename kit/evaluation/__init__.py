@@ -171,8 +171,8 @@ def _joined(parts: Sequence[Evaluation]) -> Evaluation:
     outputs, failures = dict(parts[0].outputs), dict(parts[0].failures)
     for part in parts[1:]:
         training = part.reports[0].pretraining
-        named = {f"{name} ({training})" if name in outputs else name: row for name, row in part.outputs.items()}
-        outputs |= named
+        new_rows = {f"{name} ({training})" if name in outputs else name: row for name, row in part.outputs.items()}
+        outputs |= new_rows
         failures |= part.failures
     return Evaluation(tuple(reports), outputs, failures)
 
@@ -235,8 +235,8 @@ class _Table:
                 failures[entry.name] = failure
         if failures and len(failures) == len(self._entries):
             raise next(iter(failures.values()))
-        taken = {*(entry.name for entry in methods), *LANDMARKS}
-        outputs = _with_packed(outputs, packed, taken)
+        names_in_use = {*(entry.name for entry in methods), *LANDMARKS}
+        outputs = _with_packed(outputs, packed, names_in_use)
         outputs[RETRAIN] = self._reference.outputs(run)
         return outputs, failures
 
@@ -270,8 +270,10 @@ class _Table:
         )
 
 
-def _with_packed(outputs: Mapping[str, Outputs], packed: Sequence[Outputs], taken: set[str]) -> dict[str, Outputs]:
+def _with_packed(
+    outputs: Mapping[str, Outputs], packed: Sequence[Outputs], names_in_use: set[str]
+) -> dict[str, Outputs]:
     """Puts outputs that were made elsewhere behind the first row, under names of their own."""
     (first, original), *others = outputs.items()
-    named = {f"{row.method} (packed)" if row.method in taken else row.method: row for row in packed}
-    return {first: original, **named, **dict(others)}
+    packed_rows = {f"{row.method} (packed)" if row.method in names_in_use else row.method: row for row in packed}
+    return {first: original, **packed_rows, **dict(others)}

@@ -31,8 +31,8 @@ def compare(
     alone = name == RETRAIN and retrained.num_models == 1
     if name == RETRAIN and not alone:
         everything = np.arange(retrained.num_models)
-        shown = everything[::2][: min(num_models, retrained.num_models // 2)]
-        unlearned, retrained = retrained.select(shown), retrained.select(np.setdiff1d(everything, shown))
+        row_models = everything[::2][: min(num_models, retrained.num_models // 2)]
+        unlearned, retrained = retrained.select(row_models), retrained.select(np.setdiff1d(everything, row_models))
     return Comparison(unlearned, retrained, *attack_sample(challenge), reference_seconds, alone)
 
 

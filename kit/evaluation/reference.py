@@ -34,7 +34,7 @@ class Reference:
 
     @classmethod
     def choose(cls, challenge: Challenge, pretraining: str, plan: Plan) -> Reference:
-        """Decides: an oracle that is large enough, for a single model the stored one, else models made here."""
+        """Chooses an oracle that is large enough, for a single model the stored one, else models made here."""
         entry = Entry(RETRAIN, pretraining=pretraining)
         if pretraining or plan.fresh_oracle:  # what is stored was trained by the challenge's recipe
             return cls(entry, plan.retraining)

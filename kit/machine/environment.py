@@ -17,8 +17,8 @@ _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 @functools.cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    found = {library: importlib.metadata.version(library) for library in _LIBRARIES}
-    return tuple(({"kit": kit.__version__, "python": platform.python_version()} | found).items())
+    libraries = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    return tuple(({"kit": kit.__version__, "python": platform.python_version()} | libraries).items())
 
 
 def versions() -> dict[str, str]:
@@ -50,10 +50,10 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         entries = [entry.strip() for entry in visible.split(",")]
-        named = [
+        is_card = [
             bool(entry) and not (entry.lstrip("-").isdecimal() and not 0 <= int(entry) < cards) for entry in entries
         ]
-        cards = min(cards, named.index(False) if False in named else len(named))
+        cards = min(cards, is_card.index(False) if False in is_card else len(is_card))
     return [f"/physical_device:GPU:{number}" for number in range(cards)]
 
 

@@ -57,7 +57,7 @@ def log_set_aside(*descriptors: int) -> Iterator[None]:
     Afterwards all of them write to the error output.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr_copy = os.dup(2)
     with tempfile.TemporaryFile() as log:
         for descriptor in descriptors:
             os.dup2(log.fileno(), descriptor)
@@ -65,12 +65,12 @@ def log_set_aside(*descriptors: int) -> Iterator[None]:
             yield
         except (Exception, SystemExit):
             log.seek(0)
-            os.write(kept, log.read())
+            os.write(stderr_copy, log.read())
             raise
         finally:
             for descriptor in descriptors:
-                os.dup2(kept, descriptor)
-            os.close(kept)
+                os.dup2(stderr_copy, descriptor)
+            os.close(stderr_copy)
 
 
 class Sealed:

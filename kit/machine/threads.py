@@ -40,7 +40,7 @@ def use(threads: int) -> None:
 
 
 def ask_tensorflow() -> None:
-    """Asks TensorFlow for `number()` threads, which it does not know yet or has to be told.
+    """Makes TensorFlow use `number()` threads, whether it is imported already or not.
 
     TensorFlow reads the environment at its first operation. Once it computes, the number is fixed:
     `kit.toolbox.setup.prepare` then refuses to make models that nobody could repeat.

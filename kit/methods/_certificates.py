@@ -144,10 +144,10 @@ def remove(
     """
     largest = math.sqrt(np.linalg.eigvalsh(kept.T @ kept)[-1])
     removed, bounds = np.empty_like(w), np.empty(len(w))
-    for number, (own, signs) in enumerate(zip(w, signs_of_gone.T, strict=True)):
-        pulled = -(signs * expit(-signs * (gone @ own))) @ gone + len(gone) * regularisation * own
-        step = np.linalg.solve(_hessian(own, kept, regularisation), pulled)
-        removed[number] = own + step
+    for number, (row, signs) in enumerate(zip(w, signs_of_gone.T, strict=True)):
+        pulled = -(signs * expit(-signs * (gone @ row))) @ gone + len(gone) * regularisation * row
+        step = np.linalg.solve(_hessian(row, kept, regularisation), pulled)
+        removed[number] = row + step
         bounds[number] = _CURVATURE_ERROR * largest * np.linalg.norm((kept @ step) ** 2)
     return removed, bounds
 
@@ -167,9 +167,9 @@ def removals_that_fit(
     """
     sample = np.linspace(0, len(x) - 1, min(100, len(x))).astype(int)
     largest, means = math.sqrt(np.linalg.eigvalsh(x.T @ x)[-1]), []
-    for own, all_signs in zip(w, signs.T, strict=True):
+    for row, all_signs in zip(w, signs.T, strict=True):
         some = all_signs[sample]
-        pulled = -(some * expit(-some * (x[sample] @ own)))[:, np.newaxis] * x[sample] + regularisation * own
-        steps = np.linalg.solve(_hessian(own, x, regularisation), pulled.T)
+        pulled = -(some * expit(-some * (x[sample] @ row)))[:, np.newaxis] * x[sample] + regularisation * row
+        steps = np.linalg.solve(_hessian(row, x, regularisation), pulled.T)
         means.append(_CURVATURE_ERROR * largest * np.linalg.norm((x @ steps) ** 2, axis=0).mean())
     return min(int(certificate.budget / max(means)), len(x))

@@ -82,7 +82,7 @@ def train_member(
     ids = examples.ids()
     shards, slices = plan.places(ids)
     order = np.argsort(ids, kind="stable")
-    shown = 0
+    examples_shown = 0
     if first:
         net.set_weights(read_weights(folder, _name(shard, first - 1)))
     else:
@@ -90,16 +90,16 @@ def train_member(
         net.set_weights(keras.models.clone_model(net).get_weights())
     for number in range(first, plan.slices):
         recipe = replace(plan.recipe, epochs=plan.epochs(number))
-        chosen = order[(shards[order] == shard) & (slices[order] <= number)]
+        positions = order[(shards[order] == shard) & (slices[order] <= number)]
         seed_here = _sub_seed(seed, shard, number + 1)
         seeding.seed_generators_reset(net, seed_here)
-        if len(chosen) and recipe.epochs:
+        if len(positions) and recipe.epochs:
             descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed_here)
             augment = AUGMENTATIONS[recipe.augmentation]
-            descent.train(examples.at(chosen), recipe.learning_rates(), augment=augment)
-        shown += recipe.epochs * len(chosen)
+            descent.train(examples.at(positions), recipe.learning_rates(), augment=augment)
+        examples_shown += recipe.epochs * len(positions)
         write_weights(folder, _name(shard, number), net.get_weights())
-    return shown
+    return examples_shown
 
 
 def _name(shard: int, slice_: int) -> str:

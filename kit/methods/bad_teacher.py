@@ -42,13 +42,15 @@ def unlearning(
     Differences: the divergence is the sum over classes, where the authors' code takes the mean over them and so a tenth
     of the gradient, which Adam does not notice.
     """
-    gone, kept = in_memory(forget), in_memory(retain)
-    kept = kept.at(np.random.permutation(len(kept))[: round(retain_share * len(kept))])
-    original = softmax(inference.predict_logits(net, kept.x), axis=-1)
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
+    retain_examples = retain_examples.at(
+        np.random.permutation(len(retain_examples))[: round(retain_share * len(retain_examples))]
+    )
+    original = softmax(inference.predict_logits(net, retain_examples.x), axis=-1)
     weights = net.get_weights()
     blocks.reinitialise(net, blocks.leaves(net))
-    incompetent = softmax(inference.predict_logits(net, gone.x), axis=-1)
+    incompetent = softmax(inference.predict_logits(net, forget_examples.x), axis=-1)
     net.set_weights(weights)
-    both = gone.with_targets(incompetent).followed_by(kept.with_targets(original))
-    Descent(net, Adam()).train(both, [learning_rate] * epochs, losses.soft_cross_entropy)
+    lessons = forget_examples.with_targets(incompetent).followed_by(retain_examples.with_targets(original))
+    Descent(net, Adam()).train(lessons, [learning_rate] * epochs, losses.soft_cross_entropy)
     return net

@@ -1,4 +1,4 @@
-"""Made to be unlearned: convex where it learns from people, and blurred enough to hide what is left of them."""
+"""Certified removal: the last layer is convex, and perturbed enough to hide what a removal leaves behind."""
 
 from __future__ import annotations
 
@@ -44,9 +44,11 @@ def unlearning(
     """
     state = read_arrays(folder, "state")
     certificate = Certificate(*state["certificate"].tolist())
-    kept, gone = in_memory(retain), in_memory(forget)
-    x, x_gone = (_features(net, part.x) for part in (kept, gone))
-    signs, signs_gone = (_certificates.signs_of(np.asarray(part.y), len(state["w"])) for part in (kept, gone))
+    retain_examples, forget_examples = in_memory(retain), in_memory(forget)
+    x, x_gone = (_features(net, part.x) for part in (retain_examples, forget_examples))
+    signs, signs_gone = (
+        _certificates.signs_of(np.asarray(part.y), len(state["w"])) for part in (retain_examples, forget_examples)
+    )
     state["w"], added = _certificates.remove(state["w"], x, x_gone, signs_gone, float(state["regularisation"]))
     state["bound"] += added
     spent = float(state["bound"].max() / certificate.budget)
@@ -117,7 +119,7 @@ def _fit(
         _certificates.fit(x, signs_of_class, float(state["regularisation"]), b)
         for signs_of_class, b in zip(signs.T, state["b"], strict=True)
     ]
-    state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([left for _, left in fitted])
+    state["w"], state["bound"] = np.stack([w for w, _ in fitted]), np.array([norm for _, norm in fitted])
 
 
 def _store(net: keras.Model, state: dict[str, np.ndarray], folder: Path, numbers: dict[str, float]) -> None:

@@ -38,8 +38,8 @@ def unlearning(
     Source: Goel et al., Towards Adversarial Evaluations for Inexact Machine Unlearning, arXiv:2201.06640 (EU-k).
     Differences: as of `catastrophic_forgetting_k`.
     """
-    kept = blocks.last_blocks(net, blocks_kept)
-    blocks.reinitialise(net, kept)
+    last_blocks = blocks.last_blocks(net, blocks_kept)
+    blocks.reinitialise(net, last_blocks)
     recipe = Recipe(epochs, learning_rate, momentum, weight_decay)
-    with blocks.frozen_but(net, kept):
+    with blocks.frozen_but(net, last_blocks):
         return training.fit(net, retain, recipe)

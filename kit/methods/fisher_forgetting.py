@@ -1,4 +1,4 @@
-"""Noise where the retain set does not look. No training."""
+"""Noise in proportion to what the retain set can bear of it in each weight. No training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oldest idea of all: run the training of what is to be forgotten backwards."""
+"""Gradient ascent: training on the forget set with the sign of the loss turned round."""
 
 from __future__ import annotations
 

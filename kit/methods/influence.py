@@ -42,11 +42,11 @@ def unlearning(
     Differences: Gauss-Newton with damping in place of the Hessian; conjugate gradient in place of LiSSA or
     WoodFisher.
     """
-    gone, kept = in_memory(forget), in_memory(retain)
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
     weights = [variable.value for variable in net.trainable_variables]
-    target = gradients.plus(gradients.mean_gradient(net, gone), weights, weight_decay)
-    product = gradients.gauss_newton_product(net, kept)
+    target = gradients.plus(gradients.mean_gradient(net, forget_examples), weights, weight_decay)
+    product = gradients.gauss_newton_product(net, retain_examples)
     step = gradients.conjugate_gradient(product, target, damping=damping, iterations=iterations)
     for variable, change in zip(net.trainable_variables, step, strict=True):
-        variable.assign_add(scale * len(gone) / len(kept) * change)
+        variable.assign_add(scale * len(forget_examples) / len(retain_examples) * change)
     return net

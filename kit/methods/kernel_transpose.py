@@ -1,4 +1,4 @@
-"""Team toni of 2023: turn every kernel on its side, and let the network find its feet."""
+"""Team toni of 2023: transpose every convolution kernel, then fine-tune."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fine-tuning that prefers few weights, for few weights remember less."""
+"""Fine-tuning with an L1 penalty: a model with few weights remembers less."""
 
 from __future__ import annotations
 

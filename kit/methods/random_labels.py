@@ -1,4 +1,4 @@
-"""Relabelling: teach nonsense about the forget set, and the truth about the rest."""
+"""Relabelling: random labels for the forget set, the true ones for the retain set."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def unlearning(
     Fan et al., SalUn, ICLR 2024 (RL).
     Differences: a constant learning rate.
     """
-    wrong, right = in_memory(forget), in_memory(retain)
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
     descent = Descent(net, Sgd(momentum, weight_decay))
     for _ in range(epochs):
-        labels = np.random.randint(net.output_shape[-1], size=len(wrong))
-        descent.train(wrong.labelled(labels), [learning_rate])
-        descent.train(right, [learning_rate])
+        labels = np.random.randint(net.output_shape[-1], size=len(forget_examples))
+        descent.train(forget_examples.labelled(labels), [learning_rate])
+        descent.train(retain_examples, [learning_rate])
     return net

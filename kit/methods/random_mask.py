@@ -1,4 +1,4 @@
-"""The plainest of the good ones of 2023: forget half of everything, and learn it again."""
+"""Of the good methods of 2023 the simplest: set half of the weights to zero, and fine-tune."""
 
 from __future__ import annotations
 

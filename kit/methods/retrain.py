@@ -1,4 +1,4 @@
-"""Exact unlearning, and the reference that every other method is held against."""
+"""Exact unlearning, and the reference that every other method is compared with."""
 
 from __future__ import annotations
 

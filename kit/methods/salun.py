@@ -42,12 +42,12 @@ def unlearning(
     Differences: a constant learning rate; the gradient for the mask is that of the original weights, as the paper has
     it, where the authors' code takes a step after each batch that it sums up.
     """
-    wrong, right = in_memory(forget), in_memory(retain)
-    gradient = gradients.mean_gradient(net, wrong, losses.negated_cross_entropy)
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
+    gradient = gradients.mean_gradient(net, forget_examples, losses.negated_cross_entropy)
     saliency = [keras.ops.abs(part) for part in gradient]
     descent = Descent(net, Sgd(momentum, weight_decay), scale=gradients.largest(saliency, share))
     for _ in range(epochs):
-        labels = np.random.randint(net.output_shape[-1], size=len(wrong))
-        descent.train(wrong.labelled(labels), [learning_rate])
-        descent.train(right, [learning_rate])
+        labels = np.random.randint(net.output_shape[-1], size=len(forget_examples))
+        descent.train(forget_examples.labelled(labels), [learning_rate])
+        descent.train(retain_examples, [learning_rate])
     return net

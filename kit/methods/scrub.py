@@ -1,4 +1,4 @@
-"""A student that obeys its teacher on retain and disobeys it on forget."""
+"""Distillation: a student follows its teacher on retain and moves away from it on forget."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ def unlearning(
     thirdparty/repdistiller.
     Differences: one batch size for both sets; a constant learning rate.
     """
-    kept, gone = (_taught(net, in_memory(part)) for part in (retain, forget))
+    retain_examples, forget_examples = (_taught(net, in_memory(part)) for part in (retain, forget))
     away, towards = losses.Distillation(-1.0, 0.0, temperature), losses.Distillation(alpha, gamma, temperature)
     descent, students = Descent(net, Sgd(momentum, weight_decay)), []
     for epoch in range(epochs):
         if epoch < max_epochs:
-            descent.train(gone, [learning_rate], away)
-        descent.train(kept, [learning_rate], towards)
+            descent.train(forget_examples, [learning_rate], away)
+        descent.train(retain_examples, [learning_rate], towards)
         if rewind:
-            students.append((_error(net, gone), net.get_weights()))
+            students.append((_error(net, forget_examples), net.get_weights()))
     if students:
         unseen = in_memory(validation)
-        alike = np.flatnonzero(np.isin(unseen.y, gone.y))
-        if len(alike):
-            target = _error(net, unseen.at(alike))
+        same_classes = np.flatnonzero(np.isin(unseen.y, forget_examples.y))
+        if len(same_classes):
+            target = _error(net, unseen.at(same_classes))
             net.set_weights(min(students, key=lambda student: abs(student[0] - target))[1])
     return net
 

@@ -1,4 +1,4 @@
-"""Exact unlearning by design: nobody has to forget what only one of several has learnt."""
+"""Exact unlearning by design: of several networks only those that saw a forgotten example are retrained."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ def unlearning(
     the forgotten ones; the learning rate begins anew with each slice.
     """
     plan, seed = _sharding.Plan.read(folder), seeding.draw_seed()
-    kept, gone = in_memory(retain), in_memory(forget)
+    retain_examples, forget_examples = in_memory(retain), in_memory(forget)
     members = ensembles.members(net)
     weights = [member.get_weights() for member in members]
-    shards, slices = plan.places(gone.ids())
-    shown = 0
+    shards, slices = plan.places(forget_examples.ids())
+    examples_shown = 0
     for shard in np.unique(shards):
         first = int(slices[shards == shard].min())
-        shown += _sharding.train_member(members[0], plan, int(shard), kept, first=first, seed=seed, folder=folder)
+        examples_shown += _sharding.train_member(
+            members[0], plan, int(shard), retain_examples, first=first, seed=seed, folder=folder
+        )
         weights[shard] = members[0].get_weights()
     for member, arrays in zip(members, weights, strict=True):
         member.set_weights(arrays)
-    facts.write(folder, {"examples_shown": shown, "shards_retrained": len(np.unique(shards))})
+    facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": len(np.unique(shards))})
     return net
 
 
@@ -65,15 +67,17 @@ def pretraining(
             "and 'slices'."
         )
     seeding.set_random_seed(seed, keep_compiled=True)
-    plan, drawn = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
+    plan, training_seed = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
     plan.write(folder)
     data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
-    examples, weights, shown = in_memory(data), [], 0
+    examples, weights, examples_shown = in_memory(data), [], 0
     for shard in range(shards):
-        shown += _sharding.train_member(base, plan, shard, examples, first=0, seed=drawn, folder=folder)
+        examples_shown += _sharding.train_member(
+            base, plan, shard, examples, first=0, seed=training_seed, folder=folder
+        )
         weights.append(base.get_weights())
     net = ensembles.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
     for member, arrays in zip(ensembles.members(net), weights, strict=True):
         member.set_weights(arrays)
-    facts.write(folder, {"examples_shown": shown, "shards_retrained": shards})
+    facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": shards})
     return net

@@ -52,10 +52,10 @@ def unlearning(
     convolutions do where there are no two-dimensional ones; gradients in inference mode; weight decay is slowed down
     along with the gradient.
     """
-    gone, kept = in_memory(forget), in_memory(retain)
-    sample = kept.at(np.random.permutation(len(kept))[: len(gone)])
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
+    sample = retain_examples.at(np.random.permutation(len(retain_examples))[: len(forget_examples)])
     of_retain = gradients.mean_gradient(net, sample)
-    of_forget = gradients.mean_gradient(net, gone, losses.negated_cross_entropy)
+    of_forget = gradients.mean_gradient(net, forget_examples, losses.negated_cross_entropy)
     scale = []
     with_kernels = [len(variable.shape) for variable in net.trainable_variables]
     axes = 4 if 4 in with_kernels else 2
@@ -65,9 +65,9 @@ def unlearning(
         if len(variable.shape) != axes:
             scale.append(np.ones(variable.shape, np.float32))
             continue
-        (drawn,) = gradients.largest([-keras.ops.abs(retained + forgotten)], share)
-        variable.assign(keras.ops.where(drawn > 0, fresh, variable.value))
-        scale.append(np.where(np.asarray(drawn) > 0, 1.0, others).astype(np.float32))
+        (mask,) = gradients.largest([-keras.ops.abs(retained + forgotten)], share)
+        variable.assign(keras.ops.where(mask > 0, fresh, variable.value))
+        scale.append(np.where(np.asarray(mask) > 0, 1.0, others).astype(np.float32))
     rates = learning_rate * (1 - np.abs(np.arange(epochs) - (epochs - 1) / 2) * 2 / (epochs + 1))
-    Descent(net, Sgd(momentum, weight_decay), scale=scale).train(kept, rates)
+    Descent(net, Sgd(momentum, weight_decay), scale=scale).train(retain_examples, rates)
     return net

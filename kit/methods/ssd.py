@@ -40,11 +40,11 @@ def unlearning(
     Differences: squared gradients of single examples, as in the paper's formula, where the authors' code squares those
     of batches; in inference mode.
     """
-    gone, kept = in_memory(forget), in_memory(retain)
-    of_forget, of_retain = (gradients.fisher_diagonal(net, part) for part in (gone, kept))
-    share = len(gone) / (len(gone) + len(kept))
-    for variable, forgotten, rest in zip(net.trainable_variables, of_forget, of_retain, strict=True):
-        overall = share * forgotten + (1 - share) * rest
-        factor = ops.minimum(1.0, dampening * ops.divide_no_nan(overall, forgotten))
-        variable.assign(ops.where(forgotten > alpha * overall, factor * variable.value, variable.value))
+    forget_examples, retain_examples = in_memory(forget), in_memory(retain)
+    forget_fisher, retain_fisher = (gradients.fisher_diagonal(net, part) for part in (forget_examples, retain_examples))
+    share = len(forget_examples) / (len(forget_examples) + len(retain_examples))
+    for variable, forget_part, retain_part in zip(net.trainable_variables, forget_fisher, retain_fisher, strict=True):
+        overall = share * forget_part + (1 - share) * retain_part
+        factor = ops.minimum(1.0, dampening * ops.divide_no_nan(overall, forget_part))
+        variable.assign(ops.where(forget_part > alpha * overall, factor * variable.value, variable.value))
     return net

@@ -1,4 +1,4 @@
-"""Blur everything a little, then sharpen what may stay."""
+"""Noise on all weights, then fine-tuning on the retain set."""
 
 from __future__ import annotations
 

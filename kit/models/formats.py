@@ -98,9 +98,9 @@ def _from_npz(path: Path, model: str) -> keras.Model:
     stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
     if not stored or stored.keys() != weights.numbered(stored.values()).keys():
         some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
-        found = f"its arrays are called {some}" if some else "it has no arrays"
+        reason = f"its arrays are called {some}" if some else "it has no arrays"
         raise InputError(
-            f"'{path}' does not hold the weights of the model '{model}': {found}. Expected '0', '1', '2', ... for the "
+            f"'{path}' does not hold the weights of the model '{model}': {reason}. Expected '0', '1', '2', ... for the "
             "arrays of net.get_weights(), in their order. Write the file with np.savez(FILE, **{str(i): w for i, w in "
             "enumerate(net.get_weights())}), or as .weights.h5."
         )

@@ -122,7 +122,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         import tensorflow as tf
 
         by_batch = bool(training and self.trainable)
-        running_statistics = [ops.cast(one, "float32") for one in (self.moving_mean, self.moving_variance)]
+        running_statistics = [ops.cast(statistic, "float32") for statistic in (self.moving_mean, self.moving_variance)]
         mean, variance = [tf.zeros(0), tf.zeros(0)] if by_batch else running_statistics
         normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,

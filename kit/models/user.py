@@ -76,7 +76,7 @@ def _check_form(net: keras.Model, arrays: Arrays) -> None:
         kind = "a subclassed model" if not graph else "not built yet"
         reason = f"it is {kind}, whose layers cannot be told from outside"
     elif len(net.inputs) != 1 or len(net.outputs) != 1 or len(net.outputs[0].shape) != 2:
-        inputs, outputs = ([tuple(one.shape) for one in some] for some in (net.inputs, net.outputs))
+        inputs, outputs = ([tuple(tensor.shape) for tensor in tensors] for tensors in (net.inputs, net.outputs))
         reason = f"its inputs have the shapes {inputs}, its outputs {outputs}"
     elif not _takes(tuple(net.inputs[0].shape[1:]), arrays.x.shape[1:]):
         raise InputError(
@@ -93,20 +93,24 @@ def _check_form(net: keras.Model, arrays: Arrays) -> None:
     raise InputError(f"The model '{net.name}' cannot be taken: {reason}. {EXPECTED} Rebuild it in that form.")
 
 
-def _takes(own: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+def _takes(model_shape: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
     """Returns whether examples of this shape fit: sizes may be open, and an axis of one channel may be missing."""
-    if len(own) == 2 and len(shape) == 3 and shape[-1] == 1:
+    if len(model_shape) == 2 and len(shape) == 3 and shape[-1] == 1:
         shape = shape[:-1]
-    return len(own) == len(shape) and all(one in (None, other) for one, other in zip(own, shape, strict=True))
+    return len(model_shape) == len(shape) and all(
+        size in (None, length) for size, length in zip(model_shape, shape, strict=True)
+    )
 
 
 def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     """Returns the model for examples of this very shape."""
-    own = tuple(net.inputs[0].shape[1:])
-    if own == shape:
+    model_shape = tuple(net.inputs[0].shape[1:])
+    if model_shape == shape:
         return net
     images = keras.Input(shape, name="images")
-    features = images if len(own) == len(shape) else keras.layers.Reshape(shape[:-1], name="without_channels")(images)
+    features = (
+        images if len(model_shape) == len(shape) else keras.layers.Reshape(shape[:-1], name="without_channels")(images)
+    )
     return keras.Model(images, net(features), name=net.name)
 
 
@@ -120,7 +124,7 @@ def _check_weights(net: keras.Model) -> None:
 
 
 def _check_scale(net: keras.Model, arrays: Arrays) -> None:
-    """Of images in 8 bits: does the model want them in [0, 1], or does it scale them itself?"""
+    """Refuses a model that scales images in 8 bits itself: the kit hands them over in [0, 1]."""
     if arrays.x.dtype != np.uint8:
         return
     chosen = np.unique(np.linspace(0, len(arrays) - 1, 256).astype(int))
@@ -137,9 +141,9 @@ def _check_scale(net: keras.Model, arrays: Arrays) -> None:
 
 
 def _accuracy(net: keras.Model, x: np.ndarray, labels: np.ndarray) -> float:
-    said = keras.ops.convert_to_numpy(models.of_one_tensor(net)(x, training=False))
-    named = said.argmax(axis=-1) if said.shape[-1] > 1 else said[:, 0] > 0.5
-    return float((named == labels).mean())
+    outputs = keras.ops.convert_to_numpy(models.of_one_tensor(net)(x, training=False))
+    predictions = outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else outputs[:, 0] > 0.5
+    return float((predictions == labels).mean())
 
 
 def _check_layers(net: keras.Model) -> None:
@@ -213,22 +217,22 @@ def _plain(description: Any) -> Any:
 
 
 def _check_same(net: keras.Model, logits: keras.Model, arrays: Arrays) -> None:
-    """The model that the kit goes on with must say what the user's said; a plain softmax end included."""
+    """Checks that the rebuilt model gives the outputs of the user's, a softmax or sigmoid at its end included."""
     x = arrays.x[:64].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
-    own = x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x
-    said, says = (
+    model_x = x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x
+    user_outputs, outputs = (
         keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32")).astype(np.float64)
-        for model, images in ((net, own), (logits, x))
+        for model, images in ((net, model_x), (logits, x))
     )
     if _end(net) in ("softmax", "sigmoid"):
-        says = softmax(says, axis=-1)[:, -said.shape[1] :]  # of a sigmoid: that of class 1
-    elif (said >= 0).all() and np.allclose(said.sum(axis=-1), 1, atol=1e-3):
+        outputs = softmax(outputs, axis=-1)[:, -user_outputs.shape[1] :]  # of a sigmoid: that of class 1
+    elif (user_outputs >= 0).all() and np.allclose(user_outputs.sum(axis=-1), 1, atol=1e-3):
         raise InputError(
             f"The model '{net.name}' gives probabilities, but does not end in a softmax layer that could be taken off. "
             f"{EXPECTED} Let its last layer return logits."
         )
     precise = net.compute_dtype == "float32" and all(layer.compute_dtype == "float32" for layer in net.layers)
-    if not np.allclose(said, says, rtol=1e-3 if precise else 0.05, atol=1e-4 if precise else 0.05):
+    if not np.allclose(user_outputs, outputs, rtol=1e-3 if precise else 0.05, atol=1e-4 if precise else 0.05):
         raise InputError(
             f"The model '{net.name}' says something else once it is rebuilt from its description. {EXPECTED} Check "
             "whether a layer changes its state when it is called."

@@ -103,14 +103,14 @@ def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:
     return stream.getvalue()
 
 
-def same_weights(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+def same_weights(weights: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     """Returns whether two models have the same weights, to the bit.
 
     Example:
         >>> same_weights([np.zeros(2)], [np.zeros(2), np.zeros(3)])
         False
     """
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
+    return len(weights) == len(other) and all(map(np.array_equal, weights, other))
 
 
 def largest_file(expected: Sequence[Expected]) -> int:
@@ -168,10 +168,10 @@ def read_weights(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray,
         raise RefusedWeightsError("it is no sound .npz file (no directory at its end, or a large one)")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            found = sorted(entry.filename for entry in archive.infolist())
-            if found != sorted(f"{number}.npy" for number in range(len(expected))):
-                shown = [name[:40] for name in found[:5]]
-                reason = f"it holds {len(found)} arrays {shown}..., not 0.npy to {len(expected) - 1}.npy"
+            names = sorted(entry.filename for entry in archive.infolist())
+            if names != sorted(f"{number}.npy" for number in range(len(expected))):
+                shown = [name[:40] for name in names[:5]]
+                reason = f"it holds {len(names)} arrays {shown}..., not 0.npy to {len(expected) - 1}.npy"
                 raise RefusedWeightsError(reason, check="architecture")
             return tuple(_read_entry(archive, number, array) for number, array in enumerate(expected))
     except RefusedWeightsError:
@@ -224,7 +224,7 @@ def _split_npy(raw: bytes, number: int) -> tuple[tuple[int, ...], np.dtype, bool
 def _short(value: object) -> str:
     """Returns what a forged header holds, cut: it can be as long as its writer likes."""
     try:
-        shown = str(value)
+        text = str(value)
     except ValueError:  # Python does not print integers of thousands of digits
         return "beyond printing"
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

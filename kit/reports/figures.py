@@ -55,7 +55,7 @@ def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.
         outputs: by method, the retrained models' as `retrain`.
         members, nonmembers: what the attacks compare (`kit.evaluation.attack_sample`), empty where none is possible.
     """
-    drawn = {"losses": loss_histograms(outputs)}
+    drawings = {"losses": loss_histograms(outputs)}
     retrained = outputs[RETRAIN]
     compared = {name: models for name, models in outputs.items() if name != RETRAIN}
     fewest = min([retrained.num_models, *(models.num_models for models in compared.values())])
@@ -65,10 +65,10 @@ def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.
         pairs = {name: (confidences[name][: count[name]], confidences[RETRAIN][: count[name]]) for name in compared}
         half = retrained.num_models // 2
         pairs[RETRAIN] = confidences[RETRAIN][::2][:half], confidences[RETRAIN][1::2][:half]
-        drawn |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
+        drawings |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
     if len(members):
-        drawn["roc"] = roc_curves(outputs, members, nonmembers)
-    return drawn
+        drawings["roc"] = roc_curves(outputs, members, nonmembers)
+    return drawings
 
 
 def epsilon_histogram(epsilons: np.ndarray, num_models: int, ax: Axes, *, title: str = "") -> Axes:

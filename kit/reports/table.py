@@ -112,7 +112,7 @@ def _table(reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequ
 
 
 def _target(reports: Sequence[Report], info: ScoreInfo) -> float | None:
-    """Returns the first row's that has one; that of `retrain`, which is held against fewer models, comes last."""
+    """Returns a score's target: the first row's that has one, of `retrain`, compared with fewer models, last."""
     ordered = sorted(reports, key=lambda report: report.method == RETRAIN)
     targets = (report.score(info.name).target for report in ordered)
     return next((target for target in targets if target is not None), None)
@@ -133,11 +133,11 @@ def _cell(score: Score, info: ScoreInfo) -> str:
 
 def _notes(reports: Sequence[Report]) -> list[str]:
     """Says of each score what it is, and why it is missing; what takes a population is not missed for a single run."""
-    shown = [info for table in _TITLES for info in _columns(reports, table)]
+    infos_shown = [info for table in _TITLES for info in _columns(reports, table)]
     notes = []
     for info in _infos(reports):
         missed = info.table == "runs" and not info.optional
-        if info in shown and (missed or _computed(reports, info)):
+        if info in infos_shown and (missed or _computed(reports, info)):
             remark = words.remark([report.score(info.name) for report in reports])
             notes.append(f"{info.title}: {info.explanation}{remark}")
     return notes + words.about_rows(reports, populations=_are_populations(reports))

@@ -88,12 +88,12 @@ class Maker:
 
     def run(self, number: int) -> Run:
         """Makes one model and says what it says of each example."""
-        order, made = self._order, self.make(number)
+        order, model = self._order, self.make(number)
         worker, _ = self._prepared()
-        outputs = worker.outputs(made.weights, order.entry.name)
+        outputs = worker.outputs(model.weights, order.entry.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        run = Run(outputs, made.seconds, order.seed_of(number), made.facts)
+        run = Run(outputs, model.seconds, order.seed_of(number), model.facts)
         if order.store is not None:
             order.store.write(number, run)
         return run

@@ -151,8 +151,8 @@ def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: b
         matches = not away
         verdict = "matches the recorded accuracies within the tolerance (other bits: another processor or version)"
         if away:
-            shown = ", ".join(f"{part} {record['accuracies'][part]:.3f} against {recorded[part]:.3f}" for part in away)
-            verdict = f"DOES NOT MATCH the recorded accuracies: {shown}"
+            pairs = ", ".join(f"{part} {record['accuracies'][part]:.3f} against {recorded[part]:.3f}" for part in away)
+            verdict = f"DOES NOT MATCH the recorded accuracies: {pairs}"
     return Rebuilt(path, record["accuracies"], record["seconds"], matches, verdict)
 
 

@@ -57,8 +57,8 @@ def models_in_order(
     due = iter(numbers)
     number = next(due, None)
     with contextlib.closing(maker), contextlib.closing(engine.map(function, payload, numbers)) as finished:
-        for finished_number, made in finished:
-            waiting[finished_number] = made
+        for finished_number, model in finished:
+            waiting[finished_number] = model
             while number in waiting:
                 yield waiting.pop(number)
                 number = next(due, None)

@@ -72,9 +72,9 @@ def _stored(challenge: Challenge) -> _Stored | None:
     record = path.with_suffix(".json")
     if not record.is_file():
         return None
-    built = json.loads(record.read_text())
+    facts = json.loads(record.read_text())
     advice = f"Delete '{record}', and run 'kit pretrain {challenge.name} --retrained' again."
-    return _Stored(path, built["sha256"], advice) if _is_of(built, challenge) else None
+    return _Stored(path, facts["sha256"], advice) if _is_of(facts, challenge) else None
 
 
 def _is_of(record: Mapping[str, Any], challenge: Challenge) -> bool:
@@ -94,9 +94,9 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
 
     seed = run_seed(SEED, RETRAIN, 0)
     # What the original's weights are is of no consequence: retraining draws its own.
-    drawn = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder(), challenge.model)
+    original = Pretrained(tuple(originals.build(challenge).get_weights()), "", files.cache_folder(), challenge.model)
     checkpoint = originals.cached_path(challenge, "-retraining")
-    worker = Worker(challenge, drawn)
+    worker = Worker(challenge, original)
     unlearned = run_here(Entry(RETRAIN), challenge, worker, seed=seed, checkpoint=checkpoint)
     path = _cached_path(challenge)
     if update_registry:

@@ -37,15 +37,15 @@ def _require_task(entry: Entry, challenge: Challenge) -> None:
     if challenge.task == CLASSIFICATION or not entry.built_in or entry.name == ORIGINAL:
         return
     if entry.pretraining or not methods.takes(entry.name, "loss"):
-        able = [name for name in methods.names() if methods.takes(name, "loss")]
+        names = [name for name in methods.names() if methods.takes(name, "loss")]
         raise InputError(
             f"The method '{entry.name}' is for classification, but the task of '{challenge.name}' is "
-            f"{challenge.task.name}. Expected a method that takes the task's loss: {', '.join(able)}. Choose one of "
+            f"{challenge.task.name}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "
             "these, or write one with a parameter 'loss'."
         )
 
 
 def of_pretraining(method: str, challenge: Challenge) -> dict[str, Any]:
     """Returns the hyper-parameters of a method's own training, which the challenge gives under the method's name."""
-    given = challenge.hyperparameters.get(method, {})
-    return {key: value for key, value in given.items() if methods.takes(method, key, "pretraining")}
+    values = challenge.hyperparameters.get(method, {})
+    return {key: value for key, value in values.items() if methods.takes(method, key, "pretraining")}

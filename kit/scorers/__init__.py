@@ -132,8 +132,8 @@ def _loaded(extension: Extension) -> ModuleType:
         raise extension.broken("declares no SCORES, a tuple of kit.types.ScoreInfo")
     if not callable(getattr(family, "score", None)):
         raise extension.broken("defines no function 'score'")
-    taken = {info.name for built_in in _built_in() for info in built_in.SCORES}
-    clashes = [info.name for info in declared if info.name in taken]
+    kit_names = {info.name for built_in in _built_in() for info in built_in.SCORES}
+    clashes = [info.name for info in declared if info.name in kit_names]
     if clashes:
         raise extension.broken(f"declares the score '{clashes[0]}', which is one of the kit's own")
     return family

@@ -88,13 +88,13 @@ def correct_of_interest(outputs: Outputs, part: str) -> np.ndarray:
     (Jia et al., Model sparsity can simplify machine unlearning, NeurIPS 2023): that a model no longer knows them is
     what was wanted.
     """
-    correct, known = outputs.correct[part], ~_forgotten_class(outputs, part)
-    return correct if part in ("retain", "forget") or not known.any() else correct[:, known]
+    correct, is_known = outputs.correct[part], ~_forgotten_class(outputs, part)
+    return correct if part in ("retain", "forget") or not is_known.any() else correct[:, is_known]
 
 
 def _forgotten_class(outputs: Outputs, part: str) -> np.ndarray:
-    gone = np.setdiff1d(outputs.labels["forget"], outputs.labels["retain"])
-    forgotten: np.ndarray = np.isin(outputs.labels[part], gone)
+    forgotten_classes = np.setdiff1d(outputs.labels["forget"], outputs.labels["retain"])
+    forgotten: np.ndarray = np.isin(outputs.labels[part], forgotten_classes)
     return forgotten
 
 

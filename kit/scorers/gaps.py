@@ -112,13 +112,13 @@ def _average_gap_score(comparison: Comparison, *accuracies: np.ndarray) -> Score
 
 
 def _efficacies(outputs: Outputs) -> np.ndarray:
-    """`svc_mia_efficacy` of each model with logits."""
+    """Returns `svc_mia_efficacy` of each model with logits."""
     efficacies: np.ndarray = nonmember_predictions(outputs, confidence).mean(axis=1)
     return efficacies
 
 
 def _delta_stderr(unlearned: np.ndarray, retrained: np.ndarray) -> float | None:
-    """Of the difference of means of the models' contributions; None without two retrained models."""
+    """Returns the standard error of the difference of mean contributions; None without two retrained models."""
     if len(retrained) < 2:
         return None
     spread = np.var(unlearned if len(unlearned) > 1 else retrained, ddof=1)
@@ -126,7 +126,7 @@ def _delta_stderr(unlearned: np.ndarray, retrained: np.ndarray) -> float | None:
 
 
 def _signs(gaps: np.ndarray) -> np.ndarray:
-    """1 at 0 too: where a distance is 0 it varies nevertheless."""
+    """Returns the signs, 1 at 0 too: where a distance is 0 it varies nevertheless."""
     return np.where(gaps >= 0, 1.0, -1.0)
 
 

@@ -79,7 +79,7 @@ class Returned:
 
     weights: tuple[np.ndarray, ...]
     seconds: float
-    said: Mapping[str, Any]
+    reply: Mapping[str, Any]
 
 
 class Contained:
@@ -117,15 +117,15 @@ class Contained:
         self.close()
 
     def _prepare(self) -> None:
-        given = self._folder / "given"
-        for folder in (given, self._folder / "work", self._folder / "home"):
+        given_folder = self._folder / "given"
+        for folder in (given_folder, self._folder / "work", self._folder / "home"):
             folder.mkdir()
         # The process works with a copy of a part of the kit. No weights, oracles, data or scores are beside it, and
         # what the submission does to it by accident is gone with it.
-        allowed.copy_beside(given)
+        allowed.copy_beside(given_folder)
         submission = self.source.package.replace(".", "/") or "submission"
         for relative, content in self.source.files.items():
-            path = given / submission / relative
+            path = given_folder / submission / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         settings = {
@@ -139,8 +139,8 @@ class Contained:
             "batch_size": self.inputs.batch_size,
             "hyperparameters": dict(self.inputs.hyperparameters),
         }
-        (given / "settings.json").write_text(json.dumps(settings))
-        files.write_npz(given / "inputs.npz", {**self.inputs.arrays, **numbered(self.inputs.weights)})
+        (given_folder / "settings.json").write_text(json.dumps(settings))
+        files.write_npz(given_folder / "inputs.npz", {**self.inputs.arrays, **numbered(self.inputs.weights)})
 
     def _environment(self) -> dict[str, str]:
         home = str(self._folder / "home")
@@ -179,9 +179,9 @@ class Contained:
         self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
         self._wait("started", START_SECONDS, "starting")
         self._wait("importing", START_SECONDS, "starting")
-        _, said = self._wait("imported", IMPORT_SECONDS, "importing")
-        self.import_seconds = _number(said.get("seconds"))
-        changed = said.get("changed")
+        _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
+        self.import_seconds = _number(reply.get("seconds"))
+        changed = reply.get("changed")
         self.changed_by_import = [printable(name, 80) for name in changed[:10]] if isinstance(changed, list) else []
 
     def run(self, seed: int) -> Returned:
@@ -197,9 +197,9 @@ class Contained:
             self._process.stdin.flush()
         start, _ = self._wait("calling", START_SECONDS, "preparing")
         end, _ = self._wait("returned", self.limits.seconds, "calling")
-        written, said = self._wait("written", WRITE_SECONDS, "returning")
+        written, reply = self._wait("written", WRITE_SECONDS, "returning")
         late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
-        return Returned(self._read_weights(), (written if late else end) - start, said)
+        return Returned(self._read_weights(), (written if late else end) - start, reply)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
@@ -220,12 +220,12 @@ class Contained:
         self.close()
         raise self._ending(stage, answer[1] if answer else {})
 
-    def _ending(self, stage: str, said: Mapping[str, Any]) -> BrokenSubmission:
+    def _ending(self, stage: str, reply: Mapping[str, Any]) -> BrokenSubmission:
         return explain(
             self.source,
             limit_bytes=self.limits.memory_bytes,
             stage=stage,
-            said=said,
+            reply=reply,
             outcome=self.outcome,
             disturbed=self._replies.disturbed,
         )

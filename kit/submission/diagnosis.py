@@ -16,7 +16,7 @@ def explain(
     *,
     limit_bytes: int,
     stage: str,
-    said: Mapping[str, Any],
+    reply: Mapping[str, Any],
     outcome: Mapping[str, Any],
     disturbed: bool,
 ) -> BrokenSubmission:
@@ -26,18 +26,18 @@ def explain(
         source: the submission.
         limit_bytes: of memory.
         stage: what it was doing: `starting`, `importing`, `preparing`, `calling`, `returning`.
-        said: its last reply; empty where there was none.
+        reply: its last one; empty where there was none.
         outcome: what its supervisor reports.
         disturbed: whether something that is no reply came through the channel of replies.
     """
     name, limit = source.name, f"{limit_bytes / 2**30:.1f} GiB"
-    at = f" at {printable(said['where'], 120)}" if said.get("where") else ""
-    error = f"{printable(said.get('error'), 80)}: {printable(said.get('text') or '', 400)}".rstrip(": ")
+    at = f" at {printable(reply['where'], 120)}" if reply.get("where") else ""
+    error = f"{printable(reply.get('error'), 80)}: {printable(reply.get('text') or '', 400)}".rstrip(": ")
     error = error if error.endswith(".") else f"{error}."
-    kind = said.get("kind")
-    if kind in ("import_failed", "raised") and said.get("error") in ("MemoryError", "ResourceExhaustedError"):
+    kind = reply.get("kind")
+    if kind in ("import_failed", "raised") and reply.get("error") in ("MemoryError", "ResourceExhaustedError"):
         return BrokenSubmission("memory", _too_much_memory(name, limit, at))
-    if said.get("error") == "FileNotFoundError" and "/given/submission/" in error:
+    if reply.get("error") == "FileNotFoundError" and "/given/submission/" in error:
         error += " Files beside a submission are not there when it runs, only modules that it imports (RULES.md)."
     if kind == "import_failed":
         return BrokenSubmission(
@@ -52,7 +52,7 @@ def explain(
             "unlearned model. Mend the function; --debug shows all that it printed.",
         )
     if kind == "no_model":
-        return BrokenSubmission("returns_model", _no_model(name, said))
+        return BrokenSubmission("returns_model", _no_model(name, reply))
     if outcome.get("ended_for") == "memory":
         return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
     check = "imports" if stage == "importing" else "runs"
@@ -82,9 +82,9 @@ def _too_much_memory(name: str, limit: str, at: str) -> str:
     )
 
 
-def _no_model(name: str, said: Mapping[str, Any]) -> str:
-    kind = printable(said.get("type"), 80)
-    if kind == "NoneType" and said.get("net_edited"):
+def _no_model(name: str, reply: Mapping[str, Any]) -> str:
+    kind = printable(reply.get("type"), 80)
+    if kind == "NoneType" and reply.get("net_edited"):
         return (
             f"'{name}' returned nothing although it has changed 'net'. Expected the unlearned keras.Model. End the "
             "function with 'return net'."

@@ -118,11 +118,11 @@ def resolve_all(identifiers: Sequence[Identifier]) -> list[Entry]:
     """
     entries: dict[str, Entry] = {}
     for entry in map(resolve, identifiers):
-        taken = entries.get(entry.name, Entry(entry.name) if entry.name in methods.names() else entry)
-        if not entry.built_in and entry != taken:
+        namesake = entries.get(entry.name, Entry(entry.name) if entry.name in methods.names() else entry)
+        if not entry.built_in and entry != namesake:
             raise InputError(
                 f"{entry.described[0].upper()}{entry.described[1:]} would appear as '{entry.name}', which is the name "
-                f"of {taken.described} already. Expected methods of different names, and none of a built-in one. "
+                f"of {namesake.described} already. Expected methods of different names, and none of a built-in one. "
                 "Rename the file or the function."
             )
         entries[entry.name] = entry

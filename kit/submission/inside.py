@@ -43,8 +43,8 @@ def _private_streams() -> tuple[TextIO, TextIO]:
 def _where(error: BaseException, folder: Path) -> str:
     """Returns the innermost line of the submission's own files, e.g. `my_method.py, line 7`."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+    own_frames = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    return f"{Path(own_frames[-1].filename).name}, line {own_frames[-1].lineno}" if own_frames else ""
 
 
 def _described(error: BaseException, folder: Path) -> dict[str, str]:
@@ -57,7 +57,7 @@ def _described(error: BaseException, folder: Path) -> dict[str, str]:
 
 
 def _surroundings(folders: Iterable[Path]) -> dict[str, Any]:
-    """What an import has no business to change."""
+    """Returns what an import must leave as it is, by name."""
     listing = {
         str(path): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for folder in folders
@@ -83,9 +83,9 @@ class Child:
 
     def __init__(self, folder: Path, reply: Callable[..., None]) -> None:
         """Reads what the process is handed; `reply` sends a line to the kit."""
-        self.given, self.work, self.reply = folder / "given", folder / "work", reply
-        self.settings = json.loads((self.given / "settings.json").read_text())
-        self.submission = self.given / self.settings["folder"]
+        self.given_folder, self.work_folder, self.reply = folder / "given", folder / "work", reply
+        self.settings = json.loads((self.given_folder / "settings.json").read_text())
+        self.submission = self.given_folder / self.settings["folder"]
         from kit.toolbox import setup
 
         setup.prepare()
@@ -99,7 +99,7 @@ class Child:
 
         tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
 
-        stored = files.read_npz(self.given / "inputs.npz")
+        stored = files.read_npz(self.given_folder / "inputs.npz")
         self.weights = in_order({name: array for name, array in stored.items() if name.isdecimal()})
         self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}
         for arrays in self.arrays.values():
@@ -116,7 +116,7 @@ class Child:
         """Imports the submission and says how long that took and what it changed."""
         from kit.submission.importing import import_file
 
-        before = _surroundings([self.given, self.work])
+        before = _surroundings([self.given_folder, self.work_folder])
         self.reply("importing")
         start = time.perf_counter()
         name = self.settings["entry"]
@@ -127,7 +127,9 @@ class Child:
         else:
             method = import_file(self.submission / name)
         seconds = time.perf_counter() - start
-        self.reply("imported", seconds=seconds, changed=_changes(before, _surroundings([self.given, self.work])))
+        self.reply(
+            "imported", seconds=seconds, changed=_changes(before, _surroundings([self.given_folder, self.work_folder]))
+        )
         return method
 
     def _fresh_net(self, seed: int) -> Any:
@@ -154,7 +156,7 @@ class Child:
         sets = {name: (arrays, np.arange(len(arrays))) for name, arrays in self.arrays.items()}
         call = Call.prepare(seed, functools.partial(self._fresh_net, seed), sets, self.settings["batch_size"])
         architecture = _architecture(call.net)
-        before = _surroundings([self.given, self.work])
+        before = _surroundings([self.given_folder, self.work_folder])
         announce = functools.partial(self.reply, "calling")  # the kit has a clock of its own
         returned, _ = call.make(method, self.settings["hyperparameters"], announce)
         self.reply("returned")
@@ -165,11 +167,11 @@ class Child:
             self.reply("no_model", type=type(returned).__name__, net_edited=edited)
             return
         data = weights_to_bytes([np.asarray(array) for array in returned.get_weights()])
-        (self.work / ".weights.npz").unlink(missing_ok=True)
-        (self.work / ".weights.npz").write_bytes(data)
-        after = _surroundings([self.given, self.work])
-        after["files"].pop(str(self.work / ".weights.npz"), None)
-        before["files"].pop(str(self.work / ".weights.npz"), None)
+        (self.work_folder / ".weights.npz").unlink(missing_ok=True)
+        (self.work_folder / ".weights.npz").write_bytes(data)
+        after = _surroundings([self.given_folder, self.work_folder])
+        after["files"].pop(str(self.work_folder / ".weights.npz"), None)
+        before["files"].pop(str(self.work_folder / ".weights.npz"), None)
         self.reply(
             "written",
             architecture=_architecture(returned) == architecture,
@@ -202,13 +204,13 @@ def _architecture(net: Any) -> list[str]:
     return [*lines, *(f"{kind} {getattr(net, kind, None)}" for kind in ("output_shape", "input_shape"))]
 
 
-def _short(expected: list[str], found: list[str]) -> str:
-    if found == expected:
+def _short(expected: list[str], actual: list[str]) -> str:
+    if actual == expected:
         return ""
-    for ours, theirs in zip(expected, found, strict=False):
+    for ours, theirs in zip(expected, actual, strict=False):
         if ours != theirs:
             return f"{theirs[: _TEXT // 2]} where the original has {ours[: _TEXT // 2]}"
-    return f"{len(found)} layers where the original has {len(expected)}"
+    return f"{len(actual)} layers where the original has {len(expected)}"
 
 
 def _probe(net: Any, dataset: Any) -> list[float]:

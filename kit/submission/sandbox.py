@@ -22,14 +22,14 @@ def sandbox_problem() -> str:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("given", "work", "home"):
             (Path(folder) / name).mkdir()
-        tried = subprocess.run(
+        trial = subprocess.run(
             [*command_prefix(Path(folder)), "true"], capture_output=True, text=True, timeout=30, check=False
         )
-    if tried.returncode == 0:
+    if trial.returncode == 0:
         return ""
-    said = (tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"])[-1]
+    reason = (trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"])[-1]
     return (
-        f"bubblewrap cannot start here ({said}): the kernel or the container forbids new namespaces. Allow them, for "
+        f"bubblewrap cannot start here ({reason}): the kernel or the container forbids new namespaces. Allow them, for "
         "instance with 'sudo sysctl kernel.unprivileged_userns_clone=1' and, on Ubuntu, 'sudo sysctl "
         "kernel.apparmor_restrict_unprivileged_userns=0', "
         "or in Docker with '--security-opt seccomp=unconfined --security-opt apparmor=unconfined'."

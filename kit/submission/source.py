@@ -117,19 +117,19 @@ def read_source(path: Path, *, package: str = "") -> Source:
     """
     if not path.is_file():
         check_identifier(path)
-    folder, found, waiting = path.parent, dict[str, bytes](), [Path(path.name)]
+    folder, contents, waiting = path.parent, dict[str, bytes](), [Path(path.name)]
     while waiting:
         relative = waiting.pop()
-        if str(relative) in found:
+        if str(relative) in contents:
             continue
         try:
-            found[str(relative)] = (folder / relative).read_bytes()
+            contents[str(relative)] = (folder / relative).read_bytes()
         except OSError as error:
             raise InputError(
                 f"'{folder / relative}' cannot be read ({error.strerror}). {ADVICE} Check the path and its permissions."
             ) from error
-        waiting.extend(_beside(folder, relative, found[str(relative)], package))
-    return Source(path.stem, path.name, found, package=package)
+        waiting.extend(_beside(folder, relative, contents[str(relative)], package))
+    return Source(path.stem, path.name, contents, package=package)
 
 
 def source_of_function(function: Unlearning) -> Source:

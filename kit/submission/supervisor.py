@@ -51,8 +51,8 @@ def _limit_child(memory_bytes: int) -> None:
 
 def _descendants() -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
-        found: list[psutil.Process] = psutil.Process().children(recursive=True)
-        return found
+        processes: list[psutil.Process] = psutil.Process().children(recursive=True)
+        return processes
     return []
 
 
@@ -85,13 +85,13 @@ def _end_all(main: subprocess.Popen[bytes], grace: float) -> int:
     psutil.wait_procs(others, timeout=grace)
     deadline = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < deadline:  # a process may start others while it is being killed
-        left = _others(main)
-        if not left and main.poll() is not None:
+        alive = _others(main)
+        if not alive and main.poll() is not None:
             break
-        for process in (main, *left):
+        for process in (main, *alive):
             with contextlib.suppress(psutil.Error, OSError):
                 process.kill()
-        psutil.wait_procs(left, timeout=0.2)
+        psutil.wait_procs(alive, timeout=0.2)
         with contextlib.suppress(subprocess.TimeoutExpired):
             main.wait(0.2)
     return outlived

@@ -118,11 +118,11 @@ def definition_problem(text: str) -> str:
         "'unlearning' is a variable, not a 'def"
     """
     tree = _parse(text)
-    found = _top_level(tree)
-    if isinstance(found, ast.FunctionDef):
+    definition = _top_level(tree)
+    if isinstance(definition, ast.FunctionDef):
         return ""
-    if found is not None:
-        return f"'unlearning' is {_KINDS[type(found)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
+    if definition is not None:
+        return f"'unlearning' is {_KINDS[type(definition)]}, not a 'def'. {_CONTRACT} Write it as a plain function."
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     nested = [node for node in ast.walk(tree) if isinstance(node, kinds) and node.name == "unlearning"]
     if nested:
@@ -145,7 +145,7 @@ _KINDS: dict[type[ast.stmt], str] = {
 
 def _top_level(tree: ast.Module) -> ast.stmt | None:
     """Returns the last statement at the top level that gives 'unlearning' a meaning."""
-    found: ast.stmt | None = None
+    definition: ast.stmt | None = None
     for node in tree.body:
         names: list[str] = []
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -155,8 +155,8 @@ def _top_level(tree: ast.Module) -> ast.stmt | None:
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.Delete):
             targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
             names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
-        found = node if "unlearning" in names else found
-    return found
+        definition = node if "unlearning" in names else definition
+    return definition
 
 
 def signature_problem(method: Callable[..., Any] | str) -> str:
@@ -167,9 +167,9 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
         'Its parameters are model, retai'
     """
     if isinstance(method, str):
-        found = _top_level(_parse(method))
-        assert isinstance(found, ast.FunctionDef)
-        arguments = found.args
+        definition = _top_level(_parse(method))
+        assert isinstance(definition, ast.FunctionDef)
+        arguments = definition.args
         positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
         variable = [argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
         required = [
@@ -186,10 +186,10 @@ def signature_problem(method: Callable[..., Any] | str) -> str:
         positional = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         variable = [p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         required = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY and p.default is kinds.empty]
-    shown = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
+    listing = ", ".join([*positional, *(f"*{name}" for name in variable)]) or "none"
     if tuple(positional[:4]) != PARAMETERS:
         return (
-            f"Its parameters are {shown}. Expected net, retain, forget, validation, in this "
+            f"Its parameters are {listing}. Expected net, retain, forget, validation, in this "
             "order and under these names. Rename or reorder them."
         )
     if positional[4:] or variable:

@@ -29,10 +29,10 @@ def crop_and_flip(images: Tensor, seed: Tensor) -> Tensor:
     batch, (height, width, channels) = ops.shape(images)[0], images.shape[1:]
     around = [[0, 0], [_MARGIN, _MARGIN], [_MARGIN, _MARGIN], [0, 0]]
     pixels = ops.reshape(ops.pad(images, around), (-1, channels))
-    drawn = _backend.random.integers((3, batch, 1), seed, 2 * (2 * _MARGIN + 1))
-    rows = drawn[0] // 2 + ops.arange(height, dtype="int32")
+    draws = _backend.random.integers((3, batch, 1), seed, 2 * (2 * _MARGIN + 1))
+    rows = draws[0] // 2 + ops.arange(height, dtype="int32")
     columns = ops.arange(width, dtype="int32")
-    columns = drawn[1] // 2 + ops.where(drawn[2] % 2 == 0, columns, columns[::-1])
+    columns = draws[1] // 2 + ops.where(draws[2] % 2 == 0, columns, columns[::-1])
     first = ops.arange(batch, dtype="int32")[:, None] * (height + 2 * _MARGIN)
     rows = (first + rows) * (width + 2 * _MARGIN)
     return ops.take(pixels, rows[:, :, None] + columns[:, None, :], axis=0)

@@ -62,7 +62,7 @@ def traces(net: keras.Model) -> int:
 
 def _models(net: keras.Model) -> Iterator[keras.Model]:
     yield net
-    kept = net.__dict__.get(_ATTRIBUTE, {}).values()
-    for part in (*net.layers, *kept):
+    compiled_parts = net.__dict__.get(_ATTRIBUTE, {}).values()
+    for part in (*net.layers, *compiled_parts):
         if isinstance(part, keras.Model):
             yield from _models(part)

@@ -1,4 +1,4 @@
-"""THE training loop: data in memory, whole epochs inside one compiled function, bits that can be repeated."""
+"""The training loop: data in memory, whole epochs inside one compiled function, bits that can be repeated."""
 
 from __future__ import annotations
 

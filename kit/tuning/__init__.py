@@ -102,15 +102,15 @@ def tune(
     if trace.note:
         announce(trace.note)
     engine = engine or engines.start("serial")
-    tried: list[Trial] = []
+    trials_done: list[Trial] = []
     for criterion in _CRITERIA:
         announce(f"{search.method} on {search.challenge}: {len(settings)} settings by {criterion.replace('_', ' ')}")
         with _bar(search, challenge) as bar:
             score = _scorer(settings, search, trace, criterion, engine=engine, bar=bar)
-            tried = staged(settings, _stages(search, challenge), score)
-        if any(any(trial.scores) for trial in tried):
+            trials_done = staged(settings, _stages(search, challenge), score)
+        if any(any(trial.scores) for trial in trials_done):
             break
-    return Outcome(search, criterion, tuple(tried))
+    return Outcome(search, criterion, tuple(trials_done))
 
 
 def staged(settings: Sequence[Trial], stages: Sequence[tuple[int, int]], score: Score) -> list[Trial]:
@@ -129,23 +129,23 @@ def staged(settings: Sequence[Trial], stages: Sequence[tuple[int, int]], score: 
         >>> [(trial.settings["a"], trial.scores, trial.stage) for trial in tried]
         [(1, [0], 1), (2, [1, 1, 1], 2)]
     """
-    tried = [replace(trial, scores=[], stage=0) for trial in settings]
-    remaining = list(range(len(tried)))
-    for stage, (kept, splits) in enumerate(stages, start=1):
-        remaining = remaining[:kept]
-        pairs = [(number, split) for number in remaining for split in range(len(tried[number].scores), splits)]
+    trials_done = [replace(trial, scores=[], stage=0) for trial in settings]
+    remaining = list(range(len(trials_done)))
+    for stage, (num_settings, splits) in enumerate(stages, start=1):
+        remaining = remaining[:num_settings]
+        pairs = [(number, split) for number in remaining for split in range(len(trials_done[number].scores), splits)]
         for (number, _), earned in zip(pairs, score(pairs), strict=True):
-            tried[number].scores.append(earned)
+            trials_done[number].scores.append(earned)
         for number in remaining:
-            tried[number].stage = stage
-        remaining = sorted(remaining, key=lambda number: -tried[number].mean)
-    return sorted(tried, key=lambda trial: (trial.stage, trial.mean))
+            trials_done[number].stage = stage
+        remaining = sorted(remaining, key=lambda number: -trials_done[number].mean)
+    return sorted(trials_done, key=lambda trial: (trial.stage, trial.mean))
 
 
 def _stages(search: Search, challenge: Challenge) -> list[tuple[int, int]]:
     """Returns the search's stages; a forget set that no seed draws is one and the same on every split."""
-    drawn = challenge.split.name.partition(":")[0] in DRAWN_SPLITS
-    return [(settings, splits if drawn else 1) for settings, splits in search.stages()]
+    is_drawn = challenge.split.name.partition(":")[0] in DRAWN_SPLITS
+    return [(settings, splits if is_drawn else 1) for settings, splits in search.stages()]
 
 
 def _bar(search: Search, challenge: Challenge) -> tqdm:

@@ -99,7 +99,7 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
     for _ in range(_MOST_DRAWS):
         if len(tried) >= search.num_trials:
             return tried
-        settings = _drawn(generator, search.method, space)
+        settings = _draw(generator, search.method, space)
         if _facts.passes(search.method, challenge, defaults | settings) <= most:
             tried.append(Trial(settings))
     raise InputError(
@@ -117,7 +117,7 @@ def no_search_space(method: str) -> InputError:
     )
 
 
-def _drawn(generator: np.random.Generator, method: str, space: Mapping[str, tuple[Any, ...]]) -> Settings:
+def _draw(generator: np.random.Generator, method: str, space: Mapping[str, tuple[Any, ...]]) -> Settings:
     """Returns one setting, rounded to what people would write."""
     settings: Settings = {}
     for name, (kind, *ends) in space.items():

@@ -22,7 +22,7 @@ class Trace:
     """
 
     def __init__(self, path: Path | None, search: Search, challenge: Challenge) -> None:
-        """Reads what is there.
+        """Reads the scores that an earlier search has written.
 
         Raises:
             InputError: the file is no trace.

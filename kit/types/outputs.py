@@ -144,15 +144,15 @@ class Outputs:
     ) -> Outputs:
         """Returns the outputs of a population from those of its models; logits of the first `NUM_WITH_LOGITS`."""
         first = models[:NUM_WITH_LOGITS]
-        with_logits = [part for part in labels if all(part in one.logits for one in first)]
+        with_logits = [part for part in labels if all(part in model.logits for model in first)]
         return Outputs(
             method,
-            {part: np.stack([one.confidences[part] for one in models]) for part in labels},
-            {part: np.stack([one.correct[part] for one in models]) for part in labels},
+            {part: np.stack([model.confidences[part] for model in models]) for part in labels},
+            {part: np.stack([model.correct[part] for model in models]) for part in labels},
             labels,
             np.asarray(seconds, np.float64),
             np.asarray(seeds, np.int64),
-            {part: np.stack([one.logits[part] for one in first]) for part in with_logits},
+            {part: np.stack([model.logits[part] for model in first]) for part in with_logits},
         )
 
     @staticmethod
@@ -166,7 +166,7 @@ class Outputs:
     ) -> Outputs:
         """Returns the outputs of models whose logits, part -> (models, examples, classes), are at hand."""
         each = [{part: array[number] for part, array in logits.items()} for number in range(len(seconds))]
-        models = [ModelOutputs.of_logits(one, labels) for one in each]
+        models = [ModelOutputs.of_logits(parts, labels) for parts in each]
         return Outputs.of_models(method, models, labels, seconds=seconds, seeds=seeds)
 
     @property

@@ -125,7 +125,7 @@ def test_every_ending_is_told_in_one_safe_paragraph(
 ) -> None:
     source = Source("mine", "mine.py", {"mine.py": b""})
     said = said if kind is None else said | {"kind": kind}
-    broken = explain(source, limit_bytes=1 << 30, stage=stage, said=said, outcome=outcome, disturbed=disturbed)
+    broken = explain(source, limit_bytes=1 << 30, stage=stage, reply=said, outcome=outcome, disturbed=disturbed)
     assert isinstance(broken, BrokenSubmission)
     assert broken.check in {"runs", "imports", "memory", "returns_model"}
     assert str(broken).isprintable()
@@ -146,7 +146,7 @@ def test_every_ending_is_told_in_one_safe_paragraph(
 )
 def test_an_ending_without_words_is_read_from_the_outcome(outcome: dict[str, Any], words: str) -> None:
     source = Source("mine", "mine.py", {"mine.py": b""})
-    broken = explain(source, limit_bytes=1 << 30, stage="calling", said={}, outcome=outcome, disturbed=False)
+    broken = explain(source, limit_bytes=1 << 30, stage="calling", reply={}, outcome=outcome, disturbed=False)
     assert words in str(broken)
 
 

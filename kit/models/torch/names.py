@@ -212,11 +212,11 @@ def _torch_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _refuse(model: str, *faults: str) -> None:
-    told = [fault for fault in faults if fault]
-    if told:
+    clauses = [fault for fault in faults if fault]
+    if clauses:
         raise InputError(
-            f"The state dict does not fit the model '{model}': of its entries {', and '.join(told)}. Expected finite "
-            "floats, named and shaped as torchvision's ResNets have them. Choose another file or --model."
+            f"The state dict does not fit the model '{model}': of its entries {', and '.join(clauses)}. Expected "
+            "finite floats, named and shaped as torchvision's ResNets have them. Choose another file or --model."
         )
 
 

@@ -26,7 +26,7 @@ _AT_ONCE = 2**25
 
 
 @dataclass
-class Seen:
+class LayerRecord:
     """What went through a layer: its inputs, and its outputs before the activation."""
 
     layer: keras.layers.Layer
@@ -56,31 +56,31 @@ def _is_known(layer: keras.layers.Layer) -> bool:
 
 
 @contextlib.contextmanager
-def recorded(net: keras.Model) -> Iterator[list[Seen]]:
+def recorded(net: keras.Model) -> Iterator[list[LayerRecord]]:
     """Keeps, while a model is called, what goes through its layers with trainable weights."""
-    seen = [Seen(layer) for layer in blocks.leaves(net) if layer.trainable_variables]
+    records = [LayerRecord(layer) for layer in blocks.leaves(net) if layer.trainable_variables]
     with contextlib.ExitStack() as stack:
-        for of_layer in seen:
-            stack.enter_context(_hooked(of_layer))
-        yield seen
+        for record in records:
+            stack.enter_context(_hooked(record))
+        yield records
 
 
 @contextlib.contextmanager
-def _hooked(seen: Seen) -> Iterator[None]:
-    layer, call = seen.layer, seen.layer.call
+def _hooked(record: LayerRecord) -> Iterator[None]:
+    layer, call = record.layer, record.layer.call
     activation: Any = getattr(layer, "activation", None)
     activation = None if activation is keras.activations.linear else activation
 
     def recorded_call(inputs: tf.Tensor, *arguments: Any, **named: Any) -> tf.Tensor:
-        seen.inputs.append(inputs)
+        record.inputs.append(inputs)
         outputs = call(inputs, *arguments, **named)
         if activation is None:
-            seen.outputs.append(outputs)
+            record.outputs.append(outputs)
         return outputs
 
     def recorded_activation(outputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.identity(outputs)
-        seen.outputs.append(outputs)
+        record.outputs.append(outputs)
         return activation(outputs)
 
     # object.__setattr__: Keras would take a function for a part of the layer.
@@ -95,16 +95,18 @@ def _hooked(seen: Seen) -> Iterator[None]:
             object.__setattr__(layer, "activation", activation)
 
 
-def sum_of_squares(seen: Seen, sent_back: tf.Tensor, weights: tf.Tensor) -> list[tuple[tf.Variable, tf.Tensor]]:
+def sum_of_squares(
+    record: LayerRecord, sent_back: tf.Tensor, weights: tf.Tensor
+) -> list[tuple[tf.Variable, tf.Tensor]]:
     """Returns for each trainable variable of a layer the weighted sum over examples of their squared gradients.
 
     Args:
-        seen: what went through the layer, in one call.
+        record: what went through the layer, in one call.
         sent_back: the loss's gradient by the layer's outputs, of the same shape: an example's in its row.
         weights: (b,), of the examples.
     """
-    layer = seen.layer
-    inputs, sent_back = (tf.cast(array, weights.dtype) for array in (seen.inputs[0], sent_back))  # from bfloat16
+    layer = record.layer
+    inputs, sent_back = (tf.cast(array, weights.dtype) for array in (record.inputs[0], sent_back))  # from bfloat16
     if isinstance(layer, keras.layers.BatchNormalization):
         by_variable = [
             (variable, _squares_of(each, weights)) for variable, each in _normalisation(layer, inputs, sent_back)
@@ -167,16 +169,16 @@ def squared_gradients(
     """
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch([variable.value for variable in net.trainable_variables])
-        with recorded(net) as seen:
+        with recorded(net) as records:
             logits = net(images, training=False)
         pairs = losses_and_weights(logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32))
         totals = [tf.reduce_sum(losses) for losses, _ in pairs]
-    if any(len(of_layer.outputs) != 1 for of_layer in seen):
+    if any(len(record.outputs) != 1 for record in records):
         return {}
     sums: dict[int, tf.Tensor] = {}
     for total, (_, weights) in zip(totals, pairs, strict=True):
-        by_output = tape.gradient(total, [of_layer.outputs[0] for of_layer in seen])
-        for of_layer, sent_back in zip(seen, by_output, strict=True):
-            for variable, squares in sum_of_squares(of_layer, sent_back, weights):
+        by_output = tape.gradient(total, [record.outputs[0] for record in records])
+        for record, sent_back in zip(records, by_output, strict=True):
+            for variable, squares in sum_of_squares(record, sent_back, weights):
                 sums[id(variable)] = sums.get(id(variable), 0.0) + squares
     return sums
