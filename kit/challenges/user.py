@@ -100,7 +100,8 @@ def adopted(model: str | keras.Model | None, arrays: Arrays, precision: str) -> 
     if not isinstance(model, str):
         from kit.models import user
 
-        return Adopted(model.name, *user.adopt(model, arrays, precision))
+        description, weights = user.adopt(model, arrays, precision)
+        return Adopted(model.name, description, weights)
     if model not in models.NAMES:
         raise InputError(
             f"There is no model '{model}'. Expected one of {', '.join(models.NAMES)}, or a Keras model. Load a file "
