@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the contract's own type, which no code here has to load
 
 @dataclass(frozen=True)
 class Examples:
-    """Examples in memory, as `kit.training` goes over them.
+    """Examples in memory, as `kit.toolbox.training` goes over them.
 
     Args:
         x: (n, ...), float32, or uint8 where the images are 8-bit ones.
@@ -131,6 +131,6 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
 def augmented(dataset: tf.data.Dataset, augment: Augment) -> tf.data.Dataset:
     """Returns batches (x, y) whose images `augment` changes on the way, anew in each pass: plain Keras's way.
 
-    `kit.training` augments inside its compiled loop instead.
+    `kit.toolbox.training` augments inside its compiled loop instead.
     """
     return _backend.data.augmented(dataset, augment)

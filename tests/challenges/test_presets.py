@@ -174,7 +174,7 @@ def test_the_fingerprint_of_a_users_data_depends_on_every_image() -> None:
 def test_populations_of_other_images_are_others(stand_in: Callable[..., Challenge], tmp_path: Path) -> None:
     """Shipped weights serve them all, but a run that is found again has to be of these very images."""
     data = published()
-    original = originals.Pretrained((), "0" * 64, Path())
+    original = originals.Pretrained((), "0" * 64, Path(), "convnet")
     folders = {
         population_folder(tmp_path, Entry("retrain"), stand_in(data=one), original)
         for one in (data, data, flipped(data, 0))

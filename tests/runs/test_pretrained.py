@@ -119,7 +119,7 @@ def test_shipped_weights_have_the_accuracies_of_the_registry(name: str, require_
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_do_not_depend_on_the_forget_set(name: str, require_data: Callable[[str], None]) -> None:
     require_data(name)
-    first, second = kit.load_challenge(name), kit.load_challenge(name, forget="class:3", split_seed=1)
+    first, second = kit.load_challenge(name), kit.load_challenge(name, forget="class:0", split_seed=1)
     assert originals.fingerprint(first) == originals.fingerprint(second)
 
 
