@@ -66,25 +66,25 @@ notebooks: .venv/.dev
 	.venv/bin/python notebooks/generate.py
 
 benchmarks: .venv/.runtime
-	.venv/bin/python benchmarks/startup.py
-	.venv/bin/python benchmarks/signal.py
-	.venv/bin/python benchmarks/training_loop.py
-	.venv/bin/python benchmarks/containment.py
-	.venv/bin/python benchmarks/population.py
-	.venv/bin/python benchmarks/evaluate.py
-	.venv/bin/python benchmarks/metric.py
-	.venv/bin/python benchmarks/scoring.py
-	.venv/bin/python benchmarks/engines.py
-	.venv/bin/python benchmarks/precision.py
-	.venv/bin/python benchmarks/cifar10_small.py
-	.venv/bin/python benchmarks/methods.py
+	.venv/bin/python -m benchmarks.startup
+	.venv/bin/python -m benchmarks.memorisation
+	.venv/bin/python -m benchmarks.training_loop
+	.venv/bin/python -m benchmarks.containment
+	.venv/bin/python -m benchmarks.population
+	.venv/bin/python -m benchmarks.evaluate
+	.venv/bin/python -m benchmarks.metric
+	.venv/bin/python -m benchmarks.scoring
+	.venv/bin/python -m benchmarks.engines
+	.venv/bin/python -m benchmarks.precision
+	.venv/bin/python -m benchmarks.cifar10_small
+	.venv/bin/python -m benchmarks.methods
 
 # Evaluates every method (forty minutes on two cores), keeps the reports in data/results/ and writes the README's tables.
 results: .venv/.dev
-	.venv/bin/python benchmarks/results.py
+	.venv/bin/python -m benchmarks.results
 	.venv/bin/python -m benchmarks.update_readme methods
 
-# Writes what these commands print into the README (-m: by its path it would import signal.py beside it as Python's own).
+# Writes what these commands print into the README.
 readme: .venv/.dev
 	.venv/bin/python -m benchmarks.update_readme
 

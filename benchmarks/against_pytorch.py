@@ -1,6 +1,6 @@
 """Is the kit quicker than the 2023 kit on a CPU? The same work in plain PyTorch and in the kit, in one run.
 
-    python benchmarks/against_pytorch.py [--threads 1] [--rounds 5] [--images 2560]      (needs the extra [torch])
+    python -m benchmarks.against_pytorch [--threads 1] [--rounds 5] [--images 2560]      (needs the extra [torch])
 
 Two processes, one a side, work in turn, never at once: a fine-tuning epoch of the ResNet-18 (SGD, momentum 0.9, weight
 decay 5e-4, batches of 128), the per-example losses of a set, the membership attack on 5,000 and 5,000 losses, and the
@@ -12,13 +12,8 @@ The last lines say how far both are from this machine's own limit: the rate of l
 """
 
 import argparse
-import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 import multiprocessing
+import os
 import statistics
 import time
 from multiprocessing.connection import Connection

@@ -1,6 +1,6 @@
 """The challenge of 2023 for real, on CIFAR-10: original, fine-tuned and retrained model beside the published numbers.
 
-    python benchmarks/cifar10.py
+    python -m benchmarks.cifar10
 
 Trains the original and the retrained model where `kit pretrain cifar10` and `kit pretrain cifar10 --retrained` have not
 (two hours each on one processor, resumed where an earlier attempt was stopped), fine-tunes the original as the 2023 kit
@@ -8,11 +8,6 @@ did, and scores all three. Published are the outputs that the 2023 kit's noteboo
 """
 
 import argparse
-import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import kit
 from kit import evaluation

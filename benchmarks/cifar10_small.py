@@ -1,6 +1,6 @@
 """CIFAR-10 on a laptop: the whole of `kit run finetune --challenge cifar10-small`, its time, its memory, its table.
 
-    python benchmarks/cifar10_small.py [--threads 2]
+    python -m benchmarks.cifar10_small [--threads 2]
 
 In a new folder with a new cache, so that nothing is known beforehand but the data, which are on disk already, and the
 weights that come with the kit: the reference time is measured, the original fine-tuned for an epoch, and every model
@@ -9,12 +9,8 @@ scored on all 60,000 images. Memory is the largest resident set of the command's
 
 import argparse
 import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path

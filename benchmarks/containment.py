@@ -1,6 +1,6 @@
 """What does a contained run cost? The same submission and seeds, in this process and in one of its own.
 
-    python benchmarks/containment.py [--num-models 16] [--rounds 3] [--sandbox]
+    python -m benchmarks.containment [--num-models 16] [--rounds 3] [--sandbox]
 
 The submission is the one that 'kit new' writes. Both ways must give the same weights, to the bit. Contained, a process
 is started once (no state is carried from run to run), so that the overhead is that start, shared by all runs, and what
@@ -9,12 +9,8 @@ handing over takes.
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 

@@ -1,6 +1,6 @@
 """What does an engine cost? 1,000 tasks of 10 ms of work through each of them.
 
-    python benchmarks/engines.py [--tasks 1000] [--milliseconds 10] [--workers 2]
+    python -m benchmarks.engines [--tasks 1000] [--milliseconds 10] [--workers 2]
 
 The work keeps a core busy until the clock has gone on by so much. Seconds are to be compared with the sum of the work
 divided by the workers, which nothing can beat; the rest, per task, is what the engine takes. Starting is apart: Ray and
@@ -9,12 +9,7 @@ busy otherwise, the numbers say little.
 """
 
 import argparse
-import os
-import sys
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from kit import engines
 

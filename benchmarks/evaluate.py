@@ -1,6 +1,6 @@
 """The true competition score on a laptop: how long does a whole `kit evaluate` of 512 models take?
 
-    python benchmarks/evaluate.py [--models 512]
+    python -m benchmarks.evaluate [--models 512]
 
 Three commands in a new folder each, from the start of Python to the last figure: the baseline with the oracle that
 comes with the kit; the same with 512 models retrained; and what `kit new` writes, a submission in plain Keras that
@@ -9,13 +9,9 @@ compiles and fits in its body, in a process of its own.
 
 import argparse
 import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Does a method cost what it says? The passes over the data that its docstring states, against the time that it takes.
 
-    python benchmarks/methods.py [METHOD ...] [--challenge noisy-digits] [--rounds 10] [--processors 1]
+    python -m benchmarks.methods [METHOD ...] [--challenge noisy-digits] [--rounds 10] [--processors 1]
 
 A pass is training on one example, forward and backward. What it costs, and what a call costs beside its passes, is
 the straight line through plain fine-tuning of few and of many epochs, in the same rounds. Fine-tuning reads one data
@@ -15,9 +15,6 @@ import os
 import re
 import sys
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 

@@ -1,6 +1,6 @@
 """How fast is the forgetting score? Against comparing every model with every threshold, and by number of examples.
 
-    python benchmarks/metric.py [--models 512] [--examples 1000] [--brute 5] [--rounds 3]
+    python -m benchmarks.metric [--models 512] [--examples 1000] [--brute 5] [--rounds 3]
 
 The brute force does what the released scorer does, as fast as plain NumPy allows: of each example, every model against
 all 160,000 double thresholds and all single ones. It is timed on a few examples, in turn with the kit's; both must
@@ -9,12 +9,7 @@ give the same epsilons. The time of the kit's is then to grow with the number of
 
 import argparse
 import math
-import os
-import sys
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 

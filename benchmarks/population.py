@@ -1,6 +1,6 @@
 """How many models a minute? The kit's populations against the straightforward loop in plain Keras, in one run.
 
-    python benchmarks/population.py [--rounds 3] [--models 96] [--plain 6] [--challenge NAME ...] [--memory]
+    python -m benchmarks.population [--rounds 3] [--models 96] [--plain 6] [--challenge NAME ...] [--memory]
 
 The straightforward loop builds, compiles (`jit_compile=False`), fits (`verbose=0`, data cached, shuffled and batched by
 tf.data, the quickest form of benchmarks/training_loop.py), predicts and deletes one model after another in one process.
@@ -11,14 +11,10 @@ and each model on disk. The rounds alternate. `--memory` follows the workers' me
 import argparse
 import gc
 import os
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 import psutil

@@ -1,6 +1,6 @@
 """Does a lower precision pay on this processor, and do the scores stay what they are?
 
-    python benchmarks/precision.py [--steps 8] [--models 16]
+    python -m benchmarks.precision [--steps 8] [--models 16]
 
 First the seconds of a training step (batches of 128, one thread) of the networks in float32, bfloat16 and float16, in
 turn; then `noisy-digits` retrained in float32 and in bfloat16: accuracies and the attack's AUC, with their standard
@@ -11,11 +11,7 @@ import argparse
 import dataclasses
 import os
 import statistics
-import sys
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 

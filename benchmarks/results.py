@@ -1,7 +1,7 @@
 """Evaluates every method and keeps the reports: what the README's tables of methods are made of.
 
-    python benchmarks/results.py [CHALLENGE ...] [--num-models 128]
-    python benchmarks/results.py --show | --kinds
+    python -m benchmarks.results [CHALLENGE ...] [--num-models 128]
+    python -m benchmarks.results --show | --kinds
 
 `noisy-digits` and `digits` with as many models of each method, against as many retrained ones, on split 0, which no
 search of hyper-parameters has seen; `fashion-mnist` with one. Reports go to data/results/CHALLENGE.json, finished runs
@@ -9,15 +9,11 @@ to runs/, where an interrupted evaluation finds them. `--show` prints Markdown t
 in which a method without one is "not evaluated yet"; `--kinds` prints the table of the methods' kinds.
 """
 
-import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 import argparse
 import json
 import math
+import os
+import sys
 from pathlib import Path
 
 import kit  # first: it asks TensorFlow for one thread

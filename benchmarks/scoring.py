@@ -1,19 +1,14 @@
 """Do all scores of a large population fit in memory? 512 models of 60,000 training examples, on made-up outputs.
 
-    python benchmarks/scoring.py [--models 512] [--examples 60000]
+    python -m benchmarks.scoring [--models 512] [--examples 60000]
 
 Prints seconds and the peak of the process's memory. Outputs are normal margins around each example's own mean; 16
 models have logits, as in a real population. Only scorers run here: they never touch a model.
 """
 
 import argparse
-import os
-import sys
 import threading
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 import psutil

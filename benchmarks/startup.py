@@ -1,6 +1,6 @@
 """How long does the command line keep a person waiting, who only looks?
 
-    python benchmarks/startup.py [--rounds 5]
+    python -m benchmarks.startup [--rounds 5]
 
 Seconds of the processor, which other processes on the machine change little; the least of several rounds, after one
 that is not counted and that writes Python's caches. The tests hold which modules these commands import; here is what
@@ -9,12 +9,8 @@ that comes to. The last line is a whole run by the clock, the one of the README'
 
 import argparse
 import os
-import sys
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Is the compiled loop faster than plain Keras? Same model, data, batches, epochs and thread, in one run.
 
-    python benchmarks/training_loop.py [--rounds 5] [--challenge NAME ...] [--processors 1]
+    python -m benchmarks.training_loop [--rounds 5] [--challenge NAME ...] [--processors 1]
 
 Plain Keras is `compile(jit_compile=False)` and `fit(verbose=0)` in four forms; the quickest counts. "Steady" is a
 second training of the same compiled model; "first" includes building the data pipeline and tracing, as a first run
@@ -9,12 +9,8 @@ does. The rounds of the contestants alternate, so that a change of the machine's
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 

@@ -3,6 +3,7 @@
 `python -m benchmarks.update_readme kinds methods` renders the tables of methods anew, in seconds.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -11,36 +12,36 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
-    "kinds": ([str(ROOT / "benchmarks" / "results.py"), "--kinds"],),
-    "methods": ([str(ROOT / "benchmarks" / "results.py"), "--show"],),
-    "cost": ([str(ROOT / "benchmarks" / "methods.py")],),
+    "kinds": (["-m", "benchmarks.results", "--kinds"],),
+    "methods": (["-m", "benchmarks.results", "--show"],),
+    "cost": (["-m", "benchmarks.methods"],),
     "make run": (["-m", "kit", "run", "finetune"],),
     "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
-    "evaluate": ([str(ROOT / "benchmarks" / "evaluate.py")],),
+    "evaluate": (["-m", "benchmarks.evaluate"],),
     "population": (
-        [str(ROOT / "benchmarks" / "population.py")],
-        [str(ROOT / "benchmarks" / "population.py"), "--memory", "--challenge", "noisy-digits"],
+        ["-m", "benchmarks.population"],
+        ["-m", "benchmarks.population", "--memory", "--challenge", "noisy-digits"],
     ),
     "scores": (
-        [str(ROOT / "benchmarks" / "metric.py")],
-        [str(ROOT / "benchmarks" / "scoring.py")],
-        [str(ROOT / "benchmarks" / "engines.py")],
+        ["-m", "benchmarks.metric"],
+        ["-m", "benchmarks.scoring"],
+        ["-m", "benchmarks.engines"],
     ),
     "benchmarks": (
-        [str(ROOT / "benchmarks" / "training_loop.py")],
-        [str(ROOT / "benchmarks" / "training_loop.py"), "--processors", "2"],
-        [str(ROOT / "benchmarks" / "signal.py")],
+        ["-m", "benchmarks.training_loop"],
+        ["-m", "benchmarks.training_loop", "--processors", "2"],
+        ["-m", "benchmarks.memorisation"],
     ),
-    "cifar10": ([str(ROOT / "benchmarks" / "cifar10.py")],),
-    "cifar10-small": ([str(ROOT / "benchmarks" / "cifar10_small.py")],),
+    "cifar10": (["-m", "benchmarks.cifar10"],),
+    "cifar10-small": (["-m", "benchmarks.cifar10_small"],),
     "pytorch": (
-        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--images", "1280"],
-        [str(ROOT / "benchmarks" / "against_pytorch.py"), "--images", "1280", "--threads", "2"],
-        [str(ROOT / "benchmarks" / "precision.py")],
+        ["-m", "benchmarks.against_pytorch", "--images", "1280"],
+        ["-m", "benchmarks.against_pytorch", "--images", "1280", "--threads", "2"],
+        ["-m", "benchmarks.precision"],
     ),
     "containment": (
-        [str(ROOT / "benchmarks" / "containment.py")],
-        [str(ROOT / "benchmarks" / "containment.py"), "--sandbox"],
+        ["-m", "benchmarks.containment"],
+        ["-m", "benchmarks.containment", "--sandbox"],
     ),
 }
 # These print Markdown.
@@ -55,8 +56,15 @@ def main() -> None:
         printed = ""
         for command in commands:
             with tempfile.TemporaryDirectory() as folder:
-                run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, cwd=folder)
-            shown = " ".join(part.replace(f"{ROOT}/", "") for part in command)
+                run = subprocess.run(
+                    [sys.executable, *command],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                    cwd=folder,
+                    env=os.environ | {"PYTHONPATH": str(ROOT)},
+                )
+            shown = " ".join(command)
             head = f"`python {shown}`\n\n" if name in MARKDOWN else f"$ python {shown}\n"
             printed += head + "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n\n"
         fence = ("", "") if name in MARKDOWN else ("```text\n", "\n```")

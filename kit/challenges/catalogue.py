@@ -27,7 +27,7 @@ class Preset:
 
 
 # Weight decay is a fifth of the 2023 kit's: with 5e-4 some originals do not fit all of their noisy labels (retain
-# accuracy 0.997 on average, 0.989 at worst). benchmarks/signal.py prints what these settings give.
+# accuracy 0.997 on average, 0.989 at worst). benchmarks/memorisation.py prints what these settings give.
 _DIGITS_RECIPE = Recipe(epochs=50, learning_rate=0.1, momentum=0.9, weight_decay=1e-4, schedule="cosine")
 
 CHALLENGES: dict[str, Preset] = {

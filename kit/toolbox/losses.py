@@ -1,7 +1,8 @@
 """What a step of training minimises: functions of a batch's logits, labels and targets.
 
-A loss is a function or a frozen dataclass: `kit.toolbox.training` compiles a loop once for each that is equal, and keeps it
-from run to run. The targets are whatever the method has put beside the examples, for instance a teacher's logits.
+A loss is a function or a frozen dataclass: `kit.toolbox.training` compiles a loop once for each that is equal, and
+keeps it from run to run. The targets are whatever the method has put beside the examples, for instance a teacher's
+logits.
 """
 
 from __future__ import annotations

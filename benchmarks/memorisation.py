@@ -1,6 +1,6 @@
 """Does `noisy-digits` show what it is for? Originals remember, retrained models do not.
 
-    python benchmarks/signal.py [--splits 20]
+    python -m benchmarks.memorisation [--splits 20]
 
 Each split has a forget set, an original and a retrained model of its own, trained with seeds of their own. The attack
 is what `kit run` uses: AUC of the loss, forget examples against test examples of the same class mix.
@@ -8,11 +8,7 @@ is what `kit run` uses: AUC of the loss, forget examples against test examples o
 
 import argparse
 import os
-import sys
 import time
-
-if not __package__:  # run by its path: this folder's signal.py must not hide Python's, and kit may not be installed
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import numpy as np
 
