@@ -10,6 +10,7 @@ import numpy as np
 from kit.models.weights import same_weights
 from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
 from kit.submission.diagnosis import printable
+from kit.types import Task
 
 # How far above chance the accuracy must lie, in standard errors.
 _CHANCE_ERRORS = 3.0
@@ -92,18 +93,19 @@ def unchanged_problem(name: str, weights: Sequence[np.ndarray], original: Sequen
     )
 
 
-def chance_problem(accuracy: float, labels: np.ndarray) -> str:
-    """Returns the problem that an accuracy on these labels is no better than naming the commonest class.
+def chance_problem(accuracy: float, task: Task, labels: np.ndarray) -> str:
+    """Returns the problem of an accuracy on these examples that a model with one answer for all of them has too.
 
     Example:
-        >>> chance_problem(0.9, np.arange(1000) % 10)
+        >>> from kit.tasks import CLASSIFICATION
+        >>> chance_problem(0.9, CLASSIFICATION, np.arange(1000) % 10)
         ''
     """
-    chance = float(np.bincount(labels).max()) / len(labels)
+    chance = task.constant_accuracy(labels)
     if accuracy > chance + _CHANCE_ERRORS * float(np.sqrt(chance * (1 - chance) / len(labels))):
         return ""
     return (
-        f"The model gets {accuracy:.3f} of the retain set right, and naming the commonest class gives {chance:.3f}. "
+        f"The model gets {accuracy:.3f} of the retain set right, and one that {task.constant} gets {chance:.3f}. "
         "Expected a model that still works. Train it longer on retain, or do less damage first."
     )
 

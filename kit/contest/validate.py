@@ -247,8 +247,9 @@ class _Examination:
         unchanged = run_checks.unchanged_problem(self.name, returned.weights, self.worker.original.weights)
         self.add("changes_weights", unchanged, level="WARN")
         if sound:
-            accuracy = float((predict_logits(net, x).argmax(-1) == y).mean())
-            self.add("above_chance", run_checks.chance_problem(accuracy, y), fact=f"retain accuracy {accuracy:.3f}")
+            task = self.worker.challenge.task
+            accuracy = float(task.correct(predict_logits(net, x), y).mean())
+            self.add("above_chance", run_checks.chance_problem(accuracy, task, y), fact=f"retain accuracy {accuracy:.3f}")
 
     def _check_seeds(self, run_0: Returned, run_1: Returned) -> Returned:
         same, original = same_weights, self.worker.original.weights

@@ -12,6 +12,7 @@ from kit.contest import run_checks
 from kit.models import weights
 from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
 from kit.submission import text_checks
+from kit.tasks import CLASSIFICATION
 
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3)
 LABELS = np.arange(1000) % 10
@@ -53,7 +54,7 @@ MESSAGES = {
     "outputs": run_checks.architecture_problem("mine", said([1.0]), LOGITS),
     "logits": run_checks.logits_problem([np.full((1, 3), np.nan)]),
     "unchanged": run_checks.unchanged_problem("mine", WEIGHTS, WEIGHTS),
-    "chance": run_checks.chance_problem(0.1, LABELS),
+    "chance": run_checks.chance_problem(0.1, CLASSIFICATION, LABELS),
     "output": run_checks.output_problem("mine", 3_000_000),
     "left behind": run_checks.left_behind_problem("mine", 2, [{"threads": ["a"], "new_files": ["b"]}]),
     "altered": run_checks.altered_problem("mine", [{"altered": True}]),
@@ -229,7 +230,7 @@ def test_same_is_to_the_bit(other: list[np.ndarray], alike: bool) -> None:
     ],
 )
 def test_accuracy_above_chance_is_fine(accuracy: float, labels: np.ndarray) -> None:
-    assert run_checks.chance_problem(accuracy, labels.astype(np.int32)) == ""
+    assert run_checks.chance_problem(accuracy, CLASSIFICATION, labels.astype(np.int32)) == ""
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_accuracy_above_chance_is_fine(accuracy: float, labels: np.ndarray) -> N
     ],
 )
 def test_accuracy_near_chance_is_a_problem(accuracy: float, labels: np.ndarray) -> None:
-    message = run_checks.chance_problem(accuracy, labels.astype(np.int32))
+    message = run_checks.chance_problem(accuracy, CLASSIFICATION, labels.astype(np.int32))
     assert message.startswith(f"The model gets {accuracy:.3f} of the retain set right")
 
 
