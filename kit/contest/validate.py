@@ -238,7 +238,7 @@ class _Examination:
         """Looks at the model of the first run, whose weights have the right shapes and are finite."""
         for name in ("runs", "returns_model", "weights"):
             self.add(name)
-        arrays, net = self.inputs.arrays, self.worker.net_with(returned.weights)
+        arrays, net, task = self.inputs.arrays, self.worker.net_with(returned.weights), self.worker.challenge.task
         probed = predict_logits(net, arrays["validation_x"][:PROBED])
         sound = self.add("architecture", run_checks.architecture_problem(self.name, returned.reply, probed))
         x, y = arrays["retain_x"], arrays["retain_y"]
@@ -247,9 +247,9 @@ class _Examination:
         unchanged = run_checks.unchanged_problem(self.name, returned.weights, self.worker.original.weights)
         self.add("changes_weights", unchanged, level="WARN")
         if sound:
-            task = self.worker.challenge.task
             accuracy = float(task.correct(predict_logits(net, x), y).mean())
-            self.add("above_chance", run_checks.chance_problem(accuracy, task, y), fact=f"retain accuracy {accuracy:.3f}")
+            problem = run_checks.chance_problem(accuracy, task, y)
+            self.add("above_chance", problem, fact=f"retain accuracy {accuracy:.3f}")
 
     def _check_seeds(self, run_0: Returned, run_1: Returned) -> Returned:
         same, original = same_weights, self.worker.original.weights
