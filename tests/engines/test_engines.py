@@ -167,7 +167,8 @@ def processes() -> Iterator[Engine]:
 def cluster() -> Iterator[Any]:
     """A head and a node of one CPU each, to which the driver is connected."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the nodes find the functions of this module
+        # Where the nodes find the functions of this module, and what it imports.
+        patch.setenv("PYTHONPATH", os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1)))
         ray_cluster._import_ray()
         import ray
         from ray.cluster_utils import Cluster
