@@ -161,14 +161,15 @@ def test_stored_models_depend_on_the_text_of_their_method(tmp_path: Path) -> Non
     packages = install(tmp_path / "site")
     file = packages / "their_package" / "inner" / "shrink.py"
     code = (
-        "import kit, pathlib, types\nfrom kit.runs import population\n"
+        "import kit, pathlib, types\nfrom kit.runs.store import population_folder\n"
+        "from kit.submission.entry import resolve\n"
         "challenge = kit.load_challenge('four-heaps')\n"
         "original = types.SimpleNamespace(sha256='any')\n"
         f"file = pathlib.Path({str(file)!r})\n"
         "text = file.read_text()\n"
         "for written in (text, text.replace('1 - strength', '1 - 2 * strength'), text):\n"
         "    file.write_text(written)\n"
-        "    print(population.population_folder(pathlib.Path('runs'), 'shrink_head', challenge, original))\n"
+        "    print(population_folder(pathlib.Path('runs'), resolve('shrink_head'), challenge, original))\n"
     )
     environment = os.environ | {"PYTHONPATH": str(packages), "KIT_HOME": str(tmp_path / "home")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

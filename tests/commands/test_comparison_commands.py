@@ -12,8 +12,10 @@ from cli_helpers import call, one_paragraph
 import kit
 from kit import challenges, engines, evaluation
 from kit.engines import Serial
+from kit.evaluation.plan import Plan
 from kit.machine import threads
 from kit.runs import oracles
+from kit.submission.entry import Entry
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +41,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
 def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     noted: list[dict[str, Any]] = []
 
-    def note(identifiers: list[str], challenge: kit.Challenge, **settings: Any) -> None:
-        noted.append({"identifiers": identifiers} | settings)
+    def note(entries: list[Entry], challenge: kit.Challenge, plan: Plan, **settings: Any) -> None:
+        noted.append(vars(plan.population) | vars(plan) | settings)
         raise kit.FailedRun("noted")
 
-    monkeypatch.setattr(evaluation, "evaluate_all", note)
+    monkeypatch.setattr(evaluation, "carry_out", note)
     return noted
 
 
@@ -122,7 +124,7 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
     given = {"challenge": "data.npz", "forget": "requests.csv", "split-seed": "3", "model": "m.keras"}
     given |= {"weights": "w.npz", "recipe": "r.toml", "precision": "bfloat16", "threads": "2"}
     call(command, *(text for name, value in given.items() for text in (f"--{name}", value)))
-    paths = {"model": Path("m.keras"), "weights": Path("w.npz"), "recipe": Path("r.toml")}
+    paths = {"model": "m.keras", "weights": Path("w.npz"), "recipe": Path("r.toml")}
     others = {"name_or_path": "data.npz", "forget": "requests.csv", "split_seed": 3, "precision": "bfloat16"}
     assert noted == [2, paths | others]  # the threads first: they are fixed once TensorFlow is loaded
     noted.clear()
