@@ -232,7 +232,8 @@ def test_its_files_hold_no_test_example_and_no_index(worker: Worker, small_chall
 def test_the_clock_stands_still_while_weights_are_handed_over(
     start: Callable[..., Contained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contained, "_HANDING_OVER_SECONDS", 60.0)  # on a slow machine too, it hides no work
+    # On a slow machine too, it hides no work.
+    monkeypatch.setattr("kit.submission.contained._HANDING_OVER_SECONDS", 60.0)
     slow = SOUND.replace("    return net", "    import time\n    time.sleep(0.5)\n    return net")
     times = {}
     wait = Contained._wait
