@@ -101,7 +101,7 @@ def test_one_bad_example_is_enough(
             logits[4, 1] = -np.inf
         return logits
 
-    monkeypatch.setattr(outputs, "predict_logits", predict)
+    monkeypatch.setattr("kit.toolbox.inference.predict_logits", predict)
     with pytest.raises(FailedRun, match=f"for 1 of {len(small_challenge.validation)} validation examples"):
         outputs.compute_outputs(net, small_challenge)
 
