@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import kit
 from kit import evaluation
 from kit import reports as report
 from kit.evaluation.comparison import doubts_about_original
+from kit.tasks import CLASSIFICATION
 from kit.types import PARTS, Arrays, Comparison, Outputs, Recipe
 
 
@@ -29,9 +33,9 @@ def outputs(accuracies: dict[str, float], models: int = 1, labels: np.ndarray | 
 
 def said(original: dict[str, float], retrained: dict[str, float], labels: np.ndarray | None = None) -> list[str]:
     members = np.arange(20)
-    return doubts_about_original(
-        Comparison(outputs(original, labels=labels), outputs(retrained, 3, labels), members, members, "", 1.0)
-    )
+    models = outputs(original, labels=labels), outputs(retrained, 3, labels)
+    challenge: Any = SimpleNamespace(task=CLASSIFICATION, labels=lambda part: models[0].labels[part])
+    return doubts_about_original(challenge, Comparison(*models, members, members, "", 1.0))
 
 
 def test_nothing_is_said_of_models_that_were_trained_alike() -> None:
