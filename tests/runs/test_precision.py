@@ -13,6 +13,7 @@ from cli_helpers import call
 
 import kit
 from kit import evaluation, files
+from kit.evaluation.plan import Plan
 from kit.runs import originals
 from kit.runs.run import unlearn
 from kit.runs.store import population_folder
@@ -149,11 +150,11 @@ def test_populations_are_kept_apart(half: Challenge, whole: Challenge, tmp_path:
 def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[Challenge]:
     noted: list[Challenge] = []
 
-    def note(identifiers: list[str], challenge: Challenge, **settings: Any) -> None:
+    def note(entries: list[Entry], challenge: Challenge, plan: Plan, **settings: Any) -> None:
         noted.append(challenge)
         raise kit.FailedRun("noted")
 
-    monkeypatch.setattr(evaluation, "evaluate_all", note)
+    monkeypatch.setattr(evaluation, "carry_out", note)
     return noted
 
 
