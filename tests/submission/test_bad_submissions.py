@@ -34,8 +34,8 @@ from kit.contest import validate
 from kit.contest.validate import Checked
 from kit.runs.worker import Worker
 from kit.submission import contained, sandbox
-from kit.submission import source as submission
 from kit.submission.contained import Contained, Limits
+from kit.submission.entry import resolve
 
 FOLDER = Path(__file__).parents[1] / "bad_submissions"
 CALL_SECONDS, IMPORT_SECONDS, MEMORY = 6.0, 15.0, 3 << 30
@@ -208,8 +208,8 @@ def allow_tracing() -> None:
 
 
 def stolen(bad: Bad, worker: Worker, sandboxed: bool) -> list[str]:
-    source = submission.read_source(bad.path)
-    with Contained(source, worker.inputs(bad.path.stem), Limits(60.0, MEMORY), sandboxed=sandboxed) as process:
+    entry = resolve(bad.path)
+    with Contained(entry.as_source(), worker.inputs(entry), Limits(60.0, MEMORY), sandboxed=sandboxed) as process:
         process.run(0)
     return [line for line in process.output.splitlines() if "STOLEN" in line]
 
