@@ -131,8 +131,10 @@ def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> 
 
 def _failure(name: str, error: Exception) -> FailedRun:
     """Returns what to raise for an exception of a method's, with the line that its author can change."""
+    callers = {__file__, inspect.getfile(Call)}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    where = f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}," if len(frames) > 1 else "when called,"
+    inner = [frame for frame in frames if frame.filename not in callers]
+    where = f"in {Path(inner[-1].filename).name}, line {inner[-1].lineno}," if inner else "when called,"
     reason = (str(error).strip().splitlines() or [""])[0]
     return FailedRun(
         f"'{name}' failed {where} with {type(error).__name__}: {reason}{'' if reason.endswith('.') else '.'} Expected "
