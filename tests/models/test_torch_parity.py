@@ -79,7 +79,7 @@ def examples(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray, Any, 
     shape = (setting.number, setting.pixels, setting.pixels, 3)
     images = np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
     labels = (np.arange(setting.number) % CLASSES).astype(np.int32)
-    normalised = torch_models.normalised(images, models.CIFAR_MEAN, models.CIFAR_STD)
+    normalised = torch_models.normalised(images, zoo.CIFAR_MEAN, zoo.CIFAR_STD)
     return images, labels, normalised, torch.from_numpy(labels).long()
 
 
