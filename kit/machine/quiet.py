@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
+_COMMAND = "KIT_COMMAND"  # set in the processes of the command line, and of those that they start
+# Keras imports them for its wrappers and galleries if they are installed: a quarter of the seconds of importing it.
+_NEEDLESS = ("sklearn", "matplotlib")
 
 
 @contextlib.contextmanager
@@ -24,8 +27,10 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
     if debug:
         yield
         return
-    ask_for_quiet(debug)
+    os.environ.setdefault(_LOG_LEVEL, _QUIET)
     with log_set_aside(2):
+        with without_needless_libraries():
+            importlib.import_module("keras")
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -36,18 +41,34 @@ def load_tensorflow() -> None:
     """Imports TensorFlow, quietly where the command line has asked for that; to be called just before it is needed."""
     if "tensorflow" in sys.modules:
         return
-    with quiet_tensorflow(debug=os.environ.get(_LOG_LEVEL) != _QUIET):
+    with quiet_tensorflow(debug=_COMMAND not in os.environ):
         importlib.import_module("tensorflow")
 
 
 def ask_for_quiet(debug: bool) -> None:
-    """Has TensorFlow log nothing when it is imported, in this process and in those that it starts.
+    """Has TensorFlow imported quickly and without a log, in this process and in those that it starts.
+
+    Only for a process of the kit's own: in a user's, `keras.wrappers` would lack scikit-learn.
 
     Args:
         debug: do not ask for that.
     """
     if not debug:
         os.environ.setdefault(_LOG_LEVEL, _QUIET)
+        os.environ[_COMMAND] = "1"
+
+
+@contextlib.contextmanager
+def without_needless_libraries() -> Iterator[None]:
+    """Lets Keras, imported in this block, believe that libraries are not installed which nothing here has it use."""
+    hidden = [name for name in _NEEDLESS if name not in sys.modules]
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))  # None: an import raises ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 @contextlib.contextmanager
