@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 from kit.scorers.accuracy import accuracy_with_stderr
-from kit.types import Comparison, Outputs, Score, ScoreInfo
+from kit.types import NUM_WITH_LOGITS, Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
     ScoreInfo(
@@ -198,8 +199,6 @@ def no_logits(num_unlearned: int, num_retrained: int) -> str:
 
 
 def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarray, max_examples: int) -> np.ndarray:
-    from sklearn.svm import SVC
-
     shapes = {np.shape(side)[1:] for side in (retain, test, forget)}
     if min(np.size(side) for side in (retain, test, forget)) == 0 or len(shapes) != 1 or max_examples < 1:
         raise ValueError(
@@ -209,8 +208,20 @@ def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarr
         )
     sides = [np.asarray(side, np.float64).reshape(len(side), -1) for side in (retain, test, forget)]
     count = min(len(sides[0]), len(sides[1]), max_examples)
-    attack = SVC(C=3, gamma="auto").fit(np.concatenate([side[:count] for side in sides[:2]]), np.repeat([1, 0], count))
-    nonmembers: np.ndarray = attack.predict(sides[2]) == 0
+    learned_from, asked = np.concatenate([side[:count] for side in sides[:2]]), sides[2]
+    return _attacked(learned_from.tobytes(), asked.tobytes(), asked.shape[1])
+
+
+# Two families ask for the same models, and the retrained ones stand beside every method: 2 features x 2 sides of 16.
+@functools.lru_cache(maxsize=4 * NUM_WITH_LOGITS)
+def _attacked(learned_from: bytes, asked: bytes, num_features: int) -> np.ndarray:
+    """Takes the bytes of float64 features, (examples, features): members, as many non-members; then those asked for."""
+    from sklearn.svm import SVC
+
+    features, others = (np.frombuffer(part).reshape(-1, num_features) for part in (learned_from, asked))
+    attack = SVC(C=3, gamma="auto").fit(features, np.repeat([1, 0], len(features) // 2))
+    nonmembers: np.ndarray = attack.predict(others) == 0
+    nonmembers.setflags(write=False)
     return nonmembers
 
 
