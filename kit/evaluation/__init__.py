@@ -197,7 +197,7 @@ class _Table:
     def evaluate(self, packed: Sequence[Outputs]) -> Evaluation:
         """Runs what is not stored, and scores all rows."""
         self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-        reference_seconds = timing.reference_seconds(self._challenge)
+        reference_seconds = timing.reference_seconds(self._challenge, check=lambda: self._worker)
         plan = self._plan
         with population.started(
             plan.engine, plan.workers, max(plan.num_models, self._reference.request.num_models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from kit import files
 from kit.digests import digest_of
@@ -11,11 +12,15 @@ from kit.runs import originals
 from kit.types import Challenge
 
 
-def reference_seconds(challenge: Challenge) -> float:
+def reference_seconds(challenge: Challenge, check: Callable[[], object] | None = None) -> float:
     """Returns the duration of one retraining in plain Keras on this machine: `compile` and `fit`, tracing included.
 
     Measured once and cached under `$KIT_HOME`; of a long one, the first 20 seconds are measured and the steps that are
     left counted. The competition's time budget of 0.2 is a share of it.
+
+    Args:
+        challenge: its recipe and retain set.
+        check: is called before anything is measured: what it refuses costs nobody these seconds.
     """
     fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
     digest = digest_of([*fixed, environment.versions(), environment.machine()])
@@ -23,6 +28,8 @@ def reference_seconds(challenge: Challenge) -> float:
     if path.is_file():
         return float(json.loads(path.read_text())["seconds"])
     quiet.load_tensorflow()
+    if check is not None:
+        check()
     from kit.runs import plain_keras
 
     seconds, measured = plain_keras.time_retraining(challenge)

@@ -942,7 +942,7 @@ def test_weights_of_another_model_are_found(data: Path, unchanged: Callable[[], 
     error = one_paragraph(call("run", "--challenge", "digits", "--out", "out"), code=1)
     for word in ("do not fit", "convnet", "(2, 3)", "git checkout data/pretrained"):
         assert word in error
-    assert not list(Path("out").rglob("*.*"))  # a retraining may have been timed before the model was built
+    unchanged()
 
 
 def test_damaged_weights_in_the_cache_are_made_again_as_the_message_says(
