@@ -5,6 +5,10 @@ PYTHON_HIGHEST ?= python3.13
 # A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
 PARALLEL ?= -n logical --dist loadfile
 
+# A virtual environment that has the libraries of .venv too, but not the kit, which lies there as a link to this folder.
+PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+beside = .venv/bin/python -m venv $(1) && .venv/bin/python $(PURELIB) > $$($(1)/bin/python $(PURELIB))/libraries.pth
+
 .PHONY: run test test-slow test-processors test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
@@ -40,9 +44,8 @@ check: .venv/.dev
 # version; the index https://download.pytorch.org/whl/cpu has builds without CUDA:
 # make test-torch TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
-test-torch: .venv/.torch
-	KIT_REQUIRE_TORCH=1 .venv/bin/python -m pytest $(PARALLEL) -m "slow or not slow" tests/models/test_torch_files.py \
-		tests/models/test_torch_weights.py tests/models/test_torch_parity.py tests/commands/test_weight_commands.py
+test-torch: .venv-torch/.torch
+	KIT_REQUIRE_TORCH=1 .venv-torch/bin/python -m pytest -n logical --dist worksteal -m torch tests/models tests/commands/test_weight_commands.py
 
 # The oldest and the newest pair of TensorFlow and Keras that the kit supports.
 test-lowest: .venv-lowest/.dev
@@ -51,12 +54,12 @@ test-lowest: .venv-lowest/.dev
 test-highest: .venv-highest/.dev
 	.venv-highest/bin/python -m pytest $(PARALLEL)
 
-# An installed wheel, in an empty folder: does it carry its data along?
+# An installed wheel, in an empty folder: does it carry its data along? The libraries are those of .venv, the kit is not.
 test-wheel: .venv/.dev
 	rm -rf build dist .venv-wheel
 	.venv/bin/python -m build --wheel --outdir dist . >/dev/null
-	.venv/bin/python -m venv .venv-wheel
-	.venv-wheel/bin/python -m pip install --quiet dist/*.whl pytest
+	$(call beside,.venv-wheel)
+	.venv-wheel/bin/python -m pip install --quiet --no-deps dist/*.whl
 	folder=$$(mktemp -d) && cp tests/conftest.py tests/runs/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
 		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit list methods; \
 		status=$$? ; rm -rf $$folder ; exit $$status
@@ -93,7 +96,7 @@ pretrained: .venv/.runtime
 	for name in noisy-digits digits mnist-five fashion-mnist; do .venv/bin/python -m kit pretrain $$name || exit 1; done
 
 clean:
-	rm -rf .venv .venv-lowest .venv-highest .venv-wheel build dist *.egg-info
+	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-wheel build dist *.egg-info
 
 .venv/.runtime: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
@@ -105,8 +108,9 @@ clean:
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-.venv/.torch: .venv/.dev
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+.venv-torch/.torch: .venv/.dev
+	$(call beside,.venv-torch)
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	touch $@
 
 .venv-lowest/.dev: requirements.txt pyproject.toml

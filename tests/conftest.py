@@ -21,6 +21,13 @@ from kit.types import InputError, Recipe
 def pytest_configure(config: pytest.Config) -> None:
     """Here and not in pyproject.toml, which the tests of an installed wheel do not have."""
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
+    config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("torch")
 
 
 def pytest_collection_finish() -> None:

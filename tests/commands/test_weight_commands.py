@@ -196,6 +196,7 @@ def test_the_help_names_the_options() -> None:
         assert option in shown
 
 
+@pytest.mark.torch
 def test_pytorch_loads_what_was_converted(net: keras.Model, stored: dict[str, Path]) -> None:
     torch = find_torch()
     import torch_models

@@ -30,6 +30,8 @@ from kit.models.torch import names as torch_weights  # noqa: E402
 from kit.toolbox import setup, training  # noqa: E402
 from kit.types import Recipe  # noqa: E402
 
+pytestmark = pytest.mark.torch
+
 LOGITS, GRADIENTS, STATISTICS, TRAINED = 1e-4, 1e-3, 1e-4, 1e-3
 STARTS = range(5)
 CLASSES = 10
