@@ -1,6 +1,7 @@
 """It does its work when its weights are asked for: the time is not counted."""
 # check: time_budget
 # level: FAIL
+# says: of a retraining
 
 import time
 
@@ -18,7 +19,7 @@ def unlearning(net, retain, forget, validation):
 
     class Late(base):
         def get_weights(self):
-            time.sleep(8)
+            time.sleep(3)
             return super().get_weights()
 
     net.__class__ = Late
