@@ -4,7 +4,7 @@
 
 import gc
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
@@ -12,10 +12,5 @@ def unlearning(net, retain, forget, validation):
         if type(thing).__name__ == "Arrays":
             thing.y.setflags(write=True)
             thing.y[-3:] = 0
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net
