@@ -12,6 +12,7 @@ import multiprocessing.context
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +55,12 @@ class Forked:
     def poll(self) -> int | None:
         """Returns the exit code, or None while it runs."""
         return self.process.exitcode
+
+    def wait(self, seconds: float) -> None:
+        """Waits for the end, for so long at most, as `subprocess.Popen` does."""
+        self.process.join(seconds)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired("a forked process", seconds)
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal."""
@@ -129,6 +136,7 @@ def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], s
         setattr(sys, stream, os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", closefd=False))
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # a library may have asked where that is
     os.chdir(folder)
     sys.argv = argv
     if is_script:
