@@ -376,7 +376,7 @@ root, engine = sys.argv[1:3]
 generator = np.random.default_rng(0)
 labels = np.arange(240) % 3
 features = generator.normal(size=(240, 6)) + labels[:, np.newaxis]
-challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=300), batch_size=8)
+challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=100), batch_size=8)
 workers = 2 if engine == "processes" else None
 outputs = kit.run_population("retrain", challenge, num_models=6, root=root, engine=engine, workers=workers)
 np.savez(root + ".npz", confidences=outputs.confidences["forget"], seeds=outputs.seeds)
