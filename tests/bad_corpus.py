@@ -28,4 +28,9 @@ def read(path: Path) -> Bad:
 
 CORPUS = [read(path) for path in sorted(FOLDER.glob("*.py"))]
 BAD = [bad for bad in CORPUS if not bad.sandboxed]
+MISBEHAVING = [
+    bad
+    for bad in BAD
+    if bad.check in {"imports", "import_side_effects", "memory", "time_budget", "output", "leaves_nothing"}
+]
 ATTACKS = [bad for bad in CORPUS if bad.sandboxed]

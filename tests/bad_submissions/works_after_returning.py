@@ -1,16 +1,19 @@
-"""It says at once that it has returned, and trains on: the time is not counted."""
+"""It says at once that it has returned, and works on: the time is not counted."""
 # check: time_budget
 # level: FAIL
 # says: of a retraining
 
-import gc
+import sys
 import time
 
 import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
-    child = next(thing for thing in gc.get_objects() if type(thing).__name__ == "Child")
+    frame = sys._getframe()
+    while "child" not in frame.f_locals:
+        frame = frame.f_back
+    child = frame.f_locals["child"]
     child.honest = reply = getattr(child, "honest", child.reply)
     reply("returned")
     time.sleep(3)
