@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.context
+import multiprocessing.util
 import os
 import runpy
 import signal
@@ -99,6 +100,11 @@ def forkserver() -> multiprocessing.context.ForkServerContext:
     """Returns what makes processes that are forked from one with the libraries."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["libraries"])
+    folder, tempfile.tempdir = tempfile.tempdir, "/tmp"  # a test may have one of its own, too long a name for a socket
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = folder
     return context
 
 
