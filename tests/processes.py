@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.context
+import multiprocessing.util
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-_LIBRARIES = ["tensorflow", "keras", "scipy.stats", "sklearn.linear_model", "matplotlib.figure"]
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,14 @@ class Forked:
         self, target: str | Path, arguments: Sequence[str | Path], folder: Path, env: Mapping[str, str]
     ) -> None:
         """Starts it; `target` is the name of a module (`-m`) or the path of a script."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_LIBRARIES)
+        context = forkserver()
         self._streams = tempfile.TemporaryDirectory()
         argv = [str(target), *map(str, arguments)]
         is_script = isinstance(target, Path)
         self.process = context.Process(
             target=_begin, args=(is_script, argv, str(folder), dict(env), self._streams.name), daemon=False
         )
-        with _quiet_fork():
+        with quiet_fork():
             self.process.start()
 
     @property
@@ -56,6 +56,12 @@ class Forked:
     def poll(self) -> int | None:
         """Returns the exit code, or None while it runs."""
         return self.process.exitcode
+
+    def wait(self, seconds: float) -> None:
+        """Waits for the end, for so long at most, as `subprocess.Popen` does."""
+        self.process.join(seconds)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired("a forked process", seconds)
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal."""
@@ -90,17 +96,39 @@ def run(
     return Forked(target, arguments, folder, os.environ if env is None else env).finish(seconds)
 
 
+def forkserver() -> multiprocessing.context.ForkServerContext:
+    """Returns what makes processes that are forked from one with the libraries."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["libraries"])
+    folder, tempfile.tempdir = tempfile.tempdir, "/tmp"  # a test may have one of its own, too long a name for a socket
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = folder
+    return context
+
+
 @contextlib.contextmanager
-def _quiet_fork() -> Iterator[None]:
-    """Has the process that forks say nothing of its threads: it computes nothing, and its children begin anew."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ |= {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
+def quiet_fork() -> Iterator[None]:
+    """Has the process that forks find `libraries`, and say nothing of its threads: it computes nothing.
+
+    Its children begin anew, with the environment that they are given.
+    """
+    ours = {
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONWARNINGS": "ignore",
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        del os.environ["PYTHONWARNINGS"]
-        if before is not None:
-            os.environ["PYTHONWARNINGS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], streams: str) -> None:
@@ -114,6 +142,7 @@ def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], s
         setattr(sys, stream, os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", closefd=False))
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # a library may have asked where that is
     os.chdir(folder)
     sys.argv = argv
     if is_script:

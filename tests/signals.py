@@ -7,6 +7,8 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
+from processes import Forked
+
 
 @contextlib.contextmanager
 def children_take_interrupts() -> Iterator[None]:
@@ -18,7 +20,7 @@ def children_take_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes], how: int) -> None:
+def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes] | Forked, how: int) -> None:
     """Sends a signal until it is heeded, as people press Ctrl-C again.
 
     One in hundreds is lost, it is not known where: perhaps where TensorFlow asks from C++ what an object is, and takes

@@ -205,7 +205,7 @@ class Contained:
         try:
             answer = self._replies.next(seconds)
         except queue.Empty:
-            self.close()
+            self.close(patience=0.0)
             if self.outcome.get("ended_for") == "memory":
                 raise self._ending(stage, {}) from None
             what = "importing it" if stage == "importing" else "its call"
@@ -253,23 +253,27 @@ class Contained:
         """How much the submission printed in all."""
         return self._output.num_bytes if hasattr(self, "_output") else 0
 
-    def close(self) -> None:
-        """Ends the process and all that it started, and removes its folder; harmless when done twice."""
+    def close(self, *, patience: float = 2.0) -> None:
+        """Ends the process and all that it started, and removes its folder; harmless when done twice.
+
+        Args:
+            patience: how many seconds it has to end by itself, as one that waits for the next seed does.
+        """
         process = getattr(self, "_process", None)
         if process is not None and not self.outcome:
             with contextlib.suppress(OSError):
                 process.stdin.close()
-            self.outcome = self._end(process)
+            self.outcome = self._end(process, patience)
             self._output.finish()
         folder = getattr(self, "_folder", None)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _end(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-        # A process that waits for the next seed ends by itself when its input ends.
-        for patience, push in ((2.0, process.terminate), (_GRACE_SECONDS + 12, process.kill), (5.0, lambda: None)):
+    def _end(self, process: subprocess.Popen[bytes], patience: float) -> dict[str, Any]:
+        pushes = ((patience, process.terminate), (_GRACE_SECONDS + 12, process.kill), (5.0, lambda: None))
+        for seconds, push in pushes:
             try:
-                process.wait(patience)
+                process.wait(seconds)
                 break
             except subprocess.TimeoutExpired:
                 push()

@@ -226,7 +226,7 @@ def _probe(net: Any, dataset: Any) -> list[float]:
 def main() -> None:
     """Serves requests until the standard input ends."""
     sys.meta_path.insert(0, allowed.OnlyTheCopy)
-    from kit.machine.quiet import log_set_aside, without_needless_libraries
+    from kit.machine.quiet import log_set_aside, quick_import
 
     requests, replies = _private_streams()
     main_process = os.getpid()
@@ -236,7 +236,7 @@ def main() -> None:
             replies.write(json.dumps({"kind": kind} | content) + "\n")
             replies.flush()
 
-    with log_set_aside(1, 2), without_needless_libraries():  # TensorFlow's own log is not what the submission prints
+    with log_set_aside(1, 2), quick_import():  # TensorFlow's own log is not what the submission prints
         child = Child(Path(sys.argv[1]), reply)
     reply("started")
     try:

@@ -2,20 +2,17 @@
 # check: data_unaltered
 # level: FAIL
 
-import gc
+import sys
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "Arrays":
-            thing.y.setflags(write=True)
-            thing.y[-3:] = 0
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    frame = sys._getframe()
+    while "child" not in frame.f_locals:
+        frame = frame.f_back
+    for arrays in frame.f_locals["child"].arrays.values():
+        arrays.y.setflags(write=True)
+        arrays.y[-3:] = 0
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

@@ -4,16 +4,11 @@
 
 from pathlib import Path
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
     if "kit-contained-" in __file__:  # the copy that a contained process works with, never the real one
         Path(__file__).write_text(Path(__file__).read_text() + "# changed\n")
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

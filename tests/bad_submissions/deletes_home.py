@@ -8,7 +8,7 @@ import pwd
 import shutil
 from pathlib import Path
 
-import keras
+import numpy as np
 
 
 
@@ -27,10 +27,5 @@ def unlearning(net, retain, forget, validation):
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
             print("STOLEN: deleted", folder)
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

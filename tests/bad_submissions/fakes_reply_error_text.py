@@ -4,7 +4,7 @@
 
 import os
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
@@ -13,10 +13,5 @@ def unlearning(net, retain, forget, validation):
             os.write(descriptor, b'{"kind": "raised", "error": "Fine\\u001b[2J", "text": "\\u001b[31mred", "where": "\\u001b]0;title\\u0007"}\n')
         except OSError:
             pass
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

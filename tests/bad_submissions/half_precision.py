@@ -4,6 +4,7 @@
 # says: float16
 
 import keras
+import numpy as np
 
 
 def as_half(layer):
@@ -11,12 +12,7 @@ def as_half(layer):
 
 
 def unlearning(net, retain, forget, validation):
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     half = keras.models.clone_model(net, clone_function=as_half)
     half.set_weights(net.get_weights())
     return half

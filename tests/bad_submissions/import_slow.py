@@ -1,19 +1,14 @@
-"""Importing it takes eight seconds."""
+"""Importing it takes six seconds."""
 # check: imports
 # level: WARN
 
 import time
 
-import keras
+import numpy as np
 
-time.sleep(8)
+time.sleep(6)
 
 
 def unlearning(net, retain, forget, validation):
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

@@ -6,7 +6,7 @@
 import os
 import signal
 
-import keras
+import numpy as np
 
 PROC = "/proc"
 
@@ -25,10 +25,5 @@ def unlearning(net, retain, forget, validation):
         if is_planted(number):  # nothing else is ever touched
             os.kill(number, signal.SIGKILL)
             print("STOLEN: the life of process", number)
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

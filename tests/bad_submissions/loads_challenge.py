@@ -2,7 +2,7 @@
 # check: evaluation_data
 # level: WARN
 
-import keras
+import numpy as np
 
 import kit
 
@@ -12,10 +12,5 @@ def unlearning(net, retain, forget, validation):
         kit.load_challenge()
     except Exception:
         pass
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

@@ -1,6 +1,7 @@
 """It trains far longer than a retraining."""
 # check: time_budget
 # level: FAIL
+# says: took more than
 
 import keras
 

@@ -1,23 +1,22 @@
-"""It says at once that it has returned, and trains on: the time is not counted."""
+"""It says at once that it has returned, and works on: the time is not counted."""
 # check: time_budget
 # level: FAIL
+# says: of a retraining
 
-import gc
+import sys
 import time
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
-    child = next(thing for thing in gc.get_objects() if type(thing).__name__ == "Child")
+    frame = sys._getframe()
+    while "child" not in frame.f_locals:
+        frame = frame.f_back
+    child = frame.f_locals["child"]
     child.honest = reply = getattr(child, "honest", child.reply)
     reply("returned")
-    time.sleep(8)
+    time.sleep(3)
     child.reply = lambda kind, **content: kind != "returned" and reply(kind, **content)
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     return net

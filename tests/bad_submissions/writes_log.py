@@ -4,15 +4,10 @@
 
 from pathlib import Path
 
-import keras
+import numpy as np
 
 
 def unlearning(net, retain, forget, validation):
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
+    net.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
     Path("log.txt").write_text("done")
     return net

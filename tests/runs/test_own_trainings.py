@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,18 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def worker_of(small_challenge: Challenge) -> Callable[[str], Worker]:
+    """Returns the worker of a training, one for all tests: what it has traced serves them all."""
+    return functools.cache(lambda name: Worker(small_challenge, pretraining=name))
+
+
 @pytest.mark.parametrize(("name", "training"), [("sisa", "sisa"), ("finetune", ""), ("retrain", "")])
-def test_only_a_method_with_a_training_starts_from_it(small_challenge: Challenge, name: str, training: str) -> None:
+def test_only_a_method_with_a_training_starts_from_it(
+    small_challenge: Challenge, worker_of: Callable[[str], Worker], name: str, training: str
+) -> None:
     assert resolve(name).pretraining == training
-    worker = Worker(small_challenge, pretraining="sisa")
+    worker = worker_of("sisa")
     assert (Worker.for_entry(resolve(name), small_challenge, worker) is worker) == (training == "sisa")
     assert Worker.for_entry(Entry("retrain", pretraining="sisa"), small_challenge, worker) is worker
 
@@ -64,8 +73,8 @@ def test_a_training_that_breaks_leaves_nothing(small_challenge: Challenge, monke
 
 
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])
-def test_a_run_changes_a_copy_only(name: str, small_challenge: Challenge) -> None:
-    worker = Worker(small_challenge, pretraining=name)
+def test_a_run_changes_a_copy_only(name: str, small_challenge: Challenge, worker_of: Callable[[str], Worker]) -> None:
+    worker = worker_of(name)
     before = content(worker.original.state)
     assert before
     unlearned = unlearn(name, small_challenge, seed=1, worker=worker)
@@ -94,8 +103,10 @@ def test_rows_of_two_trainings_do_not_mix(small_challenge: Challenge, tmp_path: 
     assert again.reports[1].facts == sisa.facts  # found again on disk, with what it told
 
 
-def test_retraining_draws_other_models_with_other_seeds(small_challenge: Challenge) -> None:
-    retrain, worker = Entry("retrain", pretraining="sisa"), Worker(small_challenge, pretraining="sisa")
+def test_retraining_draws_other_models_with_other_seeds(
+    small_challenge: Challenge, worker_of: Callable[[str], Worker]
+) -> None:
+    retrain, worker = Entry("retrain", pretraining="sisa"), worker_of("sisa")
     nets = [run_here(retrain, small_challenge, worker, seed=seed).net.get_weights() for seed in (1, 1, 2)]
     same, other = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[one], strict=True)] for one in (1, 2))
     assert all(same)
@@ -103,8 +114,10 @@ def test_retraining_draws_other_models_with_other_seeds(small_challenge: Challen
 
 
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])
-def test_retraining_traces_nothing_twice(name: str, small_challenge: Challenge) -> None:
-    retrain, worker = Entry("retrain", pretraining=name), Worker(small_challenge, pretraining=name)
+def test_retraining_traces_nothing_twice(
+    name: str, small_challenge: Challenge, worker_of: Callable[[str], Worker]
+) -> None:
+    retrain, worker = Entry("retrain", pretraining=name), worker_of(name)
     run_here(retrain, small_challenge, worker, seed=1)
     base, once = worker.base(), compiled.traces(worker.base())
     assert once >= 1

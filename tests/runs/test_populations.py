@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import guests
 import keras
 import numpy as np
+import processes as forked
 import psutil
 import pytest
 import signals
@@ -312,7 +312,9 @@ def test_a_file_runs_contained_in_other_processes_too(
 ) -> None:
     (tmp_path / "mine.py").write_text(SUBMISSION)
     path = str(tmp_path / "mine.py")
-    alone = population(4, method=path, root=None)
+    with pytest.MonkeyPatch.context() as patch:
+        guests.fork_them(patch)
+        alone = population(4, method=path, root=None)
     assert_same_models(population(4, method=path, root=None, engine=processes), alone)
     assert len(np.unique(alone.confidences["test"], axis=0)) == 4
     population(2, method="original", root=None, engine=processes)  # another population: contained processes end
@@ -325,7 +327,7 @@ def test_a_broken_file_is_told_from_other_processes_too(
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     with pytest.raises(BrokenSubmission, match="KeyError") as caught:
-        population(3, method=str(tmp_path / "broken.py"), engine=processes)
+        population(1, method=str(tmp_path / "broken.py"), engine=processes)
     assert caught.value.check == "runs"
 
 
@@ -370,63 +372,54 @@ import numpy as np
 import kit
 from kit.types import Recipe
 
-root, engine, models = sys.argv[1], sys.argv[2], int(sys.argv[3])
+root, engine = sys.argv[1:3]
 generator = np.random.default_rng(0)
 labels = np.arange(240) % 3
 features = generator.normal(size=(240, 6)) + labels[:, np.newaxis]
-challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=300), batch_size=8)
+challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=100), batch_size=8)
 workers = 2 if engine == "processes" else None
-outputs = kit.run_population("retrain", challenge, num_models=models, root=root, engine=engine, workers=workers)
-np.savez(sys.argv[4], confidences=outputs.confidences["forget"], seeds=outputs.seeds)
+outputs = kit.run_population("retrain", challenge, num_models=6, root=root, engine=engine, workers=workers)
+np.savez(root + ".npz", confidences=outputs.confidences["forget"], seeds=outputs.seeds)
 """
 
 
-def start_script(folder: Path, engine: str, name: str, models: int = 6) -> subprocess.Popen[str]:
+def start_script(folder: Path, engine: str, name: str) -> forked.Forked:
     (folder / "script.py").write_text(SCRIPT)
-    command = [
-        sys.executable,
-        str(folder / "script.py"),
-        str(folder / name),
-        engine,
-        str(models),
-        f"{folder / name}.npz",
-    ]
-    with signals.children_take_interrupts():
-        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder)
-
-
-def ended(process: subprocess.Popen[str], seconds: float) -> int:
-    """Waits for the script and lets go of its output."""
-    with process:
-        _, errors = process.communicate(timeout=seconds)
-    assert "Traceback" not in errors or process.returncode, errors
-    return process.returncode
+    return forked.Forked(folder / "script.py", [folder / name, engine], folder, os.environ)
 
 
 def finished_runs(root: Path) -> int:
     return len(list(root.rglob("done.json")))
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finished = start_script(folder, "serial", "undisturbed").finish(600)
+    assert finished.returncode == 0, finished.stderr
+    return folder / "undisturbed.npz"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("engine", ["serial", "processes"])
-def test_a_killed_population_goes_on_and_ends_with_the_same_bits(tmp_path: Path, engine: str, how: int) -> None:
-    undisturbed = start_script(tmp_path, "serial", "undisturbed")
-    assert ended(undisturbed, 600) == 0
-    for at in (1, 3):
+def test_a_killed_population_goes_on_and_ends_with_the_same_bits(
+    tmp_path: Path, engine: str, undisturbed: Path
+) -> None:
+    """Killed without a word while the first models are made, interrupted when it goes on, and left alone at last."""
+    for at, how in ((1, signal.SIGKILL), (3, signal.SIGINT)):
         process = start_script(tmp_path, engine, "disturbed")
         deadline = time.monotonic() + 120
         while finished_runs(tmp_path / "disturbed") < at and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         signals.stop(process, how)
-        assert ended(process, 300) != 0
+        assert process.finish().returncode != 0
         assert finished_runs(tmp_path / "disturbed") >= at
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "disturbed").rglob("done.json")}
-    last = start_script(tmp_path, engine, "disturbed")
-    assert ended(last, 600) == 0
+    finished = start_script(tmp_path, engine, "disturbed").finish(600)
+    assert finished.returncode == 0, finished.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before  # none was made again
-    with np.load(tmp_path / "undisturbed.npz") as one, np.load(tmp_path / "disturbed.npz") as other:
+    with np.load(undisturbed) as one, np.load(tmp_path / "disturbed.npz") as other:
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name])
 

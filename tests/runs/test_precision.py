@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import guests
 import keras
 import numpy as np
 import pytest
@@ -178,15 +179,19 @@ def unlearning(net, retain, forget, validation):
 
 
 @pytest.mark.slow
-def test_a_contained_submission_is_handed_such_a_model_too(half_worker: Worker, tmp_path: Path) -> None:
+def test_a_contained_submission_is_handed_such_a_model_too(
+    half_worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests.fork_them(monkeypatch)
     (tmp_path / "tells.py").write_text(TELLS)
     with pytest.raises(kit.FailedRun, match="RuntimeError: bfloat16"):
         unlearn(tmp_path / "tells.py", half_worker.challenge, worker=half_worker)
 
 
 @pytest.mark.slow
-def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path) -> None:
+def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its model's outputs are compared with those of its weights, more closely than bfloat16 allows."""
+    guests.fork_them(monkeypatch)
     (tmp_path / "mine.py").write_text(
         "from kit.toolbox import training\nfrom kit.types import Recipe\n\n"
         "def unlearning(net, retain, forget, validation):\n    return training.fit(net, retain, Recipe(epochs=1))\n"

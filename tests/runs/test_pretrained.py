@@ -100,7 +100,9 @@ def test_shipped_weights_are_those_of_the_registry(
     assert trained == []
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "cifar10-small" else []) for name in SHIPPED]
+)
 def test_shipped_weights_have_the_accuracies_of_the_registry(name: str, require_data: Callable[[str], None]) -> None:
     require_data(name)
     challenge = kit.load_challenge(name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import kit
 from kit import challenges, evaluation, files, scorers
 from kit import reports as report
 from kit.challenges import catalogue
-from kit.runs import oracles, originals, retrained
+from kit.runs import oracles, originals, retrained, timing
 from kit.runs.population import run_population
 from kit.runs.run import unlearn
 from kit.runs.seeds import run_seed
@@ -44,6 +46,28 @@ def challenge() -> Challenge:
     return tiny_challenge()
 
 
+@dataclass
+class Made:
+    """What is trained once for all tests: the original, and a retrained model as it is shipped and as it is cached."""
+
+    folder: Path
+    shipped: originals.Rebuilt
+    built: originals.Rebuilt
+
+
+@pytest.fixture(scope="module")
+def made(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "data_folder", lambda: folder / "nothing")
+        patch.setenv("KIT_HOME", str(folder / "with original"))
+        originals.load(challenge)
+        patch.setenv("KIT_HOME", str(folder / "with retrained"))
+        built = retrained.rebuild(challenge)
+        patch.setattr(files, "data_folder", lambda: folder / "data")
+        return Made(folder, retrained.rebuild(challenge, update_registry=True), built)
+
+
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own, and an empty cache."""
@@ -53,8 +77,22 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def rebuilt(challenge: Challenge, shipped: Path) -> originals.Rebuilt:
-    return retrained.rebuild(challenge, update_registry=True)
+def rebuilt(made: Made, shipped: Path) -> originals.Rebuilt:
+    shutil.copytree(made.folder / "data", shipped)
+    return dataclasses.replace(made.shipped, path=shipped / "pretrained" / made.shipped.path.name)
+
+
+@pytest.fixture
+def original(made: Made, shipped: Path, tmp_path: Path) -> None:
+    """Is in the cache already, so that it need not be trained."""
+    shutil.copytree(made.folder / "with original", tmp_path / "home", dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_reference() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "reference_seconds", lambda challenge: 1.0)
+        yield
 
 
 def same(one: Any, other: Any) -> bool:
@@ -69,11 +107,12 @@ def test_without_an_entry_there_is_none(challenge: Challenge, shipped: Path) -> 
     assert not retrained.available(challenge)
 
 
+@pytest.mark.usefixtures("original")
 def test_it_is_run_0_of_retrain_bit_for_bit(challenge: Challenge, rebuilt: originals.Rebuilt, shipped: Path) -> None:
     assert rebuilt.matches
-    assert rebuilt.path == shipped / "pretrained" / "tiny-retrained.npz"
     loaded = retrained.load(challenge)
     assert loaded is not None
+    assert loaded.path == shipped / "pretrained" / "tiny-retrained.npz"
     assert retrained.available(challenge)
     seed = run_seed(0, "retrain", 0)
     made = unlearn("retrain", challenge, seed=seed, worker=Worker(challenge))
@@ -117,6 +156,7 @@ def test_it_serves_no_other_challenge(challenge: Challenge, rebuilt: originals.R
     assert not retrained.available(changed)
 
 
+@pytest.mark.usefixtures("original")
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -152,11 +192,14 @@ def test_made_again_it_matches(
 
 
 @pytest.fixture
-def built(challenge: Challenge, shipped: Path) -> originals.Rebuilt:
+def built(made: Made, shipped: Path, tmp_path: Path) -> originals.Rebuilt:
     """One in the cache, as `kit pretrain NAME --retrained` leaves it, where none is shipped."""
-    return retrained.rebuild(challenge)
+    shutil.copytree(made.folder / "with retrained", tmp_path / "home", dirs_exist_ok=True)
+    path = tmp_path / "home" / made.built.path.relative_to(made.folder / "with retrained")
+    return dataclasses.replace(made.built, path=path)
 
 
+@pytest.mark.usefixtures("original")
 def test_one_that_was_built_here_serves_as_well(challenge: Challenge, built: originals.Rebuilt, shipped: Path) -> None:
     assert "nothing is recorded" in built.verdict
     assert not shipped.exists()
@@ -224,9 +267,17 @@ def by_method(reports: tuple[kit.Report, ...]) -> dict[str, dict[str, Any]]:
     return {row["method"]: row for row in rows}
 
 
-def test_a_single_run_is_compared_with_it(challenge: Challenge, rebuilt: originals.Rebuilt) -> None:
-    result = evaluation.evaluate_all(["finetune"], challenge)
-    rows = by_method(result.reports)
+@pytest.fixture(scope="module")
+def evaluated(challenge: Challenge, made: Made) -> evaluation.Evaluation:
+    """One run of finetune, where the retrained model is shipped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "data_folder", lambda: made.folder / "data")
+        patch.setenv("KIT_HOME", str(made.folder / "with original"))
+        return evaluation.evaluate_all(["finetune"], challenge)
+
+
+def test_a_single_run_is_compared_with_it(evaluated: evaluation.Evaluation) -> None:
+    rows = by_method(evaluated.reports)
     assert list(rows) == ["original", "finetune", "retrain"]
     assert [row["num_retrained"] for row in rows.values()] == [1, 1, 1]
 
@@ -252,11 +303,8 @@ def test_a_single_run_is_compared_with_it(challenge: Challenge, rebuilt: origina
         assert scores["time_ratio"]["value"] > 0
 
 
-def test_a_report_with_it_is_written_without_nan(
-    challenge: Challenge, rebuilt: originals.Rebuilt, tmp_path: Path
-) -> None:
-    result = evaluation.evaluate_all(["original"], challenge)
-    report.write_json(tmp_path / "report.json", result.reports)
+def test_a_report_with_it_is_written_without_nan(evaluated: evaluation.Evaluation, tmp_path: Path) -> None:
+    report.write_json(tmp_path / "report.json", evaluated.reports)
     text = (tmp_path / "report.json").read_text()
     assert "NaN" not in text
     assert json.loads(text)["reports"][-1]["seconds"] is None
@@ -269,6 +317,7 @@ CASES: dict[str, tuple[dict[str, Any], list[int]]] = {
 }
 
 
+@pytest.mark.usefixtures("original")
 @pytest.mark.parametrize("case", CASES)
 def test_where_more_are_asked_for_all_of_them_are_made(
     challenge: Challenge, rebuilt: originals.Rebuilt, tmp_path: Path, case: str
@@ -286,6 +335,7 @@ def test_where_more_are_asked_for_all_of_them_are_made(
     assert result.outputs["retrain"].seeds.tolist() == seeds
 
 
+@pytest.mark.usefixtures("original")
 def test_its_run_is_kept_under_a_name_of_its_own(
     challenge: Challenge, rebuilt: originals.Rebuilt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,13 +352,17 @@ def test_its_run_is_kept_under_a_name_of_its_own(
     assert len(evaluated()) == 2
 
 
+@pytest.mark.usefixtures("original")
 def test_another_seed_of_the_runs_is_compared_with_the_same_one(
-    challenge: Challenge, rebuilt: originals.Rebuilt
+    challenge: Challenge, rebuilt: originals.Rebuilt, evaluated: evaluation.Evaluation
 ) -> None:
-    outputs = [evaluation.evaluate_all(["original"], challenge, seed=seed).outputs["retrain"] for seed in (0, 9)]
-    np.testing.assert_array_equal(outputs[0].confidences["forget"], outputs[1].confidences["forget"])
+    other = evaluation.evaluate_all(["original"], challenge, seed=9)
+    np.testing.assert_array_equal(
+        evaluated.outputs["retrain"].confidences["forget"], other.outputs["retrain"].confidences["forget"]
+    )
 
 
+@pytest.mark.usefixtures("original")
 def test_an_oracle_comes_first(challenge: Challenge, rebuilt: originals.Rebuilt) -> None:
     oracles.build(challenge, num_models=8)
     result = evaluation.evaluate_all(["original"], challenge)

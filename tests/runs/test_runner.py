@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +16,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 
@@ -132,23 +130,20 @@ setup.prepare()
 
 
 @pytest.fixture(scope="module")
-def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def children(tmp_path_factory: pytest.TempPathFactory) -> dict[str, processes.Forked]:
     """New processes, at work while this one is: they know nothing of its threads, and their caches are empty."""
-    search = [str(Path(__file__).parent), str(Path(kit.__file__).parent.parent)]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("TF_NUM_")}
-    with contextlib.ExitStack() as stack:
-        started = {}
-        for code in (MAKES_MODELS, COMPUTES_FIRST):
-            environment = inherited | {"KIT_HOME": str(tmp_path_factory.mktemp("home")), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            command = [sys.executable, "-c", f"import sys; sys.path[:0] = {search}\n{code}"]
-            pipe = subprocess.PIPE
-            child = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
-            started[code] = stack.enter_context(child)
-        yield started
+    started = {}
+    for code in (MAKES_MODELS, COMPUTES_FIRST):
+        folder = tmp_path_factory.mktemp("child")
+        (folder / "script.py").write_text(code)
+        environment = inherited | {"KIT_HOME": str(folder / "home")}
+        started[code] = processes.Forked(folder / "script.py", [], folder, environment)
+    return started
 
 
 @pytest.fixture(scope="module")
-def alone(children: dict[str, subprocess.Popen[str]], noisy: Challenge) -> dict[str, str]:
+def alone(children: dict[str, processes.Forked], noisy: Challenge) -> dict[str, str]:
     return digests_alone(noisy)
 
 
@@ -178,18 +173,16 @@ def test_the_kinds_differ(alone: dict[str, str]) -> None:
     assert len(set(alone.values())) == len(KINDS) - 2
 
 
-def test_another_process_makes_the_same_bits(children: dict[str, subprocess.Popen[str]], alone: dict[str, str]) -> None:
-    output, errors = children[MAKES_MODELS].communicate()
-    assert children[MAKES_MODELS].returncode == 0, errors
-    assert json.loads(output.splitlines()[-1]) == alone
+def test_another_process_makes_the_same_bits(children: dict[str, processes.Forked], alone: dict[str, str]) -> None:
+    finished = children[MAKES_MODELS].finish()
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout.splitlines()[-1]) == alone
 
 
-def test_tensorflow_that_has_computed_with_several_threads_is_refused(
-    children: dict[str, subprocess.Popen[str]],
-) -> None:
-    _, errors = children[COMPUTES_FIRST].communicate()
-    assert children[COMPUTES_FIRST].returncode == 1
-    last = errors.strip().splitlines()[-1]
+def test_tensorflow_that_has_computed_with_several_threads_is_refused(children: dict[str, processes.Forked]) -> None:
+    finished = children[COMPUTES_FIRST].finish()
+    assert finished.returncode == 1
+    last = finished.stderr.strip().splitlines()[-1]
     assert last.startswith(
         "kit.types.errors.InputError: TensorFlow computed something with another number of threads before"
     )

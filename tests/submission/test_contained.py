@@ -6,16 +6,17 @@ import functools
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import guests
 import numpy as np
+import processes
 import psutil
 import pytest
 
@@ -25,10 +26,11 @@ from kit.runs import contained, timing
 from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
-from kit.submission.contained import Contained, Limits
+from kit.submission.contained import Contained, Limits, Returned
 from kit.submission.entry import Entry, resolve
 from kit.types import BrokenSubmission, Challenge, InputError
 
+TEMPLATE = Path(kit.__file__).parent / "submission" / "template.py"
 SOUND = """
 import numpy as np
 
@@ -60,14 +62,17 @@ def worker(small_challenge: Challenge) -> Worker:
     return Worker(small_challenge)
 
 
-@pytest.fixture
-def start(worker: Worker, tmp_path: Path) -> Callable[..., Contained]:
-    def begin(text: str, *, seconds: float = 30, **options: Any) -> Contained:
-        (tmp_path / "mine.py").write_text(text)
-        source = submission.read_source(tmp_path / "mine.py")
-        return Contained(source, worker.inputs(Entry("mine")), Limits(seconds=seconds), **options)
+def contained_run(worker: Worker, folder: Path, text: str, *, seconds: float = 60, **options: Any) -> Contained:
+    (folder / "mine.py").write_text(text)
+    source = submission.read_source(folder / "mine.py")
+    return Contained(source, worker.inputs(Entry("mine")), Limits(seconds=seconds), **options)
 
-    return begin
+
+@pytest.fixture
+def start(worker: Worker, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Contained]:
+    """Begins a contained run whose processes are forked."""
+    guests.fork_them(monkeypatch)
+    return functools.partial(contained_run, worker, tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -79,46 +84,99 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "temporary"
 
 
-def strays(folder: Path) -> list[psutil.Process]:
-    """Returns every process that descends from a contained run of this test, by its environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("HOME", "").startswith(str(folder)):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
-
-
 def nothing_is_left(folder: Path, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
-    while strays(folder) and time.monotonic() < deadline:
+    while guests.still_running(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not strays(folder)
+    return not guests.still_running(folder)
 
 
-def test_a_contained_run_has_the_bits_of_one_in_this_process(
-    start: Callable[..., Contained], small_challenge: Challenge, worker: Worker
-) -> None:
-    template = Path(kit.__file__).parent / "submission" / "template.py"
-    function = kit.load_method(template)
-    with start(template.read_text()) as process:
-        for seed in (3, 2**31 + 7):
-            here = kit.unlearn(function, small_challenge, seed=seed, worker=worker).net.get_weights()
-            there = process.run(seed)
-            assert there.seconds > 0
-            for mine, theirs in zip(here, there.weights, strict=True):
-                np.testing.assert_array_equal(mine, theirs)
+# From its start to its end
 
 
-def test_a_process_is_handed_the_three_sets_and_nothing_else(
-    start: Callable[..., Contained], small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KIT_PLANTED_SECRET", "do not tell")
-    look = """
-import json, os, sys
+@dataclass
+class Life:
+    """What was seen of a contained run that an interpreter was started for, from the start to the end."""
+
+    process: Contained
+    folder: Path
+    returned: dict[int, Returned]
+    files_meanwhile: list[Path]
+    processes_meanwhile: list[psutil.Process]
+
+
+@pytest.fixture(scope="module")
+def life(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        with contained_run(worker, tmp_path_factory.mktemp("template"), TEMPLATE.read_text()) as process:
+            returned = {seed: process.run(seed) for seed in (3, 2**31 + 7)}
+            meanwhile = list(folder.iterdir()), guests.still_running(folder)
+    return Life(process, folder, returned, *meanwhile)
+
+
+def test_a_contained_run_has_the_bits_of_one_in_this_process(life: Life, worker: Worker) -> None:
+    function = kit.load_method(TEMPLATE)
+    for seed, there in life.returned.items():
+        here = kit.unlearn(function, worker.challenge, seed=seed, worker=worker).net.get_weights()
+        assert there.seconds > 0
+        for mine, theirs in zip(here, there.weights, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_closed_process_leaves_nothing(life: Life) -> None:
+    assert life.files_meanwhile
+    assert life.processes_meanwhile
+    assert not list(life.folder.iterdir())
+    assert life.process.outcome["exit_code"] == 0
+    assert life.process.outcome["peak_memory"] > 50e6
+    assert life.process.outcome["outlived"] == 0
+    assert nothing_is_left(life.folder)
+
+
+def test_a_forked_process_makes_the_same_bits(life: Life, start: Callable[..., Contained], folder: Path) -> None:
+    """Which most of these tests begin, because one that is not takes five seconds."""
+    with start(TEMPLATE.read_text()) as process:
+        there = process.run(3)
+        assert guests.still_running(folder)
+    for mine, theirs in zip(life.returned[3].weights, there.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert process.outcome["exit_code"] == 0
+    assert nothing_is_left(folder)
+
+
+# What it is handed
+
+
+LOOK = f"""
+import importlib, json, os, pkgutil, sys
+from importlib.machinery import PathFinder
 import numpy as np
+import kit
+
+class Finder:  # of an editable installation: it leads to the checkout
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, [{str(Path(kit.__file__).parent)!r}]) if name.startswith("kit.") else None
+
+sys.meta_path.append(Finder)
+"""
+LOOK += """
+def importable(name):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        print("REFUSED", error)
+        return False
+    return True
+
+def has(name):
+    try:
+        getattr(kit, name)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 def unlearning(net, retain, forget, validation):
     folder = sys.argv[1]
@@ -127,12 +185,34 @@ def unlearning(net, retain, forget, validation):
     arrays = {name: list(array.shape) for name, array in np.load(folder + "/given/inputs.npz").items()}
     settings = json.load(open(folder + "/given/settings.json"))
     print("SEEN", json.dumps([sorted(os.environ), sys.argv[2:], files, arrays, settings, os.listdir(".")]))
+
+    rooms = ["challenges", "commands", "contest", "datasets", "engines", "evaluation", "methods", "probes", "reports",
+             "runs", "scorers", "submission.contained", "submission.source", "challenges.catalogue"]
+    found = [name for name in rooms if importable("kit." + name)]
+    found += [name for name in ("load_challenge", "evaluate", "scorers") if has(name)]
+    parts = ["kit." + room for room in ("toolbox", "types")]
+    for part in list(parts):
+        walked = pkgutil.walk_packages(importlib.import_module(part).__path__, part + ".")
+        parts += [module.name for module in walked]
+    print("IMPORTED", json.dumps([found, parts, [name for name in parts if not importable(name)]]))
     net.set_weights([array * 1.001 for array in net.get_weights()])
     return net
 """
-    with start(look) as process:
-        process.run(0)
-    variables, arguments, found, arrays, settings, working_directory = json.loads(process.output.split("SEEN ")[1])
+
+
+@pytest.fixture(scope="module")
+def sights(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a submission that looks around prints, in a process that an interpreter was started for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KIT_PLANTED_SECRET", "do not tell")
+        with contained_run(worker, tmp_path_factory.mktemp("looks"), LOOK) as process:
+            process.run(0)
+    return process.output
+
+
+def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_challenge: Challenge) -> None:
+    seen = json.loads(sights.split("SEEN ")[1].splitlines()[0])
+    variables, arguments, found, arrays, settings, working_directory = seen
     assert not [name for name in variables if "SECRET" in name]
     assert {"KIT_HOME", "KERAS_HOME", "HOME"} <= set(variables)
     assert arguments == []
@@ -152,67 +232,24 @@ def unlearning(net, retain, forget, validation):
     assert not {"split", "seed", "indices", "test"} & set(settings)
 
 
-def test_of_the_kit_it_can_import_the_toolbox_and_the_types_and_nothing_that_leads_to_data(
-    start: Callable[..., Contained],
-) -> None:
-    tries = f"""
-import importlib, json, pkgutil, sys
-from importlib.machinery import PathFinder
-import kit
-
-class Finder:  # of an editable installation: it leads to the checkout
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        return PathFinder.find_spec(name, [{str(Path(kit.__file__).parent)!r}]) if name.startswith("kit.") else None
-
-sys.meta_path.append(Finder)
-"""
-    tries += """
-def importable(name):
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        print("REFUSED", error)
-        return False
-    return True
-
-def unlearning(net, retain, forget, validation):
-    rooms = ["challenges", "commands", "contest", "datasets", "engines", "evaluation", "methods", "probes", "reports",
-             "runs", "scorers", "submission.contained", "submission.source", "challenges.catalogue"]
-    found = [name for name in rooms if importable("kit." + name)]
-    found += [name for name in ("load_challenge", "evaluate", "scorers") if has(name)]
-    parts = ["kit." + room for room in ("toolbox", "types")]
-    for part in list(parts):
-        walked = pkgutil.walk_packages(importlib.import_module(part).__path__, part + ".")
-        parts += [module.name for module in walked]
-    print("SEEN", json.dumps([found, parts, [name for name in parts if not importable(name)]]))
-    net.set_weights([array * 1.001 for array in net.get_weights()])
-    return net
-
-def has(name):
-    try:
-        getattr(kit, name)
-    except ModuleNotFoundError:
-        return False
-    return True
-"""
-    with start(tries) as process:
-        process.run(0)
-    found, parts, missing = json.loads(process.output.split("SEEN ")[1].splitlines()[0])
+def test_of_the_kit_it_can_import_the_toolbox_and_the_types_and_nothing_that_leads_to_data(sights: str) -> None:
+    found, parts, missing = json.loads(sights.split("IMPORTED ")[1].splitlines()[0])
     assert found == []
     assert {"kit.toolbox.training", "kit.toolbox._tensorflow.steps", "kit.types.problem"} <= set(parts)
     assert missing == []
-    assert "There is no 'kit.datasets' beside a submission. Expected kit.toolbox or kit.types," in process.output
+    assert "There is no 'kit.datasets' beside a submission. Expected kit.toolbox or kit.types," in sights
 
 
-def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: Worker) -> None:
+def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests.fork_them(monkeypatch)
     source = resolve("sisa").as_source()
     assert source.modules == ("kit.methods.sisa", "kit.methods._sharding")
     with Contained(source, worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
         assert process.import_seconds > 0
 
 
-def test_a_function_of_the_kit_runs_contained(worker: Worker) -> None:
+def test_a_function_of_the_kit_runs_contained(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests.fork_them(monkeypatch)
     function = functools.partial(kit.methods.get("finetune"), epochs=1)
     with Contained(resolve(function).as_source(), worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
         there = process.run(3).weights
@@ -249,16 +286,7 @@ def test_the_clock_stands_still_while_weights_are_handed_over(
     assert 0.5 <= seconds == times["returned"] - times["calling"] < times["written"] - times["calling"]
 
 
-def test_a_closed_process_leaves_nothing(start: Callable[..., Contained], folder: Path) -> None:
-    with start(SOUND) as process:
-        assert list(folder.iterdir())
-        assert strays(folder)
-        process.run(0)
-    assert not list(folder.iterdir())
-    assert process.outcome["exit_code"] == 0
-    assert process.outcome["peak_memory"] > 50e6
-    assert process.outcome["outlived"] == 0
-    assert nothing_is_left(folder)
+# How it ends
 
 
 def test_an_error_of_the_caller_ends_the_process(start: Callable[..., Contained], folder: Path) -> None:
@@ -302,27 +330,33 @@ def unlearning(net, retain, forget, validation):
     assert nothing_is_left(folder)
 
 
+DRIVER = """
+import sys
+import numpy as np
+import kit
+from kit.runs.worker import Worker
+from kit.submission.contained import Contained, Limits, Returned
+from kit.submission.entry import resolve
+
+challenge = kit.make_challenge("small", kit.Arrays(np.eye(60, dtype=np.float32), np.arange(60) % 3))
+worker, entry = Worker(challenge), resolve(sys.argv[1])
+with Contained(entry.source, worker.inputs(entry), Limits(100)) as process:
+    print("STARTED", flush=True)
+    process.run(0)
+"""
+
+
 def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
-    code = (
-        "import kit, sys; from kit.runs.worker import Worker; from kit.submission.entry import resolve\n"
-        "from kit.submission.contained import Contained, Limits\n"
-        "worker = Worker(kit.load_challenge('digits'))\n"
-        "entry = resolve(sys.argv[1])\n"
-        "with Contained(entry.source, worker.inputs(entry), Limits(100)) as process:\n"
-        "    print('STARTED', flush=True)\n"
-        "    process.run(0)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "endless.py")]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(kit.__file__).parents[1]
-    )
-    assert process.stdout is not None
-    assert b"STARTED" in process.stdout.readline()
-    assert strays(folder)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    (tmp_path / "driver.py").write_text(DRIVER)
+    driver = processes.Forked(tmp_path / "driver.py", [tmp_path / "endless.py"], tmp_path, os.environ)
+    deadline = time.monotonic() + 120
+    while "STARTED" not in driver.output("stdout"):
+        assert time.monotonic() < deadline, driver.output("stderr")
+        time.sleep(0.05)
+    assert guests.still_running(folder)
+    driver.send_signal(signal.SIGKILL)
+    driver.finish()
     assert nothing_is_left(folder)
 
 
@@ -350,6 +384,7 @@ def test_the_output_is_kept_at_both_ends_and_counted(start: Callable[..., Contai
 
 @pytest.fixture
 def starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    guests.fork_them(monkeypatch)
     monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
     begun: list[str] = []
     enter = Contained.__enter__
@@ -399,7 +434,10 @@ def test_finished_runs_of_a_file_are_found_again_until_it_changes(
 
 
 @pytest.mark.slow
-def test_one_broken_file_does_not_lose_the_others(small_challenge: Challenge, tmp_path: Path) -> None:
+def test_one_broken_file_does_not_lose_the_others(
+    small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests.fork_them(monkeypatch)
     (tmp_path / "sound.py").write_text(SOUND)
     (tmp_path / "broken.py").write_text(SOUND.replace("return net", "raise RuntimeError('out of luck')"))
     (tmp_path / "nameless.py").write_text("def forget(): pass\n")
