@@ -24,6 +24,7 @@ torch = find_torch()
 import torch_models  # noqa: E402
 
 from kit import models  # noqa: E402
+from kit.models import zoo  # noqa: E402
 from kit.models.layers import FusedBatchNormalization, PaddedConv2D  # noqa: E402
 from kit.models.torch import names as torch_weights  # noqa: E402
 from kit.toolbox import setup, training  # noqa: E402
