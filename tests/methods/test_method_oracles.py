@@ -769,6 +769,7 @@ def difference(net: keras.Model, arrays: Arrays) -> list[np.ndarray]:
 
 
 SEVENS = keras.initializers.Constant(7.0)
+THIRDS = keras.initializers.Constant(0.3)
 AS_MANY: dict[str, Any] = {"forget": np.arange(20, 40)}  # as many as retain, all of which are then compared with
 
 
@@ -794,7 +795,7 @@ def test_without_a_convolution_dense_layers_are_drawn_anew() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_what_is_drawn_anew_moves_faster_than_what_was_kept(share: float) -> None:
-    net = convolutional(kernel_initializer=keras.initializers.Constant(0.3))
+    net = convolutional(kernel_initializer=THIRDS)
     masks = [smallest(apart, share) for apart in difference(net, IMAGES)]
     start, scale = copy_of(net), []
     for variable, mask in zip(start.trainable_variables, masks, strict=True):

@@ -142,19 +142,24 @@ def test_an_interrupted_training_goes_on_in_a_fresh_model_to_the_same_bits(
     assert train(noisy_net(), path) == undisturbed  # of which no variable was put back by hand
 
 
+SIZES_SEEN: list[int] = []
+
+
+def note_size(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """An `augment` that changes nothing."""
+    tf.numpy_function(lambda size: SIZES_SEEN.append(int(size)), [tf.shape(images)[0]], [])
+    return images
+
+
 def count_steps(net: keras.Model, path: Path) -> int:
     """How many batches the training that is resumed still takes; the file is left as it was."""
-    content, sizes = path.read_bytes(), []
-
-    def note(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        tf.numpy_function(lambda size: sizes.append(int(size)), [tf.shape(images)[0]], [])
-        return images
-
+    content = path.read_bytes()
+    SIZES_SEEN.clear()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(training, "identity_of", lambda *_: checkpoints._read(path).identity)  # type: ignore[union-attr]
-        training.fit(net, batched(*table()), RECIPE, seed=2, augment=note, checkpoint=path)
+        training.fit(net, batched(*table()), RECIPE, seed=2, augment=note_size, checkpoint=path)
     path.write_bytes(content)
-    return len(sizes)
+    return len(SIZES_SEEN)
 
 
 def test_a_training_that_is_interrupted_again_and_again_ends_with_the_same_bits(
