@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import pytest
+
+# Read when NumPy is imported, here and in all processes that are started: matrices of tests are so small that a second
+# thread does nothing but wait for them, at full speed.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
 
 import kit
 from kit.types import InputError, Recipe

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from kit.toolbox import compiled
 from kit.toolbox.inference import predict_logits
 from kit.types import InputError
 
@@ -66,9 +67,7 @@ def relearn_time(
         raise InputError("The forget set has no batch. Expected at least one batch (x, y). Check the split.")
     x, y = (np.concatenate(column) for column in zip(*batches, strict=True))
     batch_size, generator = len(batches[0][1]), np.random.default_rng(seed)
-    student = _copy(net)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    student.compile(keras.optimizers.Adam(learning_rate), loss, jit_compile=False)
+    student = _student(net, learning_rate)
     order = np.zeros(0, np.int64)
     for step in range(max_steps + 1):
         if (predict_logits(student, x).argmax(axis=-1) == y).mean() >= target_accuracy:
@@ -113,12 +112,28 @@ def anamnesis_index(steps_unlearned: float | None, steps_retrained: float | None
     return float(steps_unlearned / steps_retrained)
 
 
-def _copy(net: keras.Model) -> keras.Model:
-    """The same architecture with variables of its own, of equal values: weights, statistics and random states."""
-    clone = keras.models.clone_model(net)
-    for variable, original in zip(clone.variables, net.variables, strict=True):
-        variable.assign(original)
-    clone.trainable = False  # Keras passes on a change only: a layer may be frozen where the model as a whole is not
-    clone.trainable = True
-    # The clone is compiled as `net` is, and compiling it again would leave the metrics of that in place.
-    return keras.Model(clone.inputs, clone.outputs)
+def _student(net: keras.Model, learning_rate: float) -> keras.Model:
+    """Returns a copy of `net` with an Adam that has taken no step: the same object each time, traced once.
+
+    Its variables are its own and of equal values: weights, statistics and random states.
+    """
+
+    def build() -> keras.Model:
+        clone, loss = keras.models.clone_model(net), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        pairs = list(zip(clone.variables, net.variables, strict=True))
+        clone.trainable = (
+            False  # Keras passes on a change only: a layer may be frozen where the model as a whole is not
+        )
+        clone.trainable = True
+        # The clone is compiled as `net` is, and compiling it again would leave the metrics of that in place.
+        student, optimizer = keras.Model(clone.inputs, clone.outputs), keras.optimizers.Adam(learning_rate)
+        student.compile(optimizer, loss, jit_compile=False)
+        optimizer.build(student.trainable_variables)
+        at_rest = [(variable, np.array(variable)) for variable in optimizer.variables]
+        compiled.once(student, "values at the start", lambda: [*pairs, *at_rest])
+        return student
+
+    student: keras.Model = compiled.once(net, ("relearn time", learning_rate), build)
+    for variable, value in compiled.once(student, "values at the start", list):
+        variable.assign(value)
+    return student

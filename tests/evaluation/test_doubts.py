@@ -13,8 +13,15 @@ import kit
 from kit import evaluation
 from kit import reports as report
 from kit.evaluation.comparison import doubts_about_original
+from kit.runs import timing
 from kit.tasks import CLASSIFICATION
 from kit.types import PARTS, Arrays, Comparison, Outputs, Recipe
+
+
+@pytest.fixture(autouse=True)
+def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a retraining takes in plain Keras is of no matter here, and takes seconds to find out."""
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 1.0)
 
 
 def outputs(accuracies: dict[str, float], models: int = 1, labels: np.ndarray | None = None) -> Outputs:

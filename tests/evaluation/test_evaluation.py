@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
-from threadpoolctl import threadpool_limits
 
 import kit
 from kit import evaluation, rules
@@ -32,13 +31,6 @@ from kit.types import PARTS, Arrays, Challenge, InputError, Outputs, Report, Sco
 Drawn = tuple[np.ndarray, np.ndarray, str]
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products of matrices this small are faster by one thread, above all on a machine that is busy."""
-    with threadpool_limits(1):
-        yield
 
 
 # Members and non-members
@@ -183,6 +175,12 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     return population
 
 
+@pytest.fixture
+def unscored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is run: scores of a population take seconds."""
+    monkeypatch.setattr(evaluation.scoring, "score", lambda comparison, folder: {})
+
+
 @pytest.fixture(scope="module")
 def challenge(small_challenge: Challenge) -> Challenge:
     """The small challenge with a forget set that is large enough to be attacked."""
@@ -199,6 +197,7 @@ def rows(reports: Sequence[Report]) -> list[str]:
     return [report.method for report in reports]
 
 
+@pytest.mark.usefixtures("unscored")
 def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:
     found = evaluate_all(["retrain", blank, "original", "finetune"], challenge, num_models=2, seed=7, root=tmp_path)
     assert rows(found.reports) == ["original", "blank", "finetune", "retrain"]
@@ -218,11 +217,13 @@ def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Chal
     }
 
 
+@pytest.mark.usefixtures("unscored")
 @pytest.mark.parametrize("identifiers", [[], ["original"], ["retrain"]])
 def test_both_rows_are_there_unasked(planted: Planted, challenge: Challenge, identifiers: list[str]) -> None:
     assert rows(evaluate_all(identifiers, challenge).reports) == ["original", "retrain"]
 
 
+@pytest.mark.usefixtures("unscored")
 def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge) -> None:
     found = evaluate_all(["finetune", blank, "finetune", blank, "retrain", "retrain"], challenge)
     assert rows(found.reports) == ["original", "finetune", "blank", "retrain"]
@@ -357,6 +358,7 @@ def test_where_an_oracle_ships_only_one_model_is_retrained_for_its_time(
     assert found.reports[-1].scores["time_ratio"].stderr is None
 
 
+@pytest.mark.usefixtures("unscored")
 @pytest.mark.parametrize(
     ("settings", "retrained"),
     [
@@ -379,6 +381,7 @@ def test_an_oracle_is_not_used_where_it_is_not_wanted_or_too_small(
     assert found.outputs["retrain"].num_models == settings.get("num_retrained", max(24 * (retrained == 1), retrained))
 
 
+@pytest.mark.usefixtures("unscored")
 def test_functions_go_to_other_processes_only_where_that_is_asked_for(planted: Planted, challenge: Challenge) -> None:
     evaluate_all([blank, "finetune"], challenge, num_models=16)
     assert {call["name"]: getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {
@@ -392,11 +395,13 @@ def test_functions_go_to_other_processes_only_where_that_is_asked_for(planted: P
     assert {getattr(call["engine"], "name", call["engine"]) for call in planted.calls} == {"processes"}
 
 
+@pytest.mark.usefixtures("unscored")
 def test_two_references_are_the_fewest(planted: Planted, challenge: Challenge) -> None:
     retrain = evaluate_all([], challenge, num_models=2, num_retrained=4).reports[-1]
     assert (retrain.num_models, retrain.num_retrained) == (2, 2)
 
 
+@pytest.mark.usefixtures("unscored")
 def test_announcements_name_each_population(planted: Planted, challenge: Challenge) -> None:
     told: list[str] = []
     evaluate_all([blank], challenge, announce=told.append)
@@ -404,6 +409,7 @@ def test_announcements_name_each_population(planted: Planted, challenge: Challen
     assert "retrain" in told[0]
 
 
+@pytest.mark.usefixtures("unscored")
 @pytest.mark.parametrize("identifier", ["original", "finetune", "retrain", blank])
 def test_evaluate_returns_the_row_of_its_method(planted: Planted, challenge: Challenge, identifier: Any) -> None:
     report = evaluate(identifier, challenge, num_models=2, seed=4, num_retrained=5)
@@ -434,6 +440,7 @@ def test_the_same_seed_gives_the_same_reports_whatever_else_is_run(found: kit.Ev
     assert [timeless(report) for report in again.reports] == [timeless(report) for report in without_blank]
 
 
+@pytest.mark.usefixtures("unscored")
 def test_another_seed_gives_other_models_but_the_same_original(found: kit.Evaluation, challenge: Challenge) -> None:
     other = evaluate_all(["finetune"], challenge, seed=4, num_retrained=3)
     for name in ("finetune", "retrain"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 import keras
@@ -22,32 +23,26 @@ from kit.types import Challenge, Recipe
 DETERMINISTIC = {"original", "influence", "ssd", "certified_removal"}
 
 
-def normalised(num_classes: int = 10) -> keras.Model:
+def normalised(num_classes: int) -> keras.Model:
     layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Conv2D(6, 3, padding="same", use_bias=False, name="first"),
-            layers.BatchNormalization(name="first_norm"),
-            layers.ReLU(name="first_relu"),
-            layers.Conv2D(8, 3, strides=2, name="second"),
-            layers.BatchNormalization(name="second_norm"),
-            layers.ReLU(name="second_relu"),
-            layers.Flatten(name="flatten"),
-            layers.Dropout(0.2, name="dropout"),
-            layers.Dense(num_classes, name="logits"),
-        ],
-        name="normalised",
-    )
+    images = keras.Input((8, 8, 1))
+    features = layers.Conv2D(6, 3, strides=2, use_bias=False, name="first")(images)
+    features = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(features))
+    features = layers.Dropout(0.2, name="dropout")(layers.Flatten(name="flatten")(features))
+    return keras.Model(images, layers.Dense(num_classes, name="logits")(features), name="normalised")
 
 
 @pytest.fixture(scope="module")
 def challenges() -> dict[str, Challenge]:
+    """Both with an odd last batch, and recipes of few epochs: what is trained anew need not be good."""
+    noisy = dataclasses.replace(kit.load_challenge("noisy-digits"), recipe=Recipe(epochs=5))
     digits = datasets.digits()
-    some = kit.Arrays((255 * digits.x[:400]).astype(np.uint8), digits.y[:400])
+    rows = np.flatnonzero(digits.y < 4)[:330]
+    some = kit.Arrays((255 * digits.x[rows]).astype(np.uint8), digits.y[rows])
     keras.utils.set_random_seed(0)
-    own = kit.make_challenge("normalised", some, model=normalised(), recipe=Recipe(epochs=3), batch_size=32)
-    return {"noisy-digits": kit.load_challenge("noisy-digits"), "normalised": own}
+    own = kit.make_challenge("normalised", some, model=normalised(4), recipe=Recipe(epochs=3), batch_size=32)
+    # Of four classes no weight matters ten times as much to the forget set as to all, which SSD wants to see.
+    return {"noisy-digits": noisy, "normalised": dataclasses.replace(own, hyperparameters={"ssd": {"alpha": 2.0}})}
 
 
 def architecture(net: keras.Model) -> list[tuple[str, str, tuple[int, ...]]]:
@@ -90,7 +85,7 @@ def test_contract(name: str, where: str, challenges: dict[str, Challenge]) -> No
     challenge, entry = challenges[where], resolve(name)
     before = state(challenge)
     worker = Worker.for_entry(entry, challenge)
-    expected = architecture(worker.fresh_net(0, reuse=False))
+    expected = architecture(worker.net_with(worker.original.weights))
     with costs.counted() as counter:
         unlearned = unlearn(name, challenge, seed=1, worker=worker)
     returned = unlearned.net
@@ -109,18 +104,22 @@ def test_contract(name: str, where: str, challenges: dict[str, Challenge]) -> No
     assert state(challenge) == before
     assert (first == [array.tobytes() for array in worker.original.weights]) == (name == "original")
 
-    # Twice on the same model, so that nothing that is compiled on the first run is missing on the second.
-    once = compiled_so_far(unlearn(name, challenge, seed=2, worker=worker).net)
-    other = unlearn(name, challenge, seed=3, worker=worker).net
-    assert compiled_so_far(other) == once
+    other = unlearn(name, challenge, seed=2, worker=worker).net
+    compiled_by_then, second = compiled_so_far(other), bits(other)
     if name in DETERMINISTIC and not unlearned.facts.get("retrained"):
         largest = max(np.abs(array).max() for array in other.get_weights())
         other.set_weights([one - two for one, two in zip(other.get_weights(), from_bits(first, other), strict=True)])
         assert max(np.abs(array).max() for array in other.get_weights()) < 1e-3 * largest
     else:
-        assert bits(other) != first
-    assert bits(unlearn(name, challenge, seed=1, worker=worker).net) == first
-    assert bits(unlearn(name, challenge, seed=1, worker=Worker.for_entry(entry, challenge)).net) == first
+        assert second != first
+
+    # A third run compiles nothing that the second one lacked, and is the first one, whatever was run in between.
+    again = unlearn(name, challenge, seed=1, worker=worker).net
+    assert compiled_so_far(again) == compiled_by_then
+    assert bits(again) == first
+    # The second seed met what was compiled for the first; a model that is compiled for it alone makes the same bits.
+    if where == "normalised":
+        assert bits(unlearn(name, challenge, seed=2, worker=Worker.for_entry(entry, challenge)).net) == second
 
 
 def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
@@ -128,11 +127,20 @@ def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
     return [np.frombuffer(one, array.dtype).reshape(array.shape) for one, array in pairs]
 
 
+@pytest.fixture(scope="module")
+def tiny_challenge() -> Challenge:
+    """40 examples: a run is over in a few hundredths of a second."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    arrays = kit.Arrays(generator.normal(size=(40, 3)) + labels[:, np.newaxis], labels)
+    return kit.make_challenge("tiny", arrays, recipe=Recipe(epochs=2), batch_size=16)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["influence", "fisher_forgetting", "ssd", "scrub", "bad_teacher", "salun", "sisa"])
-def test_a_population_of_128_traces_nothing_after_the_first_runs(name: str, small_challenge: Challenge) -> None:
-    worker = Worker.for_entry(resolve(name), small_challenge)
-    counts = [compiled_so_far(unlearn(name, small_challenge, seed=seed, worker=worker).net) for seed in range(128)]
+def test_a_population_traces_nothing_after_the_first_runs(name: str, tiny_challenge: Challenge) -> None:
+    worker = Worker.for_entry(resolve(name), tiny_challenge)
+    counts = [compiled_so_far(unlearn(name, tiny_challenge, seed=seed, worker=worker).net) for seed in range(24)]
     assert counts[1][0] > 0
     assert len(set(counts[1:])) == 1
 

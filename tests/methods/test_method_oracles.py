@@ -19,7 +19,7 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import chisquare, kstest
 
 from kit import methods
-from kit.toolbox import examples, gradients, setup
+from kit.toolbox import examples, gradients, seeding, setup
 from kit.toolbox import examples as kit_examples
 from kit.types import Arrays, InputError
 
@@ -47,24 +47,39 @@ def weighted(net: keras.Model, seed: int = 0) -> keras.Model:
     return net
 
 
-def perceptron() -> keras.Model:
-    """Smooth, so that no gradient is exactly 0."""
+@functools.cache
+def _perceptron() -> keras.Model:
     hidden = keras.layers.Dense(6, activation="tanh", name="hidden")
-    return weighted(keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(NUM_CLASSES, name="logits")]))
+    return keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(NUM_CLASSES, name="logits")])
 
 
-def convolutional(dropout: float = 0.0, **options: Any) -> keras.Model:
-    """Two blocks of convolution and normalisation, and a dense one; statistics that are not those of the beginning."""
+@functools.cache
+def _convolutional(dropout: float, kernel_initializer: keras.Initializer | None) -> keras.Model:
+    options = {} if kernel_initializer is None else {"kernel_initializer": kernel_initializer}
     images = keras.Input((5, 5, 2))
     features = keras.layers.Conv2D(4, 3, padding="same", name="conv_1", **options)(images)
     features = keras.layers.Activation("tanh")(keras.layers.BatchNormalization(name="norm_1")(features))
     features = keras.layers.Conv2D(3, (2, 3), name="conv_2", **options)(features)
     features = keras.layers.Activation("tanh")(keras.layers.BatchNormalization(name="norm_2")(features))
     features = keras.layers.Dropout(dropout, seed=0)(keras.layers.Flatten()(features))
-    net = weighted(keras.Model(images, keras.layers.Dense(NUM_CLASSES, name="logits")(features)))
+    return keras.Model(images, keras.layers.Dense(NUM_CLASSES, name="logits")(features))
+
+
+def perceptron() -> keras.Model:
+    """Smooth, so that no gradient is exactly 0. The same object each time, as a worker hands it out: traced once."""
+    return weighted(_perceptron())
+
+
+def convolutional(dropout: float = 0.0, kernel_initializer: keras.Initializer | None = None) -> keras.Model:
+    """Two blocks of convolution and normalisation, and a dense one; statistics that are not those of the beginning.
+
+    The same object each time, too.
+    """
+    net = weighted(_convolutional(dropout, kernel_initializer))
     for norm in (net.get_layer("norm_1"), net.get_layer("norm_2")):
         norm.moving_mean.assign(norm.beta)
         norm.moving_variance.assign(1 + tf.square(norm.gamma))
+    seeding.seed_generators_reset(net, 0)
     return net
 
 
@@ -754,6 +769,7 @@ def difference(net: keras.Model, arrays: Arrays) -> list[np.ndarray]:
 
 
 SEVENS = keras.initializers.Constant(7.0)
+THIRDS = keras.initializers.Constant(0.3)
 AS_MANY: dict[str, Any] = {"forget": np.arange(20, 40)}  # as many as retain, all of which are then compared with
 
 
@@ -779,7 +795,7 @@ def test_without_a_convolution_dense_layers_are_drawn_anew() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_what_is_drawn_anew_moves_faster_than_what_was_kept(share: float) -> None:
-    net = convolutional(kernel_initializer=keras.initializers.Constant(0.3))
+    net = convolutional(kernel_initializer=THIRDS)
     masks = [smallest(apart, share) for apart in difference(net, IMAGES)]
     start, scale = copy_of(net), []
     for variable, mask in zip(start.trainable_variables, masks, strict=True):

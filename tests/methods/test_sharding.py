@@ -74,10 +74,20 @@ def without(challenge: Challenge, rows: Sequence[int] | np.ndarray) -> Challenge
     return dataclasses.replace(challenge, train=challenge.train.take(kept), split=split)
 
 
+BASES: dict[str, keras.Model] = {}
+
+
+def base_of(challenge: Challenge) -> keras.Model:
+    """The same object for the same architecture, as a worker has it: traced once."""
+    if challenge.model_description not in BASES:
+        BASES[challenge.model_description] = pretraining.new_base(challenge)
+    return BASES[challenge.model_description]
+
+
 def pretrain(challenge: Challenge, folder: Path, seed: int = 0, shards: int = SHARDS) -> keras.Model:
     folder.mkdir()
     net: keras.Model = methods.module("sisa").pretraining(
-        challenge, seed, folder, pretraining.new_base(challenge), shards=shards, slices=SLICES
+        challenge, seed, folder, base_of(challenge), shards=shards, slices=SLICES
     )
     return net
 

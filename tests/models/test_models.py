@@ -89,8 +89,9 @@ def test_weights_are_drawn_anew_from_the_global_seed(name: str) -> None:
         keras.utils.set_random_seed(seed)
         return [array.tobytes() for array in models.build(name, IMAGES, 10).get_weights()]
 
-    assert draw(0) == draw(0)
-    assert draw(0) != draw(1)
+    first = draw(0)
+    assert draw(0) == first
+    assert draw(1) != first
 
 
 @pytest.mark.parametrize(

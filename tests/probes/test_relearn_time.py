@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from kit.probes.relearn_time import anamnesis_index, relearn_time
+from kit.toolbox import compiled
 from kit.types import InputError
 
 BATCH_SIZE = 8
@@ -38,6 +39,12 @@ def stacked(*layers: keras.Layer) -> keras.Model:
 
 def hidden() -> keras.Layer:
     return keras.layers.Dense(32, activation="relu", name="hidden")
+
+
+@pytest.fixture(scope="module")
+def plain() -> keras.Model:
+    """Traced once for many tests, none of which changes it."""
+    return stacked(hidden())
 
 
 def everything(net: keras.Model) -> list[np.ndarray]:
@@ -101,6 +108,15 @@ def test_the_model_is_left_alone(layers) -> None:  # type: ignore[no-untyped-def
     assert relearn_time(net, forget(), target_accuracy=1.0, learning_rate=0.02) == first
 
 
+def test_another_call_for_the_same_model_compiles_nothing(plain: keras.Model) -> None:
+    settings = {"target_accuracy": 0.9, "learning_rate": 0.01}
+    steps = relearn_time(plain, forget(), **settings)
+    before = len(compiled.functions(plain)), compiled.traces(plain)
+    assert relearn_time(plain, forget(), **settings) == steps
+    assert (len(compiled.functions(plain)), compiled.traces(plain)) == before
+    assert before[1] > 0
+
+
 def test_an_uncompiled_model_stays_uncompiled() -> None:
     net = stacked(hidden())
     relearn_time(net, forget(), target_accuracy=0.5)
@@ -127,19 +143,18 @@ def test_who_remembers_learns_sooner() -> None:
     assert 0 <= anamnesis_index(*steps) < 1
 
 
-def test_nothing_to_relearn_and_nothing_reached() -> None:
-    net = stacked(hidden())
-    assert relearn_time(net, forget(), target_accuracy=accuracy(net)) == 0
-    assert relearn_time(net, forget(), target_accuracy=1.0, max_steps=2) is None
-    assert relearn_time(net, forget(), target_accuracy=1.0, max_steps=0) is None
-    needed = relearn_time(net, forget(), target_accuracy=0.8, learning_rate=0.01)
-    assert relearn_time(net, forget(), target_accuracy=0.8, learning_rate=0.01, max_steps=needed) == needed
-    assert relearn_time(net, forget(), target_accuracy=0.8, learning_rate=0.01, max_steps=needed - 1) is None
+def test_nothing_to_relearn_and_nothing_reached(plain: keras.Model) -> None:
+    settings = {"target_accuracy": 0.8, "learning_rate": 0.01}
+    assert relearn_time(plain, forget(), target_accuracy=accuracy(plain), learning_rate=0.01) == 0
+    assert relearn_time(plain, forget(), target_accuracy=1.0, learning_rate=0.01, max_steps=2) is None
+    assert relearn_time(plain, forget(), target_accuracy=1.0, learning_rate=0.01, max_steps=0) is None
+    needed = relearn_time(plain, forget(), **settings)
+    assert relearn_time(plain, forget(), **settings, max_steps=needed) == needed
+    assert relearn_time(plain, forget(), **settings, max_steps=needed - 1) is None
 
 
-def test_the_seed_is_that_of_the_order() -> None:
-    net = stacked(hidden())
-    steps = {relearn_time(net, forget(), target_accuracy=1.0, learning_rate=0.01, seed=seed) for seed in range(4)}
+def test_the_seed_is_that_of_the_order(plain: keras.Model) -> None:
+    steps = {relearn_time(plain, forget(), target_accuracy=1.0, learning_rate=0.01, seed=seed) for seed in range(4)}
     assert len(steps) > 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -43,8 +43,18 @@ def threshold_epsilon(fpr: float, fnr: float, delta: float) -> float | None:
 
 def counted_rates(false_positives: np.ndarray, false_negatives: np.ndarray, models: int) -> set[tuple[float, float]]:
     """The different pairs of rates among those of all thresholds."""
-    codes = np.unique(false_positives * (models + 1) + false_negatives)
+    counts = np.bincount(false_positives.astype(int) * (models + 1) + false_negatives)
+    codes = np.flatnonzero(counts)
     return {(code // (models + 1) / models, code % (models + 1) / models) for code in codes.tolist()}
+
+
+def number_of(found: Iterable[np.ndarray]) -> np.ndarray:
+    """How many models are found at each threshold, from a row of booleans a model."""
+    rows = iter(found)
+    total = next(rows).astype(np.int16)
+    for row in rows:
+        total += row
+    return total
 
 
 def single_rates(unlearned: np.ndarray, retrained: np.ndarray) -> set[tuple[float, float]]:
@@ -55,8 +65,8 @@ def single_rates(unlearned: np.ndarray, retrained: np.ndarray) -> set[tuple[floa
     low = min(unlearned.min(), retrained.min())
     high = max(unlearned.max(), retrained.max())
     thresholds = np.linspace(low, high, math.ceil((high - low) * 100))
-    false_positives = sum((value >= thresholds).astype(int) for value in negative)
-    false_negatives = sum((value < thresholds).astype(int) for value in positive)
+    false_positives = number_of(value >= thresholds for value in negative)
+    false_negatives = number_of(value < thresholds for value in positive)
     return counted_rates(false_positives, false_negatives, len(positive))
 
 
@@ -69,10 +79,10 @@ def double_rates(unlearned: np.ndarray, retrained: np.ndarray) -> set[tuple[floa
     positive, negative = (unlearned, retrained) if unlearned_is_positive else (retrained, unlearned)
     width = positive.max() - positive.min()
     rights = np.linspace(positive.min() + width - 2, positive.max() + 2, 400)
-    left = np.concatenate([np.linspace(right - width - 2, right - width + 2, 400) for right in rights])
+    left = np.linspace(rights - width - 2, rights - width + 2, 400, axis=1).ravel()
     right = np.repeat(rights, 400)
-    false_positives = sum(((left <= value) & (value <= right)).astype(int) for value in negative)
-    false_negatives = sum(((value < left) | (right < value)).astype(int) for value in positive)
+    false_positives = number_of((left <= value) & (value <= right) for value in negative)
+    false_negatives = number_of((value < left) | (right < value) for value in positive)
     return counted_rates(false_positives, false_negatives, len(positive))
 
 

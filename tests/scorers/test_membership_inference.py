@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,7 +16,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
-from threadpoolctl import threadpool_limits
 
 from kit.scorers import _logistic_attack
 from kit.scorers import membership_inference as mia
@@ -37,13 +36,6 @@ PROPERTY = settings(max_examples=80, deadline=None, database=None, derandomize=T
 PAIRS = 126  # forget examples of the challenge noisy-digits
 
 Losses = tuple[np.ndarray, np.ndarray]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products of matrices this small are faster by one thread, above all on a machine that is busy."""
-    with threadpool_limits(1):
-        yield
 
 
 def draw_losses(kind: str, pairs: int = PAIRS, seed: int = 0) -> Losses:

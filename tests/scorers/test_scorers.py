@@ -10,14 +10,12 @@ import inspect
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from kit import scorers
 from kit.types import PARTS, Comparison, Outputs, Score
@@ -29,13 +27,6 @@ FAMILIES = pytest.mark.parametrize(
 STANDARD = ("__future__", "collections", "dataclasses", "functools", "typing", "warnings")
 SIZES = {"retain": 61, "forget": 37, "validation": 29, "test": 53}
 PAIRS = 31
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products of matrices this small are faster by one thread, above all on a machine that is busy."""
-    with threadpool_limits(1):
-        yield
 
 
 def population(generator: np.random.Generator, method: str, models: int, **labels: np.ndarray) -> Outputs:

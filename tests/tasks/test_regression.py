@@ -83,7 +83,9 @@ def challenge() -> kit.Challenge:
 
 @pytest.fixture(scope="module")
 def evaluation(challenge: kit.Challenge, tmp_path_factory: pytest.TempPathFactory) -> kit.Evaluation:
-    return kit.evaluate_all(["finetune"], challenge, num_models=2, root=tmp_path_factory.mktemp("runs"))
+    return kit.evaluate_all(
+        ["finetune"], challenge, num_models=2, num_retrained=4, root=tmp_path_factory.mktemp("runs")
+    )
 
 
 def test_labels_stay_numbers_and_models_have_one_output(challenge: kit.Challenge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,9 +127,18 @@ def batches(count: int = 48, batch_size: int = 16) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((images, np.arange(count, dtype=np.int32) % 3)).batch(batch_size)
 
 
-def small_net() -> keras.Model:
+@functools.cache
+def small_net_and_weights() -> tuple[keras.Model, list[np.ndarray]]:
     keras.utils.set_random_seed(0)
-    return models.mlp((16, 16, 2), 3)
+    net = models.mlp((16, 16, 2), 3)
+    return net, net.get_weights()
+
+
+def small_net() -> keras.Model:
+    """The same object with the same weights each time: traced once for each way to change images."""
+    net, weights = small_net_and_weights()
+    net.set_weights(weights)
+    return net
 
 
 def noisy_net() -> keras.Model:

@@ -14,8 +14,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import processes
 import pytest
-import signals
 import tensorflow as tf
 
 import kit
@@ -142,19 +142,24 @@ def test_an_interrupted_training_goes_on_in_a_fresh_model_to_the_same_bits(
     assert train(noisy_net(), path) == undisturbed  # of which no variable was put back by hand
 
 
+SIZES_SEEN: list[int] = []
+
+
+def note_size(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """An `augment` that changes nothing."""
+    tf.numpy_function(lambda size: SIZES_SEEN.append(int(size)), [tf.shape(images)[0]], [])
+    return images
+
+
 def count_steps(net: keras.Model, path: Path) -> int:
     """How many batches the training that is resumed still takes; the file is left as it was."""
-    content, sizes = path.read_bytes(), []
-
-    def note(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        tf.numpy_function(lambda size: sizes.append(int(size)), [tf.shape(images)[0]], [])
-        return images
-
+    content = path.read_bytes()
+    SIZES_SEEN.clear()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(training, "identity_of", lambda *_: checkpoints._read(path).identity)  # type: ignore[union-attr]
-        training.fit(net, batched(*table()), RECIPE, seed=2, augment=note, checkpoint=path)
+        training.fit(net, batched(*table()), RECIPE, seed=2, augment=note_size, checkpoint=path)
     path.write_bytes(content)
-    return len(sizes)
+    return len(SIZES_SEEN)
 
 
 def test_a_training_that_is_interrupted_again_and_again_ends_with_the_same_bits(
@@ -523,42 +528,52 @@ checkpoints._EVERY_SECONDS, checkpoints._LARGEST_SHARE = 0.0, float('inf')
 training._FIRST_CALL, training._LONGEST_CALL = 1, 1
 setup.prepare()
 path = Path(sys.argv[2])
-net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=250), seed=1, checkpoint=path)
+net = training.fit(of_test.noisy_net(), of_test.batched(*of_test.table()), Recipe(epochs=150), seed=1, checkpoint=path)
 files.write_npz(path.with_name("done.npz"), {str(i): one.numpy() for i, one in enumerate(net.variables)})
 """
+SEARCH_PATH = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))  # this module, and its helpers
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("script") / "train.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def start(script: Path, folder: Path) -> processes.Forked:
     folder.mkdir(exist_ok=True)
-    search = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))  # this module, and its helpers
-    command = [sys.executable, "-c", SCRIPT, search, str(folder / "training.npz")]
-    with signals.children_take_interrupts():
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return processes.Forked(script, [SEARCH_PATH, folder / "training.npz"], folder, os.environ)
 
 
-def end_in_the_middle(folder: Path, how: int, epochs: int) -> None:
-    process = start(folder)
+def end_in_the_middle(script: Path, folder: Path, how: int, epochs: int) -> None:
+    process = start(script, folder)
     deadline = time.monotonic() + 120
     while (found := checkpoints._read(folder / "training.npz")) is None or found.epochs < epochs:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    signals.stop(process, how)
-    assert process.wait(30) != 0
+    while process.poll() is None and time.monotonic() < deadline:  # see `signals.stop`: an interruption can be lost
+        process.send_signal(how)
+        process.process.join(1.5)
+    assert process.finish().returncode != 0
     kept = checkpoints._read(folder / "training.npz")
     assert kept is not None  # whole, whatever it was at
-    assert epochs <= kept.epochs < 250
+    assert epochs <= kept.epochs < 150
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_process_that_is_killed_in_mid_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    assert start(tmp_path / "undisturbed").wait(120) == 0
-    end_in_the_middle(tmp_path / "disturbed", signal.SIGKILL, 10)
-    end_in_the_middle(tmp_path / "disturbed", signal.SIGINT, 60)
-    end_in_the_middle(tmp_path / "disturbed", signal.SIGKILL, 120)
-    assert start(tmp_path / "disturbed").wait(120) == 0
-    with np.load(tmp_path / "undisturbed" / "done.npz") as one, np.load(tmp_path / "disturbed" / "done.npz") as other:
+def test_a_process_that_is_killed_in_mid_training_goes_on_to_the_same_bits(script: Path, tmp_path: Path) -> None:
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    undisturbed.mkdir()
+    command = [sys.executable, script, SEARCH_PATH, undisturbed / "training.npz"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    end_in_the_middle(script, disturbed, signal.SIGKILL, 10)
+    end_in_the_middle(script, disturbed, signal.SIGINT, 40)
+    end_in_the_middle(script, disturbed, signal.SIGKILL, 90)
+    assert start(script, disturbed).finish().returncode == 0
+    with np.load(undisturbed / "done.npz") as one, np.load(disturbed / "done.npz") as other:
         assert one.files == other.files
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name])
@@ -566,6 +581,6 @@ def test_a_process_that_is_killed_in_mid_training_goes_on_to_the_same_bits(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
-    end_in_the_middle(tmp_path, signal.SIGINT, 20)
+def test_ctrl_c_leaves_no_half_file(script: Path, tmp_path: Path) -> None:
+    end_in_the_middle(script, tmp_path, signal.SIGINT, 20)
     assert [file.name for file in tmp_path.iterdir()] == ["training.npz"]

@@ -260,19 +260,23 @@ def test_augment_changes_the_images_and_each_run_anew(softmax: keras.Model) -> N
 # 8-bit images
 
 
+@pytest.fixture(scope="module")
+def convnet() -> keras.Model:
+    return models.convnet((8, 8, 1), 3)
+
+
 @pytest.mark.parametrize("augment", [None, add_noise, crop_and_flip])
 def test_8_bit_images_and_the_same_images_as_floats_train_to_the_same_bits(
-    augment: training.Augment | None, monkeypatch: pytest.MonkeyPatch
+    convnet: keras.Model, augment: training.Augment | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also through a change of images that is written for floats."""
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     labels = np.arange(40, dtype=np.int32) % 3
     floats = kit_examples.as_float(tf.constant(images)).numpy()
-    seen = []
+    start, seen = convnet.get_weights(), []
 
     def train(x: np.ndarray) -> list[bytes]:
-        keras.utils.set_random_seed(0)
-        net = models.convnet((8, 8, 1), 3)
+        net = reset(convnet, start)
         seen.append(kit_examples.in_memory(batched(x, labels, 16)).x.dtype)
         return bits(training.fit(net, batched(x, labels, 16), replace(RECIPE, epochs=2), seed=0, augment=augment))
 
