@@ -6,7 +6,6 @@ libraries when they are loaded, begin a real one.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import runpy
@@ -15,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -93,25 +92,23 @@ def run(
 
 def _start(target: Any, *arguments: Any) -> Any:
     """Calls a function in a process forked from one that has imported the libraries and computed nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_LIBRARIES)
-    process = context.Process(target=target, args=arguments, daemon=False)
-    with _quiet_fork():
-        process.start()
+    process = _context().Process(target=target, args=arguments, daemon=False)
+    process.start()
     return process
 
 
-@contextlib.contextmanager
-def _quiet_fork() -> Iterator[None]:
-    """Has the process that forks say nothing of its threads: it computes nothing, and its children begin anew."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ |= {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
-    try:
-        yield
-    finally:
-        del os.environ["PYTHONWARNINGS"]
-        if before is not None:
-            os.environ["PYTHONWARNINGS"] = before
+def _context() -> Any:
+    """Returns what makes such processes, with the one that they are forked from running.
+
+    It says nothing of its threads, for it computes nothing and its children begin anew.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LIBRARIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"))
+        forkserver.ensure_running()
+    return context
 
 
 def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], streams: str) -> None:
@@ -126,6 +123,7 @@ def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], s
     os.environ.update(env)
     os.chdir(folder)
     sys.argv = argv
+    sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     if is_script:
         sys.path.insert(0, os.path.dirname(argv[0]))
         runpy.run_path(argv[0], run_name="__main__")
@@ -136,6 +134,29 @@ def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], s
 def _default_signals() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+# Worker processes
+
+
+def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the workers of the engine `processes` forked: for tests of what they compute, not of how they start."""
+    from kit.engines import processes
+
+    if sys.platform == "linux":  # elsewhere a process that has TensorFlow is not safe to fork
+        monkeypatch.setattr(processes, "get_context", lambda _: SimpleNamespace(Process=_worker))
+
+
+def _worker(target: Any, args: tuple[Any, ...], env: Mapping[str, str]) -> Any:
+    return _context().Process(target=_work, args=(target, *args, os.environ | dict(env)), daemon=False)
+
+
+def _work(serve: Any, pipe: Any, driver: int, folder: str, env: dict[str, str]) -> None:
+    """Runs in the forked process, whose parent is the one that it was forked from, and ends with the driver too."""
+    os.environ.clear()
+    os.environ.update(env)
+    serve(pipe, os.getppid(), folder)
 
 
 # Contained processes
@@ -148,7 +169,7 @@ def fork_contained(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     from kit.submission import contained
 
-    if sys.platform == "linux":  # elsewhere a process that has TensorFlow is not safe to fork
+    if sys.platform == "linux":
         replaced = SimpleNamespace(Popen=_Supervisor, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
         monkeypatch.setattr(contained, "subprocess", replaced)
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import processes
 import pytest
 
 import kit
@@ -25,8 +26,9 @@ def noise(net: Any, retain: Any, forget: Any, validation: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def quick_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge: 10.0)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+    processes.fork_contained(monkeypatch)
 
 
 @pytest.fixture
