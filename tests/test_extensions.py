@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import processes
 import pytest
+from processes import Finished
 
 METHOD = '''
 """A method of another package."""
@@ -97,19 +99,22 @@ def install(folder: Path, entry_points: str = ENTRY_POINTS, name: str = "their-p
     return folder
 
 
+Run = Callable[..., Finished]
+
+
 @pytest.fixture
-def kit_with(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"KIT_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
+
+
+@pytest.fixture
+def kit_with(tmp_path: Path, surroundings: dict[str, str]) -> Run:
     """Runs `kit ARGUMENTS` where the packages in a folder are installed."""
 
-    def run(packages: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(packages), "KIT_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
-        command = [sys.executable, "-m", "kit", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    def run(packages: Path, *arguments: str) -> Finished:
+        return processes.run("kit", *arguments, folder=tmp_path, env=surroundings | {"PYTHONPATH": str(packages)})
 
     return run
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def paragraph(text: str) -> str:
@@ -120,7 +125,9 @@ def paragraph(text: str) -> str:
     return message
 
 
-def test_what_a_package_adds_is_listed_behind_the_kit_s_own(kit_with: Run, tmp_path: Path) -> None:
+def test_what_a_package_adds_is_listed_behind_the_kit_s_own(
+    kit_with: Run, surroundings: dict[str, str], tmp_path: Path
+) -> None:
     packages = install(tmp_path / "site")
     (packages / "their_package" / "inner" / "__init__.py").write_text(MARK)  # methods are read, not imported
     listed = {}
@@ -136,6 +143,11 @@ def test_what_a_package_adds_is_listed_behind_the_kit_s_own(kit_with: Run, tmp_p
     explained = kit_with(packages, "explain", "shrink_head")
     assert "strength = 0.5" in explained.stdout
     assert "their_package/inner/shrink.py" in explained.stdout.replace("\n", "")
+    # The same in a process that the interpreter has begun.
+    command = [sys.executable, "-m", "kit", "list", "methods", "--json", "-"]
+    environment = surroundings | {"PYTHONPATH": str(packages)}
+    begun = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(begun.stdout) == listed["methods"]
 
 
 def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run, tmp_path: Path) -> None:
@@ -149,18 +161,21 @@ def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run,
     assert list(rows) == ["original", "shrink_head", "retrain"]
     assert rows["shrink_head"]["value"] < rows["original"]["value"]
     # Where the package is gone, its report is shown all the same, and its method is a typing error.
-    code = "import kit; kit.report.print_table(kit.report.read_json('runs/four-heaps/report.json').reports)"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    shows = tmp_path / "shows.py"
+    shows.write_text("import kit\nkit.report.print_table(kit.report.read_json('runs/four-heaps/report.json').reports)")
+    shown = processes.run(shows, folder=tmp_path)
+    assert shown.returncode == 0, shown.stderr
     assert "mean confidence: of another version of the kit" in shown.stdout
     gone = kit_with(tmp_path, "run", "shrink_head", "--challenge", "four-heaps")
     assert gone.returncode == 2
     assert "There is no method 'shrink_head'" in gone.stderr
 
 
-def test_stored_models_depend_on_the_text_of_their_method(tmp_path: Path) -> None:
+def test_stored_models_depend_on_the_text_of_their_method(surroundings: dict[str, str], tmp_path: Path) -> None:
     packages = install(tmp_path / "site")
     file = packages / "their_package" / "inner" / "shrink.py"
-    code = (
+    script = tmp_path / "changes.py"
+    script.write_text(
         "import kit, pathlib, types\nfrom kit.runs.store import population_folder\n"
         "from kit.submission.entry import resolve\n"
         "challenge = kit.load_challenge('four-heaps')\n"
@@ -171,8 +186,8 @@ def test_stored_models_depend_on_the_text_of_their_method(tmp_path: Path) -> Non
         "    file.write_text(written)\n"
         "    print(population_folder(pathlib.Path('runs'), resolve('shrink_head'), challenge, original))\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(packages), "KIT_HOME": str(tmp_path / "home")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = processes.run(script, folder=tmp_path, env=surroundings | {"PYTHONPATH": str(packages)})
+    assert done.returncode == 0, done.stderr
     before, changed, after = done.stdout.split()
     assert before == after != changed
 
