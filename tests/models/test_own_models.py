@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import processes
 import pytest
 
 import kit
@@ -282,7 +281,8 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
 
 
 @pytest.mark.slow
-def test_worker_processes_know_the_model_from_its_description() -> None:
+def test_worker_processes_know_the_model_from_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.fork_workers(monkeypatch)
     challenge = kit.make_challenge("mine", TABLE, model=perturbed(nested()), recipe=Recipe(epochs=2), batch_size=16)
     made = [
         kit.run_population("retrain", challenge, num_models=2, engine=engine, workers=workers)
@@ -635,9 +635,8 @@ KEPT = {
 @pytest.fixture(scope="module")
 def engineers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engineer")
-    done = subprocess.run(
-        [sys.executable, "-c", TRAINING], cwd=folder, env=KEPT, capture_output=True, text=True, check=False
-    )
+    (folder / "training.py").write_text(TRAINING)
+    done = processes.run(folder / "training.py", folder=folder, env=KEPT)
     assert done.returncode == 0, done.stderr
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "deletes.py").write_text(DELETES)
@@ -663,15 +662,8 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
     """From an empty folder, with a built-in method and with a file, which runs contained."""
     given = {"model": "model.keras", "challenge": "data.npz", "forget": "requests.csv", "recipe": "recipe.toml"}
     options = [text for name, file in given.items() for text in (f"--{name}", str(engineers_folder / file))]
-    command = [sys.executable, "-m", "kit", "run", "finetune", str(engineers_folder / "deletes.py"), *options]
-    done = subprocess.run(
-        [*command, "--json", "out.json"],
-        cwd=tmp_path,
-        env=KEPT | {"PYTHONPATH": str(Path(kit.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["run", "finetune", engineers_folder / "deletes.py", *options, "--json", "out.json"]
+    done = processes.run("kit", *command, folder=tmp_path, env=KEPT)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["failures"] == []
@@ -683,8 +675,9 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
 
 
 @pytest.mark.slow
-def test_the_same_request_in_python(engineers_folder: Path) -> None:
+def test_the_same_request_in_python(engineers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a model that was trained in this session, its arrays, and a file of a method."""
+    processes.fork_contained(monkeypatch)
     net = keras.saving.load_model(engineers_folder / "model.keras")
     with np.load(engineers_folder / "data.npz") as stored:
         columns = {name: stored[name] for name in stored.files}
