@@ -17,7 +17,7 @@ import pytest
 import kit
 from kit import models
 from kit.models import user
-from kit.runs import originals
+from kit.runs import originals, timing
 from kit.runs.run import unlearn
 from kit.runs.worker import Worker
 from kit.types import Arrays, Challenge, Recipe
@@ -28,6 +28,12 @@ layers = keras.layers
 
 TABLE = Arrays(np.random.default_rng(0).normal(size=(60, 6)), np.arange(60) % 3)
 IMAGES = Arrays(np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8), np.arange(60) % 3)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No retraining is timed: what that makes of a user's model, the command's test shows."""
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
 
 
 # What is taken
@@ -185,7 +191,7 @@ def test_images_without_channels_and_open_sizes_are_taken(shape: tuple[int | Non
 
 
 @pytest.mark.parametrize("end", ["activation", "layer"])
-def test_a_sigmoid_becomes_two_logits(end: str) -> None:
+def test_a_sigmoid_becomes_two_logits(end: str, unmeasured: None) -> None:
     parts = (
         [layers.Dense(1, activation="sigmoid")]
         if end == "activation"
@@ -675,7 +681,7 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
 
 
 @pytest.mark.slow
-def test_the_same_request_in_python(engineers_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_request_in_python(engineers_folder: Path, unmeasured: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a model that was trained in this session, its arrays, and a file of a method."""
     processes.fork_contained(monkeypatch)
     net = keras.saving.load_model(engineers_folder / "model.keras")
