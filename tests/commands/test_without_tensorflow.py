@@ -30,18 +30,20 @@ print(*sys.modules, file=sys.stderr)
 sys.exit(code)
 """
 
-Kit = Callable[..., tuple[subprocess.CompletedProcess[str], set[str]]]
+Kit = Callable[..., set[str]]
 RUN, EVALUATE = ("run", "finetune"), ("evaluate", "finetune", "--num-models", "8")
 OPTIONS = ("--challenge", "table.npz", "--recipe", "short.toml", "--forget", "class:1")
 
 
 @pytest.fixture
 def kit_command(tmp_path: Path) -> Kit:
-    def call(*arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Runs a command in a process of its own, and returns what that has imported."""
+
+    def call(*arguments: str) -> set[str]:
         command = [sys.executable, "-c", COMMAND, *arguments]
         finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert finished.returncode == 0, finished.stderr
-        return finished, set(finished.stderr.splitlines()[-1].split())
+        return set(finished.stderr.splitlines()[-1].split())
 
     return call
 
@@ -90,7 +92,7 @@ def test_a_second_time_no_model_is_made(
     records = {path: path.stat().st_mtime_ns for path in folder.rglob("done.json")}
     assert len(records) > 1
     assert pictures
-    _, modules = kit_command(*command, *OPTIONS)
+    modules = kit_command(*command, *OPTIONS)
     assert modules.isdisjoint(SLOW)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("done.json")} == records
     assert answer(folder) == first
@@ -102,7 +104,7 @@ def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, copied: Call
     first, pictures = answer(folder), {path: path.read_bytes() for path in folder.glob("*.png")}
     for path in [*pictures, *(folder / "scores").iterdir()]:
         path.write_bytes(path.read_bytes()[:20])
-    _, modules = kit_command(*RUN, *OPTIONS)
+    modules = kit_command(*RUN, *OPTIONS)
     assert modules.isdisjoint(HEAVY)
     assert {"sklearn", "matplotlib"} <= modules
     assert answer(folder) == first
@@ -124,7 +126,7 @@ REFUSED = [
     (["run", "--precision", "float16"], "no precision 'float16'"),
     (["run", "--model", "resnet19"], "There is no model 'resnet19'"),
 ]
-# Each ends its own `main`: what a process has imported after all of them, none of them needed alone either.
+# One after the other: what a process has not imported after all of them, none of them imports alone.
 COMMANDS = """
 import contextlib, io, json, sys
 from kit import __main__
