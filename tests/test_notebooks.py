@@ -33,14 +33,6 @@ def test_notebook_is_generated_from_its_source(source: Path) -> None:
 
 
 LONG = {"02_forget_a_class"}
-# Run before the others' first cell: what a contained process starts with takes longer than all that it does there.
-FORKS = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import processes
-import pytest
-processes.fork_contained(pytest.MonkeyPatch())
-"""
 
 
 @pytest.mark.parametrize(
@@ -55,9 +47,8 @@ def test_notebook_runs(
         require_data("mnist-five")
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     notebook = jupytext.read(source)
-    executed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FORKS), *notebook.cells])
     client = NotebookClient(
-        executed, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     assert notebook.cells[-1].source.splitlines()[-1].startswith("assert ")
