@@ -111,8 +111,10 @@ tell("trained again without fives", *without_fives)
 # original for this challenge was trained for ten epochs.
 
 # %%
-names = ["gradient_ascent", "influence", "exact_unlearning_k", "sisa"]
-evaluation = kit.evaluate_all(names, challenge)
+names = ["gradient_ascent", "influence", "exact_unlearning_k"]
+reports = [*kit.evaluate_all(names, challenge).reports]
+# Held against networks that were trained again in SISA's own way, of which three will do.
+reports += kit.evaluate_all(["sisa"], challenge, num_retrained=3).reports
 
 
 # %%
@@ -121,7 +123,7 @@ def shown(score, digits=3):
 
 
 print(f"{'':26s}forgotten  retain    test  fives in test  distance  time ratio")
-for report in evaluation.reports:
+for report in reports:
     scores = report.scores
     print(
         f"{kit.ranking.title(report):26s}{1 - scores['forget_accuracy'].value:9.1%}{scores['retain_accuracy'].value:8.1%}"
@@ -142,8 +144,8 @@ for report in evaluation.reports:
 # (`svc_mia_efficacy`); 0 is best. *time ratio* is the time, as a share of a retraining.
 
 # %%
-order = ["original", *names]
-compared = sorted((one for one in evaluation.reports if one.method in order), key=lambda one: order.index(one.method))
+order = ["original", *names, "sisa"]
+compared = sorted((one for one in reports if one.method in order), key=lambda one: order.index(one.method))
 titles = [kit.ranking.title(one) for one in compared]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
 left.barh(titles, [one.scores["average_gap"].value for one in compared], color="tab:red")
@@ -177,5 +179,5 @@ for rate in (0.002, 0.003, 0.005):
 # README's tables they were searched on other splits.
 
 # %%
-scores = {kit.ranking.title(report): report.scores for report in evaluation.reports}
+scores = {kit.ranking.title(report): report.scores for report in reports}
 assert scores["exact_unlearning_k"]["average_gap"].value < scores["original"]["average_gap"].value

@@ -6,9 +6,9 @@ libraries when they are loaded, begin a real one.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import multiprocessing.context
+import multiprocessing.forkserver
 import multiprocessing.util
 import os
 import runpy
@@ -16,9 +16,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,7 @@ class Forked:
         self.process = context.Process(
             target=_begin, args=(is_script, argv, str(folder), dict(env), self._streams.name), daemon=False
         )
-        with quiet_fork():
-            self.process.start()
+        self.process.start()
 
     @property
     def pid(self) -> int:
@@ -97,44 +101,49 @@ def run(
 
 
 def forkserver() -> multiprocessing.context.ForkServerContext:
-    """Returns what makes processes that are forked from one with the libraries."""
+    """Returns what makes processes that are forked from one with the libraries, which runs then.
+
+    It says nothing of its threads: it computes nothing, and its children begin anew, with the environment that they
+    are given.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["libraries"])
-    folder, tempfile.tempdir = tempfile.tempdir, "/tmp"  # a test may have one of its own, too long a name for a socket
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", "/tmp")  # a test may have one of its own, too long a name for a socket
         multiprocessing.util.get_temp_dir()
-    finally:
-        tempfile.tempdir = folder
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"))
+        multiprocessing.forkserver.ensure_running()
     return context
 
 
-@contextlib.contextmanager
-def quiet_fork() -> Iterator[None]:
-    """Has the process that forks find `libraries`, and say nothing of its threads: it computes nothing.
+def fork_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the workers of the engine `processes` forked: for tests of what they compute, not of how they start."""
+    from kit.engines import processes
 
-    Its children begin anew, with the environment that they are given.
-    """
-    ours = {
-        "PYTHONPATH": str(Path(__file__).parent),
-        "PYTHONWARNINGS": "ignore",
-        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    if sys.platform == "linux":  # elsewhere a process that has TensorFlow is not safe to fork
+        monkeypatch.setattr(processes, "get_context", lambda _: SimpleNamespace(Process=_worker))
+
+
+def _worker(
+    target: Callable[..., None], args: tuple[Any, ...], env: Mapping[str, str]
+) -> multiprocessing.process.BaseProcess:
+    return forkserver().Process(target=_work, args=(target, *args, os.environ | dict(env)))
+
+
+def _work(serve: Callable[..., None], pipe: Connection, driver: int, folder: str, env: dict[str, str]) -> None:
+    """Runs in the forked process, whose parent is the one that it was forked from, and ends with the driver too."""
+    os.environ.clear()
+    os.environ.update(env)
+    serve(pipe, os.getppid(), folder)
 
 
 def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], streams: str) -> None:
     """Runs in the forked process: the surroundings of a fresh one, then the module or script as the main one."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     for descriptor, stream in ((1, "stdout"), (2, "stderr")):
         file = os.open(os.path.join(streams, stream), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, descriptor)
@@ -145,6 +154,7 @@ def _begin(is_script: bool, argv: list[str], folder: str, env: dict[str, str], s
     tempfile.tempdir = None  # a library may have asked where that is
     os.chdir(folder)
     sys.argv = argv
+    sys.path[:0] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
     if is_script:
         sys.path.insert(0, os.path.dirname(argv[0]))
         runpy.run_path(argv[0], run_name="__main__")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from cli_helpers import Result, call
+from rich.console import Console
+
+import kit
+from kit.runs.store import population_folder
+from kit.submission.entry import resolve
 
 METHOD = '''
 """A method of another package."""
@@ -97,19 +106,32 @@ def install(folder: Path, entry_points: str = ENTRY_POINTS, name: str = "their-p
     return folder
 
 
-@pytest.fixture
-def kit_with(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `kit ARGUMENTS` where the packages in a folder are installed."""
+Run = Callable[..., Result]
 
-    def run(packages: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(packages), "KIT_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
-        command = [sys.executable, "-m", "kit", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+@contextmanager
+def found_in(packages: Path) -> Iterator[None]:
+    """Has this process find the packages in a folder, and forget them afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(packages)
+        try:
+            yield
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "their_package"]:
+                del sys.modules[name]
+
+
+@pytest.fixture
+def kit_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `kit ARGUMENTS` where the packages in a folder are installed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(packages: Path, *arguments: str) -> Result:
+        with found_in(packages):
+            return call(*arguments)
 
     return run
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def paragraph(text: str) -> str:
@@ -126,54 +148,53 @@ def test_what_a_package_adds_is_listed_behind_the_kit_s_own(kit_with: Run, tmp_p
     listed = {}
     for what in ("methods", "challenges", "scorers"):
         done = kit_with(packages, "list", what, "--json", "-")
-        assert (done.returncode, done.stderr) == (0, "")
-        listed[what] = json.loads(done.stdout)
+        assert (done.code, done.err) == (0, "")
+        listed[what] = json.loads(done.out)
     assert list(listed["methods"])[-1] == "shrink_head"
     assert listed["methods"]["shrink_head"]["summary"] == "Scales the last layer's weights."
     assert listed["methods"]["shrink_head"]["kind"] == "from outside"
     assert list(listed["challenges"].items())[-1] == ("four-heaps", "four heaps of points")
     assert list(listed["scorers"].items())[-1] == ("mean_confidence", "match_retrain: how sure it is")
     explained = kit_with(packages, "explain", "shrink_head")
-    assert "strength = 0.5" in explained.stdout
-    assert "their_package/inner/shrink.py" in explained.stdout.replace("\n", "")
+    assert "strength = 0.5" in explained.out
+    assert "their_package/inner/shrink.py" in explained.out.replace("\n", "")
+    # The same in a process of its own, which is told by the environment.
+    command = [sys.executable, "-m", "kit", "list", "methods", "--json", "-"]
+    environment = os.environ | {"PYTHONPATH": str(packages)}
+    begun = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(begun.stdout) == listed["methods"]
 
 
 def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run, tmp_path: Path) -> None:
     packages = install(tmp_path / "site")
     done = kit_with(packages, "run", "shrink_head", "--challenge", "four-heaps", "--out", "runs")
-    assert done.returncode == 0, done.stderr
-    assert "sure" in done.stdout
-    assert "sure of it: how sure it is" in done.stdout
+    assert done.code == 0, done.err
+    assert "sure" in done.out
+    assert "sure of it: how sure it is" in done.out
     content = json.loads((tmp_path / "runs" / "four-heaps" / "report.json").read_text())
     rows = {row["method"]: row["scores"]["mean_confidence"] for row in content["reports"]}
     assert list(rows) == ["original", "shrink_head", "retrain"]
     assert rows["shrink_head"]["value"] < rows["original"]["value"]
     # Where the package is gone, its report is shown all the same, and its method is a typing error.
-    code = "import kit; kit.report.print_table(kit.report.read_json('runs/four-heaps/report.json').reports)"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "mean confidence: of another version of the kit" in shown.stdout
+    shown = io.StringIO()
+    reports = kit.report.read_json(tmp_path / "runs" / "four-heaps" / "report.json").reports
+    kit.report.print_table(reports, Console(file=shown, width=120))
+    assert "mean confidence: of another version of the kit" in shown.getvalue()
     gone = kit_with(tmp_path, "run", "shrink_head", "--challenge", "four-heaps")
-    assert gone.returncode == 2
-    assert "There is no method 'shrink_head'" in gone.stderr
+    assert gone.code == 2
+    assert "There is no method 'shrink_head'" in gone.err
 
 
 def test_stored_models_depend_on_the_text_of_their_method(tmp_path: Path) -> None:
-    packages = install(tmp_path / "site")
+    packages, original = install(tmp_path / "site"), SimpleNamespace(sha256="any")
     file = packages / "their_package" / "inner" / "shrink.py"
-    code = (
-        "import kit, pathlib, types\nfrom kit.runs.store import population_folder\n"
-        "from kit.submission.entry import resolve\n"
-        "challenge = kit.load_challenge('four-heaps')\n"
-        "original = types.SimpleNamespace(sha256='any')\n"
-        f"file = pathlib.Path({str(file)!r})\n"
-        "text = file.read_text()\n"
-        "for written in (text, text.replace('1 - strength', '1 - 2 * strength'), text):\n"
-        "    file.write_text(written)\n"
-        "    print(population_folder(pathlib.Path('runs'), resolve('shrink_head'), challenge, original))\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(packages), "KIT_HOME": str(tmp_path / "home")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    before, changed, after = done.stdout.split()
+    text, folders = file.read_text(), []
+    with found_in(packages):
+        challenge = kit.load_challenge("four-heaps")
+        for written in (text, text.replace("1 - strength", "1 - 2 * strength"), text):
+            file.write_text(written)
+            folders.append(population_folder(tmp_path / "runs", resolve("shrink_head"), challenge, original))
+    before, changed, after = folders
     assert before == after != changed
 
 
@@ -186,8 +207,8 @@ def test_a_name_of_the_kit_s_own_cannot_be_taken(
 ) -> None:
     packages = install(tmp_path / "site", f"[kit.{group}]\n{name} = their_package.inner.shrink\n")
     done = kit_with(packages, "list", group)
-    assert done.returncode == 0
-    message = paragraph(done.stderr)
+    assert done.code == 0
+    message = paragraph(done.err)
     assert message.startswith(f"The {what} '{name}' of the installed package 'their-package 1.5' is left out: the kit")
 
 
@@ -195,17 +216,17 @@ def test_the_second_of_two_packages_cannot_take_a_name(kit_with: Run, tmp_path: 
     packages = install(tmp_path / "site")
     install(packages, "[kit.methods]\nshrink_head = another.module\n", name="zweitpaket")
     done = kit_with(packages, "list", "methods")
-    message = paragraph(done.stderr)
+    message = paragraph(done.err)
     assert (
         "'zweitpaket 1.5' is left out: the installed package 'their-package 1.5' has a method of that name" in message
     )
-    assert "shrink_head" in done.stdout
+    assert "shrink_head" in done.out
 
 
 @pytest.mark.parametrize("name", ["Finetune", "my.py", "a/b", "_hidden"])
 def test_what_is_no_name_is_refused(kit_with: Run, tmp_path: Path, name: str) -> None:
     packages = install(tmp_path / "site", f"[kit.methods]\n{name} = their_package.inner.shrink\n")
-    assert f"'{name}' of the installed package" in paragraph(kit_with(packages, "list", "methods").stderr)
+    assert f"'{name}' of the installed package" in paragraph(kit_with(packages, "list", "methods").err)
 
 
 BROKEN = {
@@ -239,9 +260,9 @@ def test_a_broken_package_does_not_break_the_list(
     (packages / "their_package" / "half.py").write_text(SCORER.partition("def score")[0])
     (packages / "their_package" / "twice.py").write_text(SCORER.replace("mean_confidence", "mia_auc"))
     done = kit_with(packages, "list", group)
-    assert done.returncode == 0
-    assert {"methods": "finetune", "scorers": "mia_auc", "challenges": "digits"}[group] in done.stdout
-    message = paragraph(done.stderr)
+    assert done.code == 0
+    assert {"methods": "finetune", "scorers": "mia_auc", "challenges": "digits"}[group] in done.out
+    message = paragraph(done.err)
     assert words in message
     assert "'their-package 1.5'" in message
     assert "pip uninstall their-package" in message
@@ -261,6 +282,6 @@ def test_using_what_is_broken_is_refused_in_a_paragraph(
     kit_with: Run, tmp_path: Path, entry_points: str, arguments: list[str]
 ) -> None:
     done = kit_with(install(tmp_path / "site", entry_points), *arguments)
-    assert done.returncode == 2
-    errors = done.stderr[done.stderr.index("Error: ") :]
+    assert done.code == 2
+    errors = done.err[done.err.index("Error: ") :]
     assert "of the installed package 'their-package 1.5'" in paragraph(errors)

@@ -121,10 +121,8 @@ def _student(net: keras.Model, learning_rate: float) -> keras.Model:
     def build() -> keras.Model:
         clone, loss = keras.models.clone_model(net), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         pairs = list(zip(clone.variables, net.variables, strict=True))
-        clone.trainable = (
-            False  # Keras passes on a change only: a layer may be frozen where the model as a whole is not
-        )
-        clone.trainable = True
+        for trainable in (False, True):  # Keras passes on changes alone: a single layer may be frozen
+            clone.trainable = trainable
         # The clone is compiled as `net` is, and compiling it again would leave the metrics of that in place.
         student, optimizer = keras.Model(clone.inputs, clone.outputs), keras.optimizers.Adam(learning_rate)
         student.compile(optimizer, loss, jit_compile=False)

@@ -17,7 +17,7 @@ from kit import evaluation, files, methods, models
 from kit.challenges import catalogue
 from kit.challenges.partition import published_partition
 from kit.datasets.loading import Published
-from kit.runs import originals, retrained
+from kit.runs import originals, retrained, timing
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry
@@ -199,7 +199,9 @@ def class_five() -> kit.Evaluation:
     arrays, partition = data.arrays, published_partition(data)
     recipe = Recipe(epochs=30, learning_rate=0.05)
     challenge = kit.make_challenge("five", arrays, partition=partition, forget="class:5", recipe=recipe, batch_size=32)
-    return evaluation.evaluate_all(["finetune"], challenge, num_retrained=3)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+        return evaluation.evaluate_all(["finetune"], challenge, num_retrained=3)
 
 
 def test_the_preset_forgets_every_five(stand_in: Callable[..., Challenge]) -> None:
@@ -277,6 +279,7 @@ def test_a_run_on_the_real_fives(
 ) -> None:
     require_data("mnist-five")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)  # measured in test_timing.py
     result = call("run", "--challenge", "mnist-five", "--json", "out.json")
     assert result.code == 0, result.err
     reports = {one["method"]: one for one in json.loads((tmp_path / "out.json").read_text())["reports"]}

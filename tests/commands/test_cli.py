@@ -1,7 +1,4 @@
-"""The command line as a newcomer meets it: what it prints, what it writes, and what it says when something is wrong.
-
-Needs nothing but the installed package and conftest.py: it also runs against a wheel, in an empty folder.
-"""
+"""The command line as a newcomer meets it: what it prints, what it writes, and what it says when something is wrong."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import guests
 import matplotlib.image
 import numpy as np
 import pytest
@@ -138,6 +136,12 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 def training_rows(tiny: str) -> np.ndarray:
     """Where in the data the training examples stand."""
     return np.flatnonzero(stratified_partition(challenges.CHALLENGES[tiny].load(), CLASSIFICATION) == 0)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contained processes are forked."""
+    guests.fork_them(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -378,8 +382,11 @@ def test_a_users_file_and_arrays_make_a_run(
     compare_with_three(monkeypatch)
     (folder / "mé thods").mkdir()
     (folder / "mé thods" / "my_method.py").write_text(GOOD_METHOD)
+    (folder / "kürz.toml").write_text("epochs = 2\n")
     arguments = ["mé thods/my_method.py", "--challenge", write_npz("my-data.v2.npz"), "--out", "new folder/ünd more"]
-    result = call("run", *arguments, "--forget", "stratified:0.25", "--json", "new/result.json")
+    result = call(
+        "run", *arguments, "--recipe", "kürz.toml", "--forget", "stratified:0.25", "--json", "new/result.json"
+    )
     assert result.code == 0, result.err
     assert list(table(result.out)) == ["original", "my_method", "retrain", "target"]
     results = folder / "new folder" / "ünd more" / "my-data.v2"
@@ -492,7 +499,9 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_after_an_interruption_the_same_command_goes_on(folder: Path, tiny: str, finished: tuple[Path, Result]) -> None:
+def test_after_an_interruption_the_same_command_goes_on(
+    folder: Path, forked: None, tiny: str, finished: tuple[Path, Result]
+) -> None:
     shutil.copytree(finished[0] / "out", folder / "out")
     results = folder / "out" / tiny
     for path in [*results.glob("original-*"), results / "report.json"]:
@@ -864,7 +873,7 @@ BROKEN_TOO = {
     ],
 )
 def test_a_method_that_breaks_its_contract_fails_with_its_name(
-    folder: Path, tiny: str, source: str, words: list[str]
+    folder: Path, forked: None, tiny: str, source: str, words: list[str]
 ) -> None:
     (folder / "my_method.py").write_text(source)
     error = one_paragraph(call("run", "my_method.py", "--challenge", tiny, "--out", "out", "--json", "r.json"), code=1)
@@ -885,7 +894,9 @@ def test_a_method_that_breaks_its_contract_fails_with_its_name(
     ],
     ids=["syntax", "import", "name", "number", "exit"],
 )
-def test_a_file_that_is_no_method_fails_with_the_reason(folder: Path, tiny: str, source: str, words: list[str]) -> None:
+def test_a_file_that_is_no_method_fails_with_the_reason(
+    folder: Path, forked: None, tiny: str, source: str, words: list[str]
+) -> None:
     (folder / "my_method.py").write_text(source)
     error = one_paragraph(call("run", "my_method.py", "--challenge", tiny, "--out", "out", "--json", "r.json"), code=1)
     for word in ["my_method", "Expected", *words]:

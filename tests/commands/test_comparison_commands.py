@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 from cli_helpers import call, one_paragraph
 
@@ -14,7 +15,7 @@ from kit import challenges, engines, evaluation
 from kit.engines import Serial
 from kit.evaluation.plan import Plan
 from kit.machine import threads
-from kit.runs import oracles
+from kit.runs import oracles, timing
 from kit.submission.entry import Entry
 
 
@@ -133,7 +134,9 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
     assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
 
 
-def test_a_population_ends_with_its_report_and_figures(folder: Path) -> None:
+def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.fork_workers(monkeypatch)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
     result = call("evaluate", "finetune", "--num-models", "8", "--json", "result.json", "--workers", "1")
     assert result.code == 0, result.err
     results = folder / "runs" / "noisy-digits"

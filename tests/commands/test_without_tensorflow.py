@@ -1,14 +1,18 @@
-"""What is stored, and what is refused, costs no TensorFlow: each command in a process that tells what it imported."""
+"""What is stored, and what is refused, costs no TensorFlow: commands in processes that tell what they imported."""
 
 from __future__ import annotations
 
+import functools
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import processes
 import pytest
 
 HEAVY = {"tensorflow", "keras"}
@@ -26,28 +30,52 @@ print(*sys.modules, file=sys.stderr)
 sys.exit(code)
 """
 
-Kit = Callable[..., tuple[subprocess.CompletedProcess[str], set[str]]]
+Kit = Callable[..., set[str]]
+RUN, EVALUATE = ("run", "finetune"), ("evaluate", "finetune", "--num-models", "8")
+OPTIONS = ("--challenge", "table.npz", "--recipe", "short.toml", "--forget", "class:1")
 
 
 @pytest.fixture
 def kit_command(tmp_path: Path) -> Kit:
-    def call(*arguments: str, code: int = 0) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Runs a command in a process of its own, and returns what that has imported."""
+
+    def call(*arguments: str) -> set[str]:
         command = [sys.executable, "-c", COMMAND, *arguments]
         finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert finished.returncode == code, finished.stderr
-        return finished, set(finished.stderr.splitlines()[-1].split())
+        assert finished.returncode == 0, finished.stderr
+        return set(finished.stderr.splitlines()[-1].split())
 
     return call
 
 
+@pytest.fixture(scope="module")
+def first_time(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], Path]:
+    """A folder in which a command has run once, for a small table of a user's whose models train in no time."""
+
+    @functools.cache
+    def run(command: Sequence[str]) -> Path:
+        folder = tmp_path_factory.mktemp(command[0])
+        generator, labels = np.random.default_rng(0), np.arange(240) % 3
+        x = (generator.normal(size=(240, 6)) + labels[:, np.newaxis]).astype(np.float32)
+        np.savez(folder / "table.npz", x=x, y=labels)
+        (folder / "short.toml").write_text("epochs = 1\n")
+        engine = ("--engine", "serial") if command == EVALUATE else ()
+        finished = processes.run("kit", *command, *OPTIONS, *engine, folder=folder)
+        assert finished.returncode == 0, finished.stderr
+        return folder
+
+    return run
+
+
 @pytest.fixture
-def table(tmp_path: Path) -> str:
-    """A small table of a user's, whose models train in a fraction of a second."""
-    generator, labels = np.random.default_rng(0), np.arange(240) % 3
-    x = (generator.normal(size=(240, 6)) + labels[:, np.newaxis]).astype(np.float32)
-    np.savez(tmp_path / "table.npz", x=x, y=labels)
-    (tmp_path / "short.toml").write_text("epochs = 1\n")
-    return "table.npz"
+def copied(first_time: Callable[[Sequence[str]], Path], tmp_path: Path) -> Callable[[Sequence[str]], Path]:
+    """Copies such a folder to where the test's commands run, and returns where the results are."""
+
+    def copy(command: Sequence[str]) -> Path:
+        shutil.copytree(first_time(command), tmp_path, dirs_exist_ok=True)
+        return tmp_path / "runs" / "table"
+
+    return copy
 
 
 def answer(folder: Path) -> object:
@@ -55,58 +83,84 @@ def answer(folder: Path) -> object:
     return content["reports"], sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("command", [["run", "finetune"], ["evaluate", "finetune", "--num-models", "8"]])
-def test_a_second_time_no_model_is_made(kit_command: Kit, table: str, tmp_path: Path, command: list[str]) -> None:
-    options = ["--challenge", table, "--recipe", "short.toml", "--forget", "class:1"]
-    kit_command(*command, *options)
-    folder = tmp_path / "runs" / "table"
+@pytest.mark.parametrize("command", [RUN, EVALUATE], ids=" ".join)
+def test_a_second_time_no_model_is_made(
+    kit_command: Kit, copied: Callable[[Sequence[str]], Path], command: Sequence[str]
+) -> None:
+    folder = copied(command)
     first, pictures = answer(folder), {path: path.read_bytes() for path in folder.glob("*.png")}
     records = {path: path.stat().st_mtime_ns for path in folder.rglob("done.json")}
     assert len(records) > 1
     assert pictures
-    _, modules = kit_command(*command, *options)
+    modules = kit_command(*command, *OPTIONS)
     assert modules.isdisjoint(SLOW)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("done.json")} == records
     assert answer(folder) == first
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == pictures
 
 
-def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, table: str, tmp_path: Path) -> None:
-    options = ["run", "finetune", "--challenge", table, "--recipe", "short.toml"]
-    kit_command(*options)
-    folder = tmp_path / "runs" / "table"
+def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, copied: Callable[[Sequence[str]], Path]) -> None:
+    folder = copied(RUN)
     first, pictures = answer(folder), {path: path.read_bytes() for path in folder.glob("*.png")}
     for path in [*pictures, *(folder / "scores").iterdir()]:
         path.write_bytes(path.read_bytes()[:20])
-    _, modules = kit_command(*options)
+    modules = kit_command(*RUN, *OPTIONS)
     assert modules.isdisjoint(HEAVY)
     assert {"sklearn", "matplotlib"} <= modules
     assert answer(folder) == first
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == pictures
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["run", "--challenge", "noisy-digit"], "Did you mean noisy-digits"),
-        (["evaluate", "--challenge", "nothing.npz"], "no file 'nothing.npz'"),
-        (["pretrain", "noisy-digit"], "Did you mean noisy-digits"),
-        (["run", "--forget", "class:99"], "No training example has the class '99'"),
-        (["run", "--forget", "missing.npy"], "missing.npy"),
-        (["run", "--forget", "sometimes"], "The forget set 'sometimes' is unknown"),
-        (["run", "finetun"], "Did you mean finetune"),
-        (["run", "missing.py"], "There is no file 'missing.py'"),
-        (["evaluate", "finetune", "missing.py"], "There is no file 'missing.py'"),
-        (["validate", "missing.py"], "There is no file 'missing.py'"),
-        (["run", "--recipe", "missing.toml"], "missing.toml"),
-        (["run", "--precision", "float16"], "no precision 'float16'"),
-        (["run", "--model", "resnet19"], "There is no model 'resnet19'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_wrong_name_is_refused_before_anything_large_is_imported(
-    kit_command: Kit, arguments: list[str], says: str
-) -> None:
-    finished, modules = kit_command(*arguments, code=2)
-    assert says in " ".join(finished.stderr.split())
-    assert modules.isdisjoint(SLOW)
+REFUSED = [
+    (["run", "--challenge", "noisy-digit"], "Did you mean noisy-digits"),
+    (["evaluate", "--challenge", "nothing.npz"], "no file 'nothing.npz'"),
+    (["pretrain", "noisy-digit"], "Did you mean noisy-digits"),
+    (["run", "--forget", "class:99"], "No training example has the class '99'"),
+    (["run", "--forget", "missing.npy"], "missing.npy"),
+    (["run", "--forget", "sometimes"], "The forget set 'sometimes' is unknown"),
+    (["run", "finetun"], "Did you mean finetune"),
+    (["run", "missing.py"], "There is no file 'missing.py'"),
+    (["evaluate", "finetune", "missing.py"], "There is no file 'missing.py'"),
+    (["validate", "missing.py"], "There is no file 'missing.py'"),
+    (["run", "--recipe", "missing.toml"], "missing.toml"),
+    (["run", "--precision", "float16"], "no precision 'float16'"),
+    (["run", "--model", "resnet19"], "There is no model 'resnet19'"),
+]
+# One after the other: what a process has not imported after all of them, none of them imports alone.
+COMMANDS = """
+import contextlib, io, json, sys
+from kit import __main__
+refusals = []
+for arguments in json.load(sys.stdin):
+    sys.argv, error, code = ["kit", *arguments], io.StringIO(), 0
+    with contextlib.redirect_stderr(error):
+        try:
+            __main__.main()
+        except SystemExit as ending:
+            code = ending.code
+    refusals.append({"code": code, "error": error.getvalue(), "modules": list(sys.modules)})
+json.dump(refusals, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """How commands end, one after the other in one process, and what it has imported by then."""
+    finished = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        input=json.dumps([arguments for arguments, _ in REFUSED]),
+        cwd=tmp_path_factory.mktemp("refused"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[dict[str, Any]] = json.loads(finished.stdout)
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(REFUSED)), ids=[" ".join(arguments) for arguments, _ in REFUSED])
+def test_a_wrong_name_is_refused_before_anything_large_is_imported(refusals: list[dict[str, Any]], number: int) -> None:
+    refusal, (_, says) = refusals[number], REFUSED[number]
+    assert refusal["code"] == 2
+    assert says in " ".join(refusal["error"].split())
+    assert SLOW.isdisjoint(refusal["modules"])

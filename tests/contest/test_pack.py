@@ -9,8 +9,6 @@ import pickle
 import re
 import signal
 import struct
-import subprocess
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -28,6 +26,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from processes import Forked, fork_contained, fork_workers
 
 import kit
 from kit import engines, evaluation, files, rules
@@ -286,8 +285,14 @@ def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: 
 
 
 def test_a_file_is_packed_like_a_function(
-    small_challenge: Challenge, worker: Worker, packs: Packs, three: Path, tmp_path: Path
+    small_challenge: Challenge,
+    worker: Worker,
+    packs: Packs,
+    three: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    fork_contained(monkeypatch)
     text = "import numpy as np\n\n\ndef unlearning(net, retain, forget, validation):\n    net.set_weights("
     text += "[a + np.random.normal(0, 0.05, a.shape) for a in net.get_weights()])\n    return net\n"
     (tmp_path / "noisy.py").write_text(text)
@@ -389,7 +394,8 @@ def test_an_interrupted_pack_goes_on_where_it_stopped(
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[engines.Engine]:
-    with engines.start("processes", workers=2) as engine:
+    with pytest.MonkeyPatch.context() as monkeypatch, engines.start("processes", workers=2) as engine:
+        fork_workers(monkeypatch)
         yield engine
 
 
@@ -827,32 +833,10 @@ def test_a_function_that_keeps_a_log_goes_on(packs: Packs, hook: dict[str, Any],
 PACKS = """
 import pickle, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
 from kit.contest import pack
-from kit.runs.worker import Worker
-challenge = pickle.loads(Path(sys.argv[2]).read_bytes())
-worker = Worker(challenge)
-sys.stdin.readline()
-pack.pack("finetune", challenge, num_models=9999, output=sys.argv[3], engine="serial", worker=worker)
+challenge = pickle.loads(Path(sys.argv[1]).read_bytes())
+pack.pack("finetune", challenge, num_models=9999, output=sys.argv[2], engine="serial")
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def packing_process(
-    small_challenge: Challenge, worker: Worker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process that packs, once it is told to, until it is killed. It starts while other tests run."""
-    folder = tmp_path_factory.mktemp("killed")
-    (folder / "challenge.pickle").write_bytes(pickle.dumps(small_challenge))
-    path = folder / "out" / "pack.zip"
-    command = [sys.executable, "-c", PACKS, str(Path(kit.__file__).parent.parent), folder / "challenge.pickle", path]
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
-        try:
-            yield process, path
-        finally:
-            process.kill()
 
 
 def models_in(journal: Path) -> int:
@@ -860,27 +844,23 @@ def models_in(journal: Path) -> int:
 
 
 def test_a_killed_process_is_followed_by_another(
-    packing_process: tuple[subprocess.Popen[str], Path],
-    packs: Packs,
-    hook: dict[str, Any],
-    refused: Refused,
-    tmp_path: Path,
+    small_challenge: Challenge, packs: Packs, hook: dict[str, Any], tmp_path: Path
 ) -> None:
-    process, path = packing_process
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
+    script, stored, path = tmp_path / "packs.py", tmp_path / "challenge.pickle", tmp_path / "killed" / "pack.zip"
+    script.write_text(PACKS)
+    stored.write_bytes(pickle.dumps(small_challenge))
+    process = Forked(script, [stored, path], tmp_path, os.environ)
     give_up = time.monotonic() + 60
     while models_in(beside(path)[1]) < 2 and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    errors = process.communicate()[1]
-    assert process.returncode == -signal.SIGKILL, errors
+    finished = process.finish()
+    assert finished.returncode == -signal.SIGKILL, finished.stderr
     done = models_in(beside(path)[1])
     assert done >= 2
     packs(path, done + 1, method="finetune", worker=None)
     assert hook["seeds"] == population_seeds(done + 1, "finetune")[done:]
-    assert_same_pack(path, packs(tmp_path / "pack.zip", done + 1, method="finetune").path)
+    assert_same_pack(path, packs(tmp_path / "undisturbed" / "pack.zip", done + 1, method="finetune").path)
 
 
 # Disk

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 from cli_helpers import Result, one_paragraph
 
@@ -35,16 +36,28 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def run_python(*arguments: str | Path, folder: Path | None = None, **variables: str) -> Result:
+def surroundings(**variables: str) -> dict[str, str]:
+    """No number of threads but these variables', and no log of TensorFlow."""
     inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return inherited | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables
+
+
+def run_python(*arguments: str | Path, folder: Path | None = None, **variables: str) -> Result:
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         cwd=folder,
-        env=inherited | {"TF_CPP_MIN_LOG_LEVEL": "3"} | variables,
+        env=surroundings(**variables),
     )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_script(text: str, folder: Path, **variables: str) -> Result:
+    """Runs a script where TensorFlow is imported already."""
+    (folder / "script.py").write_text(text)
+    done = processes.run(folder / "script.py", folder=folder, env=surroundings(**variables))
     return Result(done.returncode, done.stdout, done.stderr)
 
 
@@ -89,7 +102,9 @@ def test_another_number_makes_other_populations(
 TRAINS = """
 import hashlib, json
 import numpy as np
-import kit
+from kit.machine import quiet
+quiet.ask_for_quiet(False)
+quiet.load_tensorflow()
 import tensorflow as tf
 from kit import models
 from kit.machine import environment
@@ -103,7 +118,7 @@ images, labels = np.random.default_rng(0).random((256, 16, 16, 3), np.float32), 
 def digest():
     seeding.set_random_seed(0)
     data = tf.data.Dataset.from_tensor_slices((images, labels.astype(np.int32))).batch(64)
-    net = training.fit(models.resnet20((16, 16, 3), 10), data, Recipe(epochs=1), seed=0)
+    net = training.fit(models.convnet((16, 16, 3), 10), data, Recipe(epochs=1), seed=0)
     return hashlib.sha256(b"".join(array.tobytes() for array in net.get_weights())).hexdigest()
 
 between, within = (getattr(tf.config.threading, f"get_{one}_op_parallelism_threads")() for one in ("inter", "intra"))
@@ -130,8 +145,8 @@ setup.prepare()
 """
 
 
-def test_once_tensorflow_computes_the_number_stays() -> None:
-    result = run_python("-c", COMPUTES_AND_CHANGES)
+def test_once_tensorflow_computes_the_number_stays(tmp_path: Path) -> None:
+    result = run_script(COMPUTES_AND_CHANGES, tmp_path)
     assert result.code == 1
     last = result.err.strip().splitlines()[-1]
     assert last.startswith("kit.types.errors.InputError: TensorFlow computed something with another number of threads")
@@ -146,8 +161,8 @@ print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
 
 
-def test_a_tensorflow_that_is_imported_before_the_kit_is_told() -> None:
-    printed = run_python("-c", IMPORTED_LATE, KIT_THREADS="2")
+def test_a_tensorflow_that_is_imported_before_the_kit_is_told(tmp_path: Path) -> None:
+    printed = run_script(IMPORTED_LATE, tmp_path, KIT_THREADS="2")
     assert (printed.code, printed.out.split()) == (0, ["2"]), printed.err
 
 
@@ -185,6 +200,7 @@ def threads_of_tensorflow(payload: None, task: int) -> list[str | int | None]:
 
 
 def test_worker_processes_have_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.fork_workers(monkeypatch)
     monkeypatch.setenv(threads.VARIABLE, "3")
     assert worker.worker_variables()[threads.VARIABLE] == "3"  # on other machines, which do not inherit it
     with engines.start("processes", workers=1) as engine:
@@ -209,8 +225,8 @@ def test_the_option_reaches_contained_processes_and_the_report(tmp_path: Path) -
     np.savez(tmp_path / "small.npz", x=np.random.default_rng(0).normal(size=(240, 6)), y=labels)
     (tmp_path / "short.toml").write_text("epochs = 1\n")
     options = ["--threads", "2", "--challenge", "small.npz", "--recipe", "short.toml", "--json", "out.json"]
-    result = run_python("-m", "kit", "run", "tells.py", "original", *options, folder=tmp_path)
-    assert result.code == 1, result.err  # of the method that only tells
+    done = processes.run("kit", "run", "tells.py", "original", *options, folder=tmp_path, env=surroundings())
+    assert done.returncode == 1, done.stderr  # of the method that only tells
     content = json.loads((tmp_path / "out.json").read_text())
     assert [report["machine"]["threads"] for report in content["reports"]] == ["2", "2"]
     (failure,) = content["failures"]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import guests
 import keras
 import numpy as np
+import processes
 import pytest
 
 import kit
 from kit import models
 from kit.models import user
-from kit.runs import originals
+from kit.runs import originals, timing
 from kit.runs.run import unlearn
 from kit.runs.worker import Worker
 from kit.types import Arrays, Challenge, Recipe
@@ -29,6 +29,12 @@ layers = keras.layers
 
 TABLE = Arrays(np.random.default_rng(0).normal(size=(60, 6)), np.arange(60) % 3)
 IMAGES = Arrays(np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8), np.arange(60) % 3)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No retraining is timed: what that makes of a user's model, the command's test shows."""
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
 
 
 # What is taken
@@ -186,7 +192,7 @@ def test_images_without_channels_and_open_sizes_are_taken(shape: tuple[int | Non
 
 
 @pytest.mark.parametrize("end", ["activation", "layer"])
-def test_a_sigmoid_becomes_two_logits(end: str) -> None:
+def test_a_sigmoid_becomes_two_logits(end: str, unmeasured: None) -> None:
     parts = (
         [layers.Dense(1, activation="sigmoid")]
         if end == "activation"
@@ -282,7 +288,8 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
 
 
 @pytest.mark.slow
-def test_worker_processes_know_the_model_from_its_description() -> None:
+def test_worker_processes_know_the_model_from_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.fork_workers(monkeypatch)
     challenge = kit.make_challenge("mine", TABLE, model=perturbed(nested()), recipe=Recipe(epochs=2), batch_size=16)
     made = [
         kit.run_population("retrain", challenge, num_models=2, engine=engine, workers=workers)
@@ -635,9 +642,8 @@ KEPT = {
 @pytest.fixture(scope="module")
 def engineers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engineer")
-    done = subprocess.run(
-        [sys.executable, "-c", TRAINING], cwd=folder, env=KEPT, capture_output=True, text=True, check=False
-    )
+    (folder / "training.py").write_text(TRAINING)
+    done = processes.run(folder / "training.py", folder=folder, env=KEPT)
     assert done.returncode == 0, done.stderr
     (folder / "recipe.toml").write_text(RECIPE)
     (folder / "deletes.py").write_text(DELETES)
@@ -663,15 +669,8 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
     """From an empty folder, with a built-in method and with a file, which runs contained."""
     given = {"model": "model.keras", "challenge": "data.npz", "forget": "requests.csv", "recipe": "recipe.toml"}
     options = [text for name, file in given.items() for text in (f"--{name}", str(engineers_folder / file))]
-    command = [sys.executable, "-m", "kit", "run", "finetune", str(engineers_folder / "deletes.py"), *options]
-    done = subprocess.run(
-        [*command, "--json", "out.json"],
-        cwd=tmp_path,
-        env=KEPT | {"PYTHONPATH": str(Path(kit.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["run", "finetune", engineers_folder / "deletes.py", *options, "--json", "out.json"]
+    done = processes.run("kit", *command, folder=tmp_path, env=KEPT)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["failures"] == []
@@ -683,8 +682,9 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
 
 
 @pytest.mark.slow
-def test_the_same_request_in_python(engineers_folder: Path) -> None:
+def test_the_same_request_in_python(engineers_folder: Path, unmeasured: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a model that was trained in this session, its arrays, and a file of a method."""
+    guests.fork_them(monkeypatch)
     net = keras.saving.load_model(engineers_folder / "model.keras")
     with np.load(engineers_folder / "data.npz") as stored:
         columns = {name: stored[name] for name in stored.files}
