@@ -168,7 +168,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     original = SimpleNamespace(sha256="0" * 64, model="mlp")
     monkeypatch.setattr(runs, "run_entry", population)
     monkeypatch.setattr(evaluation, "original_of", lambda challenge, training: original)
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, check: 10.0)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
     monkeypatch.setattr(_logistic_attack, "mia_accuracy", lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_stderr", lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_null_band", lambda *losses: (0.4, 0.6))

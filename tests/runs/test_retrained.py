@@ -91,7 +91,7 @@ def original(made: Made, shipped: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def quick_reference() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "reference_seconds", lambda challenge: 1.0)
+        patch.setattr(timing, "reference_seconds", lambda challenge, **_: 1.0)
         yield
 
 

@@ -56,7 +56,7 @@ def fails_as_it_says(nothing_is_lost_left_running_or_escaped: Path) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         guests.fork_them(patch)
         patch.setattr(validate, "Worker", lambda _: worker)
-        patch.setattr(timing, "reference_seconds", lambda _: REFERENCE_SECONDS)
+        patch.setattr(timing, "reference_seconds", lambda challenge, **_: REFERENCE_SECONDS)
         yield check
 
 
