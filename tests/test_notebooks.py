@@ -32,13 +32,8 @@ def test_notebook_is_generated_from_its_source(source: Path) -> None:
     assert not [output for output in outputs if output.output_type == "error"]
 
 
-LONG = {"02_forget_a_class"}
-
-
-@pytest.mark.parametrize(
-    "source",
-    [pytest.param(path, marks=pytest.mark.slow if path.stem in LONG else (), id=path.stem) for path in SOURCES],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_notebook_runs(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_data: Callable[[str], None]
 ) -> None:

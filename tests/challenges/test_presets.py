@@ -254,7 +254,7 @@ def test_the_real_data_are_divided_as_recorded(real: Challenge) -> None:
     assert (real.labels_sha256, real.split.sha256) == (LABELS_SHA256[real.name], SPLIT_SHA256[real.name])
 
 
-@pytest.mark.parametrize("name", ["cifar10-small", "fashion-mnist", "mnist-five"])
+@pytest.mark.parametrize("name", [pytest.param("cifar10-small", marks=pytest.mark.slow), "fashion-mnist", "mnist-five"])
 def test_models_that_are_shipped_fit_the_real_data(name: str, require_data: Callable[[str], None]) -> None:
     """As far as a thousand images tell."""
     require_data(name)

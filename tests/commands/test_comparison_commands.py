@@ -134,6 +134,7 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
     assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
 
 
+@pytest.mark.slow
 def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     processes.fork_workers(monkeypatch)
     monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)

@@ -79,7 +79,7 @@ def test_signature_and_docstring(name: str) -> None:
     assert len(lines) <= 60
 
 
-@pytest.mark.parametrize("where", ["noisy-digits", "normalised"])
+@pytest.mark.parametrize("where", [pytest.param("noisy-digits", marks=pytest.mark.slow), "normalised"])
 @pytest.mark.parametrize("name", methods.names())
 def test_contract(name: str, where: str, challenges: dict[str, Challenge]) -> None:
     challenge, entry = challenges[where], resolve(name)

@@ -126,6 +126,7 @@ def test_remembering_is_further_from_retraining() -> None:
     assert found[3]["average_gap"].value > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [(8, 13), (24, 24)])
 def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, int]) -> None:
     """Examples are the same in all worlds, as they are for both sides; only the models are drawn anew."""

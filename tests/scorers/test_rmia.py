@@ -119,6 +119,7 @@ def test_it_grows_with_what_is_remembered() -> None:
     assert values[-1] > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_standard_error_covers(shift: float) -> None:
     found = [score(comparison(seed, 16, 16, shift)) for seed in range(80)]
