@@ -20,13 +20,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import guests
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from processes import Forked, fork_contained, fork_workers
+from processes import Forked, fork_workers
 
 import kit
 from kit import engines, evaluation, files, rules
@@ -292,7 +293,7 @@ def test_a_file_is_packed_like_a_function(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fork_contained(monkeypatch)
+    guests.fork_them(monkeypatch)
     text = "import numpy as np\n\n\ndef unlearning(net, retain, forget, validation):\n    net.set_weights("
     text += "[a + np.random.normal(0, 0.05, a.shape) for a in net.get_weights()])\n    return net\n"
     (tmp_path / "noisy.py").write_text(text)
