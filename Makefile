@@ -3,7 +3,7 @@ PYTHON ?= python3
 PYTHON_LOWEST ?= python3.11
 PYTHON_HIGHEST ?= python3.13
 # A file of tests stays in one process, which shares its fixtures. 'make test PARALLEL=' goes one by one.
-PARALLEL ?= -n logical --dist loadfile
+PARALLEL ?= -n logical --dist loadfile --no-loadscope-reorder
 
 # A virtual environment that has the libraries of .venv too, but not the kit, which lies there as a link to this folder.
 PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import getpass
 import os
 import shutil
 import socket
@@ -51,6 +52,7 @@ def unlearning(net, retain, forget, validation):
     return net
 """
 MEMORY = 3 << 30
+HOME = Path(f"~{getpass.getuser()}").expanduser()  # where attacks look, whatever $HOME is
 SECRET = "-".join(["kit", "planted", "secret", "7f3a"])
 PORT = 23613  # below those that systems give to outgoing connections, Ray's for instance
 # Harmless without the sandbox: they read what was planted, or destroy nothing else.
@@ -74,7 +76,7 @@ def serve(server: socket.socket) -> None:
 @pytest.fixture
 def planted() -> Iterator[subprocess.Popen[bytes]]:
     """Plants what attacks look for: files, sockets, a variable, a text in memory, and a process to kill."""
-    homes = {Path.home() / "kit-planted", Path("/tmp/kit-planted")}
+    homes = {HOME / "kit-planted", Path("/tmp/kit-planted")}
     for folder in homes:
         folder.mkdir(exist_ok=True)
         (folder / "secret.txt").write_text(SECRET)
@@ -164,7 +166,7 @@ def test_an_attack_gets_nothing_in_the_sandbox(
 ) -> None:
     assert sandboxed.stolen(attack) == []
     assert planted.poll() is None
-    for folder in (Path.home(), Path("/tmp")):
+    for folder in (HOME, Path("/tmp")):
         assert (folder / "kit-planted" / "secret.txt").read_text() == SECRET
     for folder in ("/usr", "/usr/bin", "/usr/lib", "/etc", "/bin", "/opt", sys.prefix):
         assert not list(Path(folder).glob("kit-planted*"))
