@@ -18,10 +18,8 @@ test: .venv/.dev
 	.venv/bin/python -m pytest $(PARALLEL)
 
 # What 'make test' leaves out: most bad submissions, attacks on the sandbox (needs bubblewrap), long populations.
-# They wait a good deal, for limits of time and for processes that are killed: one process more than there are cores.
-SLOW_PARALLEL ?= -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder
 test-slow: .venv/.dev
-	.venv/bin/python -m pytest $(SLOW_PARALLEL) -m slow
+	.venv/bin/python -m pytest $(PARALLEL) -m slow
 
 # What is computed, on processors that this one can pass for: other instructions give other last bits. The first has
 # neither oneDNN nor what NumPy and OpenBLAS do with more than SSE3, the second no instructions of oneDNN's beyond AVX.
