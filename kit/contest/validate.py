@@ -48,8 +48,6 @@ CHECKS = {
     "output": "it prints little",
     "leaves_nothing": "no process, thread or file is left behind",
 }
-# A call on a busy machine can take half as long again: up to that a submission over the budget is warned, not failed.
-_TIMING_NOISE = 1.5
 # More retain examples than this are not trained on for a check; the time is projected from two smaller sizes.
 MAX_EXAMPLES = 2_000
 _MIN_LIMIT_SECONDS = 20.0

@@ -30,8 +30,9 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
         return
     os.environ.setdefault(_LOG_LEVEL, _QUIET)
     with log_set_aside(2):
-        with quick_import():
-            importlib.import_module("keras")
+        if "keras" not in sys.modules:
+            with quick_import():
+                importlib.import_module("keras")
         import tensorflow as tf
 
         tf.config.list_physical_devices()

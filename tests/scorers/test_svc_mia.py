@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import softmax
 from sklearn.svm import SVC
 
-from kit.scorers import svc_mia
+from kit.scorers import gaps, svc_mia
 from kit.scorers.svc_mia import (
     confidence,
     correctness,
@@ -275,3 +275,15 @@ def test_without_logits_there_is_a_reason(side: str) -> None:
             assert score == Score(score.name, None, None, "match_retrain", reason=score.reason)
             counts = (0, 3) if side == "unlearned" else (2, 0)
             assert f"not of {counts[0]} unlearned and {counts[1]} retrained" in score.reason
+
+
+def test_a_model_that_several_rows_ask_for_is_attacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits, fit = [], SVC.fit
+    monkeypatch.setattr(SVC, "fit", lambda self, *sample: fits.append(len(sample)) or fit(self, *sample))
+    retrained = outputs(31, 3)
+    for seed in (32, 33):
+        comparison = compare(outputs(seed, 2), retrained)
+        first = svc_mia.score(comparison)
+        gaps.score(comparison)
+        assert svc_mia.score(comparison) == first
+    assert len(fits) == 2 * (3 + 2 + 2)  # two features, three retrained models, two rows of two
