@@ -19,16 +19,17 @@ from kit.types import InputError
 
 __all__ = ["NAMES", "Engine", "Serial", "start", "usable_cores"]
 
-NAMES = ("serial", "processes", "ray")
+NAMES = ("serial", "processes", "ray", "stacked")
 
 
 def start(name: str, *, workers: int | None = None, address: str | None = None, gpus_per_worker: float = 0.0) -> Engine:
-    """Starts an engine: `serial`, `processes` or `ray`.
+    """Starts an engine: `serial`, `processes`, `ray` or `stacked`.
 
     Args:
         name: one of `NAMES`.
         workers: >= 1; by default 1 for `serial`, the usable cores for `processes` and for Ray on this machine. On a
-            cluster: how many tasks it is given at a time, by default enough to keep all of its CPUs busy.
+            cluster: how many tasks it is given at a time, by default enough to keep all of its CPUs busy. Of `stacked`:
+            models computed at once, by default as many as suit the device; fewer where its memory runs out.
         address: of a Ray cluster ("auto", "host:port", "ray://host:port"); by default Ray starts on this machine.
         gpus_per_worker: with `ray` only, >= 0; 0.5 lets two tasks share a graphics card.
 
@@ -49,6 +50,10 @@ def start(name: str, *, workers: int | None = None, address: str | None = None, 
         from kit.engines.ray import Ray
 
         return Ray(workers, address, gpus_per_worker)
+    if name == "stacked":
+        from kit.engines.stacked import Stacked
+
+        return Stacked(workers)
     return Serial()
 
 

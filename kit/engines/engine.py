@@ -14,7 +14,8 @@ R = TypeVar("R")
 
 
 class Engine(ABC):
-    """Runs tasks; a context manager. `shares_disk` says whether tasks may write their results to this machine's disk.
+    """Runs tasks; a context manager. `shares_disk` says whether tasks may write their results to this machine's disk,
+    `together` whether the function is handed several tasks at once, to return a result for each.
 
     Example:
         with start("processes", workers=4) as engine:
@@ -25,6 +26,7 @@ class Engine(ABC):
     name: str
     workers: int
     shares_disk: bool
+    together: bool = False
 
     @abstractmethod
     def map(self, function: Callable[[P, int], R], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:

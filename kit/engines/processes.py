@@ -20,9 +20,10 @@ import time
 import uuid
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from multiprocessing import Pipe, resource_tracker
 from multiprocessing.connection import Connection, wait
+from types import MappingProxyType
 from typing import Any
 
 import cloudpickle
@@ -42,11 +43,13 @@ _SAFE_PATH = "PYTHONSAFEPATH"
 class _Worker:
     """One process, the pipe to it and the task that it has."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, environment: Mapping[str, str]) -> None:
         self.pipe, self._theirs = Pipe()
         self.task: int | None = None
         self.process: Any = get_context("loky").Process(
-            target=_serve, args=(self._theirs, os.getpid(), folder), env=worker_variables() | {"TMPDIR": folder}
+            target=_serve,
+            args=(self._theirs, os.getpid(), folder),
+            env=worker_variables() | {"TMPDIR": folder, **environment},
         )
 
     def start(self) -> None:
@@ -151,9 +154,10 @@ class Processes(Engine):
 
     name, shares_disk = "processes", True
 
-    def __init__(self, workers: int | None) -> None:
-        """By default as many workers as this process may use cores."""
-        self.workers = workers or usable_cores()
+    def __init__(self, workers: int | None, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """By default as many workers as this process may use cores; in this environment besides their usual one."""
+        self.workers = self._most = workers or usable_cores()
+        self._environment = environment
         self._folder = tempfile.mkdtemp(prefix="kit-engine-")
         self._all: list[_Worker] = []
         self._idle: list[_Worker] = []
@@ -181,9 +185,11 @@ class Processes(Engine):
 
     def _hand_out(self, path: str, waiting: deque[int], busy: list[_Worker]) -> None:
         self._forget([worker for worker in self._idle if not worker.process.is_alive()])
-        while waiting and len(busy) < self.workers:
+        while waiting and len(busy) < self._most:
             if not self._idle:
-                self._all.append(_Worker(self._folder))  # known before it runs: Ctrl-C can come at any line
+                self._all.append(
+                    _Worker(self._folder, self._environment)
+                )  # known before it runs: Ctrl-C can come at any line
                 self._all[-1].start()
                 self._idle.append(self._all[-1])
             busy.append(self._idle.pop())

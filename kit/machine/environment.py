@@ -5,25 +5,42 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
+import sys
 from pathlib import Path
 
 import kit
 from kit.machine import threads
 
-_LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+TENSORFLOW, JAX = "tensorflow", "jax"
+_LIBRARIES = ("keras", "numpy", "scipy", "scikit-learn")
+
+
+def backend() -> str:
+    """Returns the backend that Keras runs on in this process, or will once it is imported, by Keras's own rule."""
+    if "keras" in sys.modules and hasattr(sys.modules["keras"], "backend"):
+        return str(sys.modules["keras"].backend.backend())
+    if "KERAS_BACKEND" in os.environ:
+        return os.environ["KERAS_BACKEND"]
+    settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    return str(json.loads(settings.read_text()).get("backend", TENSORFLOW)) if settings.is_file() else TENSORFLOW
 
 
 @functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    libraries = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+def _versions(backend: str) -> tuple[tuple[str, str], ...]:
+    libraries = {library: importlib.metadata.version(library) for library in (backend, *_LIBRARIES)}
     return tuple(({"kit": kit.__version__, "python": platform.python_version()} | libraries).items())
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of the kit, Python and the libraries that numbers depend on."""
-    return dict(_versions())
+def versions(on_backend: str | None = None) -> dict[str, str]:
+    """Returns the versions of the kit, Python and the libraries that numbers depend on.
+
+    Args:
+        on_backend: of processes where Keras runs on another backend; by default this process's own.
+    """
+    return dict(_versions(on_backend or backend()))
 
 
 def machine() -> dict[str, str]:
@@ -55,6 +72,11 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
         ]
         cards = min(cards, is_card.index(False) if False in is_card else len(is_card))
     return [f"/physical_device:GPU:{number}" for number in range(cards)]
+
+
+def accelerated(devices: Path = Path("/dev")) -> bool:
+    """Returns whether this machine has a graphics card or a TPU, without importing what could use it."""
+    return bool(gpus(devices)) or any(devices.glob("accel*"))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
@@ -33,18 +33,19 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
         if "keras" not in sys.modules:
             with quick_import():
                 importlib.import_module("keras")
-        import tensorflow as tf
+        if sys.modules["keras"].backend.backend() == "tensorflow":
+            import tensorflow as tf
 
-        tf.config.list_physical_devices()
+            tf.config.list_physical_devices()
         yield
 
 
 def load_tensorflow() -> None:
     """Imports TensorFlow, quietly where the command line has asked for that; to be called just before it is needed."""
-    if "tensorflow" in sys.modules:
+    if "keras" in sys.modules:
         return
     with quiet_tensorflow(debug=_COMMAND not in os.environ):
-        importlib.import_module("tensorflow")
+        importlib.import_module("keras")
 
 
 def ask_for_quiet(debug: bool) -> None:
@@ -120,11 +121,18 @@ class Sealed:
 
     def run(self, number: int) -> Any:
         """Opens the work at the first call, and runs one task."""
+        return self._open().run(number)
+
+    def run_together(self, numbers: Sequence[int]) -> Any:
+        """Opens the work at the first call, and runs several tasks at once."""
+        return self._open().run_together(numbers)
+
+    def _open(self) -> Any:
         if self._opened is None:
             with quiet_tensorflow():
                 self._opened = pickle.loads(self._content)  # noqa: S301 (from this kit's own driver)
             self._content = b""
-        return self._opened.run(number)
+        return self._opened
 
     def close(self) -> None:
         """Closes the work, if it was opened."""
@@ -135,3 +143,8 @@ class Sealed:
 def run_sealed(sealed: Sealed, number: int) -> Any:
     """Runs one task: what engines with other processes are given."""
     return sealed.run(number)
+
+
+def run_sealed_together(sealed: Sealed, numbers: Sequence[int]) -> Any:
+    """Runs several tasks at once, and returns their results in their order."""
+    return sealed.run_together(numbers)

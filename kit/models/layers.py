@@ -61,10 +61,14 @@ class PaddedConv2D(keras.layers.Conv2D):
         missing = [self._missing(pixels) for pixels in (height, width)]
         half = self.kernel_size[0] // 2
         if missing == [(half, half)] * 2 and self.strides == (1, 1) and self.kernel_size[0] % 2:
-            return ops.conv(inputs, self.kernel, padding="same")
+            return self.convolution_op(inputs, self.kernel, padding="same")
         if missing != [(0, 0)] * 2:
             inputs = ops.pad(inputs, [(0, 0), *missing, (0, 0)])
-        return ops.conv(inputs, self.kernel, strides=self.strides[0], padding="valid")
+        return self.convolution_op(inputs, self.kernel)
+
+    def convolution_op(self, inputs: Any, kernel: Any, padding: str = "valid") -> Any:
+        """Returns the convolution of images that are padded already, or are to be in Keras's own way."""
+        return ops.conv(inputs, kernel, strides=self.strides[0], padding=padding)
 
     def _missing(self, pixels: int) -> tuple[int, int]:
         """Returns the rows of zeros before and after that any output reaches; a stride may skip the last ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,17 @@ from kit.types import NUM_WITH_LOGITS, Challenge, FailedRun
 
 if TYPE_CHECKING:
     from kit.runs.run import Made, RunOnce
+    from kit.runs.together import Together
     from kit.runs.worker import Worker
 
 
-def present_versions() -> dict[str, str]:
-    """Returns the versions of the kit's own code and of the libraries: others would make other models."""
-    return {"source": environment.source_sha256()[:12], **environment.versions()}
+def present_versions(backend: str | None = None) -> dict[str, str]:
+    """Returns the versions of the kit's own code and of the libraries: others would make other models.
+
+    Args:
+        backend: of the processes where models are made; by default this one's.
+    """
+    return {"source": environment.source_sha256()[:12], **environment.versions(backend)}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Maker:
         self._worker: Worker | None = None
         self._stack: contextlib.ExitStack | None = None
         self._run_once: RunOnce | None = None
+        self._together: Together | None = None
 
     def make(self, number: int) -> Made:
         """Makes one model."""
@@ -87,16 +93,31 @@ class Maker:
         return self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
 
     def run(self, number: int) -> Run:
-        """Makes one model and says what it says of each example."""
+        """Makes one model, says what it says of each example, and keeps that."""
+        run = self._fresh(number)
+        self._keep(number, run)
+        return run
+
+    def _fresh(self, number: int) -> Run:
         order, model = self._order, self.make(number)
         worker, _ = self._prepared()
         outputs = worker.outputs(model.weights, order.entry.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        run = Run(outputs, model.seconds, order.seed_of(number), model.facts)
-        if order.store is not None:
-            order.store.write(number, run)
-        return run
+        return Run(outputs, model.seconds, order.seed_of(number), model.facts)
+
+    def _keep(self, number: int, run: Run) -> None:
+        if self._order.store is not None:
+            self._order.store.write(number, run)
+
+    def run_together(self, numbers: Sequence[int]) -> list[Run]:
+        """Makes several models at once, in lockstep, and says what they say; see `kit.runs.together`."""
+        from kit.runs.together import Together
+
+        worker, _ = self._prepared()
+        if self._together is None:
+            self._together = Together(worker, self._fresh, self._keep)
+        return self._together.run(numbers)
 
     def _prepared(self) -> tuple[Worker, RunOnce]:
         if self._worker is not None and self._run_once is not None:

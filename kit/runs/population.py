@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from kit import engines
 from kit.engines import Engine
-from kit.machine.quiet import Sealed, run_sealed
+from kit.machine import environment
+from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs import retrained
 from kit.runs.contained import Containment
 from kit.runs.order import Maker, Order, present_versions, with_measured_limits
@@ -165,13 +166,18 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
             f"'{entry.pretraining}' keeps files from the training of the original, which other machines do not "
             "have. Expected an engine of this machine. Leave out --address, or use --engine processes."
         )
+    if engine.together and not entry.built_in:
+        raise InputError(
+            f"The engine '{engine.name}' was asked for models of {entry.described}. Expected a method of the kit or of "
+            "an installed package, of which many calls can share one network. Choose the engine 'processes'."
+        )
     store = None
     if request.root is not None and entry.function is None:
         folder = population_folder(request.root, entry, challenge, original)
         prefix = f"seed-{request.seed}"
         if request.stored_retrained:  # a file may give way to another one, in which other bits are
             prefix = f"stored-{retrained.digest(challenge)[:16]}"
-        store = Store(folder, entry.name, prefix)
+        store = Store(folder, entry.name, f"{prefix}-stacked" if engine.together else prefix)
     return Order(
         entry=entry,
         challenge=challenge,
@@ -180,7 +186,7 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         store=store,
         containment=request.containment,
         stored_retrained=request.stored_retrained,
-        versions=present_versions(),
+        versions=present_versions(environment.JAX if engine.together else None),
     )
 
 
@@ -202,10 +208,10 @@ def _make(
     if not engine.shares_disk:
         order = replace(order, store=None)
     maker = Maker(order, get_worker if here else None)
-    function: Callable[[Any, int], Run] = Maker.run
+    function: Callable[[Any, Any], Any] = Maker.run
     payload: Maker | Sealed = maker
     if not here:
-        function, payload = run_sealed, Sealed.of(maker)
+        function, payload = run_sealed_together if engine.together else run_sealed, Sealed.of(maker)
     total = len(missing) + len(runs)
     bar = tqdm(
         total=total, initial=len(runs), desc=order.entry.name, unit="model", delay=2, leave=False, mininterval=0.5

@@ -20,7 +20,7 @@ from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_p
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.submission import text_checks
-from kit.submission.call import Call, Chosen
+from kit.submission.call import Call
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.toolbox import checkpoints, facts
@@ -90,7 +90,7 @@ def run_here(
     if entry.built_in and "loss" in parameters:
         settings["loss"] = TaskLoss(challenge.task)
     fresh_net = functools.partial(worker.fresh_net, seed, reuse=entry.built_in)
-    call = Call.prepare(seed, fresh_net, _chosen(challenge), challenge.batch_size, keep_compiled=entry.built_in)
+    call = Call.prepare(seed, fresh_net, worker.selections, challenge.batch_size, keep_compiled=entry.built_in)
     facts_of_run: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
@@ -108,16 +108,6 @@ def run_here(
             "with 'return net'."
         )
     return Unlearned(returned, seconds, seed, facts_of_run)
-
-
-def _chosen(challenge: Challenge) -> dict[str, Chosen]:
-    """Returns which examples of which arrays the three sets of a call hold."""
-    train, split, validation = challenge.train, challenge.split, challenge.validation
-    return {
-        "retain": (train, split.retain),
-        "forget": (train, split.forget),
-        "validation": (validation, np.arange(len(validation))),
-    }
 
 
 def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ from kit.runs.settings import hyperparameters
 from kit.submission.contained import Inputs
 from kit.submission.entry import Entry
 from kit.toolbox import seeding, setup
+from kit.toolbox.examples import Selection
 from kit.types import Challenge, FailedRun, ModelOutputs
 
 
@@ -44,6 +45,12 @@ class Worker:
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")
         self.require_fitting(self.original)
+        train, split, validation = challenge.train, challenge.split, challenge.validation
+        self.selections = {
+            "retain": Selection(train, split.retain),
+            "forget": Selection(train, split.forget),
+            "validation": Selection(validation, np.arange(len(validation))),
+        }
         self._base: keras.Model | None = None
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
@@ -64,6 +71,10 @@ class Worker:
         net.set_weights(self.original.weights)
         seeding.seed_generators_reset(net, seed)
         return net
+
+    def nets(self, *, reuse: bool = True) -> list[keras.Model]:
+        """Returns the models that runs of a built-in method change; the first call builds them."""
+        return [self.fresh_net(0, reuse=reuse), self._scoring_net, *([] if self._base is None else [self._base])]
 
     def _build(self, precision: str) -> keras.Model:
         if self.original.description:  # a method's own training has made another architecture, in float32

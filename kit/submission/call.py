@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
-from kit.toolbox import examples, seeding, setup
-from kit.types import Arrays
+from kit.toolbox import seeding, setup
+from kit.toolbox.examples import Selection
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 SETS = ("retain", "forget", "validation")
-# Which examples of which arrays, in their order.
-Chosen = tuple[Arrays, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Call:
         cls,
         seed: int,
         fresh_net: Callable[[], keras.Model],
-        sets: Mapping[str, Chosen],
+        sets: Mapping[str, Selection],
         batch_size: int,
         *,
         keep_compiled: bool = False,
@@ -55,16 +52,14 @@ class Call:
         Args:
             seed: the same one gives the same weights on the same machine, to the bit.
             fresh_net: returns the original model; what it draws depends on the seed alone.
-            sets: of each of `SETS`, the arrays and which of their rows; `retain` comes in another order at each pass.
+            sets: the examples of each of `SETS`; `retain` comes in another order at each pass.
             batch_size: of all three.
             keep_compiled: what TensorFlow has compiled is kept, for a method of the kit that is called again.
         """
         seeding.set_random_seed(seed, keep_compiled=keep_compiled)
         net = fresh_net()
         retain, forget, validation = (
-            examples.batches(
-                *sets[name], batch_size, shuffle_seed=seed % seeding.MAX_SEED if name == "retain" else None
-            )
+            sets[name].batches(batch_size, shuffle_seed=seed % seeding.MAX_SEED if name == "retain" else None)
             for name in SETS
         )
         return cls(seed, net, retain, forget, validation, keep_compiled)

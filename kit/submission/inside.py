@@ -152,8 +152,9 @@ class Child:
 
         from kit.models.weights import weights_to_bytes
         from kit.submission.call import Call
+        from kit.toolbox.examples import Selection
 
-        sets = {name: (arrays, np.arange(len(arrays))) for name, arrays in self.arrays.items()}
+        sets = {name: Selection(arrays, np.arange(len(arrays))) for name, arrays in self.arrays.items()}
         call = Call.prepare(seed, functools.partial(self._fresh_net, seed), sets, self.settings["batch_size"])
         architecture = _architecture(call.net)
         before = _surroundings([self.given_folder, self.work_folder])

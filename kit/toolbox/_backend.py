@@ -6,16 +6,20 @@ one it is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 
 from kit.types import InputError
 
-if keras.backend.backend() == "tensorflow":
-    from kit.toolbox._tensorflow import data, derivatives, forward, random, setup, steps, vectors
+if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from kit.toolbox._tensorflow import data, derivatives, forward, lockstep, random, setup, steps, vectors
+elif keras.backend.backend() == "jax":
+    from kit.toolbox._jax import data, derivatives, forward, lockstep, random, setup, steps, vectors
 else:
     raise InputError(
-        f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow', which the kit's training loop "
-        "is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
+        f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow' or 'jax', which the kit's "
+        "training loop is written for. Set the environment variable KERAS_BACKEND before Keras is imported."
     )
 
-__all__ = ["data", "derivatives", "forward", "random", "setup", "steps", "vectors"]
+__all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "vectors"]

@@ -60,6 +60,13 @@ def traces(net: keras.Model) -> int:
     return sum(_backend.steps.traces(function) for function in functions(net))
 
 
+def variables(net: keras.Model) -> list[keras.Variable]:
+    """Returns the variables of a model, and those that trainings keep with it or with models inside it."""
+    states = [part for model in _models(net) for part in model.__dict__.get(_ATTRIBUTE, {}).values()]
+    kept = [variable for part in states if isinstance(part, _backend.steps.State) for variable in part.variables]
+    return [*net.variables, *kept]
+
+
 def _models(net: keras.Model) -> Iterator[keras.Model]:
     yield net
     compiled_parts = net.__dict__.get(_ATTRIBUTE, {}).values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import keras
@@ -94,6 +95,9 @@ def in_memory(dataset: tf.data.Dataset) -> Examples:
     Raises:
         InputError: there is no batch.
     """
+    arrays = _backend.data.arrays_of(dataset)
+    if arrays is not None:
+        return Examples(*arrays, min(dataset.batch_size, len(arrays[0])))
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for batch, labels_of_batch in dataset.as_numpy_iterator():
@@ -106,6 +110,29 @@ def in_memory(dataset: tf.data.Dataset) -> Examples:
         raise InputError("The data set to train on has no batch. Expected at least one batch (x, y). Check the split.")
     x, y = (keras.ops.convert_to_tensor(np.concatenate(parts)) for parts in (images, labels))
     return Examples(x, y, len(images[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some examples of arrays, in an order: what a data set is made of, as often as one is needed.
+
+    Args:
+        arrays: the examples; they are not copied.
+        indices: int64 (k,), positions in `arrays`.
+    """
+
+    arrays: Arrays
+    indices: np.ndarray
+
+    def batches(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Returns batches, see `kit.toolbox.examples.batches`."""
+        return _backend.data.batches(self, batch_size, shuffle_seed)
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """All of x, 8-bit images in 8 bits, and of y: the same tensors each time, which many runs can share."""
+        x, y = (keras.ops.convert_to_tensor(array[self.indices]) for array in (self.arrays.x, self.arrays.y))
+        return x, y
 
 
 def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
@@ -125,7 +152,7 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
         >>> [y.tolist() for x, y in batches(three, np.array([2, 0, 1]), 2).as_numpy_iterator()]
         [[2, 0], [1]]
     """
-    return _backend.data.batches(arrays.x, arrays.y, indices, batch_size, shuffle_seed)
+    return Selection(arrays, indices).batches(batch_size, shuffle_seed)
 
 
 def augmented(dataset: tf.data.Dataset, augment: Augment) -> tf.data.Dataset:

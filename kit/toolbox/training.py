@@ -128,7 +128,7 @@ class Descent:
     @property
     def state(self) -> list[Any]:
         """All that training changes: the model's variables, then what steps remember."""
-        return [*(variable.value for variable in self._net.variables), *self._state.memory]
+        return [*self._net.variables, *self._state.memory]
 
     def train(
         self,
@@ -161,6 +161,7 @@ class Descent:
         self._epoch += done
         with _progress_bar(len(rates), len(examples), done) as bar:
             while done < len(rates):
+                at_once = _backend.steps.examples_a_call(at_once, len(examples), len(examples) * len(rates))
                 some = settings[done : done + max(1, at_once // len(examples))]
                 orders = [self._orders(streams) for _ in some]
                 first = 0
@@ -203,14 +204,13 @@ class Descent:
             for number, part in enumerate(parts)
         ]
         costs.add(backward=sum(indices.size for indices in chosen))
-        tensor = keras.ops.convert_to_tensor
         steps(
             [stream.arrays for stream in streams],
-            [tensor(indices) for indices in chosen],
-            tensor(sizes, "int32"),
-            tensor([self._seed % MAX_SEED, self._epoch], "int32"),
-            tensor(first_step, "int32"),
-            tensor(settings),
+            chosen,
+            np.array(sizes, np.int32),
+            np.array([self._seed % MAX_SEED, self._epoch], np.int32),
+            np.int32(first_step),
+            settings,
             _backend.steps.settings_of(self._optimizer),
         )
 

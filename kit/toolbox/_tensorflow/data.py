@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
 import tensorflow as tf
 
 from kit.toolbox.tensors import as_float
 
+if TYPE_CHECKING:
+    from kit.toolbox.examples import Selection
 
-def batches(
-    x: np.ndarray, y: np.ndarray, indices: np.ndarray, batch_size: int, shuffle_seed: int | None
-) -> tf.data.Dataset:
-    """Returns batches of the examples at `indices`, see `kit.toolbox.examples.batches`."""
-    images, labels = tf.constant(x), tf.constant(y)
-    dataset = tf.data.Dataset.from_tensor_slices(indices)
+
+def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
+    """Returns batches of the selected examples, see `kit.toolbox.examples.batches`."""
+    images, labels = tf.constant(selection.arrays.x), tf.constant(selection.arrays.y)
+    dataset = tf.data.Dataset.from_tensor_slices(selection.indices)
     if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(indices), seed=shuffle_seed, reshuffle_each_iteration=True)
+        dataset = dataset.shuffle(len(selection.indices), seed=shuffle_seed, reshuffle_each_iteration=True)
     dataset = dataset.batch(batch_size)
     # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
     dataset = dataset.map(lambda batch: (as_float(tf.gather(images, batch)), tf.gather(labels, batch)))
@@ -31,3 +32,8 @@ def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor]
         return augment(x, tf.random.uniform((2,), maxval=tf.int32.max, dtype=tf.int32)), y
 
     return dataset.map(changed).prefetch(tf.data.AUTOTUNE)
+
+
+def arrays_of(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor] | None:
+    """Returns nothing: a `tf.data.Dataset` has to be gone over."""
+    return None

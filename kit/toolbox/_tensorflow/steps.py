@@ -50,6 +50,11 @@ class State:
         """What steps remember of those before them."""
         return [*(variable for slot in self.slots for variable in slot), self.count]
 
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All of them but the weights."""
+        return [*self.memory, *self.scale]
+
     def begin(self, scale: Sequence[Any]) -> None:
         """Forgets all earlier steps."""
         for variable in self.memory:
@@ -145,6 +150,11 @@ def _update(
 def settings_of(optimizer: Optimizer) -> tf.Tensor:
     """Returns the numbers that an optimiser is made of, as the compiled function takes them."""
     return tf.constant(astuple(optimizer), tf.float32)
+
+
+def examples_a_call(suggested: int, epoch: int, training: int) -> int:
+    """Returns how many examples a call of a compiled function takes: as many as its speed suggests."""
+    return suggested
 
 
 def is_compiled(part: Any) -> bool:
