@@ -15,7 +15,7 @@ def prepare() -> None:
 
 def runs_eagerly() -> bool:
     """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
-    return bool(jax.config.jax_disable_jit)
+    return bool(jax.config.jax_disable_jit)  # type: ignore[attr-defined]
 
 
 def run_eagerly(eager: bool) -> None:
