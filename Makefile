@@ -9,7 +9,7 @@ PARALLEL ?= -n logical --dist loadfile --no-loadscope-reorder
 PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 beside = .venv/bin/python -m venv $(1) && .venv/bin/python $(PURELIB) > $$($(1)/bin/python $(PURELIB))/libraries.pth
 
-.PHONY: run test test-slow test-processors test-torch check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
+.PHONY: run test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/kit run finetune
@@ -55,6 +55,10 @@ test-lowest: .venv-lowest/.dev
 test-highest: .venv-highest/.dev
 	.venv-highest/bin/python -m pytest $(PARALLEL)
 
+# Keras on JAX, in an environment without TensorFlow: the libraries of .venv, but that one.
+test-jax: .venv-jax/.jax
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest $(PARALLEL) tests/jax
+
 # An installed wheel, in an empty folder: does it carry its data along? The libraries are those of .venv, the kit is not.
 test-wheel: .venv/.dev
 	rm -rf build dist .venv-wheel
@@ -97,7 +101,7 @@ pretrained: .venv/.runtime
 	for name in noisy-digits digits mnist-five fashion-mnist; do .venv/bin/python -m kit pretrain $$name || exit 1; done
 
 clean:
-	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-wheel build dist *.egg-info
+	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-jax .venv-wheel build dist *.egg-info
 
 .venv/.runtime: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
@@ -112,6 +116,12 @@ clean:
 .venv-torch/.torch: .venv/.dev
 	$(call beside,.venv-torch)
 	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	touch $@
+
+.venv-jax/.jax: .venv/.dev
+	rm -rf .venv-jax && .venv/bin/python -m venv .venv-jax
+	from=$$(.venv/bin/python $(PURELIB)) && to=$$(.venv-jax/bin/python $(PURELIB)) && for part in "$$PWD"/$${from#$$PWD/}/*; do \
+		case "$${part##*/}" in tensorflow*|tensorboard*|pip|pip-*|setuptools*|pkg_resources|_distutils_hack|__pycache__) ;; *) ln -sf "$$part" "$$to";; esac; done
 	touch $@
 
 .venv-lowest/.dev: requirements.txt pyproject.toml

@@ -46,6 +46,7 @@ class Order:
         containment: of a file; limits were measured where the order was given.
         stored_retrained: whether run 0 of `retrain` is taken from where it is stored, if it is.
         versions: see `present_versions`.
+        at_once: models that are computed together, on an engine that does so.
     """
 
     entry: Entry
@@ -56,6 +57,7 @@ class Order:
     containment: Containment | None
     stored_retrained: bool
     versions: dict[str, str]
+    at_once: int = 1
 
     def seed_of(self, number: int) -> int:
         """Returns the seed of a run."""
@@ -116,7 +118,7 @@ class Maker:
 
         worker, _ = self._prepared()
         if self._together is None:
-            self._together = Together(worker, self._fresh, self._keep)
+            self._together = Together(worker, self._fresh, self._keep, self._order.at_once)
         return self._together.run(numbers)
 
     def _prepared(self) -> tuple[Worker, RunOnce]:

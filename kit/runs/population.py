@@ -187,6 +187,7 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         containment=request.containment,
         stored_retrained=request.stored_retrained,
         versions=present_versions(environment.JAX if engine.together else None),
+        at_once=min(engine.workers, request.num_models) if engine.together else 1,
     )
 
 

@@ -14,12 +14,17 @@ from kit.types import FailedRun
 
 
 class Together:
-    """Makes runs in lockstep; where memory runs out, half as many at once from then on."""
+    """Makes runs in lockstep; where memory runs out, half as many at once from then on.
 
-    def __init__(self, worker: Worker, make: Callable[[int], Run], keep: Callable[[int, Run], None]) -> None:
-        """Takes the models, the function that makes one run with them, and what keeps a finished one."""
-        self._worker, self._make, self._keep = worker, make, keep
-        self._at_once = 0
+    A computation is filled up to as many as there are at once: how many runs are left of an interrupted population
+    changes no bit.
+    """
+
+    def __init__(
+        self, worker: Worker, make: Callable[[int], Run], keep: Callable[[int, Run], None], at_once: int
+    ) -> None:
+        """Takes the models, what makes a run with them, what keeps a finished one, and how many are made at once."""
+        self._worker, self._make, self._keep, self._at_once = worker, make, keep, at_once
 
     def run(self, numbers: Sequence[int]) -> list[Run]:
         """Returns the runs of these numbers, in their order.
@@ -27,7 +32,6 @@ class Together:
         Raises:
             FailedRun: the memory does not even hold one model.
         """
-        self._at_once = self._at_once or len(numbers)
         runs: list[Run] = []
         while len(runs) < len(numbers):
             group = numbers[len(runs) : len(runs) + self._at_once]

@@ -1,0 +1,36 @@
+"""Keras on JAX: run by 'make test-jax', in an environment without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import kit
+from kit.types import Challenge, Recipe
+
+# A process has one backend: elsewhere these files are not even looked at.
+collect_ignore_glob = [] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"]
+
+
+def small_convnet(num_classes: int = 3) -> keras.Model:
+    """A convolution, batch normalisation and dropout: what keeps a state, and what draws from one."""
+    layers = keras.layers
+    images = keras.Input((4, 4, 1))
+    features = layers.Conv2D(3, 3, strides=2, padding="same", use_bias=False, name="first")(images)
+    features = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(features))
+    features = layers.Dropout(0.2, name="dropout")(layers.Flatten(name="flatten")(features))
+    return keras.Model(images, layers.Dense(num_classes, name="logits")(features), name="small_convnet")
+
+
+@pytest.fixture(scope="session")
+def image_challenge() -> Challenge:
+    """120 images of 16 pixels in three classes, an odd last batch, two epochs."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = generator.random((120, 4, 4, 1)) / 2 + labels[:, None, None, None] / 6
+    keras.utils.set_random_seed(0)
+    arrays = kit.Arrays((255 * images).astype(np.uint8), labels)
+    return kit.make_challenge("images", arrays, model=small_convnet(), recipe=Recipe(epochs=2), batch_size=16)
