@@ -11,6 +11,7 @@ from kit.types import InputError
 SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")
 # The models of the zoo that have a counterpart in PyTorch.
 RESNETS = ("resnet18", "resnet20")
+RESNET_WEIGHTS = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
 EXPECTED = (
     "Expected a functional or sequential Keras model with one input and one output of shape (batch, classes), logits "
     "or a softmax of them."

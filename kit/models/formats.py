@@ -13,14 +13,13 @@ import numpy as np
 
 from kit import files
 from kit.models import weights
-from kit.models.file_names import check_resnet, is_torch, suffix
+from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
 from kit.models.torch.pickle import shown
 from kit.types import InputError
 
 _SHOWN = 3
-_EXPECTED = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
 
 
 def load(path: Path, model: str) -> keras.Model:
@@ -42,9 +41,9 @@ def load(path: Path, model: str) -> keras.Model:
         return net
     if suffix(path) == ".npz":
         return _from_npz(path, model)
-    stem, head = files.checked(lambda: _ends_of_h5(path), path, _EXPECTED)
+    stem, head = files.checked(lambda: _ends_of_h5(path), path, RESNET_WEIGHTS)
     net = torch_weights.build(model, stem, head)
-    files.checked(lambda: net.load_weights(path), path, _EXPECTED)
+    files.checked(lambda: net.load_weights(path), path, RESNET_WEIGHTS)
     return net
 
 
@@ -70,7 +69,7 @@ def save(net: keras.Model, path: Path) -> None:
 
 
 def _from_npz(path: Path, model: str) -> keras.Model:
-    stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
+    stored = files.checked(lambda: files.read_npz(path), path, RESNET_WEIGHTS)
     if not stored or stored.keys() != weights.numbered(stored.values()).keys():
         some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
         reason = f"its arrays are called {some}" if some else "it has no arrays"
