@@ -49,8 +49,6 @@ def pack(
     debug: DebugOption = False,
 ) -> None:
     """Run a submission many times and zip the unlearned models."""
-    from kit import challenges
-    from kit.contest import mock
     from kit.submission.source import check_identifier
 
     check_identifier(file)
@@ -64,6 +62,9 @@ def pack(
         )
     where = options.Where(engine, workers, address, gpus_per_worker)
     where.check()
+    from kit import challenges
+    from kit.contest import mock
+
     if mock.is_mock_run():
         mock.write_mock(output)
         typer.echo(f"This is a run without data (empty.txt in the input folder). Written: the mock {output}.")
@@ -102,9 +103,11 @@ def check_pack(
     debug: DebugOption = False,
 ) -> None:
     """Check a pack and score its models."""
-    from kit import challenges, files
+    from kit import files
 
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
+    from kit import challenges
+
     challenges.check_request(challenge, forget=forget)
     options.require_writable(out)
     options.require_writable_json(json_file)

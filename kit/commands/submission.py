@@ -66,12 +66,13 @@ def validate(
     debug: DebugOption = False,
 ) -> None:
     """Check a submission, a line a check, before any long run."""
-    from kit import challenges
     from kit.submission.source import check_identifier
 
     check_identifier(file)
     options.check_sandbox(sandbox)
     options.require_writable_json(json_file)
+    from kit import challenges
+
     challenges.check_request(challenge)
     from rich.console import Console
 
