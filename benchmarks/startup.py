@@ -19,7 +19,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = {"--help": 0.35, "list methods": 0.4, "list scorers": 0.4, "list challenges": 0.5, "data": 0.5}
-REFUSED = ("run finetun", "run --challenge noisy-digit", "run --forget class:99", "validate missing.py")
+REFUSED = (
+    "run finetun",
+    "run missing.py",
+    "run --challenge noisy-digit",
+    "run --forget class:99",
+    "run --forget missing.npy",
+    "run --recipe missing.toml",
+    "run --model missing.keras",
+    "run --weights missing.npz",
+    "evaluate --engine thread",
+    "tune original",
+    "tune finetune --challenge noisy-digit",
+    "pretrain noisy-digit",
+    "explain finetun",
+    "data mnis",
+    "validate missing.py",
+    "validate finetune --challenge noisy-digit",
+    "pack finetune --challenge noisy-digit",
+    "check-pack missing.zip",
+    "convert-weights missing.pth --model resnet18 --output new.keras",
+)
 LONGEST_REFUSAL, LONGEST_STORED, LONGEST_RUN = 0.5, 2.0, 60.0
 PLAIN_IMPORT = "import tensorflow"
 COMMANDS_IMPORT = "from kit.machine import quiet; quiet.ask_for_quiet(False); quiet.load_tensorflow()"
@@ -44,7 +64,7 @@ def spent_on(arguments: list[str], folder: str) -> tuple[float, float]:
 
 
 def show(command: str, seconds: float, limit: float) -> None:
-    print(f"{'kit ' + command:32s}{seconds:8.2f} s (at most {limit:g} wanted)", flush=True)
+    print(f"{'kit ' + command:72s}{seconds:8.2f} s (at most {limit:g} wanted)", flush=True)
 
 
 def compare_imports(rounds: int, folder: str) -> None:

@@ -3,6 +3,7 @@
 Decisions:
 
 - A wheel carries `data/` inside the package, a checkout beside it; `data_folder` finds either.
+- NumPy is imported where arrays are read or written: a name that is refused does not wait for it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kit.types import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _LEFTOVER_SECONDS = 3600
 # What reading a damaged `.npz` file raises, of which NumPy's and zipfile's documentation tell little.
@@ -73,6 +75,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes named arrays, atomically; the same arrays give the same bytes."""
+    import numpy as np
+
     with atomic_write(path) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for allow_pickle
 
@@ -83,6 +87,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: it is no zip archive, or holds Python objects.
     """
+    import numpy as np
+
     with path.open("rb") as stream:
         if not zipfile.is_zipfile(stream):
             raise ValueError("it is no zip archive, which every .npz file is")

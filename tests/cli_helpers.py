@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ class Strings(io.StringIO):
     """A text stream in memory that also has a name and an encoding, as a terminal's has."""
 
     encoding = "utf-8"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The surroundings of a newcomer's shell: nothing set for TensorFlow, Python's warnings or the terminal."""
+    prefixes = ("TF_", "KERAS_", "PYTHON", "PYTEST", "COV_", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES")
+    kept = {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or not name.startswith(prefixes)}
+    return kept | changes
 
 
 def call(*arguments: str | Path) -> Result:

@@ -2,6 +2,7 @@
 
 Decisions:
 
+- A wrong name is refused before NumPy is imported; what needs it is in `making`, and imported when it is used.
 - Random halves are computed without Keras (`splits`); a test holds them to `keras.utils.split_dataset`.
 - A batch size belongs to the challenge, not to the recipe: it is a property of the data sets that a method is handed.
 - The division in train, validation and test is stratified by class, and by wrong labels where they are known:
@@ -13,34 +14,40 @@ Decisions:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kit.challenges import catalogue, splits, user
-from kit.challenges.catalogue import CHALLENGES, OWN_DATA, Preset, hyperparameters, names, summaries
-from kit.challenges.partition import published_partition, stratified_partition
-from kit.datasets.loading import Published
-from kit.tasks import CLASSIFICATION
-from kit.types import Arrays, Challenge, InputError, Recipe, Task
-from kit.types.errors import did_you_mean
+from kit.challenges import catalogue, user
+from kit.challenges.catalogue import CHALLENGES, Preset, hyperparameters, names, summaries
+from kit.challenges.checks import check_request
+from kit.types import Recipe
 
 if TYPE_CHECKING:
     import keras
 
+    from kit.challenges.making import Forget, make_challenge
+    from kit.types import Challenge
+
 __all__ = [
     "CHALLENGES",
     "Preset",
+    "check_request",
     "load_challenge",
     "make_challenge",
     "names",
     "summaries",
 ]
 
-Forget = str | Path | Sequence[int] | np.ndarray
+# Of a user's arrays: the model follows from their shape.
+_OWN_DATA = Preset("", user.read_npz, model="", recipe=Recipe(), batch_size=64)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "make_challenge":
+        return importlib.import_module("kit.challenges.making").make_challenge
+    raise AttributeError(f"module 'kit.challenges' has no attribute '{name}'. Its names are {', '.join(__all__)}.")
 
 
 def load_challenge(
@@ -77,23 +84,24 @@ def load_challenge(
         >>> len(challenge.split.forget), len(challenge.split.retain), len(challenge.validation), len(challenge.test)
         (126, 1132, 269, 270)
     """
+    check_request(name_or_path, forget=forget, model=model, weights=weights, precision=precision)
     name = str(name_or_path)
-    if name in names():
-        preset = catalogue.preset(name)
-        arrays, partition, source = _load(preset, announce)
-    else:
-        preset, source = OWN_DATA, ""
-        arrays, partition = user.read_npz(_npz_path(name))
-        name = Path(name).stem
-        if weights is None and (model is None or user.is_name(model)):
-            user.check_scale(arrays)
+    preset = catalogue.preset(name) if name in names() else _OWN_DATA
     trained = (preset.recipe, preset.batch_size)
     if recipe is not None:
         trained = (recipe, preset.batch_size) if isinstance(recipe, Recipe) else user.read_recipe(Path(recipe))
+    from kit.challenges import making  # NumPy, which a wrong name does not wait for
+
+    if preset is _OWN_DATA:
+        (arrays, partition), source, name = preset.load(Path(name)), "", Path(name).stem
+        if weights is None and (model is None or user.is_name(model)):
+            user.check_scale(arrays)
+    else:
+        arrays, partition, source = making.load_preset(preset, announce)
     changed = recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
-    return make_challenge(
+    return making.make_challenge(
         name,
         arrays,
         partition=partition,
@@ -107,101 +115,3 @@ def load_challenge(
         source=source,
         precision=precision,
     )
-
-
-def _npz_path(name: str) -> Path:
-    path = Path(name)
-    if path.suffix.lower() != ".npz":
-        hint = did_you_mean(name, names(), f"The challenges are {', '.join(names())}.")
-        raise InputError(f"There is no challenge '{name}'. Expected a name or the path of an .npz file. {hint}")
-    return path
-
-
-def make_challenge(
-    name: str,
-    arrays: Arrays,
-    *,
-    partition: np.ndarray | None = None,
-    forget: Forget = "random:0.1",
-    split_seed: int = 0,
-    model: str | keras.Model | None = None,
-    recipe: Recipe = Recipe(),
-    batch_size: int = 64,
-    hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
-    published: str = "",
-    source: str = "",
-    precision: str = "float32",
-    task: Task = CLASSIFICATION,
-) -> Challenge:
-    """Makes a challenge from a user's arrays.
-
-    Args:
-        name: becomes the name of the results' folder.
-        arrays: all examples, e.g. `kit.Arrays(x, y, groups=person)`.
-        partition: optional integers (n,): 0 for training, 1 for validation, 2 for test. By default 70, 15 and 15 %,
-            each class in the same shares, always the same for the same data.
-        forget, split_seed: as in `load_challenge`.
-        model: a name of the zoo, by default `convnet` for images and `mlp` for tables; or a functional or sequential
-            Keras model of your own, trained on these arrays, that ends in logits or in a softmax.
-        recipe, batch_size: how the model is trained anew; of a name, the kit trains the original too, and caches it.
-        hyperparameters: method name -> keyword arguments that differ on this challenge.
-        published, source, precision: see `kit.Challenge`.
-        task: what the labels are (`kit.tasks`).
-
-    Raises:
-        InputError: labels that are none of the task's, a partition without one of its three parts, a bad forget set,
-            a model that cannot be taken.
-
-    Example:
-        >>> arrays = Arrays(np.random.default_rng(0).normal(size=(200, 5)), np.arange(200) % 4)
-        >>> challenge = make_challenge("table", arrays, forget="class:3")
-        >>> challenge.model, len(challenge.split.forget)
-        ('mlp', 35)
-    """
-    arrays = replace(arrays, y=task.check(arrays.y))
-    if task.num_outputs(arrays.y) > len(arrays):
-        raise InputError(
-            f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
-            "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
-        )
-    partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
-    if partition.shape != arrays.y.shape or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
-        raise InputError(
-            f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
-            f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "
-            "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
-        )
-    if precision not in ("float32", "bfloat16"):
-        raise InputError(f"There is no precision '{precision}'. Expected float32 or bfloat16. Choose one of these.")
-    if not isinstance(recipe, Recipe):
-        raise InputError(
-            f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
-        )
-    adopted = user.adopted(model, arrays, precision)
-    train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
-    return Challenge(
-        name=name,
-        train=train,
-        validation=validation,
-        test=test,
-        split=splits.make_split(train, forget, split_seed, rows=np.flatnonzero(partition == 0)),
-        model=adopted.name,
-        model_description=adopted.description,
-        recipe=recipe,
-        batch_size=batch_size,
-        hyperparameters=hyperparameters or {},
-        published=published,
-        source=source,
-        precision=cast(Literal["float32", "bfloat16"], precision),
-        original=adopted.weights,
-        task=task,
-    )
-
-
-def _load(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:
-    """Returns a preset's examples, their division in train, validation and test, and where they were found."""
-    if not preset.published:
-        return preset.load(), None, ""
-    published: Published = preset.load(announce=announce)
-    source = f"{preset.published}: {published.source}, sha256 {published.sha256}"
-    return published.arrays, published_partition(published), source

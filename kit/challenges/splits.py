@@ -11,12 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kit import files
+from kit.challenges import checks
 from kit.types import Arrays, InputError, Split, forget_form
-
-FORGET_FORMS = (
-    "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of row numbers (.npy, .csv, .npz)"
-)
-_EXPECTED_ROWS = "row numbers, an integer array of one dimension"
 
 
 def make_split(
@@ -54,19 +50,17 @@ def make_split(
     forget = str(forget)
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"The split seed is {seed}. Expected a whole number, 0 or more. Try --split-seed 0.")
+    checks.check_forget(forget)
     kind, argument = forget_form(forget)
     if kind == "random":
         return Split(forget, seed, *shuffled_halves(len(train), _share(argument, len(train)), seed))
-    suffix = Path(forget).suffix.lower()
     if kind in _MAKERS:
         positions = _MAKERS[kind](train, argument, seed)
-    elif suffix == ".npz":
+    elif Path(forget).suffix.lower() == ".npz":
         return _recorded(Path(forget), len(train))
-    elif suffix in _READERS:
+    else:
         rows = np.arange(len(train)) if rows is None else rows
         positions = _positions(_from_file(Path(forget)), f"'{forget}'", rows)
-    else:
-        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
     return _without(forget, positions, seed, len(train))
 
 
@@ -113,7 +107,7 @@ def load_split(path: str | Path) -> Split:
             raise ValueError(f"it has no array {' and no array '.join(map(repr, missing))}")
         return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
 
-    split: Split = files.checked(load, Path(path), "a split that kit.save_split wrote (.npz)")
+    split: Split = files.checked(load, Path(path), checks.SPLIT_FILE)
     return split
 
 
@@ -170,15 +164,7 @@ def _group(train: Arrays, argument: str, seed: int) -> np.ndarray:
 
 def _equal_to(column: np.ndarray, argument: str, what: str) -> np.ndarray:
     text = column.astype(str)
-    values = [argument] if argument in text else [part.strip() for part in argument.split(",")]
-    missing = sorted(set(values) - set(text.tolist()))
-    if missing:
-        labels = np.unique(text)
-        names = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
-        raise InputError(
-            f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {names}. "
-            f"Write, for instance, --forget {what}:{labels[0]}."
-        )
+    values = checks.named_values(argument, np.unique(text).tolist(), what)
     return np.flatnonzero(np.isin(text, values))
 
 
@@ -212,16 +198,15 @@ def _recorded(path: Path, num_examples: int) -> Split:
 
 
 def _from_file(path: Path) -> np.ndarray:
-    expected = f"{_EXPECTED_ROWS} (.npy), or a .csv file of one column or with one headed 'index'"
     read = _READERS[path.suffix.lower()]
-    return np.asarray(files.checked(lambda: read(path), path, expected))
+    return np.asarray(files.checked(lambda: read(path), path, checks.ROWS_FILE))
 
 
 def _positions(numbers: np.ndarray, what: str, rows: np.ndarray) -> np.ndarray:
     """Returns where in the training set these rows of the data set stand."""
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise InputError(
-            f"{what} holds an array of shape {numbers.shape} and dtype {numbers.dtype}. Expected {_EXPECTED_ROWS}. "
+            f"{what} holds an array of shape {numbers.shape} and dtype {numbers.dtype}. Expected {checks.ROWS}. "
             "Save the examples' rows, for instance with numpy.flatnonzero."
         )
     values, counts = np.unique(numbers, return_counts=True)

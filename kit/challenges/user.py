@@ -1,4 +1,7 @@
-"""What a user brings to a challenge in files: arrays, a model with weights, a recipe."""
+"""What a user brings to a challenge in files: arrays, a model with weights, a recipe.
+
+What is wrong with a name is said before NumPy is imported.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from kit import files, models
 from kit.machine import quiet
-from kit.types import Arrays, InputError, Recipe
+from kit.types import InputError, Recipe
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
+    from kit.types import Arrays
+
+EXAMPLES_FILE = "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'mislabelled', 'partition')"
 # Beyond it, the kit's recipes diverge.
 _LARGEST = 100.0
 
@@ -26,13 +31,15 @@ def read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
     """
-    expected = "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'mislabelled', 'partition')"
-    stored = files.checked(lambda: files.read_npz(path), path, expected)
+    stored = files.checked(lambda: files.read_npz(path), path, EXAMPLES_FILE)
+    from kit.types import Arrays
+
     missing = [name for name in ("x", "y") if name not in stored]
     if missing:
         raise InputError(
             f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "
-            f"{', '.join(sorted(stored)) or 'nothing'}. Expected {expected}. Save it with numpy.savez(path, x=x, y=y)."
+            f"{', '.join(sorted(stored)) or 'nothing'}. Expected {EXAMPLES_FILE}. Save it with "
+            "numpy.savez(path, x=x, y=y)."
         )
     arrays = Arrays(stored["x"], stored["y"], stored.get("groups"), stored.get("mislabelled"))
     return arrays, stored.get("partition")
@@ -44,6 +51,8 @@ def check_scale(arrays: Arrays) -> None:
     Raises:
         InputError: floats or integers beyond 100, on which training would diverge.
     """
+    import numpy as np
+
     largest = 0.0 if arrays.x.dtype == np.uint8 else float(np.abs(arrays.x).max())
     if largest > _LARGEST:
         raise InputError(
@@ -102,18 +111,29 @@ def adopted(model: str | keras.Model | None, arrays: Arrays, precision: str) -> 
 
         description, weights = user.adopt(model, arrays, precision)
         return Adopted(model.name, description, weights)
+    check_zoo_name(model)
+    return Adopted(model)
+
+
+def check_zoo_name(model: str) -> None:
+    """Checks that the zoo has a model of this name.
+
+    Raises:
+        InputError: it has none.
+    """
     if model not in models.NAMES:
         raise InputError(
             f"There is no model '{model}'. Expected one of {', '.join(models.NAMES)}, or a Keras model. Load a file "
             "with keras.saving.load_model, or pass it to kit.load_challenge."
         )
-    return Adopted(model)
 
 
 def default_model(arrays: Arrays) -> str:
     """Returns the zoo's model for arrays of this shape.
 
     Example:
+        >>> import numpy as np
+        >>> from kit.types import Arrays
         >>> default_model(Arrays(np.zeros((2, 3)), np.array([0, 1])))
         'mlp'
     """

@@ -136,6 +136,7 @@ def _compare(
     from kit.submission import entry
 
     entries = entry.resolve_all(methods or ["finetune"])
+    where.check()
     scorers.require_installed()
     options.check_sandbox(limits.sandboxed)
     options.require_writable(out)

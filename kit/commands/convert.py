@@ -24,6 +24,9 @@ def convert_weights(
     debug: DebugOption = False,
 ) -> None:
     """Convert a ResNet's weights from PyTorch (.pth) to Keras, or back."""
+    from kit import files
+    from kit.models import file_names
+
     options.require_writable_json(json_file)
     options.require_writable(output.parent, "--output")
     if output.exists():
@@ -31,9 +34,12 @@ def convert_weights(
             f"'{output}' exists already. Expected a new name, so that no weights are lost. Choose another --output, or "
             "delete it."
         )
+    file_names.suffix(output)
+    file_names.check_resnet(model)
+    file_names.suffix(file)
+    files.require_file(file, f"Expected {file_names.RESNET_WEIGHTS}.")
     with quiet.quiet_tensorflow(debug):
         from kit.models import formats
-    formats.suffix(output)
     net = formats.load(file, model)
     formats.save(net, output)
     content: dict[str, Any] = {

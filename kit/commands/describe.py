@@ -48,9 +48,9 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Say what a method does, what it costs, where it is from, and what its hyper-parameters are."""
+    options.require_method(method)
     from rich.console import Console
 
-    options.require_method(method)
     defaults = _facts.hyperparameters(method)
     if str(json_file) != "-":
         console = Console(highlight=False)

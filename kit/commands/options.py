@@ -108,21 +108,32 @@ class Where:
     address: str | None = None
     gpus_per_worker: float = 0.0
 
+    @property
+    def engine(self) -> str | None:
+        """Name of the engine that the options ask for; None where they ask for none."""
+        if self.name is None and (self.address is not None or self.gpus_per_worker):
+            return "ray"
+        if self.name is None and self.workers is not None:
+            return "processes"
+        return self.name
+
+    def check(self) -> None:
+        """Checks the options before anything heavy is imported."""
+        if self.engine is not None:
+            from kit import engines
+
+            engines.check_options(self.engine, self.workers, self.address, self.gpus_per_worker)
+
     @contextlib.contextmanager
     def started(self) -> Iterator[Engine | None]:
         """Gives the engine that was asked for, and ends it; None where none was."""
-        name = self.name
-        if name is None and (self.address is not None or self.gpus_per_worker):
-            name = "ray"
-        elif name is None and self.workers is not None:
-            name = "processes"
-        if name is None:
+        if self.engine is None:
             yield None
             return
         from kit import engines
 
         with engines.start(
-            name, workers=self.workers, address=self.address, gpus_per_worker=self.gpus_per_worker
+            self.engine, workers=self.workers, address=self.address, gpus_per_worker=self.gpus_per_worker
         ) as engine:
             yield engine
 

@@ -60,15 +60,19 @@ def pack(
             f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
             "--output, or delete it."
         )
-    with quiet.quiet_tensorflow(debug):
-        from kit import challenges
-        from kit.contest import pack as packing
-    if packing.is_mock_run():
-        packing.write_mock(output)
+    where = options.Where(engine, workers, address, gpus_per_worker)
+    where.check()
+    from kit import challenges
+    from kit.contest import mock
+
+    if mock.is_mock_run():
+        mock.write_mock(output)
         typer.echo(f"This is a run without data (empty.txt in the input folder). Written: the mock {output}.")
         return
+    challenges.check_request(challenge, forget=forget)
+    with quiet.quiet_tensorflow(debug):
+        from kit.contest import pack as packing
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
-    where = options.Where(engine, workers, address, gpus_per_worker)
     with options.resumable(), where.started() as running:
         packed = packing.pack(
             file,
@@ -99,16 +103,19 @@ def check_pack(
     debug: DebugOption = False,
 ) -> None:
     """Check a pack and score its models."""
-    from rich.console import Console
-
     from kit import files
 
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
+    from kit import challenges
+
+    challenges.check_request(challenge, forget=forget)
     options.require_writable(out)
     options.require_writable_json(json_file)
+    from rich.console import Console
+
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
-        from kit import challenges, evaluation
+        from kit import evaluation
         from kit.contest import check_pack as checking
     from kit import reports
 

@@ -66,16 +66,18 @@ def validate(
     debug: DebugOption = False,
 ) -> None:
     """Check a submission, a line a check, before any long run."""
-    from rich.console import Console
-
     from kit.submission.source import check_identifier
 
     check_identifier(file)
     options.check_sandbox(sandbox)
     options.require_writable_json(json_file)
+    from kit import challenges
+
+    challenges.check_request(challenge)
+    from rich.console import Console
+
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
-        from kit import challenges
         from kit.contest import validate as checks
         from kit.runs import timing
         from kit.submission.contained import Limits, default_memory_bytes

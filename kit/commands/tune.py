@@ -41,7 +41,10 @@ def tune(
     """Search better hyper-parameters of methods, on forget sets that no table reports on."""
     for name in names:
         options.require_method(name)
-        _require_search_space(name)
+        methods.require_search_space(name)
+    from kit import challenges
+
+    challenges.check_request(challenge)
     options.require_writable(out)
     options.require_writable_json(json_file)
     with quiet.quiet_tensorflow(debug):
@@ -59,14 +62,6 @@ def tune(
             if write:
                 kept.write(outcomes[-1])
     _show(outcomes, json_file)
-
-
-def _require_search_space(method: str) -> None:
-    """Checks before anything heavy is imported."""
-    if not methods.search_space(method):
-        from kit.tuning.settings import no_search_space
-
-        raise no_search_space(method)
 
 
 def _tune(search: Search, out: Path, engine: Engine | None, announce: Callable[[str], None]) -> Outcome:

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import files
+from kit.contest.mock import MANIFEST, is_mock_run, write_mock
 from kit.engines import Engine
 from kit.machine import environment
 from kit.models.weights import weights_to_bytes
@@ -29,9 +30,7 @@ from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.types import Challenge, FailedRun, InputError
 
-MANIFEST = "manifest.json"
-# The competition's notebooks were run twice, first without data: a file of this name in the input folder says so.
-_MOCK_SIGN = "empty.txt"
+__all__ = ["MANIFEST", "Packed", "checkpoint_name", "is_mock_run", "pack", "write_mock"]
 
 
 @dataclass(frozen=True)
@@ -254,19 +253,3 @@ class _GrowingZip:
         for leftover in self._output.parent.glob(f".{self._journal.name}.*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         return Packed(self._output, num_models, self._output.stat().st_size, float(sum(self._seconds)))
-
-
-def is_mock_run(input_folder: str | Path = "/kaggle/input") -> bool:
-    """Returns whether this is the competition's first run of a notebook, in which the data are not there yet.
-
-    Example:
-        >>> is_mock_run("no such folder")
-        False
-    """
-    return next(Path(input_folder).rglob(_MOCK_SIGN), None) is not None
-
-
-def write_mock(output: str | Path) -> None:
-    """Writes the zip that such a run has to leave: it holds nothing but the word that it is one."""
-    with files.atomic_write(Path(output)) as stream, zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(MANIFEST), json.dumps({"mock": True}) + "\n")

@@ -6,7 +6,7 @@ Decisions:
   unpacked has no published hash. In the kit's own cache every file is held against a hash, published or recorded at
   its copying.
 - The mirrors come before the authors' own hosts where those are slow: the hash makes them equal.
-- pooch and tqdm are imported when something is downloaded.
+- pooch and tqdm are imported when something is downloaded, NumPy when something is loaded: names are known without.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import gzip
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from kit.datasets import registry
 
-from kit.datasets import loading, registry
-from kit.datasets.loading import Published
-from kit.types import Arrays
+if TYPE_CHECKING:
+    from kit.datasets.loading import Published
+    from kit.datasets.registry import DataSet
+    from kit.types import Arrays
 
 # Part of the challenge, never to change. The seed differs from that of the division in train, validation and test:
 # with one seed for both, the same permutation would put all wrong labels into train.
@@ -36,6 +38,10 @@ def digits() -> Arrays:
         >>> digits().x.shape
         (1797, 8, 8, 1)
     """
+    import numpy as np
+
+    from kit.types import Arrays
+
     # The file that scikit-learn reads too; importing scikit-learn for it would take a second.
     specification = importlib.util.find_spec("sklearn")
     assert specification is not None and specification.origin is not None  # noqa: PT018 (a requirement of the kit's)
@@ -56,6 +62,10 @@ def noisy_digits() -> Arrays:
         >>> bool(0.16 < noisy_digits().mislabelled.mean() < 0.20)
         True
     """
+    import numpy as np
+
+    from kit.types import Arrays
+
     clean = digits()
     generator = np.random.default_rng(LABEL_NOISE_SEED)
     resampled = generator.permutation(len(clean))[: round(LABEL_NOISE_SHARE * len(clean))]
@@ -86,7 +96,7 @@ def cifar10(folder: Path | None = None, *, announce: Callable[[str], None] | Non
         ...
         kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
-    return loading.load(registry.CIFAR10, folder, announce)
+    return _load(registry.CIFAR10, folder, announce)
 
 
 def mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
@@ -102,7 +112,7 @@ def mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None 
         ...
         kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
-    return loading.load(registry.MNIST, folder, announce)
+    return _load(registry.MNIST, folder, announce)
 
 
 def fashion_mnist(folder: Path | None = None, *, announce: Callable[[str], None] | None = None) -> Published:
@@ -118,4 +128,10 @@ def fashion_mnist(folder: Path | None = None, *, announce: Callable[[str], None]
         ...
         kit.types.errors.InputError: The folder 'no-such-folder' of data does not exist. Expected ...
     """
-    return loading.load(registry.FASHION_MNIST, folder, announce)
+    return _load(registry.FASHION_MNIST, folder, announce)
+
+
+def _load(data_set: DataSet, folder: Path | None, announce: Callable[[str], None] | None) -> Published:
+    from kit.datasets import loading
+
+    return loading.load(data_set, folder, announce)

@@ -17,7 +17,7 @@ from kit.engines.engine import Engine, Serial
 from kit.engines.worker import usable_cores
 from kit.types import InputError
 
-__all__ = ["NAMES", "Engine", "Serial", "start", "usable_cores"]
+__all__ = ["NAMES", "Engine", "Serial", "check_options", "start", "usable_cores"]
 
 NAMES = ("serial", "processes", "ray", "stacked")
 
@@ -41,7 +41,7 @@ def start(name: str, *, workers: int | None = None, address: str | None = None, 
         ...     list(engine.map(pow, 2, [3, 10]))
         [(3, 8), (10, 1024)]
     """
-    _check_options(name, workers, address, gpus_per_worker)
+    check_options(name, workers, address, gpus_per_worker)
     if name == "processes":
         from kit.engines.processes import Processes
 
@@ -57,7 +57,12 @@ def start(name: str, *, workers: int | None = None, address: str | None = None, 
     return Serial()
 
 
-def _check_options(name: str, workers: int | None, address: str | None, gpus_per_worker: float) -> None:
+def check_options(name: str, workers: int | None, address: str | None, gpus_per_worker: float) -> None:
+    """Checks the arguments of `start`; nothing is started.
+
+    Raises:
+        InputError: an unknown name, or an option that the engine does not have.
+    """
     if name not in NAMES:
         raise InputError(f"There is no engine '{name}'. Expected one of {', '.join(NAMES)}. Correct the name.")
     if workers is not None and workers < 1:

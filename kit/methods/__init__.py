@@ -130,6 +130,20 @@ def search_space(method: str) -> Mapping[str, tuple[Any, ...]]:
     return {}
 
 
+def require_search_space(method: str) -> None:
+    """Checks that the file of a method says where `kit tune` looks.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not search_space(method):
+        searched = [name for name in built_in() if search_space(name)]
+        raise InputError(
+            f"The method '{method}' has no search space. Expected one of {', '.join(searched)}, or a dictionary "
+            "SEARCH_SPACE in the method's file. Add one; 'kit/tuning/__init__.py' says what it looks like."
+        )
+
+
 def _parsed(method: str) -> ast.Module:
     extension = _installed().get(method)
     try:

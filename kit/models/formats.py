@@ -13,39 +13,13 @@ import numpy as np
 
 from kit import files
 from kit.models import weights
+from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
 from kit.models.torch.pickle import shown
 from kit.types import InputError
 
-SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")
-_TORCH = (".pth", ".pt")
 _SHOWN = 3
-_EXPECTED = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
-
-
-def suffix(path: Path) -> str:
-    """Returns which of `SUFFIXES` a file has.
-
-    Raises:
-        InputError: none of them.
-
-    Example:
-        >>> suffix(Path("runs/net.weights.h5"))
-        '.weights.h5'
-    """
-    for known in SUFFIXES:
-        if path.name.endswith(known):
-            return known
-    raise InputError(
-        f"What '{path}' holds cannot be told from its name. Expected one that ends in {', '.join(SUFFIXES[:-1])} or "
-        f"{SUFFIXES[-1]}. Rename the file."
-    )
-
-
-def is_torch(path: Path) -> bool:
-    """Returns whether a file is PyTorch's, from its name."""
-    return suffix(path) in _TORCH
 
 
 def load(path: Path, model: str) -> keras.Model:
@@ -54,12 +28,12 @@ def load(path: Path, model: str) -> keras.Model:
     Args:
         path: `.pth` or `.pt` (a state dict), `.npz` (arrays 0, 1, ... in the order of `net.weights`), `.weights.h5` or
             `.keras`.
-        model: one of `kit.models.torch.names.NAMES`. Channels and number of classes are the file's.
+        model: one of `kit.models.file_names.RESNETS`. Channels and number of classes are the file's.
 
     Raises:
         InputError: the file is missing, damaged, or holds the weights of something else.
     """
-    torch_weights.check_model(model)
+    check_resnet(model)
     if is_torch(path):
         state_dict = torch_files.read_state_dict(path)
         net = torch_weights.build_for(model, state_dict)
@@ -67,9 +41,9 @@ def load(path: Path, model: str) -> keras.Model:
         return net
     if suffix(path) == ".npz":
         return _from_npz(path, model)
-    stem, head = files.checked(lambda: _ends_of_h5(path), path, _EXPECTED)
+    stem, head = files.checked(lambda: _ends_of_h5(path), path, RESNET_WEIGHTS)
     net = torch_weights.build(model, stem, head)
-    files.checked(lambda: net.load_weights(path), path, _EXPECTED)
+    files.checked(lambda: net.load_weights(path), path, RESNET_WEIGHTS)
     return net
 
 
@@ -82,7 +56,7 @@ def save(net: keras.Model, path: Path) -> None:
         InputError: a name with another ending.
     """
     kind = suffix(path)
-    if kind in _TORCH:
+    if is_torch(path):
         torch_files.write_state_dict(path, torch_weights.from_keras(net))
     elif kind == ".npz":
         weights.write_file(path, net.get_weights())
@@ -95,7 +69,7 @@ def save(net: keras.Model, path: Path) -> None:
 
 
 def _from_npz(path: Path, model: str) -> keras.Model:
-    stored = files.checked(lambda: files.read_npz(path), path, _EXPECTED)
+    stored = files.checked(lambda: files.read_npz(path), path, RESNET_WEIGHTS)
     if not stored or stored.keys() != weights.numbered(stored.values()).keys():
         some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
         reason = f"its arrays are called {some}" if some else "it has no arrays"

@@ -10,16 +10,13 @@ import numpy as np
 from scipy.special import softmax
 
 from kit import models
+from kit.models.file_names import EXPECTED
 from kit.types import Arrays, InputError
 
 # A difference of accuracies on 256 examples that is no luck.
 _CLEARLY = 0.15
 # Processes that the kit starts know the layers of these packages only.
 KNOWN_PACKAGES = ("keras", "kit")
-EXPECTED = (
-    "Expected a functional or sequential Keras model with one input and one output of shape (batch, classes), logits "
-    "or a softmax of them."
-)
 
 
 def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple[str, tuple[np.ndarray, ...]]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 
-from kit import files, models
+from kit import files
 from kit.models import weights
-from kit.models.user import EXPECTED, KNOWN_PACKAGES
+from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
+from kit.models.user import KNOWN_PACKAGES
 from kit.types import InputError
 
 
@@ -21,12 +22,7 @@ def load(path: Path) -> keras.Model:
     Raises:
         InputError: the file is missing, damaged, of another format, or holds what safe mode refuses.
     """
-    if path.suffix != ".keras":
-        raise InputError(
-            f"The model '{path}' is no .keras file. Expected one, or a name of {', '.join(models.NAMES)}. Save it "
-            "with model.save('model.keras'); older formats can hold code."
-        )
-    files.require_file(path, EXPECTED)
+    check_model_file(path)
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
@@ -76,15 +72,11 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
     Raises:
         InputError: the file is missing or damaged, or its arrays do not fit the model.
     """
+    check_weights_file(path)
     expected = (
         f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
         "(numpy.savez(path, *net.get_weights()))"
     )
-    files.require_file(path, f"Expected {expected}.")
-    if not path.name.endswith((".weights.h5", ".npz")):
-        raise InputError(
-            f"The weights '{path}' are in a file of another kind. Expected {expected}. Save them in one of these forms."
-        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of each array that it misses, and then raises an error

@@ -30,11 +30,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit import extensions
 from kit.extensions import Extension
-from kit.types import Comparison, InputError, Score, ScoreInfo
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.types import Comparison, Score, ScoreInfo
 
 
 def families() -> tuple[ModuleType, ...]:
@@ -126,6 +129,8 @@ def _installed() -> extensions.Installed:
 
 def _loaded(extension: Extension) -> ModuleType:
     """Imports an installed family, and checks what the rest of the kit takes for granted of it."""
+    from kit.types import ScoreInfo
+
     family: ModuleType = extension.load()
     declared = getattr(family, "SCORES", ())
     if not declared or not all(isinstance(info, ScoreInfo) for info in declared):

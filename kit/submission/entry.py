@@ -6,12 +6,15 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit import methods
 from kit.submission.contract import Unlearning
 from kit.submission.source import Source, check_identifier, method_name, read_source, source_of_function
-from kit.types import Challenge, InputError
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.types import Challenge
 
 Identifier = str | Path | Unlearning
 

@@ -82,9 +82,8 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
         >>> [trial.settings["epochs"] for trial in trials(search, kit.load_challenge("digits"))]
         [5, 5, 10]
     """
+    methods.require_search_space(search.method)
     space = methods.search_space(search.method)
-    if not space:
-        raise no_search_space(search.method)
     defaults = _facts.hyperparameters(search.method)
     current = defaults | dict(challenge.hyperparameters.get(search.method, {}))
     unknown = sorted(space.keys() - defaults.keys())
@@ -105,15 +104,6 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
     raise InputError(
         f"Nearly all settings in the search space of '{search.method}' cost more than {MOST_PASSES} of a retraining on "
         f"'{challenge.name}'. Expected cheaper ones. Lower the upper ends in {methods.path(search.method)}."
-    )
-
-
-def no_search_space(method: str) -> InputError:
-    """Returns the error for a method whose file does not say where to search."""
-    searched = [name for name in methods.built_in() if methods.search_space(name)]
-    return InputError(
-        f"The method '{method}' has no search space. Expected one of {', '.join(searched)}, or a dictionary "
-        "SEARCH_SPACE in the method's file. Add one; 'kit/tuning/__init__.py' says what it looks like."
     )
 
 

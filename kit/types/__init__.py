@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kit.types.arrays import Arrays
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
+    from kit.types.forget import forget_form
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
-    from kit.types.problem import Challenge, Recipe, Split, check_challenge, forget_form
+    from kit.types.problem import Challenge, Split, check_challenge
+    from kit.types.recipe import Recipe
     from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo, TableName
     from kit.types.task import Task
 
@@ -29,7 +31,7 @@ _HOME_OF = {
     "Outputs": "outputs",
     "PARTS": "outputs",
     "Problem": "scores",
-    "Recipe": "problem",
+    "Recipe": "recipe",
     "Report": "scores",
     "Score": "scores",
     "ScoreInfo": "scores",
@@ -38,7 +40,7 @@ _HOME_OF = {
     "Task": "task",
     "check_challenge": "problem",
     "confidences": "outputs",
-    "forget_form": "problem",
+    "forget_form": "forget",
 }
 __all__ = [
     "Arrays",

@@ -1,4 +1,4 @@
-"""An unlearning problem: split, recipe, and the challenge that puts them together with the data."""
+"""An unlearning problem: the split, and the challenge that puts it together with the data and the recipe."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -14,20 +13,9 @@ import numpy as np
 from kit.rules import DRAWN_SPLITS
 from kit.types.arrays import Arrays, read_only
 from kit.types.errors import InputError
+from kit.types.forget import forget_form
+from kit.types.recipe import Recipe
 from kit.types.task import Task
-
-FORGET_KINDS = (*DRAWN_SPLITS, "class", "group", "mislabelled")
-
-
-def forget_form(name: str) -> tuple[str, str]:
-    """Returns the kind of a forget set and its argument, from how it was asked for.
-
-    Example:
-        >>> forget_form("class:3,5"), forget_form("mislabelled"), forget_form("my rows.npy")
-        (('class', '3,5'), ('mislabelled', ''), ('rows', 'my rows.npy'))
-    """
-    kind, _, argument = name.partition(":")
-    return (kind, argument) if kind in FORGET_KINDS else ("rows", name)
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ class Split:
 
     @functools.cached_property
     def kind(self) -> str:
-        """One of `FORGET_KINDS`; `rows` where row numbers were given, by hand or in a file."""
+        """One of `kit.types.forget.FORGET_KINDS`; `rows` where row numbers were given, by hand or in a file."""
         return forget_form(self.name)[0]
 
     @functools.cached_property
@@ -95,51 +83,6 @@ class Split:
         for indices in (self.forget, self.retain):
             digest.update(len(indices).to_bytes(8, "little") + indices.astype("<i8").tobytes())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained: stochastic gradient descent on mean cross-entropy, with PyTorch's SGD as convention.
-
-    Args:
-        epochs: passes over the data, >= 0.
-        learning_rate: at the first epoch, > 0.
-        momentum: in [0, 1); the buffer holds gradients, the learning rate is applied outside it.
-        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient.
-        schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit) or `constant`.
-        augmentation: `none`, or `crop_and_flip` (`kit.toolbox.augmentation`).
-
-    Example:
-        >>> [round(float(rate), 3) for rate in Recipe(epochs=4, learning_rate=0.1).learning_rates()]
-        [0.1, 0.085, 0.05, 0.015]
-    """
-
-    epochs: int = 30
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: Literal["cosine", "constant"] = "cosine"
-    augmentation: Literal["none", "crop_and_flip"] = "none"
-
-    def __post_init__(self) -> None:
-        numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
-        sound = all(isinstance(number, Real) and not isinstance(number, bool) for number in numbers)
-        sound = sound and isinstance(self.epochs, int | np.integer) and self.epochs >= 0
-        sound = sound and 0 < self.learning_rate < np.inf and 0 <= self.weight_decay < np.inf and 0 <= self.momentum < 1
-        sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
-        if not sound:
-            raise InputError(
-                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
-                "weight_decay >= 0, schedule 'cosine' or 'constant' and augmentation 'none' or 'crop_and_flip'. "
-                "Correct the value that is outside."
-            )
-
-    def learning_rates(self) -> np.ndarray:
-        """Returns the float32 learning rate of each epoch, of shape (epochs,)."""
-        progress = np.arange(self.epochs) / max(self.epochs, 1)
-        factor = 0.5 * (1 + np.cos(np.pi * progress)) if self.schedule == "cosine" else np.ones(self.epochs)
-        rates: np.ndarray = (self.learning_rate * factor).astype(np.float32)
-        return rates
 
 
 @dataclass(frozen=True)
@@ -172,7 +115,7 @@ class Challenge:
     test: Arrays
     split: Split
     model: str
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     batch_size: int = 64
     hyperparameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     training_seed: int = 0

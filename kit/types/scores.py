@@ -11,8 +11,8 @@ import numpy as np
 
 from kit.rules import DRAWN_SPLITS
 from kit.types.errors import InputError
+from kit.types.forget import forget_form
 from kit.types.outputs import Outputs
-from kit.types.problem import forget_form
 
 Direction = Literal["up", "down", "match_retrain"]
 TableName = Literal["runs", "populations", "attacks", "distances", "other"]

@@ -19,7 +19,7 @@ import guests
 import matplotlib.image
 import numpy as np
 import pytest
-from cli_helpers import Result, call, one_paragraph
+from cli_helpers import Result, call, environment, one_paragraph
 
 import kit
 from kit import challenges, evaluation, files, methods, scorers
@@ -37,13 +37,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 NUMBER = re.compile(r"[+-]?\d\.\d{3}|-")
 GOOD_METHOD = "def unlearning(net, retain, forget, validation):\n    return net\n"
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """The surroundings of a newcomer's shell: nothing set for TensorFlow, Python's warnings or the terminal."""
-    prefixes = ("TF_", "KERAS_", "PYTHON", "PYTEST", "COV_", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES")
-    kept = {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or not name.startswith(prefixes)}
-    return kept | changes
 
 
 def start(*arguments: str | Path, folder: Path, **changes: str) -> Result:
@@ -525,67 +518,6 @@ def test_after_an_interruption_the_same_command_goes_on(
 # Lists and help
 
 LISTS = {"challenges": challenges.names, "methods": methods.names, "scorers": scorers.names}
-
-
-def imported(*arguments: str) -> set[str]:
-    """Every module that `python -m kit ARGUMENTS` imports."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "kit", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        env=environment(),
-        check=False,
-    )
-    assert done.returncode == 0
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-
-
-@pytest.mark.parametrize("arguments", [["--help"], *(["list", what] for what in LISTS)], ids=" ".join)
-def test_help_and_lists_load_no_tensorflow(arguments: list[str]) -> None:
-    modules = imported(*arguments)
-    assert "kit.types" in modules
-    assert modules.isdisjoint({"tensorflow", "keras", "sklearn", "matplotlib.pyplot"})
-
-
-# All that the commands' options are made of. What is added here, every command waits for.
-IMPORTED_BY_HELP = {
-    "kit",
-    "kit.commands",
-    "kit.commands.compare",
-    "kit.commands.convert",
-    "kit.commands.data",
-    "kit.commands.describe",
-    "kit.commands.doctor",
-    "kit.commands.options",
-    "kit.commands.pack",
-    "kit.commands.pretrain",
-    "kit.commands.submission",
-    "kit.commands.tune",
-    "kit.extensions",
-    "kit.machine",
-    "kit.machine.quiet",
-    "kit.machine.search_path",
-    "kit.machine.threads",
-    "kit.methods._facts",
-    "kit.types",
-    "kit.types.errors",
-}
-# Their times are those of benchmarks/startup.py. Of the libraries that the kit asks for: the rest is theirs.
-IMPORTS = {
-    "--help": (IMPORTED_BY_HELP, {"typer"}),
-    "list methods": (IMPORTED_BY_HELP, {"rich", "typer"}),
-}
-
-
-@pytest.mark.parametrize("command", IMPORTS)
-def test_what_help_and_the_list_of_methods_import(command: str) -> None:
-    modules = imported(*command.split())
-    requirements = re.findall(
-        r"^[\w-]+", (Path(kit.__file__).parents[1] / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    libraries = {"sklearn" if name == "scikit-learn" else name for name in requirements}
-    of_kit = {name for name in modules if name.split(".")[0] == "kit"}
-    assert (of_kit, modules & libraries) == IMPORTS[command]
 
 
 def test_help_names_every_command_and_option(folder: Path) -> None:

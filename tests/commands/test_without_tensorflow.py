@@ -1,4 +1,4 @@
-"""What is stored, and what is refused, costs no TensorFlow: commands in processes that tell what they imported."""
+"""What is stored costs no TensorFlow: commands in processes that tell what they imported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import processes
@@ -109,58 +108,3 @@ def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, copied: Call
     assert {"sklearn", "matplotlib"} <= modules
     assert answer(folder) == first
     assert {path: path.read_bytes() for path in folder.glob("*.png")} == pictures
-
-
-REFUSED = [
-    (["run", "--challenge", "noisy-digit"], "Did you mean noisy-digits"),
-    (["evaluate", "--challenge", "nothing.npz"], "no file 'nothing.npz'"),
-    (["pretrain", "noisy-digit"], "Did you mean noisy-digits"),
-    (["run", "--forget", "class:99"], "No training example has the class '99'"),
-    (["run", "--forget", "missing.npy"], "missing.npy"),
-    (["run", "--forget", "sometimes"], "The forget set 'sometimes' is unknown"),
-    (["run", "finetun"], "Did you mean finetune"),
-    (["run", "missing.py"], "There is no file 'missing.py'"),
-    (["evaluate", "finetune", "missing.py"], "There is no file 'missing.py'"),
-    (["validate", "missing.py"], "There is no file 'missing.py'"),
-    (["run", "--recipe", "missing.toml"], "missing.toml"),
-    (["run", "--precision", "float16"], "no precision 'float16'"),
-    (["run", "--model", "resnet19"], "There is no model 'resnet19'"),
-]
-# One after the other: what a process has not imported after all of them, none of them imports alone.
-COMMANDS = """
-import contextlib, io, json, sys
-from kit import __main__
-refusals = []
-for arguments in json.load(sys.stdin):
-    sys.argv, error, code = ["kit", *arguments], io.StringIO(), 0
-    with contextlib.redirect_stderr(error):
-        try:
-            __main__.main()
-        except SystemExit as ending:
-            code = ending.code
-    refusals.append({"code": code, "error": error.getvalue(), "modules": list(sys.modules)})
-json.dump(refusals, sys.stdout)
-"""
-
-
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """How commands end, one after the other in one process, and what it has imported by then."""
-    finished = subprocess.run(
-        [sys.executable, "-c", COMMANDS],
-        input=json.dumps([arguments for arguments, _ in REFUSED]),
-        cwd=tmp_path_factory.mktemp("refused"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[dict[str, Any]] = json.loads(finished.stdout)
-    return found
-
-
-@pytest.mark.parametrize("number", range(len(REFUSED)), ids=[" ".join(arguments) for arguments, _ in REFUSED])
-def test_a_wrong_name_is_refused_before_anything_large_is_imported(refusals: list[dict[str, Any]], number: int) -> None:
-    refusal, (_, says) = refusals[number], REFUSED[number]
-    assert refusal["code"] == 2
-    assert says in " ".join(refusal["error"].split())
-    assert SLOW.isdisjoint(refusal["modules"])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kit import models
+from kit.models.file_names import RESNETS
 from kit.models.torch import names as torch_weights
 from kit.types import InputError
 
@@ -20,14 +21,14 @@ CLASSES = 7
 @pytest.fixture(scope="module")
 def nets() -> dict[str, keras.Model]:
     """Models with weights of which no two are alike."""
-    nets = {name: models.build(name, (8, 8, 3), CLASSES) for name in torch_weights.NAMES}
+    nets = {name: models.build(name, (8, 8, 3), CLASSES) for name in RESNETS}
     for net in nets.values():
         generator = np.random.default_rng(0)
         net.set_weights([generator.normal(size=weight.shape).astype(np.float32) for weight in net.weights])
     return nets
 
 
-@pytest.fixture(params=torch_weights.NAMES)
+@pytest.fixture(params=RESNETS)
 def net(request: pytest.FixtureRequest, nets: dict[str, keras.Model]) -> keras.Model:
     return nets[request.param]
 
@@ -126,7 +127,7 @@ def test_other_well_known_names_are_understood(
 
 
 @pytest.mark.parametrize(("channels", "classes"), [(1, 2), (3, 100), (4, 1)])
-@pytest.mark.parametrize("name", torch_weights.NAMES)
+@pytest.mark.parametrize("name", RESNETS)
 def test_channels_and_classes_are_the_files(name: str, channels: int, classes: int) -> None:
     state_dict = torch_weights.from_keras(models.build(name, (8, 8, channels), classes))
     net = torch_weights.build_for(name, state_dict)

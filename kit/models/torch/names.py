@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kit import models
+from kit.models.file_names import check_resnet
 from kit.models.torch.pickle import shown
 from kit.types import InputError
 
@@ -38,20 +39,6 @@ class _Ends:
 
 
 _ENDS = {"resnet18": _Ends(64, 7, 512), "resnet20": _Ends(16, 3, 64)}
-NAMES = tuple(_ENDS)
-
-
-def check_model(name: str) -> None:
-    """Checks that a model of the zoo has a counterpart in PyTorch.
-
-    Raises:
-        InputError: it has none, or is unknown.
-    """
-    if name not in _ENDS:
-        raise InputError(
-            f"The model {shown(name)} has no counterpart in PyTorch. Expected one of {', '.join(NAMES)}. Choose one of "
-            "these."
-        )
 
 
 def build(name: str, stem: Sequence[int], head: Sequence[int]) -> keras.Model:
@@ -69,7 +56,7 @@ def build(name: str, stem: Sequence[int], head: Sequence[int]) -> keras.Model:
         >>> build("resnet20", (3, 3, 1, 16), (64, 7)).output_shape
         (None, 7)
     """
-    check_model(name)
+    check_resnet(name)
     ends, stem, head = _ENDS[name], tuple(stem), tuple(head)
     channels, classes = stem[2] if len(stem) == 4 else 0, head[1] if len(head) == 2 else 0
     expected = (ends.size, ends.size, channels, ends.filters), (ends.features, classes)
@@ -94,7 +81,7 @@ def build_for(name: str, state_dict: Mapping[str, np.ndarray]) -> keras.Model:
     Raises:
         InputError: this is no state dict of that model.
     """
-    check_model(name)
+    check_resnet(name)
     ours = _our_names(state_dict)
     for needed in ("conv1.weight", "fc.weight"):
         if needed not in ours:

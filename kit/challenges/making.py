@@ -1,0 +1,111 @@
+"""A challenge from arrays: checked, divided, split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from kit.challenges import checks, splits, user
+from kit.challenges.catalogue import Preset
+from kit.challenges.partition import published_partition, stratified_partition
+from kit.datasets.loading import Published
+from kit.tasks import CLASSIFICATION
+from kit.types import Arrays, Challenge, InputError, Recipe, Task
+
+if TYPE_CHECKING:
+    import keras
+
+Forget = str | Path | Sequence[int] | np.ndarray
+
+
+def make_challenge(
+    name: str,
+    arrays: Arrays,
+    *,
+    partition: np.ndarray | None = None,
+    forget: Forget = "random:0.1",
+    split_seed: int = 0,
+    model: str | keras.Model | None = None,
+    recipe: Recipe = Recipe(),
+    batch_size: int = 64,
+    hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
+    published: str = "",
+    source: str = "",
+    precision: str = "float32",
+    task: Task = CLASSIFICATION,
+) -> Challenge:
+    """Makes a challenge from a user's arrays.
+
+    Args:
+        name: becomes the name of the results' folder.
+        arrays: all examples, e.g. `kit.Arrays(x, y, groups=person)`.
+        partition: optional integers (n,): 0 for training, 1 for validation, 2 for test. By default 70, 15 and 15 %,
+            each class in the same shares, always the same for the same data.
+        forget, split_seed: as in `load_challenge`.
+        model: a name of the zoo, by default `convnet` for images and `mlp` for tables; or a functional or sequential
+            Keras model of your own, trained on these arrays, that ends in logits or in a softmax.
+        recipe, batch_size: how the model is trained anew; of a name, the kit trains the original too, and caches it.
+        hyperparameters: method name -> keyword arguments that differ on this challenge.
+        published, source, precision: see `kit.Challenge`.
+        task: what the labels are (`kit.tasks`).
+
+    Raises:
+        InputError: labels that are none of the task's, a partition without one of its three parts, a bad forget set,
+            a model that cannot be taken.
+
+    Example:
+        >>> arrays = Arrays(np.random.default_rng(0).normal(size=(200, 5)), np.arange(200) % 4)
+        >>> challenge = make_challenge("table", arrays, forget="class:3")
+        >>> challenge.model, len(challenge.split.forget)
+        ('mlp', 35)
+    """
+    arrays = replace(arrays, y=task.check(arrays.y))
+    if task.num_outputs(arrays.y) > len(arrays):
+        raise InputError(
+            f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
+            "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
+        )
+    partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
+    if partition.shape != arrays.y.shape or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
+        raise InputError(
+            f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
+            f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "
+            "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
+        )
+    checks.check_precision(precision)
+    if not isinstance(recipe, Recipe):
+        raise InputError(
+            f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
+        )
+    adopted = user.adopted(model, arrays, precision)
+    train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
+    return Challenge(
+        name=name,
+        train=train,
+        validation=validation,
+        test=test,
+        split=splits.make_split(train, forget, split_seed, rows=np.flatnonzero(partition == 0)),
+        model=adopted.name,
+        model_description=adopted.description,
+        recipe=recipe,
+        batch_size=batch_size,
+        hyperparameters=hyperparameters or {},
+        published=published,
+        source=source,
+        precision=cast(Literal["float32", "bfloat16"], precision),
+        original=adopted.weights,
+        task=task,
+    )
+
+
+def load_preset(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:
+    """Returns a preset's examples, their division in train, validation and test, and where they were found."""
+    if not preset.published:
+        return preset.load(), None, ""
+    published: Published = preset.load(announce=announce)
+    source = f"{preset.published}: {published.source}, sha256 {published.sha256}"
+    return published.arrays, published_partition(published), source

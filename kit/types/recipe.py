@@ -1,0 +1,62 @@
+"""How a model is trained. NumPy is imported where rates are computed: a recipe is plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Literal
+
+from kit.types.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: stochastic gradient descent on mean cross-entropy, with PyTorch's SGD as convention.
+
+    Args:
+        epochs: passes over the data, >= 0.
+        learning_rate: at the first epoch, > 0.
+        momentum: in [0, 1); the buffer holds gradients, the learning rate is applied outside it.
+        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient.
+        schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit) or `constant`.
+        augmentation: `none`, or `crop_and_flip` (`kit.toolbox.augmentation`).
+
+    Example:
+        >>> [round(float(rate), 3) for rate in Recipe(epochs=4, learning_rate=0.1).learning_rates()]
+        [0.1, 0.085, 0.05, 0.015]
+    """
+
+    epochs: int = 30
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    augmentation: Literal["none", "crop_and_flip"] = "none"
+
+    def __post_init__(self) -> None:
+        numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
+        sound = all(isinstance(number, Real) and not isinstance(number, bool) for number in numbers)
+        sound = sound and isinstance(self.epochs, Integral) and self.epochs >= 0
+        sound = (
+            sound and 0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf and 0 <= self.momentum < 1
+        )
+        sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
+        if not sound:
+            raise InputError(
+                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
+                "weight_decay >= 0, schedule 'cosine' or 'constant' and augmentation 'none' or 'crop_and_flip'. "
+                "Correct the value that is outside."
+            )
+
+    def learning_rates(self) -> np.ndarray:
+        """Returns the float32 learning rate of each epoch, of shape (epochs,)."""
+        import numpy as np
+
+        progress = np.arange(self.epochs) / max(self.epochs, 1)
+        factor = 0.5 * (1 + np.cos(np.pi * progress)) if self.schedule == "cosine" else np.ones(self.epochs)
+        rates: np.ndarray = (self.learning_rate * factor).astype(np.float32)
+        return rates
