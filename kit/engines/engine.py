@@ -15,7 +15,8 @@ R = TypeVar("R")
 
 class Engine(ABC):
     """Runs tasks; a context manager. `shares_disk` says whether tasks may write their results to this machine's disk,
-    `together` whether the function is handed several tasks at once, to return a result for each.
+    `together` whether the function is handed several tasks at once, to return a result for each, and `backend` on what
+    Keras runs where the tasks do, if that is not as here.
 
     Example:
         with start("processes", workers=4) as engine:
@@ -27,6 +28,7 @@ class Engine(ABC):
     workers: int
     shares_disk: bool
     together: bool = False
+    backend: str | None = None
 
     @abstractmethod
     def map(self, function: Callable[[P, int], R], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:

@@ -19,7 +19,7 @@ _ON_A_CARD, _ON_A_PROCESSOR = 512, 16
 class Stacked(Processes):
     """One worker process on this machine, which is handed many tasks at a time."""
 
-    name, shares_disk, together = "stacked", True, True
+    name, shares_disk, together, backend = "stacked", True, True, environment.JAX
 
     def __init__(self, at_once: int | None) -> None:
         """Takes the number of models at once; by default what suits the device.
@@ -33,7 +33,7 @@ class Stacked(Processes):
                 "package 'jax'. Run 'pip install \"unlearning-kit[jax]\"' (on NVIDIA cards 'pip install "
                 '"jax[cuda12]"\'), or choose another engine.'
             )
-        super().__init__(1, {"KERAS_BACKEND": environment.JAX})
+        super().__init__(1, {"KERAS_BACKEND": self.backend})
         self.workers = at_once or (_ON_A_CARD if environment.accelerated() else _ON_A_PROCESSOR)
 
     def map(self, function: Callable[[P, Any], Any], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:

@@ -185,6 +185,7 @@ class _Table:
     ) -> None:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
         self._announce = announce
+        self._made: dict[str, dict[str, str]] = {}  # by which engine and on which backend, of the rows made here
         self._reference = Reference.choose(challenge, training, plan)
         self._original: Pretrained = original_of(challenge, training)
 
@@ -218,6 +219,7 @@ class _Table:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
+        self._made[entry.name] = {"engine": engine.name, "backend": engine.backend or environment.backend()}
         return population.run_entry(
             entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
         )
@@ -241,7 +243,7 @@ class _Table:
         return outputs, failures
 
     def _report(self, name: str, comparison: Comparison) -> Report:
-        challenge, seconds = self._challenge, comparison.unlearned.seconds
+        challenge, seconds, made = self._challenge, comparison.unlearned.seconds, self._made.get(name, {})
         root = self._plan.population.root
         trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         return Report(
@@ -260,8 +262,8 @@ class _Table:
             reference_seconds=comparison.reference_seconds,
             scores=scoring.score(comparison, None if root is None else root / challenge.name / "scores"),
             score_version=SCORE_VERSION,
-            versions=environment.versions(),
-            machine=environment.machine() | {"precision": challenge.precision},
+            versions=environment.versions(made.get("backend")),
+            machine=environment.machine() | {"precision": challenge.precision} | made,
             model=self._original.model,
             recipe=dataclasses.asdict(challenge.recipe) | trained,
             warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),

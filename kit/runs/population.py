@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from kit import engines
 from kit.engines import Engine
-from kit.machine import environment
 from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs import retrained
 from kit.runs.contained import Containment
@@ -186,7 +185,7 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         store=store,
         containment=request.containment,
         stored_retrained=request.stored_retrained,
-        versions=present_versions(environment.JAX if engine.together else None),
+        versions=present_versions(engine.backend),
         at_once=min(engine.workers, request.num_models) if engine.together else 1,
     )
 

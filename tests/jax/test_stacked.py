@@ -119,6 +119,6 @@ def test_a_users_function_is_refused(image_challenge: Challenge, refused: Callab
 
 
 def test_an_evaluation_says_which_engine_made_the_models(image_challenge: Challenge) -> None:
-    evaluation = kit.evaluate("finetune", image_challenge, num_models=3, num_retrained=4, engine="stacked")
+    evaluation = kit.evaluate_all(["finetune"], image_challenge, num_models=3, num_retrained=4, engine="stacked")
     assert {report.machine["engine"] for report in evaluation.reports} == {"stacked"}
     assert {report.machine["backend"] for report in evaluation.reports} == {"jax"}

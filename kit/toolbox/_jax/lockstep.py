@@ -59,7 +59,11 @@ class _Request:
     def kind(self) -> Hashable:
         """What requests have in common that can be computed together."""
         leaves, structure = jax.tree.flatten((self.carry, self.fixed, self.items))
-        return id(self.pure), structure, tuple((np.shape(leaf), np.result_type(leaf).str) for leaf in leaves)
+        return (
+            id(self.pure),
+            structure,
+            tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves),
+        )
 
 
 class _Ended(BaseException):
@@ -76,6 +80,7 @@ class Member:
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     back: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     request: _Request | None = None
+    state: tuple[Any, ...] = ()
     answer: Any = None
     result: Any = None
     error: BaseException | None = None
@@ -94,12 +99,12 @@ class Member:
 
     def wait_for(self, pure: Pure, carry: Any, fixed: Any, items: Sequence[Any]) -> Any:
         """Waits, in its own thread, until what it asks for has been computed with that of others."""
-        self.request, state = _Request(pure, carry, fixed, items), self.world.now()
+        self.request, self.state = _Request(pure, carry, fixed, items), self.world.now()
         self.back.release()
         self.turn.acquire()
         if self.ended:
             raise _Ended
-        self.world.put_back(state)
+        self.world.put_back(self.state)
         answer, self.answer = self.answer, None
         return answer
 
@@ -147,6 +152,7 @@ def run(
             waiting = [member for member in members if not member.finished]
             ready = _largest_group(waiting)
             if ready:
+                world.put_back(ready[0].state)  # what is traced asks which layers are frozen
                 _compute(ready, at_once)
     finally:
         for member in members:
@@ -172,6 +178,11 @@ def _compute(members: Sequence[Member], at_once: int) -> None:
     pure = requests[0].pure
     carry, carry_axes = _stacked([request.carry for request in requests], always=True)
     fixed, fixed_axes = _stacked([request.fixed for request in requests])
+    if carry is None and 0 not in fixed_axes:  # all have asked for the very same
+        answer = pure.stacked(None)(None, fixed, None)
+        for member in members:
+            member.answer = answer
+        return
     for number in range(len(requests[0].items)):
         item, item_axes = _stacked([request.items[number] for request in requests])
         carry = pure.stacked((*carry_axes, *fixed_axes, *item_axes))(carry, fixed, item)
