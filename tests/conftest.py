@@ -25,6 +25,7 @@ from kit.types import InputError, Recipe
 
 def pytest_configure(config: pytest.Config) -> None:
     """Here and not in pyproject.toml, which the tests of an installed wheel do not have."""
+    gc.disable()  # until the libraries are imported and all tests collected, see below
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
 
@@ -41,9 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The libraries stay for good: a tenth of the seconds of the tests went into looking for garbage in them."""
+    """No garbage is looked for in what stays: a tenth of the seconds of the tests went into that."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
