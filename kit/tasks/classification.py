@@ -59,7 +59,8 @@ class Classification:
             return keras.ops.sparse_categorical_crossentropy(y, outputs, from_logits=True)
         import tensorflow as tf
 
-        places = tf.stack([tf.range(tf.size(y), dtype=y.dtype), y], axis=1)
+        labels = tf.cast(y, tf.int32)  # Keras hands its losses floats
+        places = tf.stack([tf.range(tf.size(labels)), labels], axis=1)
         return -tf.gather_nd(tf.nn.log_softmax(outputs), places)
 
     def statistic(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
