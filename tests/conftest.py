@@ -6,6 +6,7 @@ import contextlib
 import gc
 import ipaddress
 import os
+import pickle
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +80,33 @@ def builtin_worker(small_challenge: kit.Challenge) -> Any:
     from kit.runs.worker import Worker
 
     return Worker(small_challenge)
+
+
+@pytest.fixture(scope="module")
+def shared_workers() -> Iterator[None]:
+    """Has workers of equal challenges and originals be one and the same: what is traced for one serves the next.
+
+    For tests of what becomes of runs: that these do not depend on the ones before them, others show (`test_runner.py`,
+    `test_method_contract.py`).
+    """
+    from kit.runs.pretraining import original_of
+    from kit.runs.worker import Worker
+
+    begin, states = Worker.__init__, dict[object, dict[str, Any]]()
+
+    def begin_or_share(
+        self: Worker, challenge: kit.Challenge, original: Any = None, *, pretraining: str = ""
+    ) -> None:
+        original = original or original_of(challenge, pretraining)
+        key = pickle.dumps(challenge), original.sha256, pretraining
+        if key not in states:
+            begin(self, challenge, original, pretraining=pretraining)
+            states[key] = self.__dict__
+        self.__dict__ = states[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "__init__", begin_or_share)
+        yield
 
 
 @pytest.fixture(scope="session")
