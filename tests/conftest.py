@@ -94,9 +94,7 @@ def shared_workers() -> Iterator[None]:
 
     begin, states = Worker.__init__, dict[object, dict[str, Any]]()
 
-    def begin_or_share(
-        self: Worker, challenge: kit.Challenge, original: Any = None, *, pretraining: str = ""
-    ) -> None:
+    def begin_or_share(self: Worker, challenge: kit.Challenge, original: Any = None, *, pretraining: str = "") -> None:
         original = original or original_of(challenge, pretraining)
         key = pickle.dumps(challenge), original.sha256, pretraining
         if key not in states:
