@@ -77,7 +77,7 @@ def _squares_one_by_one(net: keras.Model, signature: Sequence[Any], *, expected:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             logits = _logits(net, x[tf.newaxis])
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(label[tf.newaxis], logits)
+            loss = CLASSIFICATION.loss(logits, label[tf.newaxis])
         weight = tf.exp(-loss[0]) if expected else tf.ones((), loss.dtype)
         return [weight * tf.square(part) for part in _dense(tape.gradient(loss, variables), variables)]
 
