@@ -242,8 +242,10 @@ def test_original_has_the_logits_of_the_pretrained_weights(
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Engine]:
-    with engines.start("processes", workers=2) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        forked.fork_workers(patch)
+        with engines.start("processes", workers=2) as engine:
+            yield engine
 
 
 @pytest.mark.parametrize("method", ["finetune", "retrain", "original"])
