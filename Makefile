@@ -25,7 +25,8 @@ test-slow: .venv/.dev
 # neither oneDNN nor what NumPy and OpenBLAS do with more than SSE3, the second no instructions of oneDNN's beyond AVX.
 # NumPy refuses names of instructions that the processor lacks, so it is asked which there are. A test that counts or
 # parses learns nothing here.
-ON_FIRST ?= kit tests/scorers tests/tasks tests/test_traps.py tests/toolbox/test_optimizers.py tests/methods/test_certificates.py
+ON_FIRST ?= $(patsubst %,kit/%,methods models probes scorers tasks toolbox) tests/scorers tests/tasks tests/test_traps.py \
+	tests/toolbox/test_optimizers.py tests/methods/test_certificates.py
 ON_SECOND ?= $(patsubst %,tests/toolbox/test_%.py,gradients losses training) tests/models/test_layers.py \
 	tests/runs/test_precision.py $(patsubst %,tests/methods/test_%.py,influence method_oracles)
 NUMPY_HAS = .venv/bin/python -c "from numpy._core import _multiarray_umath as m; print(*(name for name in m.__cpu_dispatch__ if m.__cpu_features__[name]))"

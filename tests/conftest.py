@@ -6,6 +6,7 @@ import contextlib
 import gc
 import ipaddress
 import os
+import pickle
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from kit.types import InputError, Recipe
 
 def pytest_configure(config: pytest.Config) -> None:
     """Here and not in pyproject.toml, which the tests of an installed wheel do not have."""
+    gc.disable()  # until the libraries are imported and all tests collected, see below
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
 
@@ -41,9 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """The libraries stay for good: a tenth of the seconds of the tests went into looking for garbage in them."""
+    """No garbage is looked for in what stays: a tenth of the seconds of the tests went into that."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,6 +80,31 @@ def builtin_worker(small_challenge: kit.Challenge) -> Any:
     from kit.runs.worker import Worker
 
     return Worker(small_challenge)
+
+
+@pytest.fixture(scope="module")
+def shared_workers() -> Iterator[None]:
+    """Has workers of equal challenges and originals be one and the same: what is traced for one serves the next.
+
+    For tests of what becomes of runs: that these do not depend on the ones before them, others show (`test_runner.py`,
+    `test_method_contract.py`).
+    """
+    from kit.runs.pretraining import original_of
+    from kit.runs.worker import Worker
+
+    begin, states = Worker.__init__, dict[object, dict[str, Any]]()
+
+    def begin_or_share(self: Worker, challenge: kit.Challenge, original: Any = None, *, pretraining: str = "") -> None:
+        original = original or original_of(challenge, pretraining)
+        key = pickle.dumps(challenge), original.sha256, pretraining
+        if key not in states:
+            begin(self, challenge, original, pretraining=pretraining)
+            states[key] = self.__dict__
+        self.__dict__ = states[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Worker, "__init__", begin_or_share)
+        yield
 
 
 @pytest.fixture(scope="session")

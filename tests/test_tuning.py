@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -275,6 +276,41 @@ def test_a_ruined_model_earns_the_least(small_challenge: Challenge, monkeypatch:
     monkeypatch.setattr(bench.runner, "Worker", lambda challenge: type("Worker", (), {"challenge": challenge})())
     for criterion, least in (("competition_score", 0.0), ("accuracy_distance", -1.0)):
         assert bench.Bench(SEARCH, criterion, [{"epochs": 1}], 100).run(0) == least
+
+
+def test_one_worker_goes_from_split_to_split_with_the_challenge_and_the_settings_of_each(
+    small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its models are traced once."""
+    workers, seen = [], []
+
+    def worker(challenge: Challenge) -> Any:
+        workers.append(SimpleNamespace(challenge=challenge))
+        return workers[-1]
+
+    def population(method: str, challenge: Challenge, **options: Any) -> Any:
+        assert options["worker"] is workers[0]
+        assert options["worker"].challenge is challenge
+        settings = dict(challenge.hyperparameters.get("finetune", {}))
+        seen.append((method, challenge.split.seed, settings if method == "finetune" else {}))
+
+    monkeypatch.setattr(bench.populations, "run_population", population)
+    monkeypatch.setattr(
+        bench.challenges,
+        "load_challenge",
+        lambda _, split_seed: replace(small_challenge, split=replace(small_challenge.split, seed=split_seed)),
+    )
+    monkeypatch.setattr(bench.runner, "Worker", worker)
+    monkeypatch.setattr(bench, "accuracy_distance", lambda *_: 0.0)
+    made = bench.Bench(Search("finetune", "any"), "accuracy_distance", [{"epochs": 1}, {"epochs": 2}], 100)
+    for task in (0, 1, bench.MOST_SPLITS):
+        made.run(task)
+    assert len(workers) == 1
+    assert seen == [
+        pair
+        for seed, epochs in ((100, 1), (101, 1), (100, 2))
+        for pair in (("retrain", seed, {}), ("finetune", seed, {"epochs": epochs}))
+    ]
 
 
 # The command

@@ -66,7 +66,15 @@ class Plan:
 
 
 def train_member(
-    net: keras.Model, plan: Plan, shard: int, examples: Examples, *, first: int, seed: int, folder: Path
+    net: keras.Model,
+    plan: Plan,
+    shard: int,
+    examples: Examples,
+    ids: np.ndarray,
+    *,
+    first: int,
+    seed: int,
+    folder: Path,
 ) -> int:
     """Trains the member of a shard from its first changed slice on, and returns how many examples it was shown.
 
@@ -75,11 +83,11 @@ def train_member(
         plan: which examples are of this shard.
         shard: number of the member.
         examples: all that there are, of any shard.
+        ids: theirs, which say what is of this shard.
         first: the first slice that is not as it was; training goes on from the weights that were kept before it.
         seed: of new initial weights, orders and augmentations.
         folder: where weights are kept, slice by slice.
     """
-    ids = examples.ids()
     shards, slices = plan.places(ids)
     order = np.argsort(ids, kind="stable")
     examples_shown = 0

@@ -44,11 +44,11 @@ def unlearning(
     members = ensembles.members(net)
     weights = [member.get_weights() for member in members]
     shards, slices = plan.places(forget_examples.ids())
-    examples_shown = 0
+    ids, examples_shown = retain_examples.ids(), 0
     for shard in np.unique(shards):
         first = int(slices[shards == shard].min())
         examples_shown += _sharding.train_member(
-            members[0], plan, int(shard), retain_examples, first=first, seed=seed, folder=folder
+            members[0], plan, int(shard), retain_examples, ids, first=first, seed=seed, folder=folder
         )
         weights[shard] = members[0].get_weights()
     for member, arrays in zip(members, weights, strict=True):
@@ -71,9 +71,10 @@ def pretraining(
     plan.write(folder)
     data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, examples_shown = in_memory(data), [], 0
+    ids = examples.ids()
     for shard in range(shards):
         examples_shown += _sharding.train_member(
-            base, plan, shard, examples, first=0, seed=training_seed, folder=folder
+            base, plan, shard, examples, ids, first=0, seed=training_seed, folder=folder
         )
         weights.append(base.get_weights())
     net = ensembles.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)

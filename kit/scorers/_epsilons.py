@@ -34,7 +34,7 @@ def largest_epsilon(unlearned: np.ndarray, retrained: np.ndarray, table: np.ndar
     if max(ranges) == 0 or min(ranges) / max(ranges) < PEAKY:
         return EPSILON_CAP
     positive, negative = unlearned, retrained
-    if np.median(retrained) > np.median(unlearned):
+    if _median(retrained) > _median(unlearned):
         positive, negative = retrained, unlearned
     largest = _largest_single(positive, negative, table)
     if positive[-1] - positive[0] >= negative[-1] - negative[0]:
@@ -76,7 +76,13 @@ def _largest_double(positive: np.ndarray, negative: np.ndarray, table: np.ndarra
     # A run of places belongs to a run of right thresholds if some pair of the two is at most 399 steps apart.
     apart = (last_left >= first_right[:, np.newaxis]) & (first_left < last_right[:, np.newaxis] + _NUM_DOUBLE)
     largest = float(epsilons.max(where=apart, initial=-np.inf))
-    return max(largest, _largest_on_data(positive, negative, table, right, np.flatnonzero(on_data)))
+    return max(largest, _largest_on_data(sides, table, right, below_right, np.flatnonzero(on_data)))
+
+
+def _median(ordered: np.ndarray) -> float:
+    """The bits of NumPy's, which would sort anew."""
+    half = len(ordered) // 2
+    return float((ordered[-half - 1] + ordered[half]) / 2)
 
 
 def _runs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,20 +92,22 @@ def _runs(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _largest_on_data(
-    positive: np.ndarray, negative: np.ndarray, table: np.ndarray, right: np.ndarray, places: np.ndarray
+    sides: tuple[np.ndarray, np.ndarray],
+    table: np.ndarray,
+    right: np.ndarray,
+    below_right: np.ndarray,
+    places: np.ndarray,
 ) -> float:
     """The same over the pairs whose left threshold is one of `places`, in the released scorer's own arithmetic."""
     first = np.repeat(np.arange(_NUM_DOUBLE), len(places))
     second = np.tile(places, _NUM_DOUBLE) - first
     inside = (second >= 0) & (second < _NUM_DOUBLE)
     first, second = first[inside], second[inside]
-    width = positive[-1] - positive[0]
+    width = sides[0][-1] - sides[0][0]
     start, stop = right - width - _BUFFER, right - width + _BUFFER
     step = (stop - start) / (_NUM_DOUBLE - 1)  # these three lines are numpy.linspace(start, stop, 400)[second]
     left = second * step[first] + start[first]
     left = np.where(second == _NUM_DOUBLE - 1, stop[first], left)
-    accused = []
-    for side in (positive, negative):
-        up_to_right = np.searchsorted(side, right, side="right")[first]
-        accused.append(np.maximum(up_to_right - np.searchsorted(side, left, side="left"), 0))
-    return float(table[accused[1], len(positive) - accused[0]].max(initial=-np.inf))
+    below_left = np.stack([np.searchsorted(side, left, side="left") for side in sides])
+    accused = np.maximum(below_right[:, first] - below_left, 0)
+    return float(table[accused[1], len(sides[0]) - accused[0]].max(initial=-np.inf))

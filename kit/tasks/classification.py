@@ -48,10 +48,20 @@ class Classification:
         return 1 + int(y.max())
 
     def loss(self, outputs: Any, y: Any) -> Any:
-        """Returns the cross-entropy of each example in nats."""
+        """Returns the cross-entropy of each example in nats.
+
+        TensorFlow's own, where results are to be repeatable, has a gradient of a hundred operations: a quarter of the
+        time in which the training of a small network is compiled. Here it is one operation, and the bits are the same.
+        """
         import keras
 
-        return keras.ops.sparse_categorical_crossentropy(y, outputs, from_logits=True)
+        if keras.backend.backend() != "tensorflow":
+            return keras.ops.sparse_categorical_crossentropy(y, outputs, from_logits=True)
+        import tensorflow as tf
+
+        labels = tf.cast(y, tf.int32)  # Keras hands its losses floats
+        places = tf.stack([tf.range(tf.size(labels)), labels], axis=1)
+        return -tf.gather_nd(tf.nn.log_softmax(outputs), places)
 
     def statistic(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Returns the logit-scaled confidence of the label, `log p - log(1 - p)`.

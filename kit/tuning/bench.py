@@ -14,7 +14,7 @@ from kit.runs import run as runner
 from kit.scorers.forgetting import forgetting_score, guarded
 from kit.tuning.settings import Search, Settings
 from kit.tuning.trace import Criterion
-from kit.types import FailedRun, Outputs
+from kit.types import Challenge, FailedRun, Outputs
 
 # A task is the number of a setting times this, plus that of a split; behind the last setting retrained models are made.
 MOST_SPLITS = 100
@@ -35,7 +35,8 @@ class Bench:
         """
         self._search, self._criterion, self._settings = search, criterion, settings
         self._first_split = first_split
-        self._workers: dict[int, runner.Worker] = {}
+        self._challenges: dict[int, Challenge] = {}
+        self._worker: runner.Worker | None = None
 
     def run(self, task: int) -> float:
         """Returns what a setting earned on a split; 0 for the task of making the retrained models of one."""
@@ -50,28 +51,32 @@ class Bench:
         measure = competition_score if self._criterion == "competition_score" else accuracy_distance
         return measure(unlearned, retrained)
 
-    def _worker(self, split: int) -> runner.Worker:
-        if split not in self._workers:
-            challenge = challenges.load_challenge(self._search.challenge, split_seed=self._first_split + split)
-            self._workers[split] = runner.Worker(challenge)
-        return self._workers[split]
-
     def _population(self, method: str, split: int, settings: Settings) -> Outputs:
-        worker = self._worker(split)
-        overrides = dict(worker.challenge.hyperparameters) | ({method: settings} if settings else {})
-        worker.challenge = dataclasses.replace(worker.challenge, hyperparameters=overrides)
+        challenge = self._challenge(split)
+        if settings:
+            changed = dict(challenge.hyperparameters) | {method: settings}
+            challenge = dataclasses.replace(challenge, hyperparameters=changed)
+        # The original is that of all splits: one worker goes from one to the next, whose models are traced once.
+        self._worker = self._worker or runner.Worker(challenge)
+        self._worker.challenge = challenge
         return populations.run_population(
             method,
-            worker.challenge,
+            challenge,
             num_models=self._search.num_models,
             root=files.cache_folder() / "tuning" if method == RETRAIN else None,
-            worker=worker,
+            worker=self._worker,
             engine="serial",
         )
 
+    def _challenge(self, split: int) -> Challenge:
+        if split not in self._challenges:
+            name, seed = self._search.challenge, self._first_split + split
+            self._challenges[split] = challenges.load_challenge(name, split_seed=seed)
+        return self._challenges[split]
+
     def close(self) -> None:
         """Lets go of the models."""
-        self._workers.clear()
+        self._worker = None
 
 
 def competition_score(unlearned: Outputs, retrained: Outputs) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import pickle
 import random
@@ -64,13 +65,14 @@ def test_random_split_has_the_order_of_keras_split_dataset(examples: int, seed: 
 
 @pytest.mark.parametrize("examples", [2, 3, 10, 255, 1258])
 def test_halves_are_those_of_the_installed_keras(examples: int) -> None:
-    """Whatever the seed and where the cut is."""
-    for seed in (0, 1, 7, 42, 103, 2023, 2**31 - 1, 2**40):
-        for size in {1, examples // 3 or 1, examples - 1}:
-            halves = keras.utils.split_dataset(np.arange(examples), left_size=size, shuffle=True, seed=seed)
-            expected = [np.concatenate(list(half.batch(1 << 16).as_numpy_iterator())) for half in halves]
-            for indices, by_keras in zip(shuffled_halves(examples, size, seed), expected, strict=True):
-                np.testing.assert_array_equal(indices, by_keras)
+    """Whatever the seed and where the cut is, which does not matter to the order."""
+    sizes = (1, examples // 3 or 1, examples - 1)
+    seeds = (0, 1, 7, 42, 103, 2023, 2**31 - 1, 2**40)
+    for seed, size in [*itertools.product(seeds[:1], sizes), *zip(seeds[1:], itertools.cycle(sizes))]:
+        halves = keras.utils.split_dataset(np.arange(examples), left_size=size, shuffle=True, seed=seed)
+        expected = [np.concatenate(list(half.batch(1 << 16).as_numpy_iterator())) for half in halves]
+        for indices, by_keras in zip(shuffled_halves(examples, size, seed), expected, strict=True):
+            np.testing.assert_array_equal(indices, by_keras)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.9])

@@ -33,7 +33,10 @@ from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, Recipe
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("shared_workers"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 NUMBER = re.compile(r"[+-]?\d\.\d{3}|-")
 GOOD_METHOD = "def unlearning(net, retain, forget, validation):\n    return net\n"
@@ -369,7 +372,7 @@ def test_the_same_command_reuses_finished_runs_and_prints_the_same(real_run: Rea
 
 
 def test_a_users_file_and_arrays_make_a_run(
-    folder: Path, write_npz: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    folder: Path, forked: None, write_npz: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole way of a user with data and a method of their own, in folders with odd names."""
     compare_with_three(monkeypatch)

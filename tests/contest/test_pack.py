@@ -43,6 +43,8 @@ from kit.runs.worker import Worker
 from kit.submission import source as submission
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
+pytestmark = pytest.mark.usefixtures("shared_workers")
+
 Net = keras.Model
 Refused = Callable[..., str]
 Packs = Callable[..., packing.Packed]

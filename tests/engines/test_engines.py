@@ -86,7 +86,8 @@ def stay_on_a_node(doomed: tuple[Path, str], task: int) -> tuple[int, str]:
         time.sleep(300)
     if here == node:
         (folder / "used").touch()
-    time.sleep(0.05)
+    if not (folder / "used again").exists():  # until then there must be tasks left
+        time.sleep(0.05)
     return task * task, here
 
 

@@ -30,7 +30,10 @@ from kit.types import PARTS, Arrays, Challenge, InputError, Outputs, Report, Sco
 
 Drawn = tuple[np.ndarray, np.ndarray, str]
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+pytestmark = [
+    pytest.mark.usefixtures("shared_workers"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3 with NumPy 2.4
+]
 
 
 # Members and non-members

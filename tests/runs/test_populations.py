@@ -242,8 +242,10 @@ def test_original_has_the_logits_of_the_pretrained_weights(
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Engine]:
-    with engines.start("processes", workers=2) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        forked.fork_workers(patch)
+        with engines.start("processes", workers=2) as engine:
+            yield engine
 
 
 @pytest.mark.parametrize("method", ["finetune", "retrain", "original"])
@@ -372,20 +374,19 @@ import numpy as np
 import kit
 from kit.types import Recipe
 
-root, engine = sys.argv[1:3]
+root, engine, workers = sys.argv[1:4]
 generator = np.random.default_rng(0)
 labels = np.arange(240) % 3
 features = generator.normal(size=(240, 6)) + labels[:, np.newaxis]
-challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=100), batch_size=8)
-workers = 2 if engine == "processes" else None
-outputs = kit.run_population("retrain", challenge, num_models=6, root=root, engine=engine, workers=workers)
+challenge = kit.make_challenge("killed", kit.Arrays(features, labels), recipe=Recipe(epochs=60), batch_size=8)
+outputs = kit.run_population("retrain", challenge, num_models=6, root=root, engine=engine, workers=int(workers))
 np.savez(root + ".npz", confidences=outputs.confidences["forget"], seeds=outputs.seeds)
 """
 
 
-def start_script(folder: Path, engine: str, name: str) -> forked.Forked:
+def start_script(folder: Path, engine: str, name: str, workers: int = 1) -> forked.Forked:
     (folder / "script.py").write_text(SCRIPT)
-    return forked.Forked(folder / "script.py", [folder / name, engine], folder, os.environ)
+    return forked.Forked(folder / "script.py", [folder / name, engine, str(workers)], folder, os.environ)
 
 
 def finished_runs(root: Path) -> int:
@@ -406,8 +407,8 @@ def test_a_killed_population_goes_on_and_ends_with_the_same_bits(
     tmp_path: Path, engine: str, undisturbed: Path
 ) -> None:
     """Killed without a word while the first models are made, interrupted when it goes on, and left alone at last."""
-    for at, how in ((1, signal.SIGKILL), (3, signal.SIGINT)):
-        process = start_script(tmp_path, engine, "disturbed")
+    for at, how, workers in ((1, signal.SIGKILL, 2), (3, signal.SIGINT, 1)):
+        process = start_script(tmp_path, engine, "disturbed", workers if engine == "processes" else 1)
         deadline = time.monotonic() + 120
         while finished_runs(tmp_path / "disturbed") < at and process.poll() is None:
             assert time.monotonic() < deadline

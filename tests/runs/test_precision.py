@@ -15,7 +15,7 @@ from cli_helpers import call
 import kit
 from kit import evaluation, files
 from kit.evaluation.plan import Plan
-from kit.runs import originals
+from kit.runs import originals, timing
 from kit.runs.run import unlearn
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
@@ -53,6 +53,12 @@ def brief(challenge: Challenge) -> Challenge:
     return dataclasses.replace(challenge, recipe=Recipe(epochs=4), hyperparameters={"finetune": {"epochs": 1}})
 
 
+@pytest.fixture(scope="module")
+def brief_workers(half: Challenge, whole: Challenge) -> list[Worker]:
+    """In bfloat16 and in float32."""
+    return [Worker(brief(challenge)) for challenge in (half, whole)]
+
+
 def same(one: Any, other: Any) -> bool:
     return len(one) == len(other) and all(map(np.array_equal, one, other))
 
@@ -76,10 +82,9 @@ def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: Worke
 
 
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
-def test_training_in_bfloat16_learns_as_much_with_other_bits(half: Challenge, whole: Challenge, method: str) -> None:
+def test_training_in_bfloat16_learns_as_much_with_other_bits(brief_workers: list[Worker], method: str) -> None:
     accuracies, found = [], []
-    for challenge in (half, whole):
-        worker = Worker(brief(challenge))
+    for worker in brief_workers:
         weights = weights_of(method, worker)
         assert {array.dtype for array in weights} == {np.dtype(np.float32)}
         assert same(weights_of(method, worker), weights)
@@ -104,7 +109,8 @@ def test_scores_are_computed_in_float32(half_worker: Worker, whole_worker: Worke
     assert len(np.unique(ours.confidences["retain"])) > 0.99 * len(ours.confidences["retain"])
 
 
-def test_the_report_tells_the_precision(small_challenge: Challenge) -> None:
+def test_the_report_tells_the_precision(small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 1.0)
     for precision in ("bfloat16", "float32"):
         challenge = dataclasses.replace(small_challenge, precision=precision)
         result = evaluation.evaluate_all(["original"], challenge, num_retrained=3)

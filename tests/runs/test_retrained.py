@@ -26,7 +26,10 @@ from kit.runs.worker import Worker
 from kit.toolbox import checkpoints
 from kit.types import Arrays, Challenge, FailedRun, Recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+pytestmark = [
+    pytest.mark.usefixtures("shared_workers"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3 with NumPy 2.4
+]
 
 RELATIVE = {"mia_gap", "tug_of_war", "average_gap"}
 

@@ -442,7 +442,7 @@ def test_one_broken_file_does_not_lose_the_others(
     (tmp_path / "broken.py").write_text(SOUND.replace("return net", "raise RuntimeError('out of luck')"))
     (tmp_path / "nameless.py").write_text("def forget(): pass\n")
     paths = [tmp_path / name for name in ("broken.py", "sound.py", "nameless.py")]
-    found = kit.evaluate_all(paths, small_challenge)
+    found = kit.evaluate_all(paths, small_challenge, num_retrained=3)
     assert [report.method for report in found.reports] == ["original", "sound", "retrain"]
     assert set(found.failures) == {"broken", "nameless"}
     assert {name: failure.check for name, failure in found.failures.items()} == {  # type: ignore[attr-defined]

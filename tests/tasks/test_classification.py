@@ -8,8 +8,10 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kit.tasks import CLASSIFICATION, Classification
+from kit.toolbox import setup
 from kit.types import ModelOutputs, Outputs
 
 LABELS = np.array([0, 1, 2, 1])
@@ -43,6 +45,29 @@ def test_the_loss_is_that_of_keras_and_of_the_statistic() -> None:
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     statistic = CLASSIFICATION.statistic(logits, labels).astype(np.float64)
     np.testing.assert_allclose(np.logaddexp(0, -statistic), expected, rtol=1e-5)
+
+
+def test_the_loss_and_its_gradient_have_the_bits_of_tensorflows_own() -> None:
+    setup.prepare()  # results are to be repeatable
+    generator = np.random.default_rng(2)
+    logits = tf.constant(generator.normal(scale=8.0, size=(50, 5)), tf.float32)
+    labels = tf.constant(generator.integers(0, 5, 50), tf.int32)
+
+    def bits(loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> list[bytes]:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = loss(logits, labels)
+            mean = tf.reduce_mean(losses)
+        return [losses.numpy().tobytes(), tape.gradient(mean, logits).numpy().tobytes()]
+
+    own = bits(lambda logits, labels: tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    assert bits(CLASSIFICATION.loss) == own
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_no_class_is_an_error(label: int) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not index into"):
+        CLASSIFICATION.loss(tf.zeros((2, 3)), tf.constant([0, label]))
 
 
 def test_outputs_made_with_the_task_are_those_of_logits() -> None:

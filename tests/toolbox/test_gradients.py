@@ -79,7 +79,7 @@ def batches_of_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def nets() -> dict[str, keras.Model]:
-    """Traced once for many tests; none changes a weight."""
+    """Traced once for many tests; who changes a weight or a flag puts it back."""
     return {name: build() for name, build in NETS.items()}
 
 
@@ -229,7 +229,7 @@ def test_an_embedding_has_a_gradient_for_each_row_and_an_unused_variable_has_zer
 
 
 def test_frozen_layers_are_left_out(nets: dict[str, keras.Model]) -> None:
-    net = NETS["noisy"]()
+    net = nets["noisy"]
     examples = some(net, 13, 5)
     whole = gradients.mean_gradient(net, examples)
     with blocks.frozen_but(net, blocks.last_blocks(net, 1)):
@@ -501,7 +501,7 @@ def test_nothing_changes_the_model_and_another_set_is_not_traced_again(build: Ca
 
 
 def test_what_is_compiled_sees_new_weights(nets: dict[str, keras.Model]) -> None:
-    net = noisy()
+    net = nets["noisy"]
     examples = some(net, 13, 5)
     vector = like_weights(net, draw(net))
 

@@ -20,8 +20,13 @@ def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> 
     if shuffle_seed is not None:
         dataset = dataset.shuffle(len(selection.indices), seed=shuffle_seed, reshuffle_each_iteration=True)
     dataset = dataset.batch(batch_size)
-    # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
-    dataset = dataset.map(lambda batch: (as_float(tf.gather(images, batch)), tf.gather(labels, batch)))
+
+    @tf.autograph.experimental.do_not_convert  # nothing is to be rewritten, and to look for it takes a fifth of a call
+    def examples(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
+        return as_float(tf.gather(images, batch)), tf.gather(labels, batch)
+
+    dataset = dataset.map(examples)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kit.tasks import CLASSIFICATION
 from kit.toolbox._tensorflow import per_example
 from kit.toolbox.losses import Batch, Loss
 from kit.toolbox.tensors import Tensor, Vector, as_float
@@ -54,7 +55,7 @@ def _squares_by_layer(net: keras.Model, signature: Sequence[Any], *, expected: b
     def sum_of_squares(x: tf.Tensor, y: tf.Tensor, *targets: tf.Tensor) -> Vector:
         def losses_and_weights(logits: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
             if not expected:
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+                losses = CLASSIFICATION.loss(logits, y)
                 return [(losses, tf.ones_like(losses))]
             log_probabilities = tf.unstack(tf.nn.log_softmax(logits), axis=-1)
             return [(-of_class, tf.stop_gradient(tf.exp(of_class))) for of_class in log_probabilities]
@@ -76,7 +77,7 @@ def _squares_one_by_one(net: keras.Model, signature: Sequence[Any], *, expected:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             logits = _logits(net, x[tf.newaxis])
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(label[tf.newaxis], logits)
+            loss = CLASSIFICATION.loss(logits, label[tf.newaxis])
         weight = tf.exp(-loss[0]) if expected else tf.ones((), loss.dtype)
         return [weight * tf.square(part) for part in _dense(tape.gradient(loss, variables), variables)]
 
