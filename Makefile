@@ -58,7 +58,7 @@ test-highest: .venv-highest/.dev
 
 # Keras on JAX, in an environment without TensorFlow: the libraries of .venv, but that one.
 test-jax: .venv-jax/.jax
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest $(PARALLEL) tests/jax
+	KERAS_BACKEND=jax KIT_WITHOUT_TENSORFLOW=1 .venv-jax/bin/python -m pytest $(PARALLEL) tests/jax
 
 # An installed wheel, in an empty folder: does it carry its data along? The libraries are those of .venv, the kit is not.
 test-wheel: .venv/.dev

@@ -70,7 +70,11 @@ WorkersOption = Annotated[
 ]
 EngineOption = Annotated[
     str | None,
-    typer.Option("--engine", metavar="serial|processes|ray", help="Where models are made; the bits are the same."),
+    typer.Option(
+        "--engine",
+        metavar="serial|processes|ray|stacked",
+        help="Where models are made; bits differ with stacked (JAX) only.",
+    ),
 ]
 AddressOption = Annotated[
     str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")

@@ -24,7 +24,7 @@ from kit.rules import SCORE_VERSION
 from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.packing import models_in_order
-from kit.runs.population import Request, at_hand, order_of, preferred, started
+from kit.runs.population import Request, at_hand, is_stacked, order_of, preferred, require_stackable, started
 from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
@@ -69,8 +69,9 @@ def pack(
     """Runs a method `num_models` times, with the seeds of `run_population`, and zips the unlearned weights.
 
     Models are put into the zip in their order, each as soon as those before it are there. Interrupted, the same call
-    goes on where it stopped, on any engine: finished models lie in `output` + `.partial`. On the engine `serial`, no
-    more than one model is kept beside the zip; on others, those that were finished before their turn.
+    goes on where it stopped, on any engine but `stacked`, whose bits are its own: finished models lie in `output` +
+    `.partial`. On the engine `serial`, no more than one model is kept beside the zip; on others, those that were
+    finished before their turn.
 
     Args:
         method, challenge, seed, engine, workers, worker, containment: as in `run_population`.
@@ -90,9 +91,12 @@ def pack(
             f"{num_models} models cannot be packed into {what}. Expected one model or more and the name of a zip. Try "
             "num_models=512, output='submission.zip'."
         )
+    require_stackable([entry], engine)
     get_worker, original = at_hand(entry, worker)
     original = original or original_of(challenge, entry.pretraining)
-    growing = _GrowingZip(output, _description(entry, challenge, original, seed, half))
+    growing = _GrowingZip(
+        output, _description(entry, challenge, original, seed=seed, half=half, stacked=is_stacked(engine))
+    )
     if len(growing) < num_models:
         request = Request(num_models, seed, containment=containment)
         missing = range(len(growing), num_models)
@@ -109,7 +113,9 @@ def pack(
     return growing.finish(num_models)
 
 
-def _description(entry: Entry, challenge: Challenge, original: Pretrained, seed: int, half: bool) -> dict[str, Any]:
+def _description(
+    entry: Entry, challenge: Challenge, original: Pretrained, *, seed: int, half: bool, stacked: bool
+) -> dict[str, Any]:
     """Returns what the manifest says besides seeds and seconds; what differs in it cannot go on with another's pack."""
     return {
         "kit": environment.versions()["kit"],
@@ -124,8 +130,8 @@ def _description(entry: Entry, challenge: Challenge, original: Pretrained, seed:
         "original_sha256": original.sha256,
         "seed": seed,
         "dtype": "float16" if half else "float32",
-        "versions": environment.versions(),
-        "machine": environment.machine(),
+        "versions": environment.versions(environment.JAX if stacked else None),
+        "machine": environment.machine() | ({"engine": "stacked"} if stacked else {}),
     }
 
 

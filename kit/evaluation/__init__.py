@@ -150,6 +150,7 @@ def carry_out(
         announce: is told what is being done, a line at a time.
     """
     announce = announce or (lambda _: None)
+    population.require_stackable(entries, plan.engine)
     trainings = list(dict.fromkeys(entry.pretraining for entry in entries))
     if "" not in trainings and (packed or not trainings):
         trainings.append("")

@@ -92,7 +92,8 @@ class Maker:
         order = self._order
         worker, run_once = self._prepared()
         checkpoint = None if order.store is None else order.store.checkpoint(number)
-        return self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
+        made = self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
+        return made if self._together is None else made._replace(seconds=made.seconds / self._together.sharing)
 
     def run(self, number: int) -> Run:
         """Makes one model, says what it says of each example, and keeps that."""
@@ -114,12 +115,18 @@ class Maker:
 
     def run_together(self, numbers: Sequence[int]) -> list[Run]:
         """Makes several models at once, in lockstep, and says what they say; see `kit.runs.together`."""
+        return self._lockstep().run(self._fresh, numbers, self._keep)
+
+    def make_together(self, numbers: Sequence[int]) -> list[Made]:
+        """Makes several models at once, in lockstep."""
+        return self._lockstep().run(self.make, numbers)
+
+    def _lockstep(self) -> Together:
         from kit.runs.together import Together
 
         worker, _ = self._prepared()
-        if self._together is None:
-            self._together = Together(worker, self._fresh, self._keep, self._order.at_once)
-        return self._together.run(numbers)
+        self._together = self._together or Together(worker, self._order.at_once)
+        return self._together
 
     def _prepared(self) -> tuple[Worker, RunOnce]:
         if self._worker is not None and self._run_once is not None:

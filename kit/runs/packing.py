@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kit.engines import Engine
-from kit.machine.quiet import Sealed, run_sealed
+from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs.order import Maker, Order, with_measured_limits
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ class WeightsMaker:
     def run(self, number: int) -> Made:
         """Makes one model."""
         return self._maker.make(number)
+
+    def run_together(self, numbers: Sequence[int]) -> list[Made]:
+        """Makes several models at once."""
+        return self._maker.make_together(numbers)
 
     def close(self) -> None:
         """Ends the processes of contained runs."""
@@ -49,10 +53,10 @@ def models_in_order(
         FailedRun: the method broke its contract, or a worker died again and again.
     """
     maker = WeightsMaker(with_measured_limits(order), get_worker if engine.name == "serial" else None)
-    function: Callable[[Any, int], Made] = WeightsMaker.run
+    function: Callable[[Any, Any], Any] = WeightsMaker.run
     payload: WeightsMaker | Sealed = maker
     if engine.name != "serial":
-        function, payload = run_sealed, Sealed.of(maker)
+        function, payload = run_sealed_together if engine.together else run_sealed, Sealed.of(maker)
     waiting: dict[int, Made] = {}
     due = iter(numbers)
     number = next(due, None)

@@ -62,6 +62,25 @@ def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) ->
     return "serial" if engine is None and workers is None and entry.function is not None else engine
 
 
+def is_stacked(engine: str | Engine | None) -> bool:
+    """Returns whether an engine, or one of this name, makes many models in one computation, to bits of its own."""
+    return engine.together if isinstance(engine, Engine) else engine == "stacked"
+
+
+def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> None:
+    """Checks, before anything is made, that an engine can make models of these methods.
+
+    Raises:
+        InputError: a user's function or file, of which many calls cannot share one network.
+    """
+    others = [entry for entry in entries if not entry.built_in]
+    if is_stacked(engine) and others:
+        raise InputError(
+            f"The engine 'stacked' was asked for models of {others[0].described}. Expected methods of the kit or of "
+            "an installed package, of which many calls can share one network. Choose the engine 'processes'."
+        )
+
+
 def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] | None, Pretrained | None]:
     """Returns what gives the models of this process, and their original, if a method can start from it."""
     if worker is None or worker.pretraining != entry.pretraining:
@@ -117,6 +136,7 @@ def run_population(
     """
     check_challenge(challenge)
     entry = resolve(method)
+    require_stackable([entry], engine)
     request = Request(num_models, seed, None if root is None else Path(root), containment, stored_retrained)
     get_worker, original = at_hand(entry, worker)
     with started(preferred(entry, engine, workers), workers, num_models) as running:
@@ -164,11 +184,6 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         raise InputError(
             f"'{entry.pretraining}' keeps files from the training of the original, which other machines do not "
             "have. Expected an engine of this machine. Leave out --address, or use --engine processes."
-        )
-    if engine.together and not entry.built_in:
-        raise InputError(
-            f"The engine '{engine.name}' was asked for models of {entry.described}. Expected a method of the kit or of "
-            "an installed package, of which many calls can share one network. Choose the engine 'processes'."
         )
     store = None
     if request.root is not None and entry.function is None:

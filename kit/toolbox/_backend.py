@@ -19,7 +19,7 @@ elif keras.backend.backend() == "jax":
 else:
     raise InputError(
         f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow' or 'jax', which the kit's "
-        "training loop is written for. Set the environment variable KERAS_BACKEND before Keras is imported."
+        "training loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
 __all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "vectors"]

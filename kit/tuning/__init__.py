@@ -27,7 +27,7 @@ from kit.machine.quiet import Sealed, run_sealed
 from kit.rules import DRAWN_SPLITS
 from kit.tuning.settings import NUM_MODELS, NUM_TRIALS, Search, Settings, Trial, trials
 from kit.tuning.trace import Criterion, Trace
-from kit.types import Challenge
+from kit.types import Challenge, InputError
 
 __all__ = [
     "FIRST_SPLIT",
@@ -96,6 +96,11 @@ def tune(
     Raises:
         InputError: an unknown challenge; a method without a search space, or with one that makes no sense.
     """
+    if engine is not None and engine.together:
+        raise InputError(
+            "Settings are tried one by one, and the engine 'stacked' makes many models of one setting. Expected an "
+            "engine that does not. Choose 'processes'."
+        )
     challenge = challenges.load_challenge(search.challenge, split_seed=FIRST_SPLIT, announce=announce)
     settings = trials(search, challenge)
     trace = Trace(path, search, challenge)

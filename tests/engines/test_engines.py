@@ -182,7 +182,7 @@ def cluster() -> Iterator[Any]:
         cluster.shutdown()
 
 
-@pytest.fixture(params=engines.NAMES)
+@pytest.fixture(params=[name for name in engines.NAMES if name != "stacked"])  # which takes groups of tasks
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "processes":
         yield request.getfixturevalue("processes")

@@ -88,7 +88,7 @@ def test_where_memory_runs_out_fewer_are_made_at_once(
     kept = []
     make = Maker(order("original", image_challenge))
     worker, _ = make._prepared()
-    many = together.Together(worker, make._fresh, lambda number, _: kept.append(number), 5).run(range(5))
+    many = together.Together(worker, 5).run(make.make, range(5), lambda number, _: kept.append(number))
     assert sizes == [(5, 5), (3, 3), (2, 2), (2, 2), (1, 2)]
     assert (len(many), kept) == (5, [0, 1, 2, 3, 4])
 
@@ -103,19 +103,7 @@ def test_no_room_for_one_is_an_error_in_a_paragraph(
     make = Maker(order("original", image_challenge))
     worker, _ = make._prepared()
     with pytest.raises(FailedRun, match=r"out of memory with one model\. Expected room for one at least"):
-        together.Together(worker, make._fresh, lambda *_: None, 4).run(range(4))
-
-
-def test_a_users_function_is_refused(image_challenge: Challenge, refused: Callable[..., str]) -> None:
-    def mine(net: object, retain: object, forget: object, validation: object) -> object:
-        return net
-
-    refused(
-        lambda: kit.run_population(mine, image_challenge, num_models=2, engine="stacked"),
-        "'stacked'",
-        "the function 'mine'",
-        "'processes'",
-    )
+        together.Together(worker, 4).run(make.make, range(4))
 
 
 def test_an_evaluation_says_which_engine_made_the_models(image_challenge: Challenge) -> None:
