@@ -72,9 +72,9 @@ class Worker:
         seeding.seed_generators_reset(net, seed)
         return net
 
-    def nets(self, *, reuse: bool = True) -> list[keras.Model]:
+    def nets(self) -> list[keras.Model]:
         """Returns the models that runs of a built-in method change; the first call builds them."""
-        return [self.fresh_net(0, reuse=reuse), self._scoring_net, *([] if self._base is None else [self._base])]
+        return [self.fresh_net(0, reuse=True), self._scoring_net, *([self.base()] if self.pretraining else [])]
 
     def _build(self, precision: str) -> keras.Model:
         if self.original.description:  # a method's own training has made another architecture, in float32

@@ -61,10 +61,11 @@ def traces(net: keras.Model) -> int:
 
 
 def variables(net: keras.Model) -> list[keras.Variable]:
-    """Returns the variables of a model, and those that trainings keep with it or with models inside it."""
-    states = [part for model in _models(net) for part in model.__dict__.get(_ATTRIBUTE, {}).values()]
-    kept = [variable for part in states if isinstance(part, _backend.steps.State) for variable in part.variables]
-    return [*net.variables, *kept]
+    """Returns the variables of a model, of those made with it, and what trainings keep with any of them."""
+    models = list(_models(net))
+    parts = [part for model in models for part in model.__dict__.get(_ATTRIBUTE, {}).values()]
+    states = [part for part in parts if isinstance(part, _backend.steps.State)]
+    return list({id(variable): variable for part in (*models, *states) for variable in part.variables}.values())
 
 
 def _models(net: keras.Model) -> Iterator[keras.Model]:

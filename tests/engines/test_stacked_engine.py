@@ -75,7 +75,7 @@ def test_what_is_not_the_kits_own_is_refused(small_challenge: kit.Challenge, ref
     for call in (
         lambda: kit.run_population(mine, small_challenge, **population),
         lambda: kit.evaluate_all(["finetune", mine], small_challenge, **population),
-        lambda: kit.pack(mine, small_challenge, "pack.zip", **population),
+        lambda: kit.pack.pack(mine, small_challenge, output="pack.zip", **population),
     ):
         refused(call, "'stacked'", "the function 'mine'", "'processes'")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import keras
@@ -33,4 +34,6 @@ def image_challenge() -> Challenge:
     images = generator.random((120, 4, 4, 1)) / 2 + labels[:, None, None, None] / 6
     keras.utils.set_random_seed(0)
     arrays = kit.Arrays((255 * images).astype(np.uint8), labels)
-    return kit.make_challenge("images", arrays, model=small_convnet(), recipe=Recipe(epochs=2), batch_size=16)
+    challenge = kit.make_challenge("images", arrays, model=small_convnet(), recipe=Recipe(epochs=2), batch_size=16)
+    # Each number of examples is compiled for: as few as show that shards are trained in lockstep too.
+    return dataclasses.replace(challenge, hyperparameters={"sisa": {"shards": 2, "slices": 1}, "ssd": {"alpha": 0.9}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,14 +23,18 @@ from kit.types import Challenge, FailedRun, Outputs
 DETERMINISTIC = {"original", "influence", "ssd", "certified_removal"}
 
 
-def order(name: str, challenge: Challenge, num_models: int = 3) -> Order:
-    entry = resolve(name)
+def order(name: str, challenge: Challenge, num_models: int = 3, training: str | None = None) -> Order:
+    entry = resolve(name) if training is None else resolve(name).trained_as(training)
     return order_of(entry, challenge, original_of(challenge, entry.pretraining), Request(num_models), Serial())
 
 
-@pytest.mark.parametrize("name", methods.names())
-def test_each_run_of_a_method_is_the_one_made_alone(name: str, image_challenge: Challenge) -> None:
-    maker = Maker(order(name, image_challenge))
+@pytest.mark.parametrize(
+    ("name", "training"), [*((name, None) for name in methods.names()), ("retrain", "certified_removal")]
+)
+def test_each_run_of_a_method_is_the_one_made_alone(
+    name: str, training: str | None, image_challenge: Challenge
+) -> None:
+    maker = Maker(dataclasses.replace(order(name, image_challenge, training=training), at_once=3))
     alone = [maker.run(number) for number in range(3)]
     many = maker.run_together([0, 1, 2])
     assert [run.seed for run in many] == [run.seed for run in alone]
