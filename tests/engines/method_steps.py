@@ -30,7 +30,9 @@ class Waves(keras.initializers.Initializer):
 def build() -> keras.Model:
     layers = keras.layers
     images = keras.Input((5, 5, 1))
-    features = layers.Conv2D(4, 3, strides=2, padding="same", kernel_initializer=Waves(), name="first")(images)
+    # Without a bias: before a normalisation its gradient is all rounding, which Adam takes for a direction.
+    first = layers.Conv2D(4, 3, 2, "same", use_bias=False, kernel_initializer=Waves(), name="first")
+    features = first(images)
     features = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(features))
     features = layers.Flatten(name="flatten")(features)
     return keras.Model(images, layers.Dense(3, kernel_initializer=Waves(), name="logits")(features), name="steps")
