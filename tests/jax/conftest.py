@@ -12,6 +12,9 @@ import pytest
 import kit
 from kit.types import Challenge, Recipe
 
+# What is compiled here runs for milliseconds: XLA need not spend seconds on making it quick. Read when JAX starts.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
 # A process has one backend: elsewhere these files are not even looked at.
 collect_ignore_glob = [] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"]
 
@@ -26,14 +29,24 @@ def small_convnet(num_classes: int = 3) -> keras.Model:
     return keras.Model(images, layers.Dense(num_classes, name="logits")(features), name="small_convnet")
 
 
+def small_net(num_classes: int = 3) -> keras.Model:
+    """The same without a convolution, which takes long to compile."""
+    layers = keras.layers
+    images = keras.Input((4, 4, 1))
+    features = layers.Dense(6, use_bias=False, name="first")(layers.Flatten(name="flatten")(images))
+    features = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(features))
+    features = layers.Dropout(0.2, name="dropout")(features)
+    return keras.Model(images, layers.Dense(num_classes, name="logits")(features), name="small_net")
+
+
 @pytest.fixture(scope="session")
 def image_challenge() -> Challenge:
-    """120 images of 16 pixels in three classes, an odd last batch, two epochs."""
+    """120 images of 16 pixels in three classes, three batches of retain, two epochs; with batch statistics, dropout."""
     generator = np.random.default_rng(0)
     labels = np.arange(120) % 3
     images = generator.random((120, 4, 4, 1)) / 2 + labels[:, None, None, None] / 6
     keras.utils.set_random_seed(0)
     arrays = kit.Arrays((255 * images).astype(np.uint8), labels)
-    challenge = kit.make_challenge("images", arrays, model=small_convnet(), recipe=Recipe(epochs=2), batch_size=16)
+    challenge = kit.make_challenge("images", arrays, model=small_net(), recipe=Recipe(epochs=2), batch_size=36)
     # Each number of examples is compiled for: as few as show that shards are trained in lockstep too.
     return dataclasses.replace(challenge, hyperparameters={"sisa": {"shards": 2, "slices": 1}, "ssd": {"alpha": 0.9}})
