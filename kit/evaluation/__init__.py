@@ -188,7 +188,7 @@ class _Table:
     ) -> None:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
         self._announce = announce
-        self._made: dict[str, dict[str, str]] = {}  # by which engine and on which backend, of the rows made here
+        self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
         self._reference = Reference.choose(challenge, training, plan)
         self._original: Pretrained = original_of(challenge, training)
 
@@ -222,7 +222,8 @@ class _Table:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
-        self._made[entry.name] = {"engine": engine.name, "backend": engine.backend or environment.backend()}
+        if engine.backend is not None:  # others make the same bits as this process
+            self._made[entry.name] = {"engine": engine.name, "backend": engine.backend}
         return population.run_entry(
             entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
         )
