@@ -25,12 +25,16 @@ def backend() -> str:
     if "KERAS_BACKEND" in os.environ:
         return os.environ["KERAS_BACKEND"]
     settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
-    return str(json.loads(settings.read_text()).get("backend", TENSORFLOW)) if settings.is_file() else TENSORFLOW
+    try:
+        return str(json.loads(settings.read_text()).get("backend", TENSORFLOW))
+    except (OSError, ValueError):  # none, or damaged, which Keras overlooks too
+        return TENSORFLOW
 
 
 @functools.cache
 def _versions(backend: str) -> tuple[tuple[str, str], ...]:
-    libraries = {library: importlib.metadata.version(library) for library in (backend, *_LIBRARIES)}
+    known = backend if backend in (TENSORFLOW, JAX) else TENSORFLOW  # others are refused where they are used
+    libraries = {library: importlib.metadata.version(library) for library in (known, *_LIBRARIES)}
     return tuple(({"kit": kit.__version__, "python": platform.python_version()} | libraries).items())
 
 

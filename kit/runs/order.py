@@ -91,7 +91,9 @@ class Maker:
         """Makes one model."""
         order = self._order
         worker, run_once = self._prepared()
-        checkpoint = None if order.store is None else order.store.checkpoint(number)
+        # In lockstep all epochs are one call: there is no state in between to keep, and to hash all data for it.
+        store = order.store if self._together is None else None
+        checkpoint = None if store is None else store.checkpoint(number)
         made = self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
         return made if self._together is None else made._replace(seconds=made.seconds / self._together.sharing)
 

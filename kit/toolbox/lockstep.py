@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kit.toolbox import _backend, compiled
+from kit.toolbox import _backend, blocks, compiled
 
 
 def run(
@@ -48,4 +48,4 @@ def run(
 
 
 def _layers(nets: Sequence[keras.Model]) -> list[keras.Layer]:
-    return [layer for net in nets for layer in net._flatten_layers(include_self=False)]
+    return [layer for net in nets for layer in blocks.leaves(net)]

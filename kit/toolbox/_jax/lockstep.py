@@ -74,7 +74,6 @@ class _Ended(BaseException):
 class Member:
     """One call among many."""
 
-    number: int
     function: Callable[[], Any]
     world: _World
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -136,7 +135,7 @@ def run(
     """
     world = _World(read, write)
     before = world.now()
-    members = [Member(number, function, world) for number, function in enumerate(functions)]
+    members = [Member(function, world) for function in functions]
     for member in members:
         member.start()
     try:
