@@ -18,12 +18,13 @@ class Together:
     """Calls a function for many runs in lockstep; where memory runs out, for half as many at once from then on.
 
     A computation is filled up to as many as there are at once: how many runs are left of an interrupted population
-    changes no bit. `sharing` is among how many the seconds of the present ones are to be shared out.
+    changes no bit. `at_once` is how many that are now; `sharing` is among how many the seconds of the present ones are
+    to be shared out.
     """
 
     def __init__(self, worker: Worker, at_once: int) -> None:
         """Takes the models that all runs use, and how many at once."""
-        self._worker, self._at_once = worker, at_once
+        self._worker, self.at_once = worker, at_once
         self.sharing = 1
 
     def run(
@@ -36,11 +37,11 @@ class Together:
         """
         results: list[R] = []
         while len(results) < len(numbers):
-            group = numbers[len(results) : len(results) + self._at_once]
+            group = numbers[len(results) : len(results) + self.at_once]
             made = self._in_lockstep(make, group)
             if made is None:
                 gc.collect()
-                self._at_once = -(-self._at_once // 2)
+                self.at_once = -(-self.at_once // 2)
                 continue
             for number, result in zip(group, made, strict=True):
                 keep(number, result)
@@ -52,11 +53,11 @@ class Together:
         functions = [partial(make, number) for number in group]
         self.sharing = len(group)
         try:
-            return lockstep.run(functions, self._worker.nets(), at_once=self._at_once)
+            return lockstep.run(functions, self._worker.nets(), at_once=self.at_once)
         except Exception as error:
             if not _out_of_memory(error):
                 raise
-            if self._at_once == 1:
+            if self.at_once == 1:
                 raise FailedRun(
                     "The device ran out of memory with one model. Expected room for one at least. Use a smaller batch "
                     "size, another device, or the engine 'processes'."
