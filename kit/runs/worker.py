@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kit import models
+from kit.machine import code_cache
 from kit.runs import originals
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
@@ -41,6 +42,7 @@ class Worker:
             FailedRun: the original's weights are damaged, or do not fit the architecture.
         """
         setup.prepare()
+        setup.keep_compiled(code_cache.folder)
         self.challenge, self.pretraining = challenge, pretraining
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")

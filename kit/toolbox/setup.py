@@ -5,6 +5,8 @@ from __future__ import annotations
 from kit.toolbox import _backend
 
 prepare = _backend.setup.prepare
+keep_compiled = _backend.setup.keep_compiled
+compiled_anew = _backend.setup.compiled_anew
 warm_up = _backend.setup.warm_up
 runs_eagerly = _backend.setup.runs_eagerly
 run_eagerly = _backend.setup.run_eagerly

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+# Less is compiled anew before it is read from a disk.
+_WORTH_KEEPING_SECONDS = 0.2
 
 
 def prepare() -> None:
@@ -21,6 +27,37 @@ def runs_eagerly() -> bool:
 def run_eagerly(eager: bool) -> None:
     """Sets what `runs_eagerly` returns."""
     jax.config.update("jax_disable_jit", eager)
+
+
+def keep_compiled(folder: Callable[[str], Path | None]) -> None:
+    """Has what is compiled from now on kept for other processes, which take it from there, to the same bits.
+
+    Args:
+        folder: returns where a compiler of this name and version may keep it; not called where JAX has been told of a
+            folder already, by its environment variable for instance.
+    """
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        path = folder(f"jax-{jax.__version__}")
+        if path is None:
+            return
+        # A file that another process is still writing, or has left half-written: it is compiled anew, which is no news.
+        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
+        jax.config.update("jax_compilation_cache_dir", str(path))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING_SECONDS)
+        compilation_cache.reset_cache()  # whether there is one was decided when something was first compiled
+
+
+@contextlib.contextmanager
+def compiled_anew() -> Iterator[None]:
+    """Takes nothing within from what other processes have compiled, and keeps nothing for them."""
+    before = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()
 
 
 def warm_up() -> None:

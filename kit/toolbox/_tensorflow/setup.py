@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -43,6 +44,15 @@ def runs_eagerly() -> bool:
 def run_eagerly(eager: bool) -> None:
     """Sets what `runs_eagerly` returns."""
     tf.config.run_functions_eagerly(eager)
+
+
+def keep_compiled(folder: Callable[[str], Path | None]) -> None:
+    """Keeps nothing: what TensorFlow traces is no file that another process could read."""
+
+
+def compiled_anew() -> contextlib.AbstractContextManager[None]:
+    """Changes nothing: each process traces its own functions."""
+    return contextlib.nullcontext()
 
 
 @functools.cache
