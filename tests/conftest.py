@@ -18,6 +18,9 @@ import pytest
 # thread does nothing but wait for them, at full speed.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Compiling by XLA takes seconds, and tests train for hundredths: those that are about it ask for it.
+os.environ.setdefault("KIT_XLA", "never")
+
 import numpy as np
 
 import kit

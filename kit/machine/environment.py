@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import kit
-from kit.machine import threads
+from kit.machine import threads, xla
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 _LIBRARIES = ("keras", "numpy", "scipy", "scikit-learn")
@@ -48,14 +48,15 @@ def versions(on_backend: str | None = None) -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """Returns what the bits of a trained model depend on besides versions: system, processor, threads."""
+    """Returns what the bits of a trained model depend on besides versions: system, processor, threads, compiler."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = models[0] if models else processor
     system = {"system": platform.system(), "processor": processor, "gpus": ", ".join(gpus()) or "none"}
-    return system | {"threads": str(threads.number()), "op_determinism": "on"}
+    without_xla = {"xla": "never"} if os.environ.get(xla.VARIABLE) == "never" else {}
+    return system | {"threads": str(threads.number()), "op_determinism": "on"} | without_xla
 
 
 def gpus(devices: Path = Path("/dev")) -> list[str]:

@@ -21,6 +21,7 @@ _NEEDED = (
     "machine/__init__.py",
     "machine/quiet.py",
     "machine/threads.py",
+    "machine/xla.py",
     "models/__init__.py",
     "models/layers.py",
     "models/weights.py",

@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 
 from kit import files
-from kit.machine import threads
+from kit.machine import threads, xla
 from kit.models.weights import RefusedWeightsError, expected_like, numbered, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import allowed, sandbox
@@ -42,7 +42,17 @@ _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
-_PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
+_PASSED_ON = (
+    threads.VARIABLE,
+    xla.VARIABLE,
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "SYSTEMROOT",
+    "TZ",
+)
 
 
 def default_memory_bytes() -> int:

@@ -48,20 +48,16 @@ class Classification:
         return 1 + int(y.max())
 
     def loss(self, outputs: Any, y: Any) -> Any:
-        """Returns the cross-entropy of each example in nats.
+        """Returns the cross-entropy of each example in nats; not a number where the label is no class.
 
-        TensorFlow's own, where results are to be repeatable, has a gradient of a hundred operations: a quarter of the
-        time in which the training of a small network is compiled. Here it is one operation, and the bits are the same.
+        Keras's own has, where results are to be repeatable, a gradient of a hundred operations on TensorFlow: a quarter
+        of the time in which the training of a small network is compiled. This one's is two, with the same bits.
         """
-        import keras
+        from keras import ops
 
-        if keras.backend.backend() != "tensorflow":
-            return keras.ops.sparse_categorical_crossentropy(y, outputs, from_logits=True)
-        import tensorflow as tf
-
-        labels = tf.cast(y, tf.int32)  # Keras hands its losses floats
-        places = tf.stack([tf.range(tf.size(labels)), labels], axis=1)
-        return -tf.gather_nd(tf.nn.log_softmax(outputs), places)
+        log_probabilities = ops.log_softmax(outputs, axis=-1)
+        places = ops.one_hot(ops.cast(y, "int32"), outputs.shape[-1], dtype=outputs.dtype)  # Keras hands losses floats
+        return -ops.sum(places * log_probabilities, axis=-1) / ops.sum(places, axis=-1)  # 0 / 0 beyond the classes
 
     def statistic(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Returns the logit-scaled confidence of the label, `log p - log(1 - p)`.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -14,7 +13,10 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from kit.machine import threads
+from kit.toolbox._tensorflow import kept
 from kit.types import InputError
+
+keep_compiled = kept.keep
 
 
 def prepare() -> None:
@@ -46,12 +48,8 @@ def run_eagerly(eager: bool) -> None:
     tf.config.run_functions_eagerly(eager)
 
 
-def keep_compiled(folder: Callable[[str], Path | None]) -> None:
-    """Keeps nothing: what TensorFlow traces is no file that another process could read."""
-
-
 def compiled_anew() -> contextlib.AbstractContextManager[None]:
-    """Changes nothing: each process traces its own functions."""
+    """Changes nothing: Keras's own loop is not compiled by XLA here."""
     return contextlib.nullcontext()
 
 

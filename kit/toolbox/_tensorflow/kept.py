@@ -1,0 +1,67 @@
+"""What XLA has compiled, kept for other processes, and believed only with its digest: TensorFlow runs what it finds.
+
+Beside each of TensorFlow's files lies its digest, written by the process that has compiled it. What has none, or
+another, a process removes before TensorFlow could look for it; it is then compiled anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from kit import files
+
+_VARIABLE, _DIRECTORY = "TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory="
+
+
+def keep(folder: Callable[[str], Path | None]) -> None:
+    """Has what XLA compiles from now on kept for other processes, which take it from there, to the same bits.
+
+    TensorFlow reads the variable at its first operation: where it has computed something before, nothing is kept.
+
+    Args:
+        folder: returns where a compiler of this name and version may keep it; not called where the variable says so
+            already.
+    """
+    flags = os.environ.get(_VARIABLE, "")
+    if "persistent_cache" in flags:
+        return
+    path = folder(f"tensorflow-{tf.__version__}")
+    if path is not None and not re.search(r"\s", str(path)):  # white space ends a flag
+        remove_damaged(path)
+        os.environ[_VARIABLE] = f"{flags} {_DIRECTORY}{path} --tf_xla_persistent_cache_read_only=false".strip()
+
+
+def record() -> None:
+    """Writes the digests of what this process has compiled last."""
+    directory = re.search(rf"{_DIRECTORY}(\S+)", os.environ.get(_VARIABLE, ""))
+    path = Path(directory[1]) if directory else None
+    if path is None or not path.name.startswith(f"tensorflow-{tf.__version__}-"):  # the user's own folder
+        return
+    for code in path.glob("*.pb"):
+        with contextlib.suppress(OSError):  # another process has removed it
+            if not _digest_of(code).exists():
+                with files.atomic_write(_digest_of(code)) as file:
+                    file.write(files.sha256_of(code).encode())
+
+
+def remove_damaged(folder: Path) -> None:
+    """Removes what has no digest or another one, and digests of nothing."""
+    for code in folder.glob("*.pb"):
+        with contextlib.suppress(OSError):
+            digest = _digest_of(code)
+            if not digest.exists() or digest.read_bytes() != files.sha256_of(code).encode():
+                code.unlink()
+    for digest in folder.glob("*.sha256"):
+        with contextlib.suppress(OSError):
+            if not digest.with_suffix(".pb").exists():
+                digest.unlink()
+
+
+def _digest_of(code: Path) -> Path:
+    return code.with_suffix(".sha256")

@@ -1,0 +1,168 @@
+"""One step of training as operations: what it changes, and what is traced of it, in whatever form it is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+from tensorflow.compiler.tf2xla.python import xla
+
+from kit.toolbox._tensorflow.optimizers import update_in_place
+from kit.toolbox.losses import Batch, Loss
+from kit.toolbox.optimizers import Optimizer, Pull
+from kit.toolbox.tensors import as_float
+
+if TYPE_CHECKING:
+    from kit.toolbox.tensors import Augment
+
+
+@dataclass(frozen=True)
+class State:
+    """What a step changes, each list in the order of `weights`.
+
+    Args:
+        weights: the trainable variables.
+        slots: what the optimiser remembers of the weights, none or more lists.
+        scale: what a weight's movement is multiplied by; empty for 1.
+        count: of the steps.
+    """
+
+    weights: list[tf.Variable]
+    slots: list[list[tf.Variable]]
+    scale: list[tf.Variable]
+    count: tf.Variable
+
+    @staticmethod
+    def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
+        """Makes the variables that go with the trainable ones of a model."""
+        weights = [variable.value for variable in net.trainable_variables]
+
+        def likewise() -> list[tf.Variable]:
+            return [tf.Variable(tf.zeros_like(weight), trainable=False) for weight in weights]
+
+        slots = [likewise() for _ in range(optimizer.slots)]
+        return State(weights, slots, likewise() if scaled else [], tf.Variable(0.0, trainable=False))
+
+    @property
+    def memory(self) -> list[tf.Variable]:
+        """What steps remember of those before them."""
+        return [*(variable for slot in self.slots for variable in slot), self.count]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All of them but the weights."""
+        return [*self.memory, *self.scale]
+
+    def begin(self, scale: Sequence[Any]) -> None:
+        """Forgets all earlier steps."""
+        for variable in self.memory:
+            variable.assign(tf.zeros_like(variable))
+        for variable, array in zip(self.scale, scale, strict=True):
+            variable.assign(tf.cast(array, variable.dtype))
+
+
+class Circumstances(NamedTuple):
+    """What a step depends on besides its examples.
+
+    Args:
+        seed: of the augmentation, int32 (2,).
+        settings: learning rate and L1, float32 (2,).
+        constants: the optimiser's own settings.
+        real: how many of the first stream's chosen examples are real, where padding follows; None for all of them.
+    """
+
+    seed: tf.Tensor
+    settings: tf.Tensor
+    constants: tf.Tensor
+    real: tf.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a batch of each stream, the gradient of the loss, the optimiser's update."""
+
+    net: keras.Model
+    state: State
+    optimizer: type[Optimizer]
+    loss: Loss
+    augment: Augment | None
+    with_l1: bool
+
+    def seed(self, start: tf.Tensor, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+        """Returns the seed of a step's augmentation, of the training's seed and first epoch and the step's place."""
+        if self.augment is None:
+            return tf.zeros(2, tf.int32)
+        return tf.random.experimental.stateless_fold_in(start + tf.stack([0, epoch]), place)
+
+    def take(
+        self,
+        streams: Sequence[Sequence[tf.Tensor]],
+        chosen: Sequence[tf.Tensor],
+        circumstances: Circumstances,
+    ) -> None:
+        """Adds the operations of a step on these examples of each stream to the function that is being traced."""
+        seed, settings, constants, real = circumstances
+        weights = self.state.weights
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            batches = [self._batch(stream, indices, seed) for stream, indices in zip(streams, chosen, strict=True)]
+            if real is not None:
+                batches[0] = Batch(*(None if array is None else _shortened(array, real) for array in batches[0]))
+            total = self.loss(*batches)
+            total = tf.add_n([total, *self.net.losses]) if self.net.losses else total
+        gradients = tape.gradient(total, weights)
+        rate, l1 = tf.unstack(settings)
+        _update(
+            self.state, gradients, self.optimizer, tf.unstack(constants), rate=rate, l1=l1 if self.with_l1 else None
+        )
+
+    def _batch(self, stream: Sequence[tf.Tensor], chosen: tf.Tensor, seed: tf.Tensor) -> Batch:
+        x, *rest = (tf.gather(array, chosen) for array in stream)
+        images = as_float(x) if self.augment is None else self.augment(as_float(x), seed)
+        return Batch(tf.cast(self.net(images, training=True), tf.float32), *rest)  # from bfloat16, for instance
+
+
+def _shortened(array: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Returns the first `count` rows of an array; the gradient by the others is 0."""
+
+    if tf.executing_eagerly():
+        return array[:count]
+
+    @tf.custom_gradient
+    def first(array: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(of_rows: tf.Tensor) -> tf.Tensor:
+            of_all = gen_xla_ops.xla_remove_dynamic_dimension_size(of_rows, 0)
+            mask = tf.range(array.shape[0]) < count
+            return tf.where(tf.reshape(mask, (-1, *[1] * (len(array.shape) - 1))), of_all, 0.0)
+
+        rows = xla.set_dynamic_dimension_size(array, 0, count)
+        return tf.compat.v1.placeholder_with_default(rows, (None, *array.shape[1:])), gradient
+
+    return first(array)
+
+
+def _update(
+    state: State,
+    gradients: Sequence[tf.Tensor | None],
+    optimizer: type[Optimizer],
+    constants: Sequence[tf.Tensor],
+    *,
+    rate: tf.Tensor,
+    l1: tf.Tensor | None,
+) -> None:
+    """Adds the operations that end a step to the function that is being traced."""
+    count = state.count.assign_add(1.0)
+    for number, (weight, gradient) in enumerate(zip(state.weights, gradients, strict=True)):
+        if gradient is None:  # a variable that the loss does not depend on
+            continue
+        numbers = [*constants, rate, count]
+        *settings, rate_here, count_here = (tf.cast(value, weight.dtype) for value in numbers)  # of float64 models
+        penalty = None if l1 is None else tf.cast(l1, weight.dtype)
+        scale = state.scale[number] if state.scale else None
+        pull = Pull(weight, tf.convert_to_tensor(gradient), penalty, scale)
+        slots = [slot[number] for slot in state.slots]
+        update_in_place(optimizer(*settings))(pull, slots, count_here, rate_here)
