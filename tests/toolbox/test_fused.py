@@ -76,6 +76,14 @@ def test_steps_are_those_of_the_operations_with_a_short_last_batch(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("count", "batch_size"), [(3, 1), (1, 1), (5, 8), (16, 8), (17, 8), (2, 2)])
+def test_batches_of_one_and_larger_ones_than_the_data_too(
+    count: int, batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_same(mlp((6,), 4), monkeypatch, examples(count, batch_size), [0.05, 0.02])
+
+
+@pytest.mark.slow
 def test_pairs_of_batches_l1_and_scaled_weights_too(monkeypatch: pytest.MonkeyPatch) -> None:
     net = mlp((6,), 4)
     scale = [np.random.default_rng(5).uniform(size=weight.shape) for weight in net.get_weights()]

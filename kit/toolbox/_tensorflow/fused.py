@@ -110,7 +110,8 @@ def _compiled(step: Step, sizes: Sequence[int]) -> Callable[..., None]:
                 tf.gather(order, epoch * length + place * size + tf.range(size))
                 for order, length, size in zip(orders, lengths, sizes, strict=True)
             ]
-            real = tf.minimum(sizes[0], lengths[0] - place * sizes[0])
+            # A batch of one is never short, and XLA would take an axis that may have 0 or 1 entries for one to repeat.
+            real = None if sizes[0] == 1 else tf.minimum(sizes[0], lengths[0] - place * sizes[0])
             seed = step.seed(start, epoch, first_step + place)
             with convolutions_as_products(step.net):
                 step.take(streams, chosen, Circumstances(seed, tf.gather(settings, epoch), constants, real))
