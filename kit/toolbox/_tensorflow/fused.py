@@ -7,11 +7,12 @@ batch of an epoch is no fixed size; XLA computes it as a full one whose length i
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import itertools
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,15 +21,57 @@ from tensorflow.python.framework import ops
 from kit.machine import quiet
 from kit.toolbox import blocks
 from kit.toolbox._tensorflow import kept
-from kit.toolbox._tensorflow.step import Circumstances, Step
+from kit.toolbox._tensorflow.step import Circumstances, State, Step
+from kit.toolbox.losses import Loss
+from kit.toolbox.optimizers import Optimizer
 from kit.toolbox.products import convolutions_as_products
+
+if TYPE_CHECKING:
+    from kit.toolbox.tensors import Augment
 
 # Examples and epochs that the orders of one call hold at most.
 _EXAMPLES, MOST_EPOCHS = 20_000, 256
 # Data sets are padded up to so many bytes: beyond, a copy costs more than a compilation saves.
 _PADDED_BYTES = 2**24
-# How often this process has traced the same: no two functions of a process may have the same name.
-_NAMED: Counter[str] = Counter()
+# Computations that a process keeps, the latest: a network of each lives as long.
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Computation:
+    """What is compiled: equal ones are compiled once a process, whichever network of the architecture asks first.
+
+    Args:
+        architecture: the network and which of its layers are trained, as text.
+        kind: batch sizes, then dtype and shape of each array of each stream.
+        scaled: whether there is a scale of each weight.
+        optimizer, loss, augment, with_l1: of the step.
+        step: of the network that asks.
+    """
+
+    architecture: str
+    kind: tuple[Any, ...]
+    scaled: bool
+    optimizer: type[Optimizer]
+    loss: Loss
+    augment: Augment | None
+    with_l1: bool
+    step: Step = field(compare=False)
+
+    @classmethod
+    def of(cls, step: Step, kind: tuple[Any, ...]) -> Computation:
+        """Returns what the steps of a network on arrays of this kind are compiled for."""
+        trained = [layer.trainable for layer in blocks.leaves(step.net)]
+        architecture = f"{step.net.to_json()} {trained}"
+        settings = step.optimizer, step.loss, step.augment, step.with_l1
+        return cls(architecture, kind, bool(step.state.scale), *settings, step)
+
+    @property
+    def name(self) -> str:
+        """A digest of all that tells it from others, the same in every process."""
+        parts = self.kind, self.scaled, self.optimizer, self.loss, self.augment, self.with_l1
+        text = " ".join([self.architecture, *(getattr(part, "__qualname__", repr(part)) for part in parts)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class FusedSteps:
@@ -41,8 +84,8 @@ class FusedSteps:
 
     @property
     def traces(self) -> int:
-        """How often the steps were traced."""
-        return sum(function.experimental_get_tracing_count() for function in self._functions.values())  # type: ignore[attr-defined]
+        """How many computations these steps are."""
+        return len(self._functions)
 
     def __call__(  # noqa: PLR0917 (as TensorFlow calls compiled functions)
         self,
@@ -62,44 +105,22 @@ class FusedSteps:
         flat = [_padded_order(order, size) for order, size in zip(orders, sizes, strict=True)]
         padded = [tuple(_padded(array) for array in stream) for stream in streams]
         kind = (sizes, *(tuple((array.dtype.name, tuple(array.shape)) for array in stream) for stream in padded))
-        arguments = (padded, flat, lengths, start, first_step, rows, constants)
-        if kind in self._functions:
-            self._functions[kind](*arguments)
-            return
-        # XLA says what it does, and that code which was kept is no text.
-        with quiet.log_set_aside(2), _repeatable_names(self._step, kind):
-            steps = _compiled(self._step, sizes)
-            steps(*arguments)
-        self._functions[kind] = steps
-        kept.record()
+        if kind not in self._functions:
+            self._functions[kind] = _compiled(Computation.of(self._step, kind))
+        state, others = self._step.state, [variable.value for variable in self._step.net.non_trainable_variables]
+        variables = state.weights, state.slots, state.scale, state.count, others
+        self._functions[kind](variables, padded, flat, lengths, start, first_step, rows, constants)
 
 
-@contextlib.contextmanager
-def _repeatable_names(step: Step, kind: Hashable) -> Iterator[None]:
-    """Numbers what is traced within by what it is made of, rather than by what was traced before it.
-
-    TensorFlow looks for compiled code by the names of functions too, which end in a number that goes up through the
-    life of a process: another worker, or the same command with a method more, would compile all anew.
-    """
-    trainable = [layer.trainable for layer in blocks.leaves(step.net)]
-    parts = (step.optimizer, step.loss, step.augment, step.with_l1, trainable, kind)
-    text = " ".join([step.net.to_json(), *(getattr(part, "__qualname__", repr(part)) for part in parts)])
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    _NAMED[digest] += 1
-    first = (int(digest[:10], 16) + _NAMED[digest]) * 1_000_000
-    numbers, uid = itertools.count(first), ops.uid
-    ops.uid = lambda: next(numbers)
-    try:
-        yield
-    finally:
-        ops.uid = uid
-
-
-def _compiled(step: Step, sizes: Sequence[int]) -> Callable[..., None]:
-    """Returns the function of padded arrays, flat orders, their lengths, seed, first step, settings and constants."""
+@functools.lru_cache(maxsize=_KEPT)
+def _compiled(computation: Computation) -> Callable[..., None]:
+    """Returns the function of variables, padded arrays, flat orders, lengths, seed, first step, settings, constants."""
+    step, sizes = computation.step, computation.kind[0]
 
     @tf.function(jit_compile=True, autograph=False)
-    def steps(streams, orders, lengths, start, first_step, settings, constants):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    def steps(variables, streams, orders, lengths, start, first_step, settings, constants):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+        *state, others = variables
+        stand_in = replace(step, state=State(*state), others=others)
         num_epochs, *lengths = tf.unstack(lengths)
         steps_an_epoch = (lengths[0] + sizes[0] - 1) // sizes[0]
 
@@ -114,12 +135,38 @@ def _compiled(step: Step, sizes: Sequence[int]) -> Callable[..., None]:
             real = None if sizes[0] == 1 else tf.minimum(sizes[0], lengths[0] - place * sizes[0])
             seed = step.seed(start, epoch, first_step + place)
             with convolutions_as_products(step.net):
-                step.take(streams, chosen, Circumstances(seed, tf.gather(settings, epoch), constants, real))
+                stand_in.take(streams, chosen, Circumstances(seed, tf.gather(settings, epoch), constants, real))
             return (number + 1,)
 
         tf.while_loop(lambda number: number < num_epochs * steps_an_epoch, one_step, (0,), parallel_iterations=1)
 
-    return steps  # type: ignore[no-any-return]  # TensorFlow's decorator has no types
+    return _named(steps, computation.name)
+
+
+def _named(function: Callable[..., None], name: str) -> Callable[..., None]:
+    """Returns a function whose first call, which compiles it, gives what it traces names that follow from `name`.
+
+    TensorFlow looks for code that was kept by the names of functions too, which end in a number that goes up through
+    the life of a process: another worker, or the same command with a method more, would compile all anew.
+    """
+    is_compiled = False
+
+    def named(*arguments: Any) -> None:
+        nonlocal is_compiled
+        if is_compiled:
+            function(*arguments)
+            return
+        numbers, uid = itertools.count(int(name[:10], 16) * 1_000_000), ops.uid
+        ops.uid = lambda: next(numbers)
+        try:
+            with quiet.log_set_aside(2):  # XLA says what it does, and that code which was kept is no text
+                function(*arguments)
+        finally:
+            ops.uid = uid
+        is_compiled = True
+        kept.record()
+
+    return named
 
 
 def _padded_order(order: np.ndarray, size: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -83,10 +84,19 @@ class Circumstances(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a batch of each stream, the gradient of the loss, the optimiser's update."""
+    """One step: a batch of each stream, the gradient of the loss, the optimiser's update.
+
+    Args:
+        net: whose layers are called.
+        state: what the step changes besides `others`.
+        others: what stands in for the variables of `net` that are not trained, as `state.weights` then do for those
+            that are: the step of another network of the same architecture. None where they are the network's own.
+        optimizer, loss, augment, with_l1: see `kit.toolbox.training.Descent`.
+    """
 
     net: keras.Model
     state: State
+    others: Sequence[tf.Variable] | None
     optimizer: type[Optimizer]
     loss: Loss
     augment: Augment | None
@@ -99,26 +109,36 @@ class Step:
         return tf.random.experimental.stateless_fold_in(start + tf.stack([0, epoch]), place)
 
     def take(
-        self,
-        streams: Sequence[Sequence[tf.Tensor]],
-        chosen: Sequence[tf.Tensor],
-        circumstances: Circumstances,
+        self, streams: Sequence[Sequence[tf.Tensor]], chosen: Sequence[tf.Tensor], circumstances: Circumstances
     ) -> None:
         """Adds the operations of a step on these examples of each stream to the function that is being traced."""
         seed, settings, constants, real = circumstances
-        weights = self.state.weights
+        own = self.others is None
+        weights = self.state.weights if own else [tf.convert_to_tensor(weight) for weight in self.state.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            batches = [self._batch(stream, indices, seed) for stream, indices in zip(streams, chosen, strict=True)]
+            with contextlib.nullcontext() if own else self._standing_in(weights):
+                batches = [self._batch(stream, indices, seed) for stream, indices in zip(streams, chosen, strict=True)]
+                penalties = list(self.net.losses)
             if real is not None:
                 batches[0] = Batch(*(None if array is None else _shortened(array, real) for array in batches[0]))
             total = self.loss(*batches)
-            total = tf.add_n([total, *self.net.losses]) if self.net.losses else total
+            total = tf.add_n([total, *penalties]) if penalties else total
         gradients = tape.gradient(total, weights)
         rate, l1 = tf.unstack(settings)
-        _update(
-            self.state, gradients, self.optimizer, tf.unstack(constants), rate=rate, l1=l1 if self.with_l1 else None
-        )
+        l1 = l1 if self.with_l1 else None
+        _update(self.state, gradients, self.optimizer, tf.unstack(constants), rate=rate, l1=l1)
+
+    @contextlib.contextmanager
+    def _standing_in(self, weights: Sequence[tf.Tensor]) -> Iterator[None]:
+        """Has the network's layers compute with other variables, and these take what the layers assign to theirs."""
+        others = self.others or ()
+        own = [*self.net.trainable_variables, *self.net.non_trainable_variables]
+        values = [*weights, *(tf.convert_to_tensor(variable) for variable in others)]
+        with keras.StatelessScope(state_mapping=list(zip(own, values, strict=True))) as scope:
+            yield
+        for mine, variable in zip(self.net.non_trainable_variables, others, strict=True):
+            variable.assign(scope.get_current_value(mine))
 
     def _batch(self, stream: Sequence[tf.Tensor], chosen: tf.Tensor, seed: tf.Tensor) -> Batch:
         x, *rest = (tf.gather(array, chosen) for array in stream)
@@ -128,21 +148,19 @@ class Step:
 
 def _shortened(array: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Returns the first `count` rows of an array; the gradient by the others is 0."""
-
     if tf.executing_eagerly():
         return array[:count]
+    rows = xla.set_dynamic_dimension_size(array, 0, count)
+    # What is traced must not take the number of rows for a fixed one, as it is until XLA compiles.
+    return tf.compat.v1.placeholder_with_default(rows, (None, *array.shape[1:]))
 
-    @tf.custom_gradient
-    def first(array: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        def gradient(of_rows: tf.Tensor) -> tf.Tensor:
-            of_all = gen_xla_ops.xla_remove_dynamic_dimension_size(of_rows, 0)
-            mask = tf.range(array.shape[0]) < count
-            return tf.where(tf.reshape(mask, (-1, *[1] * (len(array.shape) - 1))), of_all, 0.0)
 
-        rows = xla.set_dynamic_dimension_size(array, 0, count)
-        return tf.compat.v1.placeholder_with_default(rows, (None, *array.shape[1:])), gradient
-
-    return first(array)
+@tf.RegisterGradient("XlaSetDynamicDimensionSize")
+def _gradient_of_shortened(operation: tf.Operation, of_rows: tf.Tensor) -> tuple[tf.Tensor, None, None]:
+    array, _, count = operation.inputs
+    of_all = gen_xla_ops.xla_remove_dynamic_dimension_size(of_rows, 0)
+    is_real = tf.reshape(tf.range(array.shape[0]) < count, (-1, *[1] * (len(array.shape) - 1)))
+    return tf.where(is_real, of_all, tf.zeros((), of_all.dtype)), None, None
 
 
 def _update(

@@ -37,7 +37,7 @@ def compile_steps(
     first epoch, first step, settings (epochs, 2) of learning rate and L1, the optimiser's own settings. The number of
     examples stays open: another split of the same challenge is not traced again.
     """
-    step = Step(net, state, optimizer, loss, augment, with_l1)
+    step = Step(net, state, None, optimizer, loss, augment, with_l1)
     if form.is_fused(net):
         return FusedSteps(step)
 

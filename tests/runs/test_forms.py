@@ -1,0 +1,45 @@
+"""Where XLA compiles the training, as users' models are trained: the same bits in every process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.machine import xla
+from kit.runs.population import run_population
+from kit.types import PARTS, Challenge, Outputs
+
+BY_THE_TOOLBOX = """
+from kit.toolbox.training import fit
+from kit.types import Recipe
+
+
+def unlearning(net, retain, forget, validation):
+    return fit(net, retain, Recipe(epochs=2, learning_rate=0.05), seed=0)
+"""
+
+
+def assert_same_bits(here: Outputs, there: Outputs) -> None:
+    for part in PARTS:
+        np.testing.assert_array_equal(here.confidences[part], there.confidences[part])
+
+
+@pytest.mark.slow
+def test_workers_and_a_contained_file_make_the_bits_of_this_process(
+    small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def outputs(method: object, engine: str = "serial") -> Outputs:
+        return run_population(method, small_challenge, num_models=2, engine=engine)
+
+    path, namespace = tmp_path / "unlearning.py", {}  # runs of a function and of a file of one name have the same seeds
+    path.write_text(BY_THE_TOOLBOX)
+    exec(BY_THE_TOOLBOX, namespace)
+    by_operations = outputs("finetune")
+    monkeypatch.setenv(xla.VARIABLE, "auto")
+    by_xla = outputs("finetune")
+    assert (by_xla.confidences["retain"] != by_operations.confidences["retain"]).any()  # it is another form
+    np.testing.assert_allclose(by_xla.confidences["retain"], by_operations.confidences["retain"], atol=1e-3)
+    assert_same_bits(by_xla, outputs("finetune", "processes"))
+    assert_same_bits(outputs(namespace["unlearning"]), outputs(path))
