@@ -7,13 +7,16 @@ from typing import Literal
 
 import numpy as np
 
-from kit.scorers._epsilons import epsilon_table, largest_epsilon
+from kit.scorers._epsilons import largest_epsilons
+from kit.scorers._threads import blocks, in_threads
 
 Bins = Literal["released", "paper"]
 DELTA = 1e-5
 # The number of thresholds grows with the range of the confidences, of which the released scorer's lie within 104.
 MOST_CONFIDENT = 1e4
 BIN_WIDTH = 0.5
+# Whose thresholds are counted at a time: some megabytes of memory a thread.
+_EXAMPLES_AT_ONCE = 16
 
 
 def logit_scaled_confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -103,9 +106,12 @@ def example_epsilons(unlearned: np.ndarray, retrained: np.ndarray, *, delta: flo
     unlearned, retrained = checked(unlearned, retrained)
     if not 0 <= delta < 1:
         raise ValueError(f"delta is {delta}. Expected a probability, 0 or more and below 1. The competition has 1e-5.")
-    table = epsilon_table(len(unlearned), delta)
-    pairs = zip(np.sort(unlearned, axis=0).T.copy(), np.sort(retrained, axis=0).T.copy(), strict=True)
-    return np.array([largest_epsilon(of_unlearned, of_retrained, table) for of_unlearned, of_retrained in pairs])
+
+    def of_block(examples: slice) -> np.ndarray:
+        sides = [np.sort(side[:, examples].T.copy()) for side in (unlearned, retrained)]
+        return largest_epsilons(*sides, delta)
+
+    return np.concatenate(in_threads(of_block, blocks(unlearned.shape[1], _EXAMPLES_AT_ONCE)))
 
 
 def points(epsilons: np.ndarray, num_models: int, *, bins: Bins = "released") -> np.ndarray:

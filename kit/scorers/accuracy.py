@@ -68,7 +68,7 @@ def accuracy_with_stderr(correct: np.ndarray) -> tuple[float, float]:
         >>> accuracy, round(stderr, 3)
         (0.9, 0.03)
     """
-    per_example = np.asarray(correct, float).mean(axis=0)
+    per_example = np.asarray(correct).mean(axis=0, dtype=np.float64)
     count = len(per_example) + 1
     mean = (per_example.sum() + 0.5) / count
     variance = ((per_example**2).sum() + 0.5) / count - mean**2
@@ -92,6 +92,12 @@ def correct_of_interest(outputs: Outputs, part: str) -> np.ndarray:
     return correct if part in ("retain", "forget") or not is_known.any() else correct[:, is_known]
 
 
+def accuracies(outputs: Outputs, part: str) -> np.ndarray:
+    """Returns the accuracy of each model on what `correct_of_interest` has of a part, float64 (models,)."""
+    each: np.ndarray = correct_of_interest(outputs, part).mean(axis=1)
+    return each
+
+
 def _forgotten_class(outputs: Outputs, part: str) -> np.ndarray:
     forgotten_classes = np.setdiff1d(outputs.labels["forget"], outputs.labels["retain"])
     forgotten: np.ndarray = np.isin(outputs.labels[part], forgotten_classes)
@@ -106,7 +112,7 @@ def score(comparison: Comparison) -> list[Score]:
         part = info.name.removesuffix("_accuracy")
         value, stderr = accuracy_with_stderr(correct_of_interest(unlearned, part))
         matches = info.direction == "match_retrain"
-        target = float(correct_of_interest(retrained, part).mean()) if matches else None
+        target = float(comparison.once(accuracies, retrained, part).mean()) if matches else None
         scores.append(Score(info.name, value, stderr, info.direction, target))
     return [*scores, _forgotten_class_score(unlearned, retrained)]
 

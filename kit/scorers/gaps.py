@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from kit.scorers.accuracy import correct_of_interest
+from kit.scorers.accuracy import accuracies
 from kit.scorers.svc_mia import confidence, no_logits, nonmember_predictions
-from kit.types import Comparison, Outputs, Score, ScoreInfo
+from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
     ScoreInfo(
@@ -80,28 +82,29 @@ def score(comparison: Comparison) -> list[Score]:
     one. Examples are taken as given: both sides are measured on the same, whose luck cancels out.
     """
     sides = comparison.unlearned, comparison.retrained
-    accuracies = [np.stack([correct_of_interest(side, part).mean(axis=1) for part in PARTS]) for side in sides]
-    unlearned, retrained = (side.mean(axis=1) for side in accuracies)
+    measured = [np.stack([comparison.once(accuracies, side, part) for part in PARTS]) for side in sides]
+    unlearned, retrained = (side.mean(axis=1) for side in measured)
     factors, signs = 1 - np.abs(unlearned - retrained), _signs(unlearned - retrained)
     slopes = -signs * np.array([np.delete(factors, part).prod() for part in range(len(PARTS))])
-    stderr = _delta_stderr(*(slopes @ side for side in accuracies))
+    stderr = _delta_stderr(*(slopes @ side for side in measured))
     return [
         Score("tug_of_war", tug_of_war(unlearned, retrained), stderr, "up"),
-        _average_gap_score(comparison, *accuracies),
+        _average_gap_score(comparison, measured),
     ]
 
 
-def _average_gap_score(comparison: Comparison, *accuracies: np.ndarray) -> Score:
-    efficacies = [_efficacies(side) for side in (comparison.unlearned, comparison.retrained)]
+def _average_gap_score(comparison: Comparison, measured: Sequence[np.ndarray]) -> Score:
+    sides = comparison.unlearned, comparison.retrained
+    efficacies = [comparison.once(nonmember_predictions, side, confidence).mean(axis=1) for side in sides]
     reason = no_logits(*map(len, efficacies))
     if reason:
         return Score("average_gap", None, None, "down", reason=reason)
     unlearned, retrained = (
-        np.append(side.mean(axis=1), attacked.mean()) for side, attacked in zip(accuracies, efficacies, strict=True)
+        np.append(side.mean(axis=1), attacked.mean()) for side, attacked in zip(measured, efficacies, strict=True)
     )
     slopes = _signs(unlearned - retrained) / len(unlearned)
     contributions = []
-    for side, attacked in zip(accuracies, efficacies, strict=True):
+    for side, attacked in zip(measured, efficacies, strict=True):
         # Only the first models have an efficacy. Of the mean over all of them, theirs are so much larger a part.
         contribution = slopes[:-1] @ side
         of_mean = contribution.mean() + slopes[-1] * attacked.mean()
@@ -109,12 +112,6 @@ def _average_gap_score(comparison: Comparison, *accuracies: np.ndarray) -> Score
         contribution[: len(attacked)] += slopes[-1] * (attacked - attacked.mean()) * (side.shape[1] / len(attacked))
         contributions.append(contribution + of_mean)
     return Score("average_gap", average_gap(unlearned, retrained), _delta_stderr(*contributions), "down")
-
-
-def _efficacies(outputs: Outputs) -> np.ndarray:
-    """Returns `svc_mia_efficacy` of each model with logits."""
-    efficacies: np.ndarray = nonmember_predictions(outputs, confidence).mean(axis=1)
-    return efficacies
 
 
 def _delta_stderr(unlearned: np.ndarray, retrained: np.ndarray) -> float | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kit.scorers.lira import CLIP, Confidences, offline_attack_score
+from kit.scorers._offline_attack import OfflineAttack, offline_attack_score
+from kit.scorers.lira import CLIP
 from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
@@ -63,10 +64,10 @@ def rmia_scores(
             f"offline_a is {offline_a} and gamma is {gamma}. Expected 0 <= offline_a <= 1 and gamma > 0. The defaults "
             f"are {OFFLINE_A} and {GAMMA}."
         )
-    ratios = _log_ratio(confidences, out_confidences, offline_a) - np.log(gamma)
-    of_population = np.sort(_log_ratio(population, out_population, offline_a))
-    dominated = [np.searchsorted(of_z, of_x, side="left") for of_z, of_x in zip(of_population, ratios, strict=True)]
-    share: np.ndarray = np.array(dominated) / population.shape[1]
+    values, out, of_z, out_z = map(_log_probabilities, (confidences, out_confidences, population, out_population))
+    anyone, anyone_z = _log_of_anyone(out, offline_a), _log_of_anyone(out_z, offline_a)
+    dominated = [_dominated(*pair, anyone, anyone_z, gamma) for pair in zip(values, of_z, strict=True)]
+    share: np.ndarray = np.array(dominated) / of_z.shape[1]
     return share
 
 
@@ -75,22 +76,29 @@ def score(comparison: Comparison) -> list[Score]:
 
     The population's own luck is not part of the standard error: all examples are held against the same one.
     """
-
-    def attack(attacked: Confidences, out: Confidences) -> tuple[np.ndarray, np.ndarray]:
-        members, nonmembers, population = zip(attacked, out, strict=True)
-        return rmia_scores(*members, *population), rmia_scores(*nonmembers, *population)
-
-    return [offline_attack_score("rmia_auc", comparison, attack)]
+    return [offline_attack_score("rmia_auc", comparison, _ATTACK)]
 
 
-def _log_ratio(confidences: np.ndarray, out_confidences: np.ndarray, offline_a: float) -> np.ndarray:
-    log_p, log_out = (
-        -np.logaddexp(0.0, -np.clip(np.asarray(side, np.float64), -CLIP, CLIP))
-        for side in (confidences, out_confidences)
-    )
-    of_anyone = ((1 + offline_a) * np.exp(log_out).mean(axis=0) + (1 - offline_a)) / 2
-    ratio: np.ndarray = log_p - np.log(of_anyone)
-    return ratio
+def _log_probabilities(confidences: np.ndarray) -> np.ndarray:
+    logs: np.ndarray = -np.logaddexp(0.0, -np.clip(np.asarray(confidences, np.float64), -CLIP, CLIP))
+    return logs
+
+
+def _log_of_anyone(out: np.ndarray, offline_a: float = OFFLINE_A) -> np.ndarray:
+    """log P(x), (examples,), from the log probabilities of out-models, (out_models, examples)."""
+    logs: np.ndarray = np.log(((1 + offline_a) * np.exp(out).mean(axis=0) + (1 - offline_a)) / 2)
+    return logs
+
+
+def _dominated(
+    values: np.ndarray, population: np.ndarray, anyone: np.ndarray, anyone_z: np.ndarray, gamma: float = GAMMA
+) -> np.ndarray:
+    """How many of the population each example of one model dominates, int64 (examples,)."""
+    numbers: np.ndarray = np.searchsorted(np.sort(population - anyone_z), values - anyone - np.log(gamma), side="left")
+    return numbers
+
+
+_ATTACK = OfflineAttack(_log_probabilities, _log_of_anyone, _dominated)
 
 
 def _check(*arrays: np.ndarray) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
 
+from kit.scorers._threads import in_threads
 from kit.scorers.accuracy import accuracy_with_stderr
-from kit.types import NUM_WITH_LOGITS, Comparison, Outputs, Score, ScoreInfo
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
     ScoreInfo(
@@ -155,12 +155,14 @@ def nonmember_predictions(outputs: Outputs, feature: Feature) -> np.ndarray:
     parts = ("retain", "test", "forget")
     if any(part not in outputs.logits for part in parts):
         return np.zeros((0, len(outputs.labels["forget"])), bool)
-    predictions = []
-    for model in zip(*(outputs.logits[part] for part in parts), strict=True):
-        sides = [feature(logits, outputs.labels[part]) for part, logits in zip(parts, model, strict=True)]
+
+    def attack(number: int) -> np.ndarray:
+        sides = [feature(outputs.logits[part][number], outputs.labels[part]) for part in parts]
         count = min(len(sides[0]), len(sides[1]), MAX_EXAMPLES)
         retain, test = (_at_even_ranks(side, count) for side in sides[:2])
-        predictions.append(_taken_for_nonmembers(retain, test, sides[2], MAX_EXAMPLES))
+        return _taken_for_nonmembers(retain, test, sides[2], MAX_EXAMPLES)
+
+    predictions = in_threads(attack, range(len(outputs.logits["forget"])))
     return np.array(predictions, bool).reshape(len(predictions), len(outputs.labels["forget"]))
 
 
@@ -172,7 +174,8 @@ def score(comparison: Comparison) -> list[Score]:
     scores = []
     for info, feature in zip(SCORES, (confidence, modified_entropy), strict=True):
         unlearned, retrained = (
-            nonmember_predictions(side, feature) for side in (comparison.unlearned, comparison.retrained)
+            comparison.once(nonmember_predictions, side, feature)
+            for side in (comparison.unlearned, comparison.retrained)
         )
         reason = no_logits(len(unlearned), len(retrained))
         if reason:
@@ -206,22 +209,13 @@ def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarr
             f"{np.shape(forget)}, and max_examples is {max_examples}. Expected (n,) or (n, features) with one number "
             "of features and no empty set, and max_examples of 1 or more. Compute all three with the same function."
         )
-    sides = [np.asarray(side, np.float64).reshape(len(side), -1) for side in (retain, test, forget)]
-    count = min(len(sides[0]), len(sides[1]), max_examples)
-    learned_from, asked = np.concatenate([side[:count] for side in sides[:2]]), sides[2]
-    return _attacked(learned_from.tobytes(), asked.tobytes(), asked.shape[1])
-
-
-# Two families ask for the same models, and the retrained ones stand beside every method: 2 features x 2 sides of 16.
-@functools.lru_cache(maxsize=4 * NUM_WITH_LOGITS)
-def _attacked(learned_from: bytes, asked: bytes, num_features: int) -> np.ndarray:
-    """Takes the bytes of float64 features, (examples, features): members, as many non-members; then those asked for."""
     from sklearn.svm import SVC
 
-    features, others = (np.frombuffer(part).reshape(-1, num_features) for part in (learned_from, asked))
-    attack = SVC(C=3, gamma="auto").fit(features, np.repeat([1, 0], len(features) // 2))
-    nonmembers: np.ndarray = attack.predict(others) == 0
-    nonmembers.setflags(write=False)
+    sides = [np.asarray(side, np.float64).reshape(len(side), -1) for side in (retain, test, forget)]
+    count = min(len(sides[0]), len(sides[1]), max_examples)
+    learned_from = np.concatenate([side[:count] for side in sides[:2]])
+    attack = SVC(C=3, gamma="auto").fit(learned_from, np.repeat([1, 0], count))
+    nonmembers: np.ndarray = attack.predict(sides[2]) == 0
     return nonmembers
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kit.types.arrays import Arrays
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.forget import forget_form
+    from kit.types.once import Once
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
     from kit.types.problem import Challenge, Split, check_challenge
     from kit.types.recipe import Recipe
@@ -28,6 +29,7 @@ _HOME_OF = {
     "InputError": "errors",
     "ModelOutputs": "outputs",
     "NUM_WITH_LOGITS": "outputs",
+    "Once": "once",
     "Outputs": "outputs",
     "PARTS": "outputs",
     "Problem": "scores",
@@ -52,6 +54,7 @@ __all__ = [
     "InputError",
     "ModelOutputs",
     "NUM_WITH_LOGITS",
+    "Once",
     "Outputs",
     "PARTS",
     "Problem",

@@ -12,6 +12,7 @@ import numpy as np
 from kit.rules import DRAWN_SPLITS
 from kit.types.errors import InputError
 from kit.types.forget import forget_form
+from kit.types.once import Once
 from kit.types.outputs import Outputs
 
 Direction = Literal["up", "down", "match_retrain"]
@@ -32,6 +33,7 @@ class Comparison:
         attack_impossible: why the two are empty; empty text where they are not.
         reference_seconds: duration of one retraining in plain Keras on this machine.
         alone: whether the scored model is the only retrained one, so that there is no other to compare it with.
+        once: what scores share: `once(function, retrained, ...)` is computed once for all rows of a table.
     """
 
     unlearned: Outputs
@@ -41,6 +43,7 @@ class Comparison:
     attack_impossible: str
     reference_seconds: float
     alone: bool = False
+    once: Once = field(default_factory=Once, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

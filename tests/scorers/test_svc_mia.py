@@ -22,7 +22,7 @@ from kit.scorers.svc_mia import (
     probabilities,
     svc_mia_efficacy,
 )
-from kit.types import Comparison, Outputs, Score
+from kit.types import Comparison, Once, Outputs, Score
 
 SIZES = {"retain": 61, "forget": 37, "validation": 5, "test": 53}
 CLASSES = 4
@@ -280,9 +280,9 @@ def test_without_logits_there_is_a_reason(side: str) -> None:
 def test_a_model_that_several_rows_ask_for_is_attacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     fits, fit = [], SVC.fit
     monkeypatch.setattr(SVC, "fit", lambda self, *sample: fits.append(len(sample)) or fit(self, *sample))
-    retrained = outputs(31, 3)
+    retrained, once = outputs(31, 3), Once()
     for seed in (32, 33):
-        comparison = compare(outputs(seed, 2), retrained)
+        comparison = dataclasses.replace(compare(outputs(seed, 2), retrained), once=once)
         first = svc_mia.score(comparison)
         gaps.score(comparison)
         assert svc_mia.score(comparison) == first
