@@ -1,20 +1,27 @@
-"""Do all scores of a large population fit in memory? 512 models of 60,000 training examples, on made-up outputs.
+"""What do all scores of large populations cost? 512 models of 60,000 training examples, on made-up outputs.
 
-    python -m benchmarks.scoring [--models 512] [--examples 60000]
+    python -m benchmarks.scoring [--models 512] [--examples 60000] [--retrained 512] [--rows 2] [--only lira] [--scores scores.json]
 
-Prints seconds and the peak of the process's memory. Outputs are normal margins around each example's own mean; 16
-models have logits, as in a real population. Only scorers run here: they never touch a model.
+Prints seconds, processor seconds and the peak of the process's memory, family by family, for each row of a table: the
+first row pays for what all have in common of the retrained models. Outputs are normal margins around each example's own
+mean; 16 models have logits, as in a real population. Only scorers run here: they never touch a model.
+
+`--scores` writes all numbers, so that those of two versions can be compared. To alternate with another version, put its
+folder before this one's: PYTHONPATH=<its folder> python benchmarks/scoring.py.
 """
 
 import argparse
+import dataclasses
+import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 
 from kit import scorers
-from kit.types import NUM_WITH_LOGITS, Comparison, Outputs
+from kit.types import NUM_WITH_LOGITS, Comparison, Outputs, Score
 
 NUM_CLASSES = 10
 
@@ -29,7 +36,7 @@ def population(method: str, num_models: int, sizes: dict[str, int], seed: int, s
         margins = generator.standard_normal((num_models, size), np.float32)
         margins += means[part] + (shift if part == "forget" else 0)
         confidences[part], correct[part] = margins, margins > 0
-        logits[part] = generator.standard_normal((NUM_WITH_LOGITS, size, NUM_CLASSES), np.float32)
+        logits[part] = generator.standard_normal((min(NUM_WITH_LOGITS, num_models), size, NUM_CLASSES), np.float32)
     return Outputs(method, confidences, correct, labels, np.ones(num_models), np.arange(num_models), logits)
 
 
@@ -43,7 +50,7 @@ class Peak:
         return self
 
     def _watch(self) -> None:
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.02):
             self.gib = max(self.gib, psutil.Process().memory_info().rss / 2**30)
 
     def __exit__(self, *_: object) -> None:
@@ -51,32 +58,48 @@ class Peak:
         self._watcher.join()
 
 
+def score_row(comparison: Comparison, only: str) -> list[Score]:
+    print(f"\n{comparison.unlearned.method:28s}{'seconds':>10s}{'processor':>10s}{'peak GiB':>10s}")
+    scores, seconds, processor = [], 0.0, 0.0
+    with Peak() as whole:
+        for family in scorers.families():
+            if only not in family.__name__:
+                continue
+            with Peak() as peak:
+                start, start_processor = time.perf_counter(), time.process_time()
+                scores += family.score(comparison)
+                of_family = time.perf_counter() - start, time.process_time() - start_processor
+            seconds, processor = seconds + of_family[0], processor + of_family[1]
+            name = family.__name__.removeprefix("kit.scorers.")
+            print(f"  {name:26s}{of_family[0]:10.2f}{of_family[1]:10.2f}{peak.gib:10.2f}")
+    print(f"  {'all':26s}{seconds:10.2f}{processor:10.2f}{whole.gib:10.2f}")
+    return scores
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=512)
+    parser.add_argument("--retrained", type=int, default=512)
     parser.add_argument("--examples", type=int, default=60_000)
+    parser.add_argument("--rows", type=int, default=2)
+    parser.add_argument("--only", default="", help="families of this name")
+    parser.add_argument("--scores", type=Path)
     arguments = parser.parse_args()
     forget = arguments.examples // 10
     sizes = {"retain": arguments.examples - forget, "forget": forget, "validation": 5_000, "test": 10_000}
-    with Peak() as whole:
-        sides = [
-            population(name, arguments.models, sizes, seed, seed / 4) for seed, name in enumerate(("retrain", "mine"))
-        ]
-        pairs = min(forget, sizes["test"])
-        comparison = Comparison(sides[1], sides[0], np.arange(pairs), np.arange(pairs), "", 1.0)
-        print(
-            f"{arguments.models} models a side, {arguments.examples:,} training examples, {forget:,} of them forgotten"
-        )
-        print(f"{'':28s}{'seconds':>8s}{'peak GiB':>10s}")
-        total = 0.0
-        for family in scorers.families():
-            with Peak() as peak:
-                start = time.perf_counter()
-                family.score(comparison)
-                seconds = time.perf_counter() - start
-            total += seconds
-            print(f"{family.__name__.removeprefix('kit.scorers.'):28s}{seconds:8.1f}{peak.gib:10.2f}")
-    print(f"{'all':28s}{total:8.1f}{whole.gib:10.2f}")
+    pairs = np.arange(min(forget, sizes["test"]))
+    retrained = population("retrain", arguments.retrained, sizes, 0, 0.0)
+    print(
+        f"{arguments.models} models a method, {arguments.retrained} retrained, {arguments.examples:,} training "
+        f"examples, {forget:,} of them forgotten, {len(retrained.labels['test']):,} test examples"
+    )
+    comparison, scores = Comparison(retrained, retrained, pairs, pairs, "", 1.0), {}
+    for row in range(1, arguments.rows + 1):
+        unlearned = population(f"row {row}", arguments.models, sizes, row, row / 4)
+        comparison = dataclasses.replace(comparison, unlearned=unlearned)
+        scores[unlearned.method] = [dataclasses.asdict(score) for score in score_row(comparison, arguments.only)]
+    if arguments.scores is not None:
+        arguments.scores.write_text(json.dumps(scores, indent=1))
 
 
 if __name__ == "__main__":

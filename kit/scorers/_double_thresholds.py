@@ -35,7 +35,7 @@ class DoubleThresholds:
     """How many models lie below which threshold.
 
     Args:
-        sides: sorted confidences of the side that is accused between the thresholds, and of the other, (2, examples, N).
+        sides: sorted confidences of the side accused between the thresholds, and of the other, (2, examples, N).
         right: the right thresholds, (examples, 400).
         below_right: models that are not above them, (2, examples, 400).
         below_left: models below the places, (2, examples, 800), of whom none lies on them.

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kit.scorers._forgetting_points import DELTA, Bins, checked, example_epsilons, forgetting_score, guarded, points
-from kit.scorers.accuracy import correct_of_interest, variance_of_mean
+from kit.scorers.accuracy import accuracies, variance_of_mean
 from kit.types import Outputs
 
 # Random halves of the models, from which the noise is estimated, on at most so many examples.
 NUM_HALVES, MOST_EXAMPLES_HALVED = 16, 1000
+# On which the competition's score asks for the retrained models' accuracy.
+PARTS_KEPT = ("retain", "test")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def forgetting_quality(
     bins: Bins = "released",
     num_halves: int = NUM_HALVES,
     seed: int = 0,
+    among_retrained: np.ndarray | None = None,
 ) -> ForgettingQuality:
     """Returns the forgetting score, what it could be at most, and how uncertain it is.
 
@@ -59,6 +62,7 @@ def forgetting_quality(
         delta, bins: as in `forgetting_score`.
         num_halves: random halves, >= 2.
         seed: of their draw.
+        among_retrained: what `points_among` returned of these retrained models, with these settings, if at hand.
 
     Example:
         >>> generator = np.random.default_rng(0)
@@ -68,19 +72,17 @@ def forgetting_quality(
         True
     """
     unlearned, retrained = checked(unlearned, retrained)
+    if among_retrained is None:
+        among_retrained = points_among(retrained, delta=delta, bins=bins, num_halves=num_halves, seed=seed)
     num_models, num_examples = unlearned.shape
     epsilons = example_epsilons(unlearned, retrained, delta=delta)
     earned = points(epsilons, num_models, bins=bins)
-    chosen = np.linspace(0, num_examples - 1, min(num_examples, MOST_EXAMPLES_HALVED)).astype(int)
-    generator, half = np.random.default_rng(seed), num_models // 2
-    of_method, of_retrain = [], []
-    for _ in range(num_halves):
-        first, second = np.split(generator.permutation(num_models)[: 2 * half], 2)
-        some = unlearned[np.ix_(generator.permutation(num_models)[:half], chosen)]
-        reference, others = retrained[np.ix_(first, chosen)], retrained[np.ix_(second, chosen)]
-        of_method.append(points(example_epsilons(some, reference, delta=delta), half, bins=bins))
-        of_retrain.append(points(example_epsilons(others, reference, delta=delta), half, bins=bins))
-    method, retrain = np.array(of_method), np.array(of_retrain)
+    some, others = (side[:, _halved(num_examples)] for side in (unlearned, retrained))
+    of_method = [
+        points(example_epsilons(some[ours], others[reference], delta=delta), num_models // 2, bins=bins)
+        for ours, reference, _ in _draw_halves(num_models, num_halves, seed)
+    ]
+    method, retrain = np.array(of_method), among_retrained
     score, ceiling = float(earned.mean()), float(retrain.mean())
     variance = _variance(variance_of_mean(earned), method)
     normalised = float(method.mean()) / ceiling if ceiling else 0.0
@@ -91,6 +93,27 @@ def forgetting_quality(
     return ForgettingQuality(
         score, stderr, _interval(score, stderr, num_halves), ceiling, normalised, normalised_stderr, epsilons
     )
+
+
+def points_among(
+    retrained: np.ndarray,
+    *,
+    delta: float = DELTA,
+    bins: Bins = "released",
+    num_halves: int = NUM_HALVES,
+    seed: int = 0,
+) -> np.ndarray:
+    """Returns what one half of the retrained models earns against the other, float64 (num_halves, examples).
+
+    It is the same whatever they are compared with; arguments as for `forgetting_quality`. Of more than 1,000 examples
+    evenly spaced ones are taken.
+    """
+    some, half = retrained[:, _halved(retrained.shape[1])], len(retrained) // 2
+    earned = [
+        points(example_epsilons(some[others], some[reference], delta=delta), half, bins=bins)
+        for _, reference, others in _draw_halves(len(retrained), num_halves, seed)
+    ]
+    return np.array(earned)
 
 
 def competition_difference(
@@ -106,9 +129,10 @@ def competition_difference(
         num_halves, seed: as in `forgetting_quality`.
     """
     count = min(method.num_models, other.num_models, retrained.num_models)
-    sides = [side.select(slice(count)) for side in (method, other, retrained)]
-    confidences = [guarded(side.confidences["forget"]) for side in sides]
-    ratios, relative = zip(*(accuracy_ratio(side, sides[2]) for side in sides[:2]), strict=True)
+    sides = method, other, retrained
+    confidences = [guarded(side.confidences["forget"][:count]) for side in sides]
+    measured = [[accuracies(side, part)[:count] for part in PARTS_KEPT] for side in sides]
+    ratios, relative = zip(*(accuracy_ratio(ours, measured[2]) for ours in measured[:2]), strict=True)
 
     def earned(chosen: Sequence[np.ndarray]) -> np.ndarray:
         reference = confidences[2][chosen[2]]
@@ -130,15 +154,32 @@ def competition_difference(
     return float(whole.mean()), float(np.sqrt(variance))
 
 
-def accuracy_ratio(unlearned: Outputs, retrained: Outputs) -> tuple[float, float]:
-    """Returns the product of the accuracies on retain and test over retrain's, and its relative variance."""
+def accuracy_ratio(unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Returns the product of mean accuracies over retrain's, and its relative variance.
+
+    Args:
+        unlearned, retrained: accuracies of the models, (models,), on each of `PARTS_KEPT`.
+    """
     ratio, relative = 1.0, 0.0
-    for part in ("retain", "test"):
-        ours, theirs = (correct_of_interest(side, part).mean(axis=1) for side in (unlearned, retrained))
+    for ours, theirs in zip(unlearned, retrained, strict=True):
         relative += variance_of_mean(ours) / ours.mean() ** 2 if ours.any() else 0.0
         relative += variance_of_mean(theirs) / theirs.mean() ** 2 if theirs.any() else 0.0
         ratio *= float(ours.mean() / theirs.mean()) if theirs.any() else 1.0
     return ratio, relative
+
+
+def _halved(num_examples: int) -> np.ndarray:
+    """The examples on which halves are compared."""
+    return np.linspace(0, num_examples - 1, min(num_examples, MOST_EXAMPLES_HALVED)).astype(int)
+
+
+def _draw_halves(num_models: int, num_halves: int, seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Draws of a half of the unlearned models, and of a half of the retrained ones and the rest, or one model less."""
+    generator, half, draws = np.random.default_rng(seed), num_models // 2, []
+    for _ in range(num_halves):
+        reference, others = np.split(generator.permutation(num_models)[: 2 * half], 2)
+        draws.append((generator.permutation(num_models)[:half], reference, others))
+    return draws
 
 
 def _interval(score: float, stderr: float, num_halves: int) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class OfflineAttack:
 
     Args:
         prepare: from confidences, (examples,) or (models, examples), to float64 values of the same shape.
-        measure: what is to be known of each example, (..., examples), from the values of out-models, (models, examples).
+        measure: from values of out-models, (models, examples), what is to be known of the examples, (..., examples).
         judge: scores of the examples attacked, (examples,), higher for members, from one model's values of them and of
             the population, and from what was measured of either.
     """

@@ -1,4 +1,4 @@
-"""Independent pieces of one computation on all cores: NumPy and scikit-learn leave Python's lock to others meanwhile."""
+"""Independent pieces of one computation on all cores: while NumPy and scikit-learn compute, they let others run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Result = TypeVar("Result")
 def in_threads(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
     """Returns the function's result of each task, in the order of the tasks.
 
-    What a task is must not depend on the number of cores: then no number does.
+    What a task is must not depend on the number of cores: then no number does. Matrix products are no work for a task:
+    NumPy's have threads of their own, which would be too many.
 
     Args:
         function: uses nothing that another call alters.

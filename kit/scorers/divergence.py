@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kit.scorers._resampling import jackknife_stderr
+from kit.scorers._threads import in_threads
 from kit.types import Comparison, Score, ScoreInfo
 
 SCORES = (
@@ -54,8 +57,10 @@ def pairwise_divergence(logits: np.ndarray, other_logits: np.ndarray) -> np.ndar
         >>> pairwise_divergence(np.zeros((1, 3, 2)), np.array([[[0.0, 0.0]] * 3, [[9.0, -9.0]] * 3])).round(2).tolist()
         [[0.0, 0.31]]
     """
-    probabilities, others = _softmax(logits), _softmax(other_logits)
-    return np.array([[jensen_shannon_divergence(p, q).mean() for q in others] for p in probabilities])
+    models, others = len(logits), len(other_logits)
+    sides = [_softmax(side) for side in (logits, other_logits)]
+    pairs = [(model, other) for model in range(models) for other in range(others)]
+    return np.array(_divergences(*sides, pairs)).reshape(models, others)
 
 
 def score(comparison: Comparison) -> list[Score]:
@@ -74,14 +79,32 @@ def score(comparison: Comparison) -> list[Score]:
             f"{len(unlearned)} and {len(retrained)}"
         )
         return [Score(name, None, None, direction, reason=reason)]
-    to_retrained, among = pairwise_divergence(unlearned, retrained), pairwise_divergence(retrained, retrained)
-    of_each = among.sum(axis=1) / (len(among) - 1)  # the divergence of a model from itself is 0
+    to_retrained, of_each = pairwise_divergence(unlearned, retrained), comparison.once(_among, retrained)
     if len(to_retrained) > 1:
         stderr = jackknife_stderr(lambda *kept: float(to_retrained[np.ix_(*kept)].mean()), *to_retrained.shape)
     else:
         of_retrained = to_retrained.var(ddof=1) / to_retrained.size
         stderr = float(np.sqrt(of_each.var(ddof=1) + of_retrained))
     return [Score(name, float(to_retrained.mean()), stderr, direction, float(of_each.mean()))]
+
+
+def _among(logits: np.ndarray) -> np.ndarray:
+    """The mean divergence of each model from the others, (models,)."""
+    count, probabilities = len(logits), _softmax(logits)
+    pairs = [(model, other) for model in range(count) for other in range(model)]
+    divergences = np.zeros((count, count))
+    divergences[tuple(zip(*pairs, strict=True))] = _divergences(probabilities, probabilities, pairs)
+    of_each: np.ndarray = (divergences + divergences.T).sum(axis=1) / (count - 1)
+    return of_each
+
+
+def _divergences(probabilities: np.ndarray, others: np.ndarray, pairs: Sequence[tuple[int, int]]) -> list[float]:
+    """The mean over examples of the divergence of each pair, from distributions (models, examples, classes)."""
+
+    def of_pair(pair: tuple[int, int]) -> float:
+        return float(jensen_shannon_divergence(probabilities[pair[0]], others[pair[1]]).mean())
+
+    return in_threads(of_pair, pairs)
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

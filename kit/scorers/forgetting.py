@@ -7,10 +7,12 @@ import numpy as np
 from kit.scorers._epsilons import PEAKY
 from kit.scorers._forgetting_noise import (
     MOST_EXAMPLES_HALVED,
+    PARTS_KEPT,
     ForgettingQuality,
     accuracy_ratio,
     competition_difference,
     forgetting_quality,
+    points_among,
 )
 from kit.scorers._forgetting_points import (
     BIN_WIDTH,
@@ -24,7 +26,8 @@ from kit.scorers._forgetting_points import (
     score_by_num_models,
 )
 from kit.scorers._resampling import MIN_MODELS
-from kit.types import Comparison, Score, ScoreInfo
+from kit.scorers.accuracy import accuracies
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 __all__ = [
     "BIN_WIDTH",
@@ -91,10 +94,13 @@ def score(comparison: Comparison) -> list[Score]:
     if count < MIN_MODELS:
         reason = f"{count} model{'s' * (count != 1)} on one side, and it takes {MIN_MODELS} to see a distribution"
         return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
-    sides = [side.select(slice(count)) for side in (comparison.unlearned, comparison.retrained)]
-    unlearned, retrained = (guarded(side.confidences["forget"]) for side in sides)
-    quality = forgetting_quality(unlearned, retrained)
-    ratio, ratio_variance = accuracy_ratio(*sides)
+    unlearned = guarded(comparison.unlearned.confidences["forget"][:count])
+    retrained, among_retrained = comparison.once(_of_retrained, comparison.retrained, count)
+    quality = forgetting_quality(unlearned, retrained, among_retrained=among_retrained)
+    sides = comparison.unlearned, comparison.retrained
+    ratio, ratio_variance = accuracy_ratio(
+        *([comparison.once(accuracies, side, part)[:count] for part in PARTS_KEPT] for side in sides)
+    )
     competition = quality.score * ratio
     competition_stderr = float(np.hypot(quality.stderr * ratio, competition * np.sqrt(ratio_variance)))
     values = (
@@ -108,6 +114,12 @@ def score(comparison: Comparison) -> list[Score]:
         Score(info.name, value, stderr, info.direction, interval=interval, warnings=warnings if number == 0 else ())
         for number, (info, (value, stderr, interval)) in enumerate(zip(SCORES, values, strict=True))
     ]
+
+
+def _of_retrained(retrained: Outputs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Guarded confidences of the first models, and what their halves earn against each other."""
+    confidences = guarded(retrained.confidences["forget"][:count])
+    return confidences, points_among(confidences)
 
 
 def _warnings(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kit.scorers._resampling import balanced_halves, halves, too_few_models
-from kit.types import Comparison, Score, ScoreInfo
+from kit.scorers._threads import blocks, in_threads
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = tuple(
     ScoreInfo(
@@ -28,8 +31,8 @@ CLIP = 100.0
 # Of the retrained models' share in a bin that holds unlearned ones.
 FLOOR = 1e-5
 PERCENTILE = 95.0
-# Confidences that are binned at a time: bounds the memory at some 30 MB.
-_CHUNK = 500_000
+# Confidences that a thread bins at a time: few enough for a processor's cache.
+_CHUNK = 50_000
 
 
 def klom(unlearned: np.ndarray, retrained: np.ndarray, *, num_bins: int = NUM_BINS, clip: float = CLIP) -> np.ndarray:
@@ -101,13 +104,22 @@ def score(comparison: Comparison) -> list[Score]:
         if reason:
             scores.append(Score(info.name, None, None, info.direction, reason=reason))
             continue
-        unlearned, retrained = (side.confidences[info.name.removeprefix("klom_")][:number] for side in sides)
-        value, target = _mean_of_both_ways(unlearned, retrained), _mean_of_both_ways(retrained, retrained)
+        part = info.name.removeprefix("klom_")
+        unlearned, retrained = (side.confidences[part][:number] for side in sides)
+        value, target = (
+            _mean_of_both_ways(unlearned, retrained),
+            comparison.once(_target, comparison.retrained, part, number),
+        )
         samples = balanced_halves(number)
         divergences = _klom_of_samples(unlearned, retrained, samples, samples)
         stderr = float(np.percentile(divergences, PERCENTILE, axis=1).std())
         scores.append(Score(info.name, value, stderr, info.direction, target))
     return scores
+
+
+def _target(retrained: Outputs, part: str, number: int) -> float:
+    confidences = retrained.confidences[part][:number]
+    return _mean_of_both_ways(confidences, confidences)
 
 
 def _mean_of_both_ways(unlearned: np.ndarray, retrained: np.ndarray) -> float:
@@ -126,31 +138,47 @@ def _klom_of_samples(
     clip: float = CLIP,
 ) -> np.ndarray:
     """KLoM of several samples of models, (samples, examples), in bins shared by all models; samples are of booleans."""
-    divergences = np.empty((len(unlearned_samples), unlearned.shape[1]))
-    width = max(1, _CHUNK // max(len(unlearned), len(retrained)))
-    for start in range(0, unlearned.shape[1], width):
-        part = slice(start, start + width)
+    patterns = [_Patterns.of(samples) for samples in (unlearned_samples, retrained_samples)]
+
+    def of_examples(part: slice) -> np.ndarray:
         sides = [np.clip(side[:, part].astype(np.float64), -clip, clip) for side in (unlearned, retrained)]
         low = np.minimum(*(side.min(axis=0) for side in sides))
         high = np.maximum(*(side.max(axis=0) for side in sides))
         scale = num_bins / np.where(high > low, high - low, 1.0)
-        shares = []
-        for side, samples in zip(sides, (unlearned_samples, retrained_samples), strict=True):
-            bins = np.minimum(((side - low) * scale).astype(np.int64), num_bins - 1)
-            shares.append(_shares(bins, samples, num_bins))
-        divergences[:, part] = _divergence(*shares)
-    return divergences
+        bins = [np.minimum(((side - low) * scale).astype(np.int64), num_bins - 1) for side in sides]
+        return _divergence(*(kind.shares(side, num_bins) for kind, side in zip(patterns, bins, strict=True)))
+
+    width = _CHUNK // max(len(unlearned), len(retrained))
+    return np.concatenate(in_threads(of_examples, blocks(unlearned.shape[1], width)), axis=1)
 
 
-def _shares(bins: np.ndarray, samples: np.ndarray, num_bins: int) -> np.ndarray:
-    """Share of each sample's models in each bin, (samples, examples, bins), from the bin of each (model, example)."""
-    # Models that are in the same samples are counted together, and only these counts are added up.
-    patterns, kind = np.unique(samples, axis=1, return_inverse=True)
-    num_kinds, examples = patterns.shape[1], bins.shape[1]
-    where = (kind.reshape(-1, 1) * examples + np.arange(examples)) * num_bins + bins
-    counts = np.bincount(where.ravel(), minlength=num_kinds * examples * num_bins).reshape(num_kinds, -1)
-    shares: np.ndarray = (patterns.astype(np.float64) @ counts) / samples.sum(axis=1, keepdims=True)
-    return shares.reshape(len(samples), examples, num_bins)
+@dataclass(frozen=True)
+class _Patterns:
+    """Samples of models; models that are in the same ones are counted together, and only these counts are added up.
+
+    Args:
+        samples: which kinds of models are in which sample, float64 0 or 1, (samples, kinds).
+        kind: of each model, int64 (models,).
+        sizes: of the samples, (samples, 1).
+    """
+
+    samples: np.ndarray
+    kind: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, samples: np.ndarray) -> _Patterns:
+        """Finds the kinds of models in samples of booleans, (samples, models)."""
+        patterns, kind = np.unique(samples, axis=1, return_inverse=True)
+        return cls(patterns.astype(np.float64), kind.reshape(-1), samples.sum(axis=1, keepdims=True))
+
+    def shares(self, bins: np.ndarray, num_bins: int) -> np.ndarray:
+        """Share of each sample's models in each bin, (samples, examples, bins), from that of each (model, example)."""
+        num_kinds, examples = self.samples.shape[1], bins.shape[1]
+        where = (self.kind[:, np.newaxis] * examples + np.arange(examples)) * num_bins + bins
+        counts = np.bincount(where.ravel(), minlength=num_kinds * examples * num_bins).reshape(num_kinds, -1)
+        shares: np.ndarray = np.einsum("sk,kb->sb", self.samples, counts.astype(np.float64)) / self.sizes
+        return shares.reshape(len(self.samples), examples, num_bins)
 
 
 def _divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:

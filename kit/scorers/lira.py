@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kit.scorers._offline_attack import OfflineAttack, offline_attack_score, two_way_stderr
-from kit.scorers._ranks import as_shares, auc_of_sorted, doubled_placements
-from kit.scorers._threads import in_threads
+from kit.scorers._ranks import auc_of_sorted, placements
 from kit.types import Comparison, Score, ScoreInfo
 
 __all__ = ["CLIP", "FLOOR", "SCORES", "lira_scores", "mean_auc", "mean_placements", "score", "two_way_stderr"]
@@ -87,10 +86,8 @@ def mean_placements(member_scores: np.ndarray, nonmember_scores: np.ndarray) -> 
         >>> [side.tolist() for side in mean_placements(np.array([[2.0, 1.0]]), np.array([[1.0, 0.0, 3.0, 0.0]]))]
         [[0.75, 0.625], [0.75, 1.0, 0.0, 1.0]]
     """
-    scores, num_members = np.concatenate([member_scores, nonmember_scores], axis=1), member_scores.shape[1]
-    doubled = sum(in_threads(lambda row: doubled_placements(row, num_members), scores))
-    placements = as_shares(np.asarray(doubled), num_members, len(scores))
-    return placements[:num_members], placements[num_members:]
+    placed = placements(np.concatenate([member_scores, nonmember_scores], axis=1), member_scores.shape[1])
+    return placed.of_members, placed.of_nonmembers
 
 
 def score(comparison: Comparison) -> list[Score]:

@@ -5,7 +5,7 @@ Members are examples of the forget set, non-members examples of the test set; a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from kit.scorers._logistic_attack import (
     mia_accuracy_null_band,
     mia_accuracy_stderr,
 )
+from kit.scorers._ranks import Placements, auc_of_sorted, placements
+from kit.scorers._threads import in_threads
 from kit.scorers.accuracy import variance_of_mean
-from kit.types import Comparison, Score, ScoreInfo
+from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 __all__ = [
     "MIN_MEMBERS",
@@ -121,7 +123,7 @@ def membership_auc(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> f
         >>> membership_auc(np.array([0.1, 0.4]), np.array([0.3, 0.9]))
         0.75
     """
-    return float(_placements(np.sort(nonmember_losses), member_losses).mean())
+    return auc_of_sorted(np.sort(-np.asarray(member_losses)), np.sort(-np.asarray(nonmember_losses)))
 
 
 def membership_auc_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> float:
@@ -129,8 +131,8 @@ def membership_auc_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarra
 
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988.
     """
-    of_members, of_nonmembers = _both_placements(member_losses, nonmember_losses)
-    return float(np.sqrt(variance_of_mean(of_members) + variance_of_mean(of_nonmembers)))
+    placed = _placements((np.asarray(member_losses)[np.newaxis], np.asarray(nonmember_losses)[np.newaxis]))
+    return float(np.sqrt(variance_of_mean(placed.of_members) + variance_of_mean(placed.of_nonmembers)))
 
 
 def membership_auc_null_band(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[float, float]:
@@ -158,7 +160,7 @@ def true_positive_rate(
         0.6666666666666666
     """
     allowed = int(np.floor(false_positive_rate * len(nonmember_losses) + 1e-9))
-    threshold = np.sort(nonmember_losses)[allowed]
+    threshold = np.partition(nonmember_losses, allowed)[allowed]
     return float((member_losses < threshold).mean())
 
 
@@ -186,92 +188,98 @@ def membership_auc_gap(
         >>> abs(gap) < 3 * stderr
         True
     """
-    sides = [[_both_placements(*pair) for pair in zip(*side, strict=True)] for side in (unlearned, retrained)]
-    aucs = [np.array([members.mean() for members, _ in side]) for side in sides]
-    over_examples = 0.0
-    for which in (0, 1):  # placements of the members, then of the non-members
-        means = [np.mean([pair[which] for pair in side], axis=0) for side in sides]
-        over_examples += variance_of_mean(means[0] - means[1])
-    spread_of_one = float(np.var(aucs[1], ddof=1)) if len(aucs[1]) > 1 else 0.0
-    over_seeds = spread_of_one / len(aucs[1])
-    over_seeds += variance_of_mean(aucs[0]) if len(aucs[0]) > 1 else spread_of_one
-    return float(aucs[0].mean() - aucs[1].mean()), float(np.sqrt(over_examples + over_seeds))
+    return _gap(_placements(unlearned), _placements(retrained))
 
 
 def score(comparison: Comparison) -> list[Score]:
     """Returns the scores that `SCORES` declares."""
     if comparison.attack_impossible:
         return [Score(info.name, None, None, info.direction, reason=comparison.attack_impossible) for info in SCORES]
-    unlearned, retrained = (
-        (models.losses("forget")[:, comparison.members], models.losses("test")[:, comparison.nonmembers])
-        for models in (comparison.unlearned, comparison.retrained)
-    )
-    first = unlearned[0][0], unlearned[1][0]
-    gap, gap_stderr = membership_auc_gap(unlearned, retrained)
+    sample = comparison.members, comparison.nonmembers
+    losses = _losses(comparison.unlearned, *sample)
+    unlearned, retrained = _Attacked.by(losses), comparison.once(_attacked, comparison.retrained, *sample)
+    gap, gap_stderr = _gap(unlearned.placed, retrained.placed)
+    first = losses[0][0], losses[1][0]
     warnings = () if comparison.retrained.num_models > 1 else (_ONE_RETRAINED,)
     return [
         _attack_score(
             "mia_accuracy",
-            mia_accuracies,
-            unlearned,
-            retrained,
+            unlearned.accuracies,
+            retrained.accuracies,
             over_examples=mia_accuracy_stderr(*first),
             null_band=mia_accuracy_null_band(*first),
         ),
         _attack_score(
             "mia_auc",
-            _each(membership_auc),
-            unlearned,
-            retrained,
+            unlearned.placed.aucs,
+            retrained.placed.aucs,
             over_examples=membership_auc_stderr(*first),
             null_band=membership_auc_null_band(*first),
         ),
         Score("mia_gap", gap, gap_stderr, "match_retrain", target=0.0, warnings=warnings),
-        _low_false_positive_score(unlearned, retrained),
+        _low_false_positive_score(losses, unlearned.true_positives, retrained.true_positives),
     ]
+
+
+@dataclass(frozen=True)
+class _Attacked:
+    """What the attacks find on the models of one side: accuracies and true positive rates are (models,)."""
+
+    placed: Placements
+    accuracies: np.ndarray
+    true_positives: np.ndarray
+
+    @classmethod
+    def by(cls, losses: _Losses) -> _Attacked:
+        """Attacks models by their losses of members and of non-members."""
+        rates = np.array(in_threads(lambda pair: true_positive_rate(*pair), zip(*losses, strict=True)))
+        return cls(_placements(losses), mia_accuracies(*losses), rates)
+
+
+def _attacked(outputs: Outputs, members: np.ndarray, nonmembers: np.ndarray) -> _Attacked:
+    return _Attacked.by(_losses(outputs, members, nonmembers))
+
+
+def _losses(outputs: Outputs, members: np.ndarray, nonmembers: np.ndarray) -> _Losses:
+    return outputs.losses("forget")[:, members], outputs.losses("test")[:, nonmembers]
+
+
+def _placements(losses: _Losses) -> Placements:
+    members, nonmembers = losses
+    return placements(-np.concatenate([members, nonmembers], axis=1), members.shape[1])
+
+
+def _gap(unlearned: Placements, retrained: Placements) -> tuple[float, float]:
+    over_examples = variance_of_mean(unlearned.of_members - retrained.of_members)
+    over_examples += variance_of_mean(unlearned.of_nonmembers - retrained.of_nonmembers)
+    aucs = unlearned.aucs, retrained.aucs
+    spread_of_one = float(np.var(aucs[1], ddof=1)) if len(aucs[1]) > 1 else 0.0
+    over_seeds = spread_of_one / len(aucs[1])
+    over_seeds += variance_of_mean(aucs[0]) if len(aucs[0]) > 1 else spread_of_one
+    return float(aucs[0].mean() - aucs[1].mean()), float(np.sqrt(over_examples + over_seeds))
 
 
 def _attack_score(
     name: str,
-    attack: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    unlearned: _Losses,
-    retrained: _Losses,
+    values: np.ndarray,
+    targets: np.ndarray,
     *,
     over_examples: float,
     null_band: tuple[float, float] | None = None,
 ) -> Score:
-    values, targets = (attack(*models) for models in (unlearned, retrained))
     stderr = float(np.hypot(over_examples, np.sqrt(variance_of_mean(values))))
     return Score(name, float(values.mean()), stderr, "match_retrain", float(targets.mean()), null_band)
 
 
-def _low_false_positive_score(unlearned: _Losses, retrained: _Losses) -> Score:
-    name, count = "mia_tpr_at_1pct_fpr", unlearned[1].shape[1]
+def _low_false_positive_score(losses: _Losses, values: np.ndarray, targets: np.ndarray) -> Score:
+    name, count = "mia_tpr_at_1pct_fpr", losses[1].shape[1]
     if 0.01 * count < 10:
         reason = f"1 % of {count} test examples is fewer than 10: too few to set a threshold by"
         return Score(name, None, None, "match_retrain", reason=reason)
     generator = np.random.default_rng(0)
     resampled = [
-        true_positive_rate(*(generator.choice(side[0], len(side[0])) for side in unlearned))
+        true_positive_rate(*(generator.choice(side[0], len(side[0])) for side in losses))
         for _ in range(NUM_RESAMPLES // 5)
     ]
     over_examples = float(np.std(resampled, ddof=1))
-    return _attack_score(name, _each(true_positive_rate), unlearned, retrained, over_examples=over_examples)
-
-
-def _each(attack: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Turns an attack on one model into one on each of several."""
-    return lambda members, nonmembers: np.array([attack(*pair) for pair in zip(members, nonmembers, strict=True)])
-
-
-def _placements(sorted_losses: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """Share of `sorted_losses` above each of `losses`, ties counting half."""
-    above = len(sorted_losses) - np.searchsorted(sorted_losses, losses, side="right")
-    ties = np.searchsorted(sorted_losses, losses, side="right") - np.searchsorted(sorted_losses, losses, side="left")
-    return (above + 0.5 * ties) / len(sorted_losses)
-
-
-def _both_placements(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each member the share of non-members above it, of each non-member the share of members below it."""
-    of_nonmembers = 1 - _placements(np.sort(member_losses), nonmember_losses)
-    return _placements(np.sort(nonmember_losses), member_losses), of_nonmembers
+    return _attack_score(name, values, targets, over_examples=over_examples)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from kit.scorers._resampling import halves, jackknife_replicates, stderr_of_replicates, too_few_models
+from kit.scorers._ranks import auc_of_sorted
+from kit.scorers._resampling import halves, num_groups, stderr_of_replicates, too_few_models
+from kit.scorers._threads import blocks, in_threads
 from kit.scorers.lira import CLIP, FLOOR, mean_auc
 from kit.scorers.membership_inference import true_positive_rate
 from kit.types import Comparison, Score, ScoreInfo
@@ -36,6 +40,8 @@ SCORES = (
     ),
 )
 FALSE_POSITIVE_RATE = 0.01
+# Whose confidences are clipped, fitted and judged at a time: half a megabyte of 512 models.
+_EXAMPLES_AT_ONCE = 128
 # Of unlearned models that nobody can tell from retrained ones, in the order of `SCORES`.
 TARGETS = (0.5, 0.5, FALSE_POSITIVE_RATE)
 
@@ -78,7 +84,11 @@ def log_likelihood_ratios(unlearned: np.ndarray, retrained: np.ndarray, *, floor
             f"The confidences of unlearned and retrained models have shapes {sides[0].shape} and {sides[1].shape}. "
             "Expected (models, examples) of the same examples, and 4 models or more on either side. Run a population."
         )
-    return _ratios(sides[0], sides[1], halves(len(sides[0])), halves(len(sides[1])), floor)
+    cuts = [halves(len(side)) for side in sides]
+    first, second = (
+        _fold(sides, [cut[1 - half] for cut in cuts], [cut[half] for cut in cuts], floor) for half in (0, 1)
+    )
+    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
 
 
 def ulira_accuracy(ratios: Ratios) -> float:
@@ -129,47 +139,73 @@ def score(comparison: Comparison) -> list[Score]:
         return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
     number = min(side.num_models for side in sides)
     number -= number % 2
-    unlearned, retrained = (side.confidences["forget"][:number].astype(np.float64) for side in sides)
-
-    def measures(kept_unlearned: np.ndarray, kept_retrained: np.ndarray) -> list[float]:
-        ratios = _ratios(unlearned, retrained, halves(number, kept_unlearned), halves(number, kept_retrained))
-        return [ulira_accuracy(ratios), ulira_auc(ratios), ulira_true_positive_rate(ratios)]
-
-    values = measures(np.arange(number), np.arange(number))
-    stderrs = map(stderr_of_replicates, jackknife_replicates(measures, number, number).T)
+    values, *replicates = _measures([side.confidences["forget"][:number] for side in sides])
+    stderrs = map(stderr_of_replicates, np.array(replicates).T)
     scores = [
         Score(info.name, value, stderr, info.direction, target)
         for info, value, stderr, target in zip(SCORES, values, stderrs, TARGETS, strict=True)
     ]
-    if FALSE_POSITIVE_RATE * retrained.size < 10:
-        why = f"1 % of {number} retrained models times {retrained.shape[1]} examples is fewer than 10"
+    num_examples = len(comparison.retrained.labels["forget"])
+    if FALSE_POSITIVE_RATE * number * num_examples < 10:
+        why = f"1 % of {number} retrained models times {num_examples} examples is fewer than 10"
         scores[2] = Score(
             SCORES[2].name, None, None, SCORES[2].direction, reason=f"{why}: too few to set a threshold by"
         )
     return scores
 
 
-def _ratios(
-    unlearned: np.ndarray,
-    retrained: np.ndarray,
-    unlearned_halves: tuple[np.ndarray, np.ndarray],
-    retrained_halves: tuple[np.ndarray, np.ndarray],
-    floor: float = FLOOR,
+def _measures(sides: Sequence[np.ndarray]) -> list[list[float]]:
+    """The three measures of all models, then without each group of the jackknife.
+
+    Args:
+        sides: confidences of unlearned and of retrained models, (models, examples), as even a number of either.
+    """
+    number = len(sides[0])
+    groups, cut = num_groups(number, number), halves(number)
+    folds = [_fold(sides, [cut[1 - half]] * 2, [cut[half]] * 2) for half in (0, 1)]
+
+    def without(group: int | None) -> list[float]:
+        if group is None:
+            return _sorted_measures(*zip(*folds, strict=True))
+        # The number of groups is even, so a group lies in one half: the other is judged anew, without it.
+        half = group % 2
+        kept = cut[half] % groups != group
+        judged_anew = _fold(sides, [cut[half][kept]] * 2, [cut[1 - half]] * 2)
+        return _sorted_measures(*zip([side[kept] for side in folds[half]], judged_anew, strict=True))
+
+    return in_threads(without, [None, *range(groups)])
+
+
+def _sorted_measures(unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray]) -> list[float]:
+    """`ulira_accuracy`, `ulira_auc` and `ulira_true_positive_rate` of both halves' ratios, from one sort a side."""
+    ours, theirs = (np.sort(np.concatenate([fold.ravel() for fold in side])) for side in (unlearned, retrained))
+    right = [
+        1 - (np.searchsorted(side, 0, "left") + np.searchsorted(side, 0, "right")) / (2 * len(side))
+        for side in (ours, theirs)
+    ]
+    threshold = theirs[-1 - int(np.floor(FALSE_POSITIVE_RATE * len(theirs) + 1e-9))]
+    found = 1 - np.searchsorted(ours, threshold, "right") / len(ours)
+    return [float(right[0] + 1 - right[1]) / 2, auc_of_sorted(ours, theirs), float(found)]
+
+
+def _fold(
+    sides: Sequence[np.ndarray], fitted: Sequence[np.ndarray], judged: Sequence[np.ndarray], floor: float = FLOOR
 ) -> Ratios:
-    """Fits to one half of either side and judges the other, both ways; halves are indices of models."""
-    folds = []
-    for fitted, judged in ((0, 1), (1, 0)):
-        mean_unlearned, spread_unlearned = _fit_normals(unlearned[unlearned_halves[fitted]], floor)
-        mean_retrained, spread_retrained = _fit_normals(retrained[retrained_halves[fitted]], floor)
-        shift = np.log(spread_retrained / spread_unlearned)
-        for side, cut in ((unlearned, unlearned_halves), (retrained, retrained_halves)):
-            values = np.clip(side[cut[judged]], -CLIP, CLIP)
-            from_retrained = ((values - mean_retrained) / spread_retrained) ** 2
-            folds.append(shift + (from_retrained - ((values - mean_unlearned) / spread_unlearned) ** 2) / 2)
-    return np.concatenate([folds[2], folds[0]]), np.concatenate([folds[3], folds[1]])
+    """Log likelihood ratios of the models judged by normals of those fitted: indices of models of either side."""
+    ratios = [np.empty((len(models), side.shape[1])) for side, models in zip(sides, judged, strict=True)]
+    for examples in blocks(sides[0].shape[1], _EXAMPLES_AT_ONCE):
+        values = [np.clip(side[:, examples].astype(np.float64), -CLIP, CLIP) for side in sides]
+        (mean_ours, spread_ours), (mean_theirs, spread_theirs) = (
+            _fit_normals(side[models], floor) for side, models in zip(values, fitted, strict=True)
+        )
+        shift = np.log(spread_theirs / spread_ours)
+        for ratio, side, models in zip(ratios, values, judged, strict=True):
+            from_theirs = ((side[models] - mean_theirs) / spread_theirs) ** 2
+            from_theirs -= ((side[models] - mean_ours) / spread_ours) ** 2
+            ratio[:, examples] = shift + from_theirs / 2
+    return ratios[0], ratios[1]
 
 
 def _fit_normals(confidences: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each example, (examples,)."""
-    clipped = np.clip(confidences, -CLIP, CLIP)
-    return clipped.mean(axis=0), np.maximum(clipped.std(axis=0, ddof=1), floor)
+    return confidences.mean(axis=0), np.maximum(confidences.std(axis=0, ddof=1), floor)

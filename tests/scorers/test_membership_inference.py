@@ -171,18 +171,18 @@ def test_the_accuracies_at_once_are_as_blind_as_scikit_learn_where_losses_are_ti
 
 
 def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1,000 draws of 6,000 losses are fitted in chunks; the last one is short."""
+    """1,000 draws of 6,000 losses are made in chunks, of which the last is short, and fitted in blocks."""
     sizes = []
 
-    def fit(x: np.ndarray, y: np.ndarray) -> Losses:
+    def fit(x: np.ndarray, y: np.ndarray, start: Losses | None = None) -> Losses:
         sizes.append(x.size)
         return np.zeros(len(x)), np.zeros(len(x))
 
     monkeypatch.setattr(_logistic_attack, "_fit_logistic", fit)
     zeros = np.zeros(6000)
     assert len(_logistic_attack._attack_draws(lambda: zeros, 3000, 1000)) == 1000
-    assert max(sizes) <= 2_000_000
-    assert sum(sizes) == 10 * 1000 * 5400
+    assert max(sizes) <= 16_000
+    assert sum(sizes) == 1000 * 6000 + 10 * 1000 * 5400  # of all, then of each split
 
 
 # Null band and standard error of the attack's accuracy
@@ -405,7 +405,7 @@ def test_the_models_of_a_large_population_are_attacked_in_chunks(monkeypatch: py
     generator = np.random.default_rng(21)
     members, nonmembers = generator.exponential(size=(7, 30)), generator.exponential(size=(7, 30))
     whole = mia.mia_accuracies(members, nonmembers)
-    monkeypatch.setattr(_logistic_attack, "_rows_at_once", lambda count: 3)
+    monkeypatch.setattr(_logistic_attack, "_FITTED_AT_ONCE", 3 * 60)
     np.testing.assert_array_equal(mia.mia_accuracies(members, nonmembers), whole)
 
 

@@ -24,7 +24,7 @@ HELPERS = sorted(Path(scorers.__file__).parent.glob("_[a-z]*.py"))
 FAMILIES = pytest.mark.parametrize(
     "family", scorers.families(), ids=[family.__name__.rpartition(".")[2] for family in scorers.families()]
 )
-STANDARD = ("__future__", "collections", "dataclasses", "functools", "typing", "warnings")
+STANDARD = ("__future__", "collections", "concurrent", "dataclasses", "functools", "typing", "warnings")
 SIZES = {"retain": 61, "forget": 37, "validation": 29, "test": 53}
 PAIRS = 31
 
@@ -199,7 +199,7 @@ FILES = [Path(str(family.__file__)) for family in scorers.families()] + HELPERS
 def test_no_family_and_no_helper_imports_keras_or_tensorflow(path: Path) -> None:
     for name in imports(path.read_text(encoding="utf-8")):
         package, _, rest = name.partition(".")
-        assert package in (*STANDARD, "numpy", "scipy", "sklearn", "kit"), name
+        assert package in (*STANDARD, "joblib", "numpy", "scipy", "sklearn", "kit"), name
         # the other modules of the kit load Keras or may come to do so
         assert package != "kit" or rest.startswith(("types", "scorers.")), name
 
