@@ -16,7 +16,7 @@ DELTA = 1e-5
 MOST_CONFIDENT = 1e4
 BIN_WIDTH = 0.5
 # Whose thresholds are counted at a time: some megabytes of memory a thread.
-_EXAMPLES_AT_ONCE = 16
+_EXAMPLES_AT_ONCE = 32
 
 
 def logit_scaled_confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

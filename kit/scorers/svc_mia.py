@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit.scorers._threads import in_threads
+from kit.scorers._threads import blocks, in_threads
 from kit.scorers.accuracy import accuracy_with_stderr
 from kit.types import Comparison, Outputs, Score, ScoreInfo
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVC
 
 SCORES = (
     ScoreInfo(
@@ -30,6 +34,8 @@ SCORES = (
 )
 # A support vector classifier's time grows with the square of it: 0.1 s at 1,000 examples a side.
 MAX_EXAMPLES = 1000
+# Examples that a classifier judges at a time: as many as the cache holds distances of, to 2,000 others.
+_ASKED_AT_ONCE = 32
 
 Feature = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -215,8 +221,17 @@ def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarr
     count = min(len(sides[0]), len(sides[1]), max_examples)
     learned_from = np.concatenate([side[:count] for side in sides[:2]])
     attack = SVC(C=3, gamma="auto").fit(learned_from, np.repeat([1, 0], count))
-    nonmembers: np.ndarray = attack.predict(sides[2]) == 0
-    return nonmembers
+    return np.concatenate([_decisions(attack, sides[2][block]) < 0 for block in blocks(len(sides[2]), _ASKED_AT_ONCE)])
+
+
+def _decisions(attack: SVC, features: np.ndarray) -> np.ndarray:
+    """`attack.decision_function`, (examples,), in a quarter of the time: half a row of the table would be spent in it."""
+    kernel = np.zeros((len(features), len(attack.support_)))
+    for asked, learned in zip(features.T, attack.support_vectors_.T, strict=True):
+        kernel -= np.subtract.outer(asked, learned) ** 2
+    kernel /= features.shape[1]  # what gamma="auto" stands for
+    decisions: np.ndarray = np.einsum("es,s->e", np.exp(kernel, out=kernel), attack.dual_coef_[0])
+    return decisions + attack.intercept_[0]
 
 
 def _at_even_ranks(values: np.ndarray, count: int) -> np.ndarray:
