@@ -1,6 +1,7 @@
 """What do all scores of large populations cost? 512 models of 60,000 training examples, on made-up outputs.
 
-    python -m benchmarks.scoring [--models 512] [--examples 60000] [--retrained 512] [--rows 2] [--only lira] [--scores scores.json]
+    python -m benchmarks.scoring [--models 512] [--retrained 512] [--examples 60000] [--rows 2] [--only lira]
+        [--scores scores.json]
 
 Prints seconds, processor seconds and the peak of the process's memory, family by family, for each row of a table: the
 first row pays for what all have in common of the retrained models. Outputs are normal margins around each example's own

@@ -35,7 +35,7 @@ from kit.runs.originals import Pretrained
 from kit.runs.population import Request
 from kit.runs.pretraining import original_of
 from kit.submission.entry import Entry, Identifier, resolve_all
-from kit.types import Challenge, Comparison, FailedRun, Outputs, Report, check_challenge
+from kit.types import Challenge, Comparison, FailedRun, Once, Outputs, Report, Score, check_challenge
 
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
@@ -208,13 +208,12 @@ class _Table:
         ) as engine:
             outputs, failures = self._run(functools.partial(self._population, engine), packed)
         self._announce("scoring")
-        compared = {
-            name: compare(
-                self._challenge, outputs, name, num_models=plan.num_models, reference_seconds=reference_seconds
-            )
-            for name in outputs
-        }
-        reports = [self._report(name, comparison) for name, comparison in compared.items()]
+        comparing = functools.partial(compare, num_models=plan.num_models, reference_seconds=reference_seconds)
+        once = Once()
+        compared = {name: comparing(self._challenge, outputs, name, once=once) for name in outputs}
+        root = plan.population.root
+        scores = scoring.score_rows(compared, None if root is None else root / self._challenge.name / "scores")
+        reports = [self._report(name, comparison, scores[name]) for name, comparison in compared.items()]
         return Evaluation(tuple(reports), outputs, failures)
 
     def _population(self, engine: Engine, entry: Entry, request: Request) -> Outputs:
@@ -246,9 +245,8 @@ class _Table:
         outputs[RETRAIN] = self._reference.outputs(run)
         return outputs, failures
 
-    def _report(self, name: str, comparison: Comparison) -> Report:
+    def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
         challenge, seconds, made = self._challenge, comparison.unlearned.seconds, self._made.get(name, {})
-        root = self._plan.population.root
         trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         return Report(
             challenge=challenge.name,
@@ -264,7 +262,7 @@ class _Table:
             weights_sha256=self._original.sha256,
             seconds=None if np.isnan(seconds).any() else float(seconds.mean()),
             reference_seconds=comparison.reference_seconds,
-            scores=scoring.score(comparison, None if root is None else root / challenge.name / "scores"),
+            scores=scores,
             score_version=SCORE_VERSION,
             versions=environment.versions(made.get("backend")),
             machine=environment.machine() | {"precision": challenge.precision} | made,

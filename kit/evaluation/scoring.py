@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from kit import files, scorers
 from kit.machine import environment
 from kit.types import Comparison, Score
 
 
-def score(comparison: Comparison, folder: Path | None) -> dict[str, Score]:
+def score_rows(comparisons: Mapping[str, Comparison], folder: Path | None) -> dict[str, dict[str, Score]]:
+    """Returns every score of each row of a table, by row and by name.
+
+    Args:
+        comparisons: what is scored, by row.
+        folder: where scores are kept and found again; None to keep nothing.
+    """
+    total = len(comparisons) * len(scorers.names())
+    with tqdm(total=total, desc="scoring", unit="score", delay=2, leave=False, mininterval=0.5) as bar:
+        rows = {}
+        for row, (name, comparison) in enumerate(comparisons.items(), start=1):
+            rows[name] = score(comparison, folder, scored=bar.update)
+            bar.update(row * total // len(comparisons) - bar.n)  # scores that were at hand
+    return rows
+
+
+def score(
+    comparison: Comparison, folder: Path | None, *, scored: Callable[[int], object] | None = None
+) -> dict[str, Score]:
     """Returns every score of one row by name.
 
     Args:
         comparison: what is scored.
         folder: where scores are kept and found again; None to keep nothing.
+        scored: as in `kit.scorers.score_all`.
     """
     if folder is None:
-        return scorers.score_all(comparison)
-    path = folder / f"{digest(comparison)[:24]}.json"
+        return scorers.score_all(comparison, scored=scored)
+    of_retrained = comparison.once(digest, comparison.retrained)
+    path = folder / f"{digest({**_compared(comparison), 'retrained': of_retrained})[:24]}.json"
     stored = _read(path)
     if stored is not None:
         return stored
-    scores = scorers.score_all(comparison)
+    scores = scorers.score_all(comparison, scored=scored)
     files.write_json(path, {name: asdict(score) for name, score in scores.items()})
     return scores
 
@@ -46,7 +67,7 @@ def _update(hashed: Any, content: Any) -> None:
         hashed.update(f"{content.shape}{content.dtype.str} ".encode())
         hashed.update(np.ascontiguousarray(content).data)
     elif is_dataclass(content):
-        _update(hashed, {field.name: getattr(content, field.name) for field in fields(content)})
+        _update(hashed, _compared(content))
     elif isinstance(content, Mapping):
         _update(hashed, [part for pair in content.items() for part in pair])
     elif isinstance(content, list | tuple):
@@ -55,6 +76,11 @@ def _update(hashed: Any, content: Any) -> None:
             _update(hashed, part)
     else:
         hashed.update(f"{content!r} ".encode())
+
+
+def _compared(content: Any) -> dict[str, Any]:
+    """The fields of a dataclass that make it equal to another one."""
+    return {field.name: getattr(content, field.name) for field in fields(content) if field.compare}
 
 
 def _read(path: Path) -> dict[str, Score] | None:

@@ -18,6 +18,9 @@ Decisions:
   right under the hypothesis that matters, that the method is as good as retraining.
 - KLoM compares halves, for value and target alike: it depends on the number of models, and no finite population
   reaches 0.
+- What several scores, or several rows of a table, need of the same outputs is asked of `comparison.once`: of the
+  retrained models it is computed once a table. What is left is done on all cores, in blocks that a processor's cache
+  holds, and no number depends on how many cores there are (`_threads`).
 - Single thresholds are 400, always: in the released scorer's rounding they are 401 for some examples.
 """
 
@@ -91,8 +94,12 @@ def names() -> tuple[str, ...]:
     return tuple(info.name for info in infos())
 
 
-def score_all(comparison: Comparison) -> dict[str, Score]:
+def score_all(comparison: Comparison, *, scored: Callable[[int], object] | None = None) -> dict[str, Score]:
     """Returns every score of one method by name.
+
+    Args:
+        comparison: of the method with retrained models.
+        scored: is told after each family how many scores it has returned.
 
     Raises:
         InputError: a family of an installed package is broken, or returned other scores than it declares.
@@ -108,6 +115,8 @@ def score_all(comparison: Comparison) -> dict[str, Score]:
             )
         scores |= returned
         declared += family.SCORES
+        if scored is not None:
+            scored(len(returned))
     if comparison.alone:
         reason = "there is a single retrained model, which has no other to be compared with"
         alone = {info.name for info in declared if info.relative and scores[info.name].value is not None}

@@ -73,19 +73,24 @@ class DoubleThresholds:
             table: epsilon by numbers of false positives and false negatives, (N + 1, N + 1).
             bounds: the largest epsilon at so many of them, or more of either, (N + 1, N + 1).
         """
-        largest, examples, on_place = least.copy(), np.arange(len(least)), self.on_place.any(axis=0)
-        on_place[:, -1] = True  # nobody is below more than all
+        largest, examples, on_place = least.copy(), np.arange(len(least)), self._excluded()
         below_left = np.where(on_place, self.sides.shape[2], self.below_left)  # so that nobody is accused
         at_most = self._at_most(on_place, bounds)
         # The likeliest blocks of each example first: most others are out of the question then.
-        best = np.divmod(at_most.reshape(len(least), -1).argmax(axis=1), len(_LEFT))
-        np.maximum.at(largest, examples, self._within(examples, *best, below_left, table))
-        likely = np.nonzero(at_most > largest[:, np.newaxis, np.newaxis])
-        np.maximum.at(largest, likely[0], self._within(*likely, below_left, table))
+        rights, lefts = np.divmod(at_most.reshape(len(least), -1).argmax(axis=1), len(_LEFT))
+        np.maximum.at(largest, examples, self._within(examples, rights, lefts, below_left, table))
+        examples, rights, lefts = np.nonzero(at_most > largest[:, np.newaxis, np.newaxis])
+        np.maximum.at(largest, examples, self._within(examples, rights, lefts, below_left, table))
         examples, places = np.nonzero(on_place[:, :-1])
         for pairs in blocks(len(examples), _PLACES_AT_ONCE):
             np.maximum.at(largest, examples[pairs], self._from_places(examples[pairs], places[pairs], table))
         return largest
+
+    def _excluded(self) -> np.ndarray:
+        """Which places are not counted with the others, (examples, 800): those with models on them, and the last."""
+        excluded: np.ndarray = self.on_place.max(axis=0) > 0
+        excluded[:, -1] = True
+        return excluded
 
     def _at_most(self, on_place: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         """What epsilon any pair within a pair of blocks can have at most, (examples, 50, 100)."""
@@ -116,20 +121,22 @@ class DoubleThresholds:
         start, stop = right - width - _BUFFER, right - width + _BUFFER
         step = (stop - start) / (_NUMBER - 1)  # with the next, these are numpy.linspace(start, stop, 400)[second]
         left = np.where(second == _NUMBER - 1, stop, second * step + start)
-        accused = []
-        for side, on_place, below_left, below_right in zip(
-            self.sides, self.on_place, self.below_left, self.below_right, strict=True
-        ):
-            before, models = below_left[examples, places], on_place[examples, places]
-            below = np.repeat(before[:, np.newaxis], _NUMBER, axis=1)
-            for model in range(models.max(initial=0)):
-                where = np.flatnonzero(models > model)
-                confidences = side[examples[where], before[where] + model]
-                below[where] += confidences[:, np.newaxis] < left[where]
-            accused.append(below_right[examples] - below)
+        caught, wrongly = (
+            self.below_right[side, examples] - self._below(side, examples, places, left) for side in (0, 1)
+        )
         possible = (second >= 0) & (second < _NUMBER)
-        largest: np.ndarray = np.where(possible, _epsilons(*accused, table), -np.inf).max(axis=1)
+        largest: np.ndarray = np.where(possible, _epsilons(caught, wrongly, table), -np.inf).max(axis=1)
         return largest
+
+    def _below(self, side: int, examples: np.ndarray, places: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """Models below thresholds, (places, 400), that lie within rounding of the places."""
+        before, models = self.below_left[side, examples, places], self.on_place[side, examples, places]
+        below = np.repeat(before[:, np.newaxis], _NUMBER, axis=1)
+        for model in range(models.max(initial=0)):
+            where = np.flatnonzero(models > model)
+            confidences = self.sides[side, examples[where], before[where] + model]
+            below[where] += confidences[:, np.newaxis] < left[where]
+        return below
 
 
 def _epsilons(caught: np.ndarray, wrongly: np.ndarray, table: np.ndarray) -> np.ndarray:

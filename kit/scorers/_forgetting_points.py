@@ -108,8 +108,8 @@ def example_epsilons(unlearned: np.ndarray, retrained: np.ndarray, *, delta: flo
         raise ValueError(f"delta is {delta}. Expected a probability, 0 or more and below 1. The competition has 1e-5.")
 
     def of_block(examples: slice) -> np.ndarray:
-        sides = [np.sort(side[:, examples].T.copy()) for side in (unlearned, retrained)]
-        return largest_epsilons(*sides, delta)
+        ours, theirs = (np.sort(side[:, examples].T.copy()) for side in (unlearned, retrained))
+        return largest_epsilons(ours, theirs, delta)
 
     return np.concatenate(in_threads(of_block, blocks(unlearned.shape[1], _EXAMPLES_AT_ONCE)))
 

@@ -15,6 +15,11 @@ from kit.types import Comparison, Outputs, Score
 
 # Models that a thread attacks at a time.
 _MODELS_AT_ONCE = 8
+# Values of out-models are measured for so many examples at a time.
+_EXAMPLES_AT_ONCE = 128
+
+# Something of the examples attacked, members first, and of the population: (models, examples) each, or (examples,).
+_Sides = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,15 @@ class OfflineAttack:
     measure: Callable[[np.ndarray], np.ndarray]
     judge: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
+    def values(self, sides: _Sides, model: int) -> _Sides:
+        """Returns one model's values of the examples and of the population, (examples,) each."""
+        return self.prepare(sides[0][model]), self.prepare(sides[1][model])
 
-# Values of out-models are measured for so many examples at a time.
-_EXAMPLES_AT_ONCE = 128
+    def placements(self, values: _Sides, measured: _Sides, num_members: int) -> np.ndarray:
+        """Returns `doubled_placements` of the examples, by one model's values."""
+        return doubled_placements(self.judge(*values, *measured), num_members)
 
-# Confidences of the examples attacked, members first, and of the population: (models, examples) each.
-_Sides = tuple[np.ndarray, np.ndarray]
+
 # What was measured of these examples by the out-models of each half of the retrained ones.
 _Halves = list[_Sides]
 
@@ -121,7 +129,7 @@ def _reference(
     of_whole, *reduced = [[measured[half.tobytes()] for half in cut] for cut in cuts]
     num_members = len(members)
     aucs = [
-        _aucs(attack, [side[half] for side in sides], other, num_members)
+        _aucs(attack, (sides[0][half], sides[1][half]), other, num_members)
         for half, other in zip(whole, of_whole[::-1], strict=True)
     ]
     return _Reference(of_whole, reduced, float(np.mean(aucs)))
@@ -141,13 +149,12 @@ def _measured(attack: OfflineAttack, sides: _Sides, samples: Sequence[np.ndarray
     return list(zip(*of_sides, strict=True))
 
 
-def _aucs(attack: OfflineAttack, sides: Sequence[np.ndarray], measured: _Sides, num_members: int) -> np.ndarray:
+def _aucs(attack: OfflineAttack, sides: _Sides, measured: _Sides, num_members: int) -> np.ndarray:
     """The AUC of the attack on each model, (models,)."""
 
     def of_model(number: int) -> float:
-        values = [attack.prepare(side[number]) for side in sides]
-        doubled = doubled_placements(attack.judge(*values, *measured), num_members)[:num_members]
-        return float(doubled.mean() / (2 * (sides[0].shape[1] - num_members)))
+        doubled = attack.placements(attack.values(sides, number), measured, num_members)
+        return float(doubled[:num_members].mean() / (2 * (len(doubled) - num_members)))
 
     return np.array(in_threads(of_model, range(len(sides[0]))))
 
@@ -159,19 +166,14 @@ def _doubled_placements(attack: OfflineAttack, sides: _Sides, reference: _Refere
     def of_models(models: slice) -> np.ndarray:
         sums = np.zeros((1 + groups, sides[0].shape[1]), np.int64)
         for number in range(models.start, models.stop):
-            values = [attack.prepare(side[number]) for side in sides]
-
-            def placements(measured: _Sides, values: list[np.ndarray] = values) -> np.ndarray:
-                return doubled_placements(attack.judge(*values, *measured), num_members)
-
-            by_whole = [placements(measured) for measured in reference.whole]
+            values = attack.values(sides, number)
+            by_whole = [attack.placements(values, measured, num_members) for measured in reference.whole]
             sums[0] += by_whole[0] + by_whole[1]
-            for group, reduced in enumerate(reference.reduced):
-                if number % groups == group:
-                    continue
-                for half, measured in enumerate(reduced):
-                    sums[1 + group] += by_whole[half] if measured is reference.whole[half] else placements(measured)
+            for group in set(range(groups)) - {number % groups}:
+                for half, measured in enumerate(reference.reduced[group]):
+                    as_it_was = measured is reference.whole[half]
+                    sums[1 + group] += by_whole[half] if as_it_was else attack.placements(values, measured, num_members)
         return sums
 
-    total: np.ndarray = sum(in_threads(of_models, blocks(len(sides[0]), _MODELS_AT_ONCE)))
+    total: np.ndarray = np.sum(in_threads(of_models, blocks(len(sides[0]), _MODELS_AT_ONCE)), axis=0)
     return total

@@ -44,6 +44,6 @@ def blocks(length: int, size: int) -> list[slice]:
 
 
 def _usable_cores() -> int:
-    from joblib import cpu_count
+    from joblib.externals import loky  # type: ignore[import-untyped]
 
-    return int(cpu_count())
+    return int(loky.cpu_count())  # after the process's affinity and the limits of its container

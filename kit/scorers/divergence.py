@@ -58,9 +58,8 @@ def pairwise_divergence(logits: np.ndarray, other_logits: np.ndarray) -> np.ndar
         [[0.0, 0.31]]
     """
     models, others = len(logits), len(other_logits)
-    sides = [_softmax(side) for side in (logits, other_logits)]
     pairs = [(model, other) for model in range(models) for other in range(others)]
-    return np.array(_divergences(*sides, pairs)).reshape(models, others)
+    return np.array(_divergences(_softmax(logits), _softmax(other_logits), pairs)).reshape(models, others)
 
 
 def score(comparison: Comparison) -> list[Score]:

@@ -225,13 +225,14 @@ def _taken_for_nonmembers(retain: np.ndarray, test: np.ndarray, forget: np.ndarr
 
 
 def _decisions(attack: SVC, features: np.ndarray) -> np.ndarray:
-    """`attack.decision_function`, (examples,), in a quarter of the time: half a row of the table would be spent in it."""
+    """`attack.decision_function`, (examples,), in a quarter of its time, which were most of all."""
     kernel = np.zeros((len(features), len(attack.support_)))
     for asked, learned in zip(features.T, attack.support_vectors_.T, strict=True):
         kernel -= np.subtract.outer(asked, learned) ** 2
     kernel /= features.shape[1]  # what gamma="auto" stands for
     decisions: np.ndarray = np.einsum("es,s->e", np.exp(kernel, out=kernel), attack.dual_coef_[0])
-    return decisions + attack.intercept_[0]
+    decisions += attack.intercept_[0]
+    return decisions
 
 
 def _at_even_ranks(values: np.ndarray, count: int) -> np.ndarray:

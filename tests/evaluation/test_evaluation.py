@@ -181,7 +181,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
 @pytest.fixture
 def unscored(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what is run: scores of a population take seconds."""
-    monkeypatch.setattr(evaluation.scoring, "score", lambda comparison, folder: {})
+    monkeypatch.setattr(evaluation.scoring, "score", lambda comparison, folder, **_: {})
 
 
 @pytest.fixture(scope="module")

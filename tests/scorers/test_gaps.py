@@ -153,7 +153,7 @@ def test_an_efficacy_that_few_models_have_varies_as_the_mean_of_few(monkeypatch:
     """Of 64 models 16 have logits. Accuracies alike in all models: what is left is the mean of 16 efficacies a side."""
     efficacies = np.random.default_rng(20).uniform(0.2, 0.6, (2, 16)) + np.array([[0.3], [0.0]])
     answers = iter(efficacies)
-    monkeypatch.setattr(gaps, "_efficacies", lambda side: next(answers))
+    monkeypatch.setattr(gaps, "nonmember_predictions", lambda side, feature: next(answers)[:, np.newaxis])
     sides = [outputs(seed, 1).select(np.zeros(64, int)) for seed in (21, 22)]
     found = scores(*sides)["average_gap"]
     expected = np.sqrt((efficacies.var(axis=1, ddof=1) / 16).sum()) / 4
