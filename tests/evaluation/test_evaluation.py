@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
+from tqdm import tqdm
 
 import kit
 from kit import evaluation, rules
@@ -305,6 +306,44 @@ def test_attacks_leave_out_the_retrained_models_that_are_shown(
         assert gap.value == pytest.approx(aucs(own).mean() - aucs(others).mean(), abs=1e-9)
         assert gap.stderr == pytest.approx(membership_auc_gap(tuple(own), tuple(others))[1], rel=1e-5)
     assert abs(aucs(shown).mean() - aucs(rest).mean()) > 0.01  # the planted models differ, so the checks above can fail
+
+
+def test_rows_share_what_is_computed_of_the_retrained_models(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attacked, attack = [], membership_inference._attacked
+    monkeypatch.setattr(
+        membership_inference,
+        "_attacked",
+        lambda outputs, *sample: attacked.append(outputs.num_models) or attack(outputs, *sample),
+    )
+    evaluate_all([blank, "finetune", "scrub"], challenge, num_retrained=8)
+    assert attacked == [8, 7]  # of four rows, then of those that the row 'retrain' is compared with
+
+
+def test_a_bar_counts_the_scores_of_all_rows_whether_computed_or_at_hand(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bars = []
+
+    class Bar(tqdm):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings, disable=True)
+            self.asked, self.steps = settings, []
+            bars.append(self)
+
+        def update(self, n: float = 1) -> None:
+            self.steps.append(n)
+            self.n += n
+
+    monkeypatch.setattr(evaluation.scoring, "tqdm", Bar)
+    for _ in range(2):
+        evaluate_all([blank], challenge, num_retrained=6, root=tmp_path)
+        planted.calls.clear()  # so that the same outputs are planted again
+    total = 3 * len(kit.scorers.names())
+    assert [sum(bar.steps) for bar in bars] == [bar.asked["total"] for bar in bars] == [total, total]
+    assert len(bars[0].steps) > len(bars[1].steps) == 3  # family by family, then row by row
+    assert bars[0].asked["delay"] == 2
 
 
 @pytest.mark.parametrize("num_retrained", [0, 1, 2])
