@@ -11,6 +11,7 @@ import typer
 from kit.commands import options
 from kit.commands.options import (
     AddressOption,
+    BackendOption,
     ChallengeOption,
     DebugOption,
     EngineOption,
@@ -73,6 +74,7 @@ def run(
     recipe: RecipeOption = None,
     precision: PrecisionOption = "float32",
     threads: ThreadsOption = None,
+    backend: BackendOption = None,
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
@@ -85,8 +87,9 @@ def run(
     """Unlearn, retrain, attack and compare: the main job."""
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
     limits = _Limits(sandbox, time_limit, memory_limit)
-    options.prepare(threads, debug)
-    _compare(methods, problem, limits, options.Where(), 1, seed, out, fresh_oracle, json_file)
+    where = options.Where(backend=backend)
+    options.prepare(threads, debug, backend)
+    _compare(methods, problem, limits, where, 1, seed, out, fresh_oracle, json_file)
 
 
 def evaluate(
@@ -104,6 +107,7 @@ def evaluate(
     recipe: RecipeOption = None,
     precision: PrecisionOption = "float32",
     threads: ThreadsOption = None,
+    backend: BackendOption = None,
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
@@ -115,8 +119,9 @@ def evaluate(
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
     problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
-    limits, where = _Limits(sandbox, time_limit, memory_limit), options.Where(engine, workers, address, gpus_per_worker)
-    options.prepare(threads, debug)
+    limits = _Limits(sandbox, time_limit, memory_limit)
+    where = options.Where(engine, workers, address, gpus_per_worker, backend)
+    options.prepare(threads, debug, backend)
     _compare(methods, problem, limits, where, num_models, seed, out, fresh_oracle, json_file)
 
 

@@ -1,4 +1,4 @@
-"""What this machine can do: `kit doctor`, for the first lines of a report of a fault.
+"""What this machine can do, and how soon: `kit doctor`, for the first lines of a report of a fault.
 
 What is looked at is imported where it is looked at: `kit --help` imports this file too.
 """
@@ -11,14 +11,20 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import kit
 from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands.options import ChallengeOption, DebugOption, JsonOption
 from kit.machine import quiet
+
+if TYPE_CHECKING:
+    from kit.engines import Engine
 
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib")
 _NEEDED_MEMORY, _NEEDED_DISK = 2 << 30, 1 << 30
+_MODELS = 512  # of the 2023 competition
+_UNITS = (("h", 3600.0, 10_000.0), ("min", 60.0, 120.0), ("s", 1.0, 0.0))  # the last number: from so many seconds on
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,19 @@ class Fact:
     advice: str = ""
 
 
-def doctor(json_file: JsonOption = None, debug: DebugOption = False) -> None:
-    """Say what this machine can do."""
+def doctor(
+    challenge: ChallengeOption = "noisy-digits", json_file: JsonOption = None, debug: DebugOption = False
+) -> None:
+    """Say what this machine can do, and how long a challenge's models take."""
+    from kit import challenges
+
+    challenges.check_request(challenge)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     with quiet.quiet_tensorflow(debug):
-        facts = examine()
+        facts = [*examine(), duration(challenge)]
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for fact in facts:
@@ -94,17 +105,79 @@ def _hardware() -> list[Fact]:
             enough,
             "" if enough else "A run takes 1 to 2 GiB: close other programs.",
         ),
-        Fact("gpu", _gpus()),
+        _accelerator(),
+        _engine(),
     ]
 
 
-def _gpus() -> str:
+def _accelerator() -> Fact:
+    from kit.machine import accelerators
+
+    sight, seen_by_tensorflow = accelerators.look(), _seen_by_tensorflow()
+    found = sight.accelerator
+    if found is not None:
+        memory = f", {found.memory_bytes / 2**30:.0f} GiB" if found.memory_bytes else ""
+        seers = "JAX and TensorFlow" if seen_by_tensorflow else "JAX"
+        return Fact("accelerator", f"{accelerators.described()}{memory}, seen by {seers}")
+    names = ", ".join(seen_by_tensorflow)
+    value = f"{names}, seen by TensorFlow alone" if names else "none that can be used" if sight.problem else ""
+    return Fact("accelerator", value or "none (none is needed)", not sight.problem, sight.problem)
+
+
+def _seen_by_tensorflow() -> list[str]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import tensorflow as tf
-    except ImportError as error:
-        return f"unknown: {error}"
-    return ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none (none is needed)"
+    except ImportError:  # which is said above
+        return []
+    return [device.name for device in tf.config.list_physical_devices("GPU")]
+
+
+def _engine() -> Fact:
+    """What populations of the kit's own methods are made by, if nobody says otherwise."""
+    with _populations() as engine:
+        at_once = f"{engine.workers} model{'s' * (engine.workers > 1)} at once"
+        precision = "float32"
+        return Fact("populations", f"engine '{engine.name}', {at_once}, {precision}")
+
+
+def _populations() -> Engine:
+    from kit import engines
+    from kit.runs import population
+    from kit.submission.entry import Entry
+
+    return engines.start(population.default_engine(_MODELS, entries=[Entry("retrain")]))
+
+
+def duration(challenge: str) -> Fact:
+    """Says how long 512 retrained models of a challenge take, from a trial of two seconds."""
+    from kit import challenges
+    from kit.challenges import catalogue
+    from kit.datasets import loading, registry
+
+    name, preset = f"{_MODELS} models", catalogue.CHALLENGES.get(challenge)
+    published = preset.published if preset is not None else ""
+    for data_set in registry.DATA_SETS.values():
+        if data_set.title == published and loading.nearest(data_set) is None:
+            return Fact(name, f"unknown: the data of {challenge} are not here")
+    from kit.runs import trial
+
+    loaded = challenges.load_challenge(challenge)
+    with _populations() as engine:
+        seconds = trial.seconds_of_models(loaded, _MODELS, engine)
+    return Fact(name, f"about {_in_words(seconds)} to retrain for {loaded.name}, from a trial of {trial.SECONDS:.0f} s")
+
+
+def _in_words(seconds: float) -> str:
+    """Returns two digits of a duration.
+
+    Example:
+        >>> [_in_words(seconds) for seconds in (8.3, 83, 8300, 830000)]
+        ['8 s', '83 s', '140 min', '230 h']
+    """
+    unit, size = next((unit, size) for unit, size, least in _UNITS if seconds >= least)
+    number = seconds / size
+    return f"{float(f'{number:.2g}'):.0f} {unit}"
 
 
 def _disk() -> Fact:

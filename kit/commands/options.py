@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +75,12 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="serial|processes|ray|stacked",
-        help="Where models are made; bits differ with stacked (JAX) only.",
+        help="Where models are made; stacked (JAX, other bits) where there is an accelerator.",
     ),
+]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", metavar="tensorflow|jax", help="Of Keras; tensorflow keeps the engine from stacked too."),
 ]
 AddressOption = Annotated[
     str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")
@@ -105,12 +111,13 @@ def tell(paragraphs: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Where:
-    """Where models are made: the arguments of `kit.engines.start`, without a name for what pays."""
+    """Where models are made: the arguments of `kit.engines.start`, no name for what pays; and Keras's backend."""
 
     name: str | None = None
     workers: int | None = None
     address: str | None = None
     gpus_per_worker: float = 0.0
+    backend: str | None = None
 
     @property
     def engine(self) -> str | None:
@@ -123,6 +130,7 @@ class Where:
 
     def check(self) -> None:
         """Checks the options before anything heavy is imported."""
+        check_backend(self.backend, self.engine)
         if self.engine is not None:
             from kit import engines
 
@@ -142,12 +150,30 @@ class Where:
             yield engine
 
 
-def prepare(threads: int | None, debug: bool) -> None:
-    """Fixes, before TensorFlow is imported, how many threads it uses if that is asked for, and that it logs nothing."""
+def check_backend(backend: str | None, engine: str | None = None) -> None:
+    """Checks, without importing it, that there is such a backend of Keras here, and that the engine runs on it."""
+    if backend not in (None, "tensorflow", "jax"):
+        raise InputError(f"There is no backend '{backend}'. Expected 'tensorflow' or 'jax'. Correct the name.")
+    if backend is not None and importlib.util.find_spec(backend) is None:
+        raise InputError(
+            f"The backend '{backend}' was asked for, which is not installed. Expected its package. Run 'python -m pip "
+            f"install {backend}', or leave --backend out."
+        )
+    if backend == "tensorflow" and engine == "stacked":
+        raise InputError(
+            "The engine 'stacked' was asked for with the backend 'tensorflow'. Expected 'jax', on which it makes many "
+            "models at once. Leave out one of the two options."
+        )
+
+
+def prepare(threads: int | None, debug: bool, backend: str | None = None) -> None:
+    """Fixes before Keras is imported, if asked for, on what it runs and with how many threads; and that it is quiet."""
     from kit.machine import quiet
     from kit.machine import threads as of_tensorflow
 
     quiet.ask_for_quiet(debug)
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
     if threads is not None:
         of_tensorflow.use(threads)
 

@@ -11,6 +11,7 @@ import typer
 from kit.commands import options
 from kit.commands.options import (
     AddressOption,
+    BackendOption,
     ChallengeOption,
     DebugOption,
     EngineOption,
@@ -42,6 +43,7 @@ def pack(
     engine: EngineOption = None,
     address: AddressOption = None,
     gpus_per_worker: GpusOption = 0.0,
+    backend: BackendOption = None,
     sandbox: SandboxOption = False,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
@@ -60,8 +62,9 @@ def pack(
             f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
             "--output, or delete it."
         )
-    where = options.Where(engine, workers, address, gpus_per_worker)
+    where = options.Where(engine, workers, address, gpus_per_worker, backend)
     where.check()
+    options.prepare(None, debug, backend)
     from kit import challenges
     from kit.contest import mock
 

@@ -24,7 +24,7 @@ from kit.rules import SCORE_VERSION
 from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.packing import models_in_order
-from kit.runs.population import Request, at_hand, is_stacked, order_of, preferred, require_stackable, started
+from kit.runs.population import Request, at_hand, bits_of, engine_for, order_of, preferred, require_stackable, started
 from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
@@ -92,16 +92,15 @@ def pack(
             "num_models=512, output='submission.zip'."
         )
     require_stackable([entry], engine)
+    chosen = engine_for([entry], preferred(entry, engine, workers), workers, num_models)
     get_worker, original = at_hand(entry, worker)
     original = original or original_of(challenge, entry.pretraining)
-    growing = _GrowingZip(
-        output, _description(entry, challenge, original, seed=seed, half=half, stacked=is_stacked(engine))
-    )
+    growing = _GrowingZip(output, _description(entry, challenge, original, seed=seed, half=half, bits=bits_of(chosen)))
     if len(growing) < num_models:
         request = Request(num_models, seed, containment=containment)
         missing = range(len(growing), num_models)
         bar = tqdm(total=num_models, initial=len(growing), desc=entry.name, unit="model", delay=2, leave=False)
-        with bar, started(preferred(entry, engine, workers), workers, len(missing)) as running:
+        with bar, started(chosen, workers) as running:
             order = order_of(entry, challenge, original, request, running)
             with contextlib.closing(models_in_order(order, missing, running, get_worker)) as models:
                 for number, model in zip(missing, models, strict=True):
@@ -114,7 +113,7 @@ def pack(
 
 
 def _description(
-    entry: Entry, challenge: Challenge, original: Pretrained, *, seed: int, half: bool, stacked: bool
+    entry: Entry, challenge: Challenge, original: Pretrained, *, seed: int, half: bool, bits: dict[str, str]
 ) -> dict[str, Any]:
     """Returns what the manifest says besides seeds and seconds; what differs in it cannot go on with another's pack."""
     return {
@@ -130,8 +129,8 @@ def _description(
         "original_sha256": original.sha256,
         "seed": seed,
         "dtype": "float16" if half else "float32",
-        "versions": environment.versions(environment.JAX if stacked else None),
-        "machine": environment.machine() | ({"engine": "stacked"} if stacked else {}),
+        "versions": environment.versions(bits.get("backend")),
+        "machine": environment.machine() | bits,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.engines.engine import P, R
 from kit.engines.processes import Processes
-from kit.machine import environment
+from kit.machine import accelerators, environment
 from kit.types import InputError
 
 # Models at once: on a card as many as there may be, and fewer where memory runs out; on a processor as many as fit its
@@ -34,7 +34,7 @@ class Stacked(Processes):
                 '"jax[cuda12]"\'), or choose another engine.'
             )
         super().__init__(1, {"KERAS_BACKEND": self.backend})
-        self.workers = at_once or (_ON_A_CARD if environment.accelerated() else _ON_A_PROCESSOR)
+        self.workers = at_once or (_ON_A_CARD if accelerators.find() else _ON_A_PROCESSOR)
 
     def map(self, function: Callable[[P, Any], Any], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
         """Yields (task, result) as groups of tasks are finished.

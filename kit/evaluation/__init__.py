@@ -27,7 +27,7 @@ from kit.evaluation import scoring
 from kit.evaluation.comparison import attack_sample, compare, doubts_about_original
 from kit.evaluation.plan import Plan
 from kit.evaluation.reference import Population, Reference
-from kit.machine import environment
+from kit.machine import accelerators, environment
 from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
 from kit.runs import population, timing
 from kit.runs.contained import Containment
@@ -203,9 +203,11 @@ class _Table:
         self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
         reference_seconds = timing.reference_seconds(self._challenge, check=lambda: self._worker)
         plan = self._plan
-        with population.started(
-            plan.engine, plan.workers, max(plan.num_models, self._reference.request.num_models)
-        ) as engine:
+        num_models = max(plan.num_models, self._reference.request.num_models)
+        chosen = population.engine_for(self._entries, plan.engine, plan.workers, num_models)
+        if chosen == "stacked" and plan.engine is None:
+            self._announce(f"many models at once on {accelerators.described()} (--engine processes: on the processor)")
+        with population.started(chosen, plan.workers) as engine:
             outputs, failures = self._run(functools.partial(self._population, engine), packed)
         self._announce("scoring")
         comparing = functools.partial(compare, num_models=plan.num_models, reference_seconds=reference_seconds)
@@ -221,8 +223,7 @@ class _Table:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
-        if engine.backend is not None:  # others make the same bits as this process
-            self._made[entry.name] = {"engine": engine.name, "backend": engine.backend}
+        self._made[entry.name] = population.bits_of(engine)
         return population.run_entry(
             entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
         )

@@ -31,6 +31,11 @@ def backend() -> str:
         return TENSORFLOW
 
 
+def may_be_jax() -> bool:
+    """Returns whether the environment leaves it open that models are made on JAX. The file that Keras writes does."""
+    return os.environ.get("KERAS_BACKEND", JAX) == JAX
+
+
 @functools.cache
 def _versions(backend: str) -> tuple[tuple[str, str], ...]:
     known = backend if backend in (TENSORFLOW, JAX) else TENSORFLOW  # others are refused where they are used
@@ -77,11 +82,6 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
         ]
         cards = min(cards, is_card.index(False) if False in is_card else len(is_card))
     return [f"/physical_device:GPU:{number}" for number in range(cards)]
-
-
-def accelerated(devices: Path = Path("/dev")) -> bool:
-    """Returns whether this machine has a graphics card or a TPU, without importing what could use it."""
-    return bool(gpus(devices)) or any(devices.glob("accel*"))
 
 
 @functools.cache

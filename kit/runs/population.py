@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from kit import engines
 from kit.engines import Engine
+from kit.machine import accelerators, environment
 from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs import retrained
 from kit.runs.contained import Containment
@@ -27,7 +28,7 @@ from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, InputError, Outputs, ch
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
 
-# Starting two more processes with TensorFlow costs as much as training so many small models.
+# Starting two more processes with TensorFlow, or one with JAX, costs as much as training so many small models.
 _FEWEST_FOR_PROCESSES = 16
 
 
@@ -50,11 +51,34 @@ class Request:
     stored_retrained: bool = False
 
 
-def default_engine(num_models: int, workers: int | None = None) -> str:
-    """Returns `processes` where that pays or workers are asked for, else `serial`; the bits are the same."""
+def default_engine(num_models: int, workers: int | None = None, entries: Sequence[Entry] = ()) -> str:
+    """Returns the engine that makes a population if nobody asks for one.
+
+    Args:
+        num_models: of each method.
+        workers: where they are asked for, these are processes.
+        entries: the methods; of none, or of any that is not the kit's own or an installed package's, many calls cannot
+            share a network.
+
+    Returns:
+        `stacked` where it pays, JAX sees an accelerator, all methods can be stacked, and Keras was not given another
+        backend by KERAS_BACKEND; else `processes` where that pays, or `serial`, which make the same bits.
+    """
     if workers is not None:
         return "processes"
-    return "processes" if num_models >= _FEWEST_FOR_PROCESSES and engines.usable_cores() > 1 else "serial"
+    if num_models < _FEWEST_FOR_PROCESSES:
+        return "serial"
+    stackable = bool(entries) and all(entry.built_in for entry in entries)
+    if stackable and environment.may_be_jax() and accelerators.find() is not None:
+        return "stacked"
+    return "processes" if engines.usable_cores() > 1 else "serial"
+
+
+def engine_for(
+    entries: Sequence[Entry], engine: str | Engine | None, workers: int | None, num_models: int
+) -> str | Engine:
+    """Returns the engine that was asked for, or the name of the one that makes models of these methods by default."""
+    return engine or default_engine(num_models, workers, entries)
 
 
 def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) -> str | Engine | None:
@@ -89,13 +113,20 @@ def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] |
 
 
 @contextlib.contextmanager
-def started(engine: str | Engine | None, workers: int | None, num_models: int) -> Iterator[Engine]:
+def started(engine: str | Engine, workers: int | None) -> Iterator[Engine]:
     """Gives an engine for several populations; ends it if it was started here."""
     if isinstance(engine, Engine):
         yield engine
         return
-    with engines.start(engine or default_engine(num_models, workers), workers=workers) as new:
+    with engines.start(engine, workers=workers) as new:
         yield new
+
+
+def bits_of(engine: str | Engine) -> dict[str, str]:
+    """Returns what the bits depend on that this engine makes, for the record; nothing where others make the same."""
+    if not is_stacked(engine):
+        return {}
+    return {"engine": "stacked", "backend": environment.JAX, "device": accelerators.described()}
 
 
 def run_population(
@@ -120,8 +151,9 @@ def run_population(
         root: folder for finished runs, which are found there again: an interrupted population goes on where it
             stopped. Runs of a function are always made anew, because its source does not tell all that it depends on.
             By default nothing is stored.
-        engine: `serial`, `processes`, `ray`, or one that `kit.engines.start` returned. By default processes where
-            `workers` is given, and for 16 models or more of a name or a file. Every engine makes the same bits.
+        engine: `serial`, `processes`, `ray`, `stacked`, or one that `kit.engines.start` returned. By default processes
+            where `workers` is given, and for 16 models or more of a name or a file; where JAX sees an accelerator,
+            `stacked` for as many of a name. All but `stacked` make the same bits.
         workers: of `processes` and of a local `ray`; by default one a core.
         worker: models of this process, to reuse from population to population on the engine `serial`.
         containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
@@ -139,7 +171,8 @@ def run_population(
     require_stackable([entry], engine)
     request = Request(num_models, seed, None if root is None else Path(root), containment, stored_retrained)
     get_worker, original = at_hand(entry, worker)
-    with started(preferred(entry, engine, workers), workers, num_models) as running:
+    chosen = engine_for([entry], preferred(entry, engine, workers), workers, num_models)
+    with started(chosen, workers) as running:
         original = original or original_of(challenge, entry.pretraining)
         return run_entry(entry, challenge, original, request, running, get_worker=get_worker)
 
@@ -191,7 +224,7 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         prefix = f"seed-{request.seed}"
         if request.stored_retrained:  # a file may give way to another one, in which other bits are
             prefix = f"stored-{retrained.digest(challenge)[:16]}"
-        store = Store(folder, entry.name, f"{prefix}-stacked" if engine.together else prefix)
+        store = Store(folder, entry.name, f"{prefix}-stacked{accelerators.suffix()}" if engine.together else prefix)
     return Order(
         entry=entry,
         challenge=challenge,

@@ -12,8 +12,12 @@ import psutil
 import pytest
 
 import kit
-from kit import files
+from kit import engines, files
 from kit.commands import doctor
+from kit.datasets import loading
+from kit.machine import accelerators
+from kit.machine.accelerators import Accelerator, Sight
+from kit.runs import trial
 from kit.submission import sandbox
 
 GIB = 1 << 30
@@ -53,7 +57,17 @@ def only_bad() -> doctor.Fact:
 def test_the_facts_are_all_there_and_good() -> None:
     found = facts()
     libraries = ["tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib"]
-    machine = ["system", "processors", "memory", "gpu", "disk", "sandbox", "cache", "shipped weights"]
+    machine = [
+        "system",
+        "processors",
+        "memory",
+        "accelerator",
+        "populations",
+        "disk",
+        "sandbox",
+        "cache",
+        "shipped weights",
+    ]
     assert list(found) == ["kit", "python", *libraries, *machine]
     for fact in found.values():
         assert fact.good, fact
@@ -152,18 +166,68 @@ def test_a_machine_on_which_all_is_wrong_gets_all_the_advice(monkeypatch: pytest
     assert all(bool(fact.advice) is not fact.good for fact in found.values())
 
 
-@pytest.mark.parametrize(
-    ("names", "shown"), [([], "none (none is needed)"), (["/gpu:0", "/gpu:1"], "/gpu:0, /gpu:1")], ids=["none", "two"]
-)
-def test_gpus_are_listed(monkeypatch: pytest.MonkeyPatch, names: list[str], shown: str) -> None:
-    devices = [SimpleNamespace(name=name) for name in names]
-    monkeypatch.setattr(sys.modules["tensorflow"].config, "list_physical_devices", lambda kind: devices)
-    assert facts()["gpu"].value == shown
+def sees(monkeypatch: pytest.MonkeyPatch, accelerator: Accelerator | None = None, problem: str = "") -> None:
+    monkeypatch.setattr(accelerators, "look", lambda: Sight(accelerator, problem))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
 
 
-def test_without_tensorflow_it_is_not_known_whether_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert facts()["gpu"].value.startswith("unknown: ")
+def test_without_an_accelerator_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    sees(monkeypatch)
+    monkeypatch.setattr(engines, "usable_cores", lambda: 8)
+    found = facts()
+    assert found["accelerator"].value == "none (none is needed)"
+    assert found["populations"].value.startswith("engine 'processes', ")
+    assert found["populations"].value.endswith(" at once, float32")
+
+
+def test_a_card_that_jax_does_not_see_comes_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    sees(monkeypatch, problem="JAX has no plugin for it. Install one.")
+    bad = only_bad()
+    assert (bad.name, bad.value, bad.advice) == (
+        "accelerator",
+        "none that can be used",
+        "JAX has no plugin for it. Install one.",
+    )
+
+
+@pytest.mark.parametrize("by_tensorflow", [False, True])
+def test_an_accelerator_is_named_with_its_memory_and_what_becomes_of_it(
+    by_tensorflow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sees(monkeypatch, Accelerator("NVIDIA L4", "gpu", memory_bytes=22 * GIB, capability=8.9))
+    names = [SimpleNamespace(name="/gpu:0")] * by_tensorflow
+    monkeypatch.setattr(sys.modules["tensorflow"].config, "list_physical_devices", lambda kind: names)
+    found = facts()
+    seers = "JAX and TensorFlow" if by_tensorflow else "JAX"
+    assert found["accelerator"].value == f"NVIDIA L4, 22 GiB, seen by {seers}"
+    assert found["populations"].value == "engine 'stacked', 512 models at once, float32"
+
+
+def test_a_card_that_tensorflow_alone_sees_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sees(monkeypatch, problem="JAX is not installed. Install it.")
+    monkeypatch.setattr(
+        sys.modules["tensorflow"].config, "list_physical_devices", lambda kind: [SimpleNamespace(name="/gpu:0")]
+    )
+    assert only_bad().value == "/gpu:0, seen by TensorFlow alone"
+
+
+def test_how_long_512_models_take_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    sees(monkeypatch)
+    asked = []
+
+    def seconds(challenge: kit.Challenge, num_models: int, engine: engines.Engine) -> float:
+        asked.append((challenge.name, num_models, engine.name))
+        return 1234.0
+
+    monkeypatch.setattr(trial, "seconds_of_models", seconds)
+    fact = doctor.duration("digits")
+    assert (fact.name, fact.value) == ("512 models", "about 21 min to retrain for digits, from a trial of 2 s")
+    assert [row[:2] for row in asked] == [("digits", 512)]
+
+
+def test_nothing_is_fetched_to_try_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "nearest", lambda data_set: None)
+    assert doctor.duration("fashion-mnist").value == "unknown: the data of fashion-mnist are not here"
 
 
 def test_the_cache_is_measured_and_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 from kit.contest import validate
-from kit.runs import timing
+from kit.runs import timing, trial
 from kit.submission import sandbox
 
 # Keras 3 reads its own learning rate in a way that NumPy 2 warns of.
@@ -223,10 +223,22 @@ def test_on_kaggle_without_data_the_mock_is_written(folder: Path, data: Path, mo
         assert json.loads(archive.read("manifest.json")) == {"mock": True}
 
 
-def test_doctor_says_what_this_machine_can_do(folder: Path) -> None:
+def test_doctor_says_what_this_machine_can_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "SECONDS", 0.01)
     result = call("doctor", "--json", "facts.json")
     assert result.code == 0
     facts = json.loads((folder / "facts.json").read_text())
-    for name in ("kit", "python", "tensorflow", "keras", "processors", "memory", "gpu", "sandbox", "cache"):
+    for name in (
+        "kit",
+        "python",
+        "tensorflow",
+        "keras",
+        "processors",
+        "memory",
+        "accelerator",
+        "sandbox",
+        "cache",
+        "512 models",
+    ):
         assert name in facts
         assert name in result.out

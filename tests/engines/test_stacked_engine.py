@@ -11,8 +11,11 @@ import pytest
 
 import kit
 from kit import engines
-from kit.machine import environment
-from kit.runs.population import default_engine
+from kit.machine import accelerators
+from kit.machine.accelerators import Accelerator
+from kit.runs import timing
+from kit.runs.population import bits_of, default_engine, engine_for
+from kit.submission.entry import Entry
 
 
 class Diary:
@@ -50,7 +53,7 @@ def test_tasks_come_in_groups_to_one_process_on_jax(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("accelerated", "at_once"), [(True, 512), (False, 16)])
 def test_as_many_at_once_as_suit_the_device(accelerated: bool, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "accelerated", lambda: accelerated)
+    monkeypatch.setattr(accelerators, "find", lambda: Accelerator("NVIDIA L4", "gpu") if accelerated else None)
     with engines.start("stacked") as engine:
         assert engine.workers == at_once
 
@@ -59,12 +62,6 @@ def test_without_jax_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, re
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jax" else find(name))
     refused(lambda: engines.start("stacked"), "JAX", "not installed", "pip install", "another engine")
-
-
-def test_cards_and_tpus_are_seen_by_their_device_files(tmp_path: Path) -> None:
-    assert not environment.accelerated(tmp_path)
-    (tmp_path / "accel0").touch()
-    assert environment.accelerated(tmp_path)
 
 
 def test_what_is_not_the_kits_own_is_refused(small_challenge: kit.Challenge, refused: Callable[..., str]) -> None:
@@ -80,5 +77,79 @@ def test_what_is_not_the_kits_own_is_refused(small_challenge: kit.Challenge, ref
         refused(call, "'stacked'", "the function 'mine'", "'processes'")
 
 
-def test_it_is_never_chosen_where_nobody_asks_for_it() -> None:
-    assert {default_engine(number) for number in (1, 512)} <= {"serial", "processes"}
+@pytest.fixture
+def accelerator(monkeypatch: pytest.MonkeyPatch) -> Accelerator:
+    """One that JAX sees, and nothing in the environment against it."""
+    found = Accelerator("NVIDIA L4", "gpu", count=2)
+    monkeypatch.setattr(accelerators, "find", lambda: found)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    return found
+
+
+BUILT_IN, MINE = Entry("finetune"), Entry("mine", function=print)
+
+
+@pytest.mark.parametrize(
+    ("num_models", "workers", "entries", "chosen"),
+    [
+        (512, None, [BUILT_IN, Entry("retrain")], True),
+        (16, None, [BUILT_IN], True),
+        (15, None, [BUILT_IN], False),
+        (512, 2, [BUILT_IN], False),
+        (512, None, [BUILT_IN, MINE], False),
+        (512, None, [], False),
+    ],
+)
+def test_it_is_chosen_for_many_of_the_kits_own_where_jax_sees_an_accelerator(
+    accelerator: Accelerator, num_models: int, workers: int | None, entries: list[Entry], chosen: bool
+) -> None:
+    assert (default_engine(num_models, workers, entries) == "stacked") == chosen
+    assert engine_for(entries, "ray", workers, num_models) == "ray"
+
+
+@pytest.mark.parametrize(("backend", "chosen"), [("jax", True), ("tensorflow", False), ("torch", False)])
+def test_it_is_not_chosen_where_keras_has_another_backend(
+    accelerator: Accelerator, backend: str, chosen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert (default_engine(512, None, [BUILT_IN]) == "stacked") == chosen
+
+
+def test_it_is_never_chosen_for_a_processor() -> None:
+    assert {default_engine(number, None, [BUILT_IN]) for number in (1, 512)} <= {"serial", "processes"}
+
+
+def test_records_and_folders_name_the_device(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bits_of("stacked") == {"engine": "stacked", "backend": "jax", "device": "2 x NVIDIA L4"}
+    assert accelerators.suffix() == "-2-x-nvidia-l4"
+    assert bits_of("processes") == bits_of(engines.Serial()) == {}
+    monkeypatch.setattr(accelerators, "find", lambda: None)
+    assert (bits_of("stacked")["device"], accelerators.suffix()) == ("processor", "")
+
+
+class Started(Exception):
+    """An engine was to be started."""
+
+
+@pytest.mark.parametrize("method", ["finetune", print])
+def test_populations_tables_and_packs_begin_with_it(
+    method: object,
+    accelerator: Accelerator,
+    small_challenge: kit.Challenge,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(name: str, **options: object) -> None:
+        raise Started(name)
+
+    monkeypatch.setattr(engines, "start", start)
+    monkeypatch.setattr(engines, "usable_cores", lambda: 2)
+    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, check: 1.0)
+    for call in (
+        lambda: kit.run_population(method, small_challenge, num_models=16),
+        lambda: kit.evaluate_all([method], small_challenge, num_models=16),
+        lambda: kit.pack.pack(method, small_challenge, num_models=16, output=tmp_path / "pack.zip"),
+    ):
+        with pytest.raises(Started) as started:
+            call()
+        assert (str(started.value) == "stacked") == (method == "finetune")
