@@ -23,7 +23,7 @@ ROWS = "row numbers, an integer array of one dimension"
 ROWS_FILE = f"{ROWS} (.npy), or a .csv file of one column or with one headed 'index'"
 SPLIT_FILE = "a split that kit.save_split wrote (.npz)"
 _FORGET_FILES = {".npy": ROWS_FILE, ".csv": ROWS_FILE, ".npz": SPLIT_FILE}
-_PRECISIONS = ("float32", "bfloat16")
+_PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 def check_request(
@@ -123,5 +123,6 @@ def check_precision(precision: Any) -> None:
     """
     if precision not in _PRECISIONS:
         raise InputError(
-            f"There is no precision '{precision}'. Expected {' or '.join(_PRECISIONS)}. Choose one of these."
+            f"There is no precision '{precision}'. Expected {', '.join(_PRECISIONS[:-1])} or {_PRECISIONS[-1]}. Choose "
+            "one of these."
         )

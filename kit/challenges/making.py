@@ -96,7 +96,7 @@ def make_challenge(
         hyperparameters=hyperparameters or {},
         published=published,
         source=source,
-        precision=cast(Literal["float32", "bfloat16"], precision),
+        precision=cast(Literal["float32", "tf32", "bfloat16"], precision),
         original=adopted.weights,
         task=task,
     )

@@ -135,18 +135,22 @@ def _seen_by_tensorflow() -> list[str]:
 
 def _engine() -> Fact:
     """What populations of the kit's own methods are made by, if nobody says otherwise."""
+    from kit.machine import accelerators
+
     with _populations() as engine:
         at_once = f"{engine.workers} model{'s' * (engine.workers > 1)} at once"
-        precision = "float32"
-        return Fact("populations", f"engine '{engine.name}', {at_once}, {precision}")
+        found = accelerators.find() if engine.together else None
+        quicker = [name for name in ("tf32", "bfloat16") if found is not None and found.multiplies_in(name)]
+        others = f" (--precision {' or '.join(quicker)} is quicker)" if quicker else ""
+        return Fact("populations", f"engine '{engine.name}', {at_once}, float32{others}")
 
 
 def _populations() -> Engine:
     from kit import engines
-    from kit.runs import population
+    from kit.runs import choice
     from kit.submission.entry import Entry
 
-    return engines.start(population.default_engine(_MODELS, entries=[Entry("retrain")]))
+    return engines.start(choice.default_engine(_MODELS, entries=[Entry("retrain")]))
 
 
 def duration(challenge: str) -> Fact:

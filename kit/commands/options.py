@@ -48,7 +48,7 @@ RecipeOption = Annotated[
     Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
 ]
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", metavar="float32|bfloat16", help="Of what training computes.")
+    str, typer.Option("--precision", metavar="float32|tf32|bfloat16", help="Of what training computes.")
 ]
 ThreadsOption = Annotated[
     int | None,

@@ -21,10 +21,11 @@ from kit.engines import Engine
 from kit.machine import environment
 from kit.models.weights import weights_to_bytes
 from kit.rules import SCORE_VERSION
+from kit.runs.choice import bits_of, engine_for, preferred, require_precision, require_stackable
 from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.packing import models_in_order
-from kit.runs.population import Request, at_hand, bits_of, engine_for, order_of, preferred, require_stackable, started
+from kit.runs.population import Request, at_hand, order_of, started
 from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
@@ -93,6 +94,7 @@ def pack(
         )
     require_stackable([entry], engine)
     chosen = engine_for([entry], preferred(entry, engine, workers), workers, num_models)
+    require_precision(challenge, chosen)
     get_worker, original = at_hand(entry, worker)
     original = original or original_of(challenge, entry.pretraining)
     growing = _GrowingZip(output, _description(entry, challenge, original, seed=seed, half=half, bits=bits_of(chosen)))
@@ -130,7 +132,7 @@ def _description(
         "seed": seed,
         "dtype": "float16" if half else "float32",
         "versions": environment.versions(bits.get("backend")),
-        "machine": environment.machine() | bits,
+        "machine": environment.machine() | {"precision": challenge.precision} | bits,
     }
 
 

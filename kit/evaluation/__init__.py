@@ -29,7 +29,7 @@ from kit.evaluation.plan import Plan
 from kit.evaluation.reference import Population, Reference
 from kit.machine import accelerators, environment
 from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
-from kit.runs import population, timing
+from kit.runs import choice, population, timing
 from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.population import Request
@@ -150,7 +150,7 @@ def carry_out(
         announce: is told what is being done, a line at a time.
     """
     announce = announce or (lambda _: None)
-    population.require_stackable(entries, plan.engine)
+    choice.require_stackable(entries, plan.engine)
     trainings = list(dict.fromkeys(entry.pretraining for entry in entries))
     if "" not in trainings and (packed or not trainings):
         trainings.append("")
@@ -200,11 +200,12 @@ class _Table:
 
     def evaluate(self, packed: Sequence[Outputs]) -> Evaluation:
         """Runs what is not stored, and scores all rows."""
-        self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-        reference_seconds = timing.reference_seconds(self._challenge, check=lambda: self._worker)
         plan = self._plan
         num_models = max(plan.num_models, self._reference.request.num_models)
-        chosen = population.engine_for(self._entries, plan.engine, plan.workers, num_models)
+        chosen = choice.engine_for(self._entries, plan.engine, plan.workers, num_models)
+        choice.require_precision(self._challenge, chosen)
+        self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
+        reference_seconds = timing.reference_seconds(self._challenge, check=lambda: self._worker)
         if chosen == "stacked" and plan.engine is None:
             self._announce(f"many models at once on {accelerators.described()} (--engine processes: on the processor)")
         with population.started(chosen, plan.workers) as engine:
@@ -223,7 +224,7 @@ class _Table:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
-        self._made[entry.name] = population.bits_of(engine)
+        self._made[entry.name] = choice.bits_of(engine)
         return population.run_entry(
             entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
         )

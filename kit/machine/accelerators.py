@@ -23,7 +23,7 @@ _PLUGINS = {"gpu": ("jax_cuda13_plugin", "jax_cuda12_plugin"), "tpu": ("libtpu",
 _NAMES = {"gpu": ("gpu", "cuda"), "tpu": ("tpu",)}
 _EXTRAS = {"gpu": "jax[cuda12]", "tpu": "jax[tpu]"}
 _SECONDS = 120.0
-_BFLOAT16_CAPABILITY = 8.0  # of NVIDIA's Ampere cards
+_AMPERE = 8.0  # the first of NVIDIA's cards that multiply in TF32 and bfloat16
 _ASK = """
 import json, jax
 devices = [device for device in jax.devices() if device.platform != "cpu"]
@@ -56,10 +56,11 @@ class Accelerator:
     memory_bytes: int = 0
     capability: float = 0.0
 
-    @property
-    def has_bfloat16(self) -> bool:
-        """Whether it multiplies in bfloat16, and an NVIDIA card in TF32 too."""
-        return self.platform == "tpu" or self.capability >= _BFLOAT16_CAPABILITY
+    def multiplies_in(self, precision: str) -> bool:
+        """Returns whether it has units for products in `float32`, `tf32` or `bfloat16`."""
+        if self.platform == "tpu":
+            return precision != "tf32"
+        return precision == "float32" or self.capability >= _AMPERE
 
 
 @dataclass(frozen=True)

@@ -168,14 +168,15 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
         name: a key of `MODELS`.
         input_shape: of one example.
         num_classes: number of logits.
-        precision: `float32`; or `bfloat16`, for the computations of all layers with float32 weights.
+        precision: `float32`; or `bfloat16`, for the computations of all layers with float32 weights. Of `tf32` the
+            layers know nothing: it is how a device multiplies float32.
 
     Raises:
         InputError: an unknown name, or examples of a shape that the model cannot take.
     """
     if name not in MODELS:
         raise InputError(f"There is no model '{name}'. Expected one of {', '.join(MODELS)}. Choose one of these.")
-    if precision == "float32":
+    if precision in {"float32", "tf32"}:
         return MODELS[name](input_shape, num_classes)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(f"mixed_{precision}")
@@ -191,7 +192,7 @@ def build_described(description: str, precision: str = "float32") -> keras.Model
     Raises:
         InputError: another precision than that of its layers.
     """
-    if precision != "float32":
+    if precision not in {"float32", "tf32"}:
         raise InputError(
             f"The precision {precision} was asked for with a model of your own, whose layers have theirs. Expected "
             "float32. Build the model under keras.config.set_dtype_policy('mixed_bfloat16') instead."

@@ -73,10 +73,16 @@ def build(challenge: Challenge, precision: str | None = None) -> keras.Model:
         precision: of its computations, by default the challenge's. For scoring `float32`: in bfloat16 logits have two
             digits, and losses of examples coincide.
     """
+    from kit.toolbox import setup
+
     precision = precision or challenge.precision
     if challenge.model_description:
-        return models.build_described(challenge.model_description, precision)
-    return models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
+        net = models.build_described(challenge.model_description, precision)
+    else:
+        net = models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
+    if precision == "tf32":
+        setup.multiply_in_tf32(net)
+    return net
 
 
 def fingerprint(challenge: Challenge) -> str:

@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from kit import engines
 from kit.engines import Engine
-from kit.machine import accelerators, environment
+from kit.machine import accelerators
 from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs import retrained
+from kit.runs.choice import engine_for, preferred, require_precision, require_stackable
 from kit.runs.contained import Containment
 from kit.runs.order import Maker, Order, present_versions, with_measured_limits
 from kit.runs.originals import Pretrained
@@ -27,9 +28,6 @@ from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, InputError, Outputs, ch
 
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
-
-# Starting two more processes with TensorFlow, or one with JAX, costs as much as training so many small models.
-_FEWEST_FOR_PROCESSES = 16
 
 
 @dataclass(frozen=True)
@@ -51,60 +49,6 @@ class Request:
     stored_retrained: bool = False
 
 
-def default_engine(num_models: int, workers: int | None = None, entries: Sequence[Entry] = ()) -> str:
-    """Returns the engine that makes a population if nobody asks for one.
-
-    Args:
-        num_models: of each method.
-        workers: where they are asked for, these are processes.
-        entries: the methods; of none, or of any that is not the kit's own or an installed package's, many calls cannot
-            share a network.
-
-    Returns:
-        `stacked` where it pays, JAX sees an accelerator, all methods can be stacked, and Keras was not given another
-        backend by KERAS_BACKEND; else `processes` where that pays, or `serial`, which make the same bits.
-    """
-    if workers is not None:
-        return "processes"
-    if num_models < _FEWEST_FOR_PROCESSES:
-        return "serial"
-    stackable = bool(entries) and all(entry.built_in for entry in entries)
-    if stackable and environment.may_be_jax() and accelerators.find() is not None:
-        return "stacked"
-    return "processes" if engines.usable_cores() > 1 else "serial"
-
-
-def engine_for(
-    entries: Sequence[Entry], engine: str | Engine | None, workers: int | None, num_models: int
-) -> str | Engine:
-    """Returns the engine that was asked for, or the name of the one that makes models of these methods by default."""
-    return engine or default_engine(num_models, workers, entries)
-
-
-def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) -> str | Engine | None:
-    """Returns `serial` for a user's function, where neither engine nor workers are asked for: it may be debugged."""
-    return "serial" if engine is None and workers is None and entry.function is not None else engine
-
-
-def is_stacked(engine: str | Engine | None) -> bool:
-    """Returns whether an engine, or one of this name, makes many models in one computation, to bits of its own."""
-    return engine.together if isinstance(engine, Engine) else engine == "stacked"
-
-
-def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> None:
-    """Checks, before anything is made, that an engine can make models of these methods.
-
-    Raises:
-        InputError: a user's function or file, of which many calls cannot share one network.
-    """
-    others = [entry for entry in entries if not entry.built_in]
-    if is_stacked(engine) and others:
-        raise InputError(
-            f"The engine 'stacked' was asked for models of {others[0].described}. Expected methods of the kit or of "
-            "an installed package, of which many calls can share one network. Choose the engine 'processes'."
-        )
-
-
 def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] | None, Pretrained | None]:
     """Returns what gives the models of this process, and their original, if a method can start from it."""
     if worker is None or worker.pretraining != entry.pretraining:
@@ -120,13 +64,6 @@ def started(engine: str | Engine, workers: int | None) -> Iterator[Engine]:
         return
     with engines.start(engine, workers=workers) as new:
         yield new
-
-
-def bits_of(engine: str | Engine) -> dict[str, str]:
-    """Returns what the bits depend on that this engine makes, for the record; nothing where others make the same."""
-    if not is_stacked(engine):
-        return {}
-    return {"engine": "stacked", "backend": environment.JAX, "device": accelerators.described()}
 
 
 def run_population(
@@ -172,6 +109,7 @@ def run_population(
     request = Request(num_models, seed, None if root is None else Path(root), containment, stored_retrained)
     get_worker, original = at_hand(entry, worker)
     chosen = engine_for([entry], preferred(entry, engine, workers), workers, num_models)
+    require_precision(challenge, chosen)
     with started(chosen, workers) as running:
         original = original or original_of(challenge, entry.pretraining)
         return run_entry(entry, challenge, original, request, running, get_worker=get_worker)

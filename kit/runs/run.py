@@ -16,6 +16,7 @@ import numpy as np
 
 from kit.rules import RETRAIN
 from kit.runs import pretraining
+from kit.runs.choice import require_precision
 from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_path
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
@@ -67,6 +68,7 @@ def unlearn(
     """
     check_challenge(challenge)
     entry = resolve(method)
+    require_precision(challenge, "serial")
     worker = Worker.for_entry(entry, challenge, worker)
     if entry.source is None:
         return run_here(entry, challenge, worker, seed=seed, checkpoint=checkpoint)

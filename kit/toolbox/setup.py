@@ -7,6 +7,7 @@ from kit.toolbox import _backend
 prepare = _backend.setup.prepare
 keep_compiled = _backend.setup.keep_compiled
 compiled_anew = _backend.setup.compiled_anew
+multiply_in_tf32 = _backend.setup.multiply_in_tf32
 warm_up = _backend.setup.warm_up
 runs_eagerly = _backend.setup.runs_eagerly
 run_eagerly = _backend.setup.run_eagerly

@@ -168,6 +168,7 @@ def test_a_machine_on_which_all_is_wrong_gets_all_the_advice(monkeypatch: pytest
 
 def sees(monkeypatch: pytest.MonkeyPatch, accelerator: Accelerator | None = None, problem: str = "") -> None:
     monkeypatch.setattr(accelerators, "look", lambda: Sight(accelerator, problem))
+    assert accelerators.find() is accelerator
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
 
 
@@ -200,7 +201,11 @@ def test_an_accelerator_is_named_with_its_memory_and_what_becomes_of_it(
     found = facts()
     seers = "JAX and TensorFlow" if by_tensorflow else "JAX"
     assert found["accelerator"].value == f"NVIDIA L4, 22 GiB, seen by {seers}"
-    assert found["populations"].value == "engine 'stacked', 512 models at once, float32"
+    assert found["populations"].value == (
+        "engine 'stacked', 512 models at once, float32 (--precision tf32 or bfloat16 is quicker)"
+    )
+    sees(monkeypatch, Accelerator("Tesla T4", "gpu", capability=7.5))
+    assert facts()["populations"].value == "engine 'stacked', 512 models at once, float32"
 
 
 def test_a_card_that_tensorflow_alone_sees_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:

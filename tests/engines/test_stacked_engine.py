@@ -14,7 +14,7 @@ from kit import engines
 from kit.machine import accelerators
 from kit.machine.accelerators import Accelerator
 from kit.runs import timing
-from kit.runs.population import bits_of, default_engine, engine_for
+from kit.runs.choice import bits_of, default_engine, engine_for
 from kit.submission.entry import Entry
 
 

@@ -15,7 +15,8 @@ import pytest
 from conftest import small_convnet
 
 from kit.models.layers import PaddedConv2D
-from kit.toolbox import gradients, inference, training
+from kit.toolbox import gradients, inference, setup, training
+from kit.toolbox._jax.pure import Pure
 from kit.toolbox.examples import Examples, Selection, in_memory
 from kit.toolbox.losses import cross_entropy
 from kit.toolbox.optimizers import Sgd
@@ -196,3 +197,32 @@ def test_cross_entropy_is_the_one_of_jax() -> None:
     logits = np.random.default_rng(0).normal(size=(21, 3)).astype("float32")
     expected = -jax.nn.log_softmax(logits)[np.arange(21), Y].mean()
     assert abs(float(cross_entropy(Batch(keras.ops.array(logits), keras.ops.array(Y)))) - float(expected)) < 1e-6
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_products_are_in_float32_and_in_tf32_where_a_network_asks_for_it(asked: bool, examples: Examples) -> None:
+    """Forward and backward: of the steps of a training as they are handed to the compiler, and of predictions."""
+    net, texts = small_convnet(), []
+    if asked:
+        setup.multiply_in_tf32(net)
+    stacked = Pure.stacked
+
+    def lowered(self: Pure, axes: Any) -> Any:
+        compiled = stacked(self, axes)
+
+        def call(*arguments: Any) -> Any:
+            texts.append(compiled.lower(*arguments).as_text())
+            return compiled(*arguments)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pure, "stacked", lowered)
+        Descent(net, seed=0).train(examples, [0.1])
+        inference.predict_logits(net, X)
+    for text, least in zip(texts, (8, 2), strict=True):  # a convolution and a dense layer; two batch sizes a training
+        products = [line for line in text.splitlines() if "dot_general" in line]
+        assert len(products) >= least
+        expected, other = ("HIGH", "HIGHEST") if asked else ("HIGHEST", "HIGH")
+        assert all(f"[{expected}, {expected}]" in line for line in products)
+        assert not any(f"[{other}, {other}]" in line for line in products)

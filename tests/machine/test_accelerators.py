@@ -139,8 +139,16 @@ def test_what_jax_cannot_use_is_said_in_a_paragraph(
 
 
 @pytest.mark.parametrize(
-    ("platform", "capability", "has"),
-    [("gpu", 6.0, False), ("gpu", 7.5, False), ("gpu", 8.0, True), ("gpu", 9.0, True), ("tpu", 0.0, True)],
+    ("platform", "capability", "tf32", "bfloat16"),
+    [
+        ("gpu", 6.0, False, False),
+        ("gpu", 7.5, False, False),
+        ("gpu", 8.0, True, True),
+        ("gpu", 9.0, True, True),
+        ("tpu", 0.0, False, True),
+    ],
 )
-def test_bfloat16_came_with_ampere(platform: str, capability: float, has: bool) -> None:
-    assert Accelerator("card", platform, capability=capability).has_bfloat16 == has
+def test_tf32_and_bfloat16_came_with_ampere(platform: str, capability: float, tf32: bool, bfloat16: bool) -> None:
+    device = Accelerator("card", platform, capability=capability)
+    has = [device.multiplies_in(precision) for precision in ("float32", "tf32", "bfloat16")]
+    assert has == [True, tf32, bfloat16]

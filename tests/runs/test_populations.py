@@ -25,8 +25,9 @@ import kit
 from kit import engines
 from kit.engines import Engine
 from kit.runs import originals, run, store
+from kit.runs.choice import default_engine
 from kit.runs.order import Maker, Order
-from kit.runs.population import default_engine, run_population
+from kit.runs.population import run_population
 from kit.runs.run import Unlearned, unlearn
 from kit.runs.seeds import run_seed
 from kit.runs.store import population_folder

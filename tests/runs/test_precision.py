@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from cli_helpers import call
 import kit
 from kit import evaluation, files
 from kit.evaluation.plan import Plan
-from kit.runs import originals, timing
+from kit.machine import accelerators
+from kit.machine.accelerators import Accelerator
+from kit.runs import choice, originals, timing
 from kit.runs.run import unlearn
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
@@ -203,3 +206,66 @@ def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path, mon
         "def unlearning(net, retain, forget, validation):\n    return training.fit(net, retain, Recipe(epochs=1))\n"
     )
     assert [one for one in kit.validate(tmp_path / "mine.py", challenge=half) if one.level == "FAIL"] == []
+
+
+# Where a device has no units for it
+
+
+T4, L4, TPU = (
+    Accelerator("Tesla T4", "gpu", capability=7.5),
+    Accelerator("NVIDIA L4", "gpu", capability=8.9),
+    Accelerator("TPU v5 lite", "tpu"),
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "engine", "fragments"),
+    [
+        (None, "float32", "stacked", []),
+        (None, "bfloat16", "stacked", []),
+        (None, "bfloat16", "processes", []),
+        (L4, "tf32", "stacked", []),
+        (L4, "bfloat16", "stacked", []),
+        (T4, "float32", "stacked", []),
+        (T4, "bfloat16", "processes", []),
+        (TPU, "bfloat16", "stacked", []),
+        (None, "tf32", "stacked", ["a processor", "an NVIDIA card"]),
+        (L4, "tf32", "processes", ["TensorFlow", "'stacked'"]),
+        (T4, "tf32", "stacked", ["'Tesla T4'", "Expected float32"]),
+        (T4, "bfloat16", "stacked", ["'Tesla T4'", "Expected float32"]),
+        (TPU, "tf32", "stacked", ["'TPU v5 lite'", "Expected bfloat16 or float32"]),
+    ],
+)
+def test_a_device_without_units_for_a_precision_is_told_of(
+    device: Accelerator | None,
+    precision: Any,
+    engine: str,
+    fragments: list[str],
+    whole: Challenge,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accelerators, "find", lambda: device)
+    challenge = dataclasses.replace(whole, precision=precision)
+    if fragments:
+        refused(lambda: choice.require_precision(challenge, engine), f"'{precision}'", *fragments)
+    else:
+        choice.require_precision(challenge, engine)
+
+
+def test_tf32_is_refused_before_anything_is_made(whole: Challenge, tmp_path: Path, refused: Callable[..., str]) -> None:
+    challenge = dataclasses.replace(whole, precision="tf32")
+    for make in (
+        lambda: unlearn("finetune", challenge),
+        lambda: kit.run_population("finetune", challenge, num_models=1, root=tmp_path),
+        lambda: kit.evaluate("finetune", challenge, root=tmp_path),
+        lambda: kit.pack.pack("finetune", challenge, num_models=1, output=tmp_path / "pack.zip"),
+    ):
+        refused(make, "'tf32'", "JAX")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tf32_is_in_the_name_of_what_is_stored(whole: Challenge, tmp_path: Path) -> None:
+    original = originals.load(whole)
+    challenges = [dataclasses.replace(whole, precision=precision) for precision in ("float32", "tf32", "bfloat16")]
+    assert len({population_folder(tmp_path, Entry("finetune"), challenge, original) for challenge in challenges}) == 3

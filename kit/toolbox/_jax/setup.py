@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
+import keras
 from jax.experimental.compilation_cache import compilation_cache
 
+PRODUCTS = "_products_by_kit"
 # Less is compiled anew before it is read from a disk.
 _WORTH_KEEPING_SECONDS = 0.2
 
@@ -58,6 +60,11 @@ def compiled_anew() -> Iterator[None]:
     finally:
         jax.config.update("jax_enable_compilation_cache", before)
         compilation_cache.reset_cache()
+
+
+def multiply_in_tf32(net: keras.Model) -> None:
+    """Has products in this network's layers, and in what they are differentiated to, computed in TF32 on a card."""
+    object.__setattr__(net, PRODUCTS, "tensorfloat32")  # the usual way Keras would track it as a part of the model
 
 
 def warm_up() -> None:

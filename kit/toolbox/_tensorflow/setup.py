@@ -53,6 +53,10 @@ def compiled_anew() -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext()
 
 
+def multiply_in_tf32(net: keras.Model) -> None:
+    """Changes nothing: whether a card uses TF32 is a setting of the whole process, and `kit.runs` refuses it here."""
+
+
 @functools.cache
 def warm_up() -> None:
     """Fits a tiny model in plain Keras, once a process: no measured call pays for what Keras loads at first use."""

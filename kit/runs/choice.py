@@ -1,0 +1,99 @@
+"""Which engine makes a population where nobody asks for one, and whether one can make what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kit import engines
+from kit.engines import Engine
+from kit.machine import accelerators, environment
+from kit.submission.entry import Entry
+from kit.types import Challenge, InputError
+
+# Starting two more processes with TensorFlow, or one with JAX, costs as much as training so many small models.
+_FEWEST_FOR_PROCESSES = 16
+
+
+def default_engine(num_models: int, workers: int | None = None, entries: Sequence[Entry] = ()) -> str:
+    """Returns the engine that makes a population if nobody asks for one.
+
+    Args:
+        num_models: of each method.
+        workers: where they are asked for, these are processes.
+        entries: the methods; of none, or of any that is not the kit's own or an installed package's, many calls cannot
+            share a network.
+
+    Returns:
+        `stacked` where it pays, JAX sees an accelerator, all methods can be stacked, and Keras was not given another
+        backend by KERAS_BACKEND; else `processes` where that pays, or `serial`, which make the same bits.
+    """
+    if workers is not None:
+        return "processes"
+    if num_models < _FEWEST_FOR_PROCESSES:
+        return "serial"
+    stackable = bool(entries) and all(entry.built_in for entry in entries)
+    if stackable and environment.may_be_jax() and accelerators.find() is not None:
+        return "stacked"
+    return "processes" if engines.usable_cores() > 1 else "serial"
+
+
+def engine_for(
+    entries: Sequence[Entry], engine: str | Engine | None, workers: int | None, num_models: int
+) -> str | Engine:
+    """Returns the engine that was asked for, or the name of the one that makes models of these methods by default."""
+    return engine or default_engine(num_models, workers, entries)
+
+
+def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) -> str | Engine | None:
+    """Returns `serial` for a user's function, where neither engine nor workers are asked for: it may be debugged."""
+    return "serial" if engine is None and workers is None and entry.function is not None else engine
+
+
+def is_stacked(engine: str | Engine | None) -> bool:
+    """Returns whether an engine, or one of this name, makes many models in one computation, to bits of its own."""
+    return engine.together if isinstance(engine, Engine) else engine == "stacked"
+
+
+def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> None:
+    """Checks, before anything is made, that an engine can make models of these methods.
+
+    Raises:
+        InputError: a user's function or file, of which many calls cannot share one network.
+    """
+    others = [entry for entry in entries if not entry.built_in]
+    if is_stacked(engine) and others:
+        raise InputError(
+            f"The engine 'stacked' was asked for models of {others[0].described}. Expected methods of the kit or of "
+            "an installed package, of which many calls can share one network. Choose the engine 'processes'."
+        )
+
+
+def require_precision(challenge: Challenge, engine: str | Engine) -> None:
+    """Checks, before anything is made, that an engine computes in the precision of a challenge.
+
+    Raises:
+        InputError: its device does not multiply so.
+    """
+    precision, on_jax = challenge.precision, is_stacked(engine) or environment.backend() == environment.JAX
+    device = accelerators.find() if on_jax else None
+    if precision == "float32" or (device is None and precision == "bfloat16"):  # which a processor can, if slowly
+        return
+    if device is None:
+        where = "a processor, which rounds no factors" if on_jax else "TensorFlow, where that is the whole process's"
+        raise InputError(
+            f"The precision 'tf32' was asked for on {where}. Expected JAX and an NVIDIA card of the Ampere generation "
+            "or a later one ('kit doctor' says what there is). Leave out --precision, or use the engine 'stacked'."
+        )
+    if not device.multiplies_in(precision):
+        raise InputError(
+            f"The precision '{precision}' was asked for on '{device.kind}', which has no units for such products: they "
+            "would take as long as in float32, or longer, and be less exact. Expected "
+            f"{'bfloat16 or ' if device.multiplies_in('bfloat16') else ''}float32. Leave out --precision."
+        )
+
+
+def bits_of(engine: str | Engine) -> dict[str, str]:
+    """Returns what the bits depend on that this engine makes, for the record; nothing where others make the same."""
+    if not is_stacked(engine):
+        return {}
+    return {"engine": "stacked", "backend": environment.JAX, "device": accelerators.described()}
