@@ -38,14 +38,14 @@ def forward_operations(net: keras.Model) -> float:
 
 
 def peak(precision: str) -> tuple[float | None, str]:
-    """Operations a second that the device can do at most, and how that is known."""
+    """Operations a second that all devices together can do at most, and how that is known."""
     device = jax.devices()[0]
     if device.platform == "cpu":
         return measured_peak(), "measured by a product of matrices in float32"
     figures = next((figures for pattern, figures in PEAKS.items() if re.search(pattern, device.device_kind)), {})
     if precision not in figures:
         return None, f"unknown for {device.device_kind} in {precision}"
-    return figures[precision] * 1e12, "the vendor's figure"
+    return figures[precision] * 1e12 * jax.local_device_count(), "the vendor's figure"
 
 
 def measured_peak(size: int = 1024, repeats: int = 5) -> float:

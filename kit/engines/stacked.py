@@ -34,7 +34,8 @@ class Stacked(Processes):
                 '"jax[cuda12]"\'), or choose another engine.'
             )
         super().__init__(1, {"KERAS_BACKEND": self.backend})
-        self.workers = at_once or (_ON_A_CARD if accelerators.find() else _ON_A_PROCESSOR)
+        found = accelerators.find()
+        self.workers = at_once or (_ON_A_PROCESSOR if found is None else _ON_A_CARD * found.count)
 
     def map(self, function: Callable[[P, Any], Any], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
         """Yields (task, result) as groups of tasks are finished.

@@ -150,4 +150,4 @@ def test_the_default_follows_from_the_shape(shape: tuple[int, ...], model: str) 
 
 @pytest.mark.parametrize("precision", ["float16", "half", "FLOAT32", ""])
 def test_an_unknown_precision_is_refused(precision: str, refused: Refused) -> None:
-    refused(lambda: kit.load_challenge("digits", precision=precision), f"'{precision}'", "float32 or bfloat16")
+    refused(lambda: kit.load_challenge("digits", precision=precision), f"'{precision}'", "float32, tf32 or bfloat16")

@@ -51,9 +51,9 @@ def test_tasks_come_in_groups_to_one_process_on_jax(tmp_path: Path) -> None:
     assert (tmp_path / "diary").read_text() == "closed"
 
 
-@pytest.mark.parametrize(("accelerated", "at_once"), [(True, 512), (False, 16)])
-def test_as_many_at_once_as_suit_the_device(accelerated: bool, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accelerators, "find", lambda: Accelerator("NVIDIA L4", "gpu") if accelerated else None)
+@pytest.mark.parametrize(("cards", "at_once"), [(1, 512), (4, 2048), (0, 16)])
+def test_as_many_at_once_as_suit_the_device(cards: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerators, "find", lambda: Accelerator("NVIDIA L4", "gpu", cards) if cards else None)
     with engines.start("stacked") as engine:
         assert engine.workers == at_once
 

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
+import jax
 import keras
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 import kit
 from kit.types import Challenge, Recipe
 
 # What is compiled here runs for milliseconds: XLA need not spend seconds on making it quick. Read when JAX starts.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# And this processor is to pass for two devices, of which tests use one, and the processes of engines both.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_force_host_platform_device_count=2",
+)
 
 # A process has one backend: elsewhere these files are not even looked at.
 collect_ignore_glob = [] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"]
+
+
+@pytest.fixture(autouse=True)
+def code_cache_restored() -> Iterator[None]:
+    """What a test has JAX keep on disk lies in a folder that goes with the test."""
+    before = jax.config.jax_compilation_cache_dir
+    yield
+    if jax.config.jax_compilation_cache_dir != before:
+        jax.config.update("jax_compilation_cache_dir", before)
+        compilation_cache.reset_cache()
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kit.toolbox._jax import placement
+
+    monkeypatch.setattr(placement, "devices", lambda: jax.local_devices()[:1])
 
 
 def small_convnet(num_classes: int = 3) -> keras.Model:

@@ -102,6 +102,7 @@ def test_peaks_are_found_by_the_devices_name(
     kind: str, precision: str, tera: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jax, "devices", lambda: [Device(kind)])
+    monkeypatch.setattr(jax, "local_device_count", lambda: 3)
     most, known = device.peak(precision)
-    assert most == (None if tera is None else pytest.approx(tera * 1e12))
+    assert most == (None if tera is None else pytest.approx(3 * tera * 1e12))
     assert ("unknown" in known) == (tera is None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import jax
 import keras
 import numpy as np
 import pytest
 
 from kit.models import mlp
 from kit.toolbox import blocks, gradients, inference, lockstep
+from kit.toolbox._jax import placement
 from kit.toolbox.examples import Examples
 from kit.toolbox.losses import negated_cross_entropy
 from kit.toolbox.optimizers import Adam
@@ -155,3 +157,53 @@ def test_nothing_is_traced_twice(net: keras.Model, examples: Examples) -> None:
 
 def test_no_function_is_no_result(net: keras.Model) -> None:
     assert together([], net) == []
+
+
+# On several devices
+
+
+@pytest.fixture
+def two_devices(one_device: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(jax.local_devices()) == 2
+    monkeypatch.setattr(placement, "devices", jax.local_devices)
+
+
+@pytest.mark.parametrize("members", [1, 3, 4])
+def test_two_devices_give_what_one_does(
+    net: keras.Model, examples: Examples, members: int, request: pytest.FixtureRequest
+) -> None:
+    """Of an odd number of members, the last is computed once more to fill the second device."""
+
+    def both(seed: int) -> list[np.ndarray]:
+        weights = trained(net, examples, seed)()
+        return [*weights, *gradients.fisher_diagonal(net, examples), inference.predict_logits(net, X)]
+
+    functions = [lambda seed=seed: both(seed) for seed in range(members)]
+    start = net.get_weights()
+    on_one = together(functions, net)
+    net.set_weights(start)
+    request.getfixturevalue("two_devices")
+    on_two = together(functions, net)
+    for first, second in zip(on_one, on_two, strict=True):
+        assert all(abs(a - b).max() < 1e-5 * max(1.0, abs(a).max()) for a, b in zip(first, second, strict=True))
+    assert members == 1 or far(on_two[0], on_two[-1]) > 1e-3
+
+
+def test_each_device_has_half_of_the_members_and_one_copy_of_the_rest(
+    two_devices: None, net: keras.Model, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes, copies = [], []
+    put = jax.device_put
+
+    def watched(array: object, sharding: jax.sharding.NamedSharding) -> jax.Array:
+        placed = put(array, sharding)
+        shapes.append((np.shape(array), {shard.data.shape for shard in placed.addressable_shards}))
+        copies.extend([array] * (array is examples.x))
+        return placed
+
+    monkeypatch.setattr(jax, "device_put", watched)
+    together([trained(net, examples, seed, epochs=3) for seed in range(4)], net)
+    assert len(copies) == 1
+    assert (X.shape, {X.shape}) in shapes
+    kernel = net.get_weights()[0].shape
+    assert ((4, *kernel), {(2, *kernel)}) in shapes

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from kit.toolbox._jax.placement import Placement, filled_up
+
 if TYPE_CHECKING:
     from kit.toolbox._jax.pure import Pure
 
@@ -128,12 +130,12 @@ def run(
         functions: what they have compiled (`Pure`) is computed for all of them together.
         read: returns the present state of all that they share.
         write: puts such a state back.
-        at_once: each computation is filled up to so many members.
+        at_once: each computation is filled up to so many members, of whom each device that there is has its share.
 
     Raises:
         Exception: what the first of them raised, or what a computation did; the others are ended.
     """
-    world = _World(read, write)
+    world, placement = _World(read, write), Placement()
     before = world.now()
     members = [Member(function, world) for function in functions]
     for member in members:
@@ -152,7 +154,7 @@ def run(
             ready = _largest_group(waiting)
             if ready:
                 world.put_back(ready[0].state)  # what is traced asks which layers are frozen
-                _compute(ready, at_once)
+                _compute(ready, filled_up(at_once), placement)
     finally:
         for member in members:
             if not member.finished:
@@ -170,33 +172,33 @@ def _largest_group(waiting: Sequence[Member]) -> list[Member]:
     return max(groups.values(), key=len) if groups else []
 
 
-def _compute(members: Sequence[Member], at_once: int) -> None:
+def _compute(members: Sequence[Member], at_once: int, placement: Placement) -> None:
     """Computes what members wait for in one call, and hands each its part."""
     requests = [member.request for member in members if member.request is not None]
     requests = [*requests, *[requests[-1]] * (at_once - len(requests))]
     pure = requests[0].pure
-    carry, carry_axes = _stacked([request.carry for request in requests], always=True)
-    fixed, fixed_axes = _stacked([request.fixed for request in requests])
+    carry, carry_axes = _stacked([request.carry for request in requests], placement, always=True)
+    fixed, fixed_axes = _stacked([request.fixed for request in requests], placement)
     if carry is None and 0 not in fixed_axes:  # all have asked for the very same
         answer = pure.stacked(None)(None, fixed, None)
         for member in members:
             member.answer = answer
         return
     for number in range(len(requests[0].items)):
-        item, item_axes = _stacked([request.items[number] for request in requests])
+        item, item_axes = _stacked([request.items[number] for request in requests], placement)
         carry = pure.stacked((*carry_axes, *fixed_axes, *item_axes))(carry, fixed, item)
     leaves, structure = jax.tree.flatten(jax.device_get(carry))
     for place, member in enumerate(members):
         member.answer = jax.tree.unflatten(structure, [leaf[place] for leaf in leaves])
 
 
-def _stacked(trees: Sequence[Any], *, always: bool = False) -> tuple[Any, Any]:
+def _stacked(trees: Sequence[Any], placement: Placement, *, always: bool = False) -> tuple[Any, Any]:
     """Returns arrays with a leading axis of members, and each leaf's axis for `vmap`; what all share has none."""
     columns, structure = [], jax.tree.structure(trees[0])
     for column in zip(*(jax.tree.leaves(tree) for tree in trees), strict=True):
         shared = not always and all(_is_same(column[0], leaf) for leaf in column[1:])
         columns.append((column[0], None) if shared else (np.stack([np.asarray(leaf) for leaf in column]), 0))
-    arrays = jax.tree.unflatten(structure, [array for array, _ in columns])
+    arrays = jax.tree.unflatten(structure, [placement.put(array, axis) for array, axis in columns])
     return arrays, tuple(axis for _, axis in columns)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import keras
+from jax.sharding import Mesh
 
-from kit.toolbox._jax import lockstep
+from kit.toolbox._jax import lockstep, placement
 from kit.toolbox.tensors import Tensor, as_float
 
 
@@ -39,19 +40,20 @@ class Pure:
         return carry
 
     def stacked(self, axes: tuple[int | None, ...] | None) -> Callable[..., Any]:
-        """Returns the compiled function, under `vmap` if the axes of all leaves of (carry, fixed, item) are given."""
-        if axes not in self._compiled:
-            self._compiled[axes] = jax.jit(self._traced if axes is None else self._over_members(axes))
-        return self._compiled[axes]
+        """Returns the compiled function, for many members if the axes of all leaves of its arguments are given."""
+        mesh = None if axes is None else placement.mesh()
+        if (axes, mesh) not in self._compiled:
+            self._compiled[axes, mesh] = jax.jit(self._traced if axes is None else self._over_members(axes, mesh))
+        return self._compiled[axes, mesh]
 
-    def _over_members(self, axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    def _over_members(self, axes: tuple[int | None, ...], mesh: Mesh | None) -> Callable[..., Any]:
         def stacked(carry: Any, fixed: Any, item: Any) -> Any:
             leaves, structure = jax.tree.flatten((carry, fixed, item))
 
             def of_leaves(*leaves: Any) -> Any:
                 return self._traced(*jax.tree.unflatten(structure, leaves))
 
-            return jax.vmap(of_leaves, in_axes=axes)(*leaves)
+            return placement.over_members(of_leaves, axes, mesh)(*leaves)
 
         return stacked
 
