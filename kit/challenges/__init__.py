@@ -73,7 +73,8 @@ def load_challenge(
         weights: of the original model, `.weights.h5` or `.npz`; by default those in the `.keras` file.
         recipe: how the model is trained: a `kit.Recipe`, or a TOML file with its fields, and `batch_size`.
         precision: see `kit.Challenge`.
-        announce: is told where damaged copies of the data were passed over, and what was assumed.
+        announce: is told where damaged copies of the data were passed over, how many rows a file names, and what was
+            assumed.
 
     Raises:
         InputError: an unknown name (near matches are shown), a bad file, a bad forget set.
@@ -94,14 +95,12 @@ def load_challenge(
 
     if preset is _OWN_DATA:
         (arrays, partition), source, name = preset.load(Path(name)), "", Path(name).stem
-        if weights is None and (model is None or user.is_name(model)):
-            user.check_scale(arrays)
     else:
         arrays, partition, source = making.load_preset(preset, announce)
-    changed = recipe is not None or model is not None or weights is not None
+    changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
-    return making.make_challenge(
+    challenge = making.make_challenge(
         name,
         arrays,
         partition=partition,
@@ -115,3 +114,6 @@ def load_challenge(
         source=source,
         precision=precision,
     )
+    if announce and challenge.split.kind == "rows":  # one that was not asked for would show here
+        announce(f"'{forget}' names {len(challenge.split.forget):,} of {len(challenge.train):,} training examples")
+    return challenge

@@ -5,6 +5,8 @@ Each is checked again where it is used, by the same function: `make_split` and `
 
 from __future__ import annotations
 
+import csv
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +95,7 @@ def named_values(argument: str, known: Sequence[str], what: str) -> list[str]:
     """Returns the classes or groups that the argument of a forget set names.
 
     Args:
-        argument: one value, or several with commas between them.
+        argument: one value as it is, or several with commas between them; of these, one with a comma in double quotes.
         known: those of the training examples, sorted.
         what: `class` or `group`.
 
@@ -103,16 +105,30 @@ def named_values(argument: str, known: Sequence[str], what: str) -> list[str]:
     Example:
         >>> named_values("3, 5", ["3", "4", "5"], "class")
         ['3', '5']
+        >>> named_values('"Doe, Jane",Bob', ["Bob", "Doe, Jane"], "group")
+        ['Doe, Jane', 'Bob']
     """
-    values = [argument] if argument in known else [part.strip() for part in argument.split(",")]
+    parts = next(csv.reader([argument], skipinitialspace=True)) or [""]
+    values = [argument] if argument in known else [part.strip() for part in parts]
     missing = sorted(set(values) - set(known))
     if missing:
-        names = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        names = ", ".join(map(_quoted, known[:12])) + (", ..." if len(known) > 12 else "")
         raise InputError(
             f"No training example has the {what} {', '.join(repr(name) for name in missing)}. Expected one of {names}. "
-            f"Write, for instance, --forget {what}:{known[0]}."
+            f"Write, for instance, --forget {shlex.quote(f'{what}:{_quoted(known[0])}')}."
         )
     return values
+
+
+def _quoted(value: str) -> str:
+    """Returns a class or group as it is written among others: in quotes if it has a comma.
+
+    Example:
+        >>> _quoted("Bob"), _quoted("Doe, Jane")
+        ('Bob', '"Doe, Jane"')
+    """
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"' if "," in value else value
 
 
 def check_precision(precision: Any) -> None:

@@ -240,12 +240,20 @@ def _read_csv(path: Path) -> np.ndarray:
     first = [cell.lower() for cell in rows[0][1]] if rows else []
     # Not just anything that is no number: of a list of requests nobody wants to lose the first one.
     has_header = bool(first) and ("index" in first or re.fullmatch(r"[^\W\d]+([ _-][^\W\d]+)*", first[0]) is not None)
-    widest = max((len(row) for _, row in rows), default=0)
-    if widest > 1 and first.count("index") != 1:
-        raise ValueError(f"it has {widest} columns, and {first.count('index') or 'none'} headed 'index'")
-    column = first.index("index") if widest > 1 else 0
+    if first == ["0"]:
+        raise ValueError(
+            "its first line, 0, is row 0 or the header that pandas writes over a column without a name: begin the file "
+            "with the line 'index' in the one case, and put that line in its place in the other"
+        )
+    if len(first) > 1 and first.count("index") != 1:
+        raise ValueError(f"it has {len(first)} columns, and {first.count('index') or 'none'} headed 'index'")
+    column = first.index("index") if len(first) > 1 else 0
     indices = []
     for number, row in rows[has_header:]:
+        if len(row) > len(first):  # a separator of thousands, say: 1,003
+            raise ValueError(
+                f"line {number} has {len(row)} columns where the first has {len(first)}: {','.join(row)!r}"
+            )
         try:
             indices.append(int(row[column]))
         except (ValueError, IndexError):

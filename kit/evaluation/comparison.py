@@ -49,26 +49,27 @@ def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
 
     Non-members have the forget set's mix of classes. Where a group or the mislabelled examples are forgotten, they are
     test examples of that group, or mislabelled ones: what a retrained model cannot tell from the forget set. Where a
-    whole class is forgotten, its test images are themselves within what is to be forgotten.
+    whole class is forgotten, its test images are themselves within what is to be forgotten: its examples are no
+    members, and without others of another class there is no attack.
 
     Example:
         >>> import kit
         >>> attack_sample(kit.load_challenge(forget="class:5"))[2][:40]
         'class 5 is forgotten altogether, so that'
     """
-    split, test, nothing = challenge.split, challenge.test, np.array([], np.int64)
+    split, train, test, nothing = challenge.split, challenge.train, challenge.test, np.array([], np.int64)
     eligible = np.ones(len(test), bool)
-    if split.kind == "group" and test.groups is not None:
-        eligible = np.isin(test.groups.astype(str), [part.strip() for part in split.argument.split(",")])
+    if split.kind == "group" and train.groups is not None and test.groups is not None:
+        eligible = np.isin(test.groups, train.groups[split.forget])
     elif split.kind == "mislabelled" and test.mislabelled is not None:
         eligible = test.mislabelled.astype(bool)
     forget_strata = challenge.strata("forget")
     gone = np.setdiff1d(forget_strata, challenge.strata("retain"))
-    if len(gone):
+    if len(gone) and np.isin(forget_strata, gone).all():
         stratum = f"{challenge.task.stratum} {', '.join(map(str, gone))}"
         reason = f"{stratum} is forgotten altogether, so that no test example is a non-member of the same kind"
         return nothing, nothing, reason
-    candidates = np.flatnonzero(eligible)
+    candidates = np.flatnonzero(eligible & ~np.isin(challenge.strata("test"), gone))
     members, chosen = match_nonmembers(forget_strata, challenge.strata("test")[candidates], seed=split.seed)
     if len(members) < MIN_MEMBERS:
         reason = (

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from kit import files
-from kit.models import weights
+from kit.models import h5, weights
 from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
@@ -43,7 +41,7 @@ def load(path: Path, model: str) -> keras.Model:
         return _from_npz(path, model)
     stem, head = files.checked(lambda: _ends_of_h5(path), path, RESNET_WEIGHTS)
     net = torch_weights.build(model, stem, head)
-    files.checked(lambda: net.load_weights(path), path, RESNET_WEIGHTS)
+    files.checked(lambda: h5.load(net, path), path, RESNET_WEIGHTS)
     return net
 
 
@@ -98,17 +96,5 @@ def _from_npz(path: Path, model: str) -> keras.Model:
 
 def _ends_of_h5(path: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Returns the shapes of the first convolution's kernel and the last layer's, by the names that Keras gives them."""
-    if path.name.endswith(".keras"):
-        with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as stream:
-            return _ends(h5py.File(stream, "r"))
-    with h5py.File(path, "r") as file:
-        return _ends(file)
-
-
-def _ends(file: h5py.File) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    shapes = []
-    for layer in ("padded_conv2d", "dense"):
-        array = file.get(f"layers/{layer}/vars/0")
-        # A shape takes no space in a file: without the bytes behind it, it would be memory for the asking.
-        shapes.append(tuple(array.shape) if array is not None and array.id.get_storage_size() >= array.nbytes else ())
-    return shapes[0], shapes[1]
+    with h5.opened(path) as file:
+        return h5.stored_shape(file, "layers/padded_conv2d/vars/0"), h5.stored_shape(file, "layers/dense/vars/0")

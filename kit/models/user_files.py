@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from kit import files
-from kit.models import weights
+from kit.models import h5, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
 from kit.models.user import KNOWN_PACKAGES
 from kit.types import InputError
@@ -90,7 +90,7 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
 
 def _read_weights(net: keras.Model, path: Path) -> None:
     if path.name.endswith(".weights.h5"):
-        net.load_weights(path)
+        h5.load(net, path)
         return
     stored = files.read_npz(path)
     if all(name.startswith("arr_") for name in stored):  # as numpy.savez names what has no name

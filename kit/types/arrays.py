@@ -8,6 +8,9 @@ import numpy as np
 
 from kit.types.errors import InputError
 
+# Beyond it, float32 takes one whole number for its neighbour.
+_LARGEST_INTEGER = 2**24
+
 
 def read_only(array: np.ndarray) -> np.ndarray:
     """Returns a view of an array that cannot be written through."""
@@ -31,7 +34,8 @@ class Arrays:
         mislabelled: optional, (n,) booleans: labels known to be wrong, for `--forget mislabelled`.
 
     Raises:
-        InputError: unequal lengths, no examples, values that are not finite, labels that are no numbers.
+        InputError: unequal lengths, no examples, values that are not finite, integers that float32 does not tell apart,
+            labels that are no numbers.
 
     Example:
         >>> arrays = Arrays(np.zeros((4, 8, 8)), np.array([0, 1, 0, 1]))
@@ -50,6 +54,7 @@ class Arrays:
         if x.ndim == 3:
             x = x[..., np.newaxis]
         if x.dtype != np.uint8:
+            _check_integers(x)
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is found
                 x = np.ascontiguousarray(x, dtype=np.float32)
             _check_finite(x)
@@ -94,6 +99,15 @@ def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
         raise InputError(
             f"'x' has dtype {x.dtype}. Expected numbers: uint8 images (0 to 255) or floats. Convert it with "
             "x.astype('float32'), for instance."
+        )
+
+
+def _check_integers(x: np.ndarray) -> None:
+    if x.dtype.kind in "iu" and max(int(x.max()), -int(x.min())) > _LARGEST_INTEGER:
+        raise InputError(
+            f"'x' holds whole numbers from {x.min()} to {x.max()}, which float32 cannot tell apart beyond "
+            f"{_LARGEST_INTEGER:,}. Expected numbers within that range. Count words, customers and the like from 0 on, "
+            "for instance with numpy.unique(x, return_inverse=True), and scale measurements as floats."
         )
 
 

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 import kit
 from kit import challenges, datasets
+from kit.challenges.catalogue import hyperparameters
 from kit.runs import timing
 from kit.types import Arrays, Challenge, Recipe
 
@@ -224,17 +225,17 @@ def test_default_partition_is_stratified_and_complete_for_any_classes(
 ) -> None:
     counts = [*counts, 20]  # fewer than that in all need not do
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
-    arrays = Arrays(np.arange(len(labels))[:, np.newaxis], labels)
+    arrays = Arrays(np.arange(len(labels))[:, np.newaxis] / 1000, labels)
     challenge = kit.make_challenge("mine", arrays, forget=first_alone)
     rows = np.concatenate([getattr(challenge, part).x[:, 0] for part in PARTS])
-    assert sorted(rows.astype(int).tolist()) == list(range(len(labels)))
+    assert sorted((rows * 1000).round().astype(int).tolist()) == list(range(len(labels)))
     check_shares(challenge)
 
 
 def test_wrong_labels_of_small_classes_do_not_all_miss_the_same_part(first_alone: str) -> None:
     """Three in each of 20 classes: cut at rounded shares, 2 + 1 + 0, the test part would have none at all."""
     index = np.arange(400)
-    arrays = Arrays(index[:, np.newaxis], index % 20, mislabelled=index < 60)
+    arrays = Arrays(index[:, np.newaxis] / 1000, index % 20, mislabelled=index < 60)
     challenge = kit.make_challenge("mine", arrays, forget=first_alone)
     wrong = [int(getattr(challenge, part).mislabelled.sum()) for part in PARTS]
     assert sum(wrong) == 60
@@ -244,17 +245,17 @@ def test_wrong_labels_of_small_classes_do_not_all_miss_the_same_part(first_alone
 
 def test_a_thousand_classes_of_five_examples_are_divided(first_alone: str) -> None:
     index = np.arange(5000)
-    challenge = kit.make_challenge("mine", Arrays(index[:, np.newaxis], index % 1000), forget=first_alone)
+    challenge = kit.make_challenge("mine", Arrays(index[:, np.newaxis] / 5000, index % 1000), forget=first_alone)
     assert challenge.num_classes == 1000
     check_shares(challenge)
 
 
 def test_default_partition_depends_on_labels_and_order_but_on_no_pixel() -> None:
     labels = np.arange(60) % 3
-    one = kit.make_challenge("mine", Arrays(np.arange(60.0)[:, np.newaxis], labels))
-    two = kit.make_challenge("mine", Arrays(np.arange(60.0)[:, np.newaxis] + 1000, labels))
+    one = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64, labels))
+    two = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64 + 1, labels))
     for part in PARTS:
-        np.testing.assert_array_equal(getattr(one, part).x + 1000, getattr(two, part).x)
+        np.testing.assert_array_equal(getattr(one, part).x + 1, getattr(two, part).x)
 
 
 def test_too_few_examples_for_three_parts_are_refused(refused: Refused) -> None:
@@ -565,6 +566,57 @@ def test_numbers_on_which_training_would_diverge_are_refused(
     refused(lambda: kit.load_challenge(tmp_path / "data.npz"), "values up to 255", "uint8", "StandardScaler")
     np.savez(tmp_path / "data.npz", x=images.astype("uint8"), y=np.arange(60) % 3)
     kit.load_challenge(tmp_path / "data.npz")
+
+
+SQUARE = np.random.default_rng(0).random((60, 8, 8))
+TABLE = np.random.default_rng(0).normal(size=(60, 5))
+
+
+@pytest.mark.parametrize(
+    ("x", "fragment"),
+    [
+        (SQUARE * 16, "up to 9.19"),  # as scikit-learn's digits: training diverges
+        (SQUARE.reshape(60, 64) * 16, "up to 1"),
+        (TABLE * [1, 1, 1, 1, 30], "of a column or channel: up to 36.6"),
+        (TABLE + np.eye(5)[4] * 40, "of a column or channel: up to 40"),  # an age among standardised columns
+    ],
+    ids=["images", "flat images", "a wide column", "a column off centre"],
+)
+def test_moderate_numbers_on_which_nothing_is_learnt_are_refused_by_python_too(
+    x: np.ndarray, fragment: str, refused: Callable[..., str]
+) -> None:
+    arrays = Arrays(x, np.arange(60) % 3)
+    refused(lambda: kit.make_challenge("mine", arrays), fragment, "about -3 to 3", "x / x.max()")
+    net = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3)])
+    kit.make_challenge("mine", arrays, model=net)  # a model of one's own scales as it likes
+
+
+@pytest.mark.parametrize("x", [SQUARE, SQUARE * 2 - 1, TABLE, TABLE + np.eye(5)[4] * 3, np.eye(60)])
+def test_numbers_of_the_usual_size_are_taken(x: np.ndarray) -> None:
+    kit.make_challenge("mine", Arrays(x, np.arange(60) % 3))
+
+
+@pytest.mark.parametrize("largest", [1, 16, 127])
+@pytest.mark.parametrize("shape", [(60, 6), (60, 8, 8)])
+def test_bytes_that_are_no_images_of_0_to_255_are_refused(
+    shape: tuple[int, ...], largest: int, refused: Callable[..., str]
+) -> None:
+    """Divided by 255, a table of 0 and 1 teaches a model nothing."""
+    x = np.random.default_rng(0).integers(0, largest + 1, shape, np.uint8)
+    x.flat[0] = largest
+    labels = np.arange(60) % 3
+    net = keras.Sequential([keras.Input(shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3)])
+    for model in (None, net):
+        make = lambda model=model: kit.make_challenge("mine", Arrays(x, labels), model=model)  # noqa: E731
+        refused(make, f"goes up to {largest}", "0 to 255", "x.astype('float32')")
+    x.flat[0] = 255
+    kit.make_challenge("mine", Arrays(x, labels))
+
+
+def test_a_users_file_that_is_named_like_a_challenge_has_none_of_its_settings(tmp_path: Path) -> None:
+    np.savez(tmp_path / "cifar10-small.npz", x=TABLE, y=np.arange(60) % 3)
+    assert kit.load_challenge(tmp_path / "cifar10-small.npz").hyperparameters == {}
+    assert hyperparameters("cifar10-small")
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,21 @@ def test_making_a_split_leaves_the_data_as_it_was(train: Arrays, forget: str) ->
     assert [getattr(train, column).tobytes() for column in columns] == before
 
 
+def test_a_name_with_a_comma_stands_in_quotes_among_others(refused: Refused) -> None:
+    names = ["Doe", "Jane", "Doe, Jane", "Roe, Bob", "Bob"]
+    arrays = labelled(np.zeros(10, int), groups=np.array(names * 2))
+    for forget, rows in (
+        ('group:"Doe, Jane"', [2, 7]),
+        ('group:"Doe, Jane","Roe, Bob"', [2, 3, 7, 8]),
+        ('group:"Doe", "Jane"', [0, 1, 5, 6]),
+        ("group:Doe,Bob", [0, 4, 5, 9]),
+    ):
+        assert make_split(arrays, forget).forget.tolist() == rows
+    refused(
+        lambda: make_split(arrays, "group:Roe, Al"), "'Al', 'Roe'", 'one of Bob, Doe, "Doe, Jane", Jane, "Roe, Bob"'
+    )
+
+
 # Files
 
 
@@ -350,6 +365,7 @@ def test_class_and_group_splits_are_disjoint_and_cover_everything(labels: list[i
 @PROPERTY
 @given(st.lists(st.integers(0, 29), min_size=1, max_size=29, unique=True), st.booleans())
 def test_any_list_of_indices_is_forgotten_as_it_is(indices: list[int], headed: bool) -> None:
+    headed = headed or indices[0] == 0  # which might be pandas's header
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "forget.csv")
         path.write_text("index\n" * headed + "".join(f"{index}\n" for index in indices))
@@ -464,7 +480,14 @@ def test_a_long_list_of_groups_is_cut_short(refused: Refused) -> None:
         ("subject,index\n1\n", ["cannot be read", "line 2 has no integer there: '1'", "Write it again"]),
         ("7,cat\n3,dog\n", ["cannot be read", "2 columns, and none headed 'index'", "one column"]),
         ("a,b,c\n7,3,1\n", ["cannot be read", "3 columns, and none headed 'index'", "one column"]),
-        ("\n".join(map(str, range(60))), ["everything is to be forgotten", "Choose another"]),
+        ("index\n" + "\n".join(map(str, range(60))), ["everything is to be forgotten", "Choose another"]),
+        ("0\n5\n13\n", ["its first line, 0, is row 0 or the header that pandas writes", "the line 'index'"]),
+        ("index\n5\n1,003\n", ["line 3 has 2 columns where the first has 1: '1,003'"]),
+        ("5\n1,003\n", ["line 2 has 2 columns where the first has 1: '1,003'"]),
+        ("index,why\n5,asked\n1,003,asked\n", ["line 3 has 3 columns where the first has 2"]),
+        ('index\n5\n"1,003"\n', ["line 3 has no integer there: '1,003'"]),
+        ("index\n5\n1.003\n", ["line 3 has no integer there: '1.003'"]),
+        ("index\n5\n1 003\n", ["line 3 has no integer there: '1 003'"]),
     ],
     ids=[
         "empty",
@@ -480,6 +503,13 @@ def test_a_long_list_of_groups_is_cut_short(refused: Refused) -> None:
         "two columns",
         "three columns",
         "everything",
+        "pandas's header or row 0",
+        "thousands below a header",
+        "thousands",
+        "thousands beside a column",
+        "thousands in quotes",
+        "thousands with a dot",
+        "thousands with a space",
     ],
 )
 def test_bad_csv_is_refused(train: Arrays, tmp_path: Path, text: str, fragments: list[str], refused: Refused) -> None:

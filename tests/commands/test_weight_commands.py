@@ -154,6 +154,20 @@ def test_a_deeper_keras_model_with_the_same_ends_is_refused(ending: str, folder:
     refused(path, "--model", "resnet20", "--output", "out.pth")
 
 
+@pytest.mark.parametrize("ending", ["weights.h5", "keras"])
+def test_a_keras_model_with_one_layer_more_before_its_end_is_refused(
+    ending: str, folder: Path, net: keras.Model
+) -> None:
+    """Else a network of 64 classes would be written."""
+    features = keras.layers.Dense(64, activation="relu", name="extra")(net.get_layer("avgpool").output)
+    wider = keras.Model(net.inputs[0], keras.layers.Dense(3, name="end")(features))
+    path = folder / f"wider.{ending}"
+    (wider.save if ending == "keras" else wider.save_weights)(path)
+    assert "arrays of weights are not those of the model, which are 107" in refused(
+        path, "--model", "resnet20", "--output", "out.pth"
+    )
+
+
 def test_npz_files_with_other_arrays_are_refused(net: keras.Model, stored: dict[str, Path]) -> None:
     weights = net.get_weights()
     wrong = {

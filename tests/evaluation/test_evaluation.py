@@ -94,6 +94,14 @@ def test_groups_are_held_against_test_examples_of_the_same_groups(forget: str) -
     check_sample(challenge, attack_sample(challenge), candidates)
 
 
+def test_a_comma_in_the_name_of_a_group_does_not_make_two_of_it() -> None:
+    """Nobody else's examples are non-members: not those of a Doe, nor of a Jane."""
+    groups = np.array(["Doe, Jane", "Doe", "Jane"])[np.random.default_rng(2).integers(0, 3, 1200)]
+    challenge = tabular('group:"Doe, Jane"', examples=1200, groups=groups)
+    assert set(challenge.train.groups[challenge.split.forget]) == {"Doe, Jane"}
+    check_sample(challenge, attack_sample(challenge), np.flatnonzero(challenge.test.groups == "Doe, Jane"))
+
+
 def test_groups_may_be_numbers() -> None:
     challenge = tabular("group:7", groups=np.arange(800) % 3 + 6)
     candidates = np.flatnonzero(challenge.test.groups == 7)
@@ -105,6 +113,18 @@ def test_a_group_that_holds_all_of_a_class_cannot_be_attacked() -> None:
     challenge = tabular("group:1", groups=groups.astype(int))
     assert set(challenge.labels("forget")) == {3}
     assert attack_sample(challenge)[2].startswith("class 3 is forgotten altogether")
+
+
+def test_a_rare_class_that_is_forgotten_altogether_does_not_cost_the_attack_on_the_others() -> None:
+    labels = np.arange(800) % 2
+    labels[[5, 400]] = 2  # one example in training, one in the test set
+    partition = np.repeat([0, 1, 2], [300, 100, 400])
+    arrays = Arrays(np.zeros((800, 2)), labels)
+    challenge = kit.make_challenge("rare", arrays, partition=partition, forget=np.arange(40))
+    members, nonmembers, reason = attack_sample(challenge)
+    assert reason == ""
+    assert Counter(challenge.labels("forget")[members].tolist()) == {0: 20, 1: 19}
+    assert Counter(challenge.test.y[nonmembers].tolist()) == {0: 20, 1: 19}
 
 
 def test_mislabelled_examples_are_held_against_mislabelled_test_examples() -> None:

@@ -573,6 +573,41 @@ def test_weights_of_another_model_are_refused(saved: tuple[Path, Net], refused: 
     )
 
 
+@pytest.mark.parametrize("name", ["larger.weights.h5", "larger.npz"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [layers.Dense(128), layers.Dense(3), layers.Dense(3)],
+        [layers.Dense(128), layers.BatchNormalization(), layers.Dense(3)],
+        [layers.Dense(128), layers.Dense(3), layers.Embedding(5, 2), layers.Flatten()],
+        [keras.Sequential([layers.Dense(128), layers.Dense(4)]), layers.Dense(128), layers.Dense(3)],
+    ],
+    ids=["one layer more", "batch normalisation", "a layer that no namesake has", "a model inside"],
+)
+def test_weights_of_a_larger_network_are_no_weights_of_its_part(
+    saved: tuple[Path, Net], refused: Refused, name: str, parts: list[keras.Layer]
+) -> None:
+    """Keras loads what has a namesake in the model, and passes over the rest."""
+    path = saved[0].with_name(name)
+    net = sequential(*parts)
+    save_weights(net, path)
+    refused(lambda: challenge_of(path.parent, model="mlp", weights=path), name, "do not fit the kit's model 'mlp'")
+
+
+def test_what_a_trained_model_keeps_beside_its_weights_is_passed_over(saved: tuple[Path, Net]) -> None:
+    """The optimizer's state and the metrics' counts; where layers with noise keep a state, that too."""
+    path = saved[0].with_name("trained.weights.h5")
+    net = sequential(
+        layers.Dropout(0.5), layers.Dense(128, activation="relu"), layers.GaussianNoise(0.1), layers.Dense(3)
+    )
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    net.fit(TABLE.x, TABLE.y, batch_size=60, verbose=0)
+    net.save_weights(path)
+    challenge = challenge_of(path.parent, model="mlp", weights=path)
+    assert challenge.original is not None
+    assert all(map(np.array_equal, challenge.original, net.get_weights()))
+
+
 @pytest.mark.parametrize("name", ["none.weights.h5", "none.npz", "damaged.weights.h5", "damaged.npz", "model.bin"])
 def test_a_file_that_holds_no_weights_is_refused(saved: tuple[Path, Net], refused: Refused, name: str) -> None:
     path, _ = saved

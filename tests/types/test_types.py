@@ -176,6 +176,21 @@ def test_values_that_are_not_finite_are_counted_and_located(
     refused(lambda: Arrays(x, np.zeros(5, int)), "in 2 of 5 examples", "example 2", "nan_to_num")
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_integers_that_float32_cannot_tell_apart_are_refused(dtype: str, refused: Refused) -> None:
+    """Two customers would become one."""
+    largest = 2**24
+    assert np.float32(largest) == np.float32(largest + 1)
+    assert Arrays(np.array([[largest], [largest - 1]], dtype), np.arange(2)).x.ravel().tolist() == [
+        largest,
+        largest - 1,
+    ]
+    numbers = [[largest + 1], [0]]
+    refused(lambda: Arrays(np.array(numbers, dtype), np.arange(2)), "to 16777217", "beyond 16,777,216", "numpy.unique")
+    if np.dtype(dtype).kind == "i":
+        refused(lambda: Arrays(-np.array(numbers, dtype), np.arange(2)), "from -16777217")
+
+
 @pytest.mark.parametrize("name", ["groups", "mislabelled"])
 @pytest.mark.parametrize("shape", [(3,), (5,), (4, 1), ()])
 def test_columns_of_another_shape_are_refused(name: str, shape: tuple[int, ...], refused: Refused) -> None:
