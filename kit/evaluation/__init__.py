@@ -155,23 +155,24 @@ def carry_out(
     if "" not in trainings and (packed or not trainings):
         trainings.append("")
     trainings.sort(key=bool)  # the challenge's own recipe comes first
-    parts = [
-        _Table(
-            [entry for entry in entries if entry.pretraining == training],
-            challenge,
-            training,
-            plan,
-            announce,
-        ).evaluate([] if training else packed)
-        for training in trainings
-    ]
-    return _joined(parts)
+    parts: list[Evaluation] = []
+    failures: dict[str, FailedRun] = {}
+    for training in trainings:
+        rows = [entry for entry in entries if entry.pretraining == training]
+        try:
+            parts.append(_Table(rows, challenge, training, plan, announce).evaluate([] if training else packed))
+        except FailedRun as failure:
+            if training == trainings[0]:
+                raise
+            announce(f"{training} FAILED")
+            failures |= {entry.name: failure for entry in rows}
+    return _joined(parts, failures)
 
 
-def _joined(parts: Sequence[Evaluation]) -> Evaluation:
+def _joined(parts: Sequence[Evaluation], failures: Mapping[str, FailedRun]) -> Evaluation:
     """Puts evaluations with different trainings together; rows of one name are told apart by their training."""
     reports = [report for part in parts for report in part.reports]
-    outputs, failures = dict(parts[0].outputs), dict(parts[0].failures)
+    outputs, failures = dict(parts[0].outputs), {**parts[0].failures, **failures}
     for part in parts[1:]:
         training = part.reports[0].pretraining
         new_rows = {f"{name} ({training})" if name in outputs else name: row for name, row in part.outputs.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit.toolbox import seeding
+from kit.toolbox import blocks, seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
 from kit.toolbox.optimizers import Sgd
@@ -95,7 +95,7 @@ def train_member(
         net.set_weights(read_weights(folder, _name(shard, first - 1)))
     else:
         seeding.set_random_seed(_sub_seed(seed, shard, 0), keep_compiled=True)
-        net.set_weights(keras.models.clone_model(net).get_weights())
+        net.set_weights(blocks.redrawn(net))
     for number in range(first, plan.slices):
         recipe = replace(plan.recipe, epochs=plan.epochs(number))
         positions = order[(shards[order] == shard) & (slices[order] <= number)]

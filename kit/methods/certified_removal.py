@@ -10,7 +10,7 @@ import numpy as np
 
 from kit.methods import _certificates
 from kit.methods._certificates import Certificate
-from kit.toolbox import compiled, examples, facts, inference, seeding, training
+from kit.toolbox import blocks, compiled, examples, facts, inference, seeding, training
 from kit.toolbox.examples import in_memory
 from kit.toolbox.state import read_arrays, write_arrays
 from kit.types import Challenge, InputError
@@ -77,7 +77,7 @@ def pretraining(
             "bound. Change them."
         )
     seeding.set_random_seed(seed, keep_compiled=True)
-    base.set_weights(keras.models.clone_model(base).get_weights())
+    base.set_weights(blocks.redrawn(base))
     seeding.seed_generators_reset(base, seed)
     public = examples.batches(challenge.validation, np.arange(len(challenge.validation)), challenge.batch_size)
     training.fit(base, public, challenge.recipe, seed=seeding.draw_seed())
@@ -95,8 +95,19 @@ def pretraining(
 
 
 def _on_features_of(base: keras.Model, challenge: Challenge) -> keras.Model:
-    normed = keras.layers.UnitNormalization(name="unit_norm")(base.layers[-1].input)
-    features = keras.Model(base.inputs[0], normed, name="features")
+    """Returns a model of a new last layer on what the last layer of the base is given, a vector of length 1."""
+    last = next((layer for layer in reversed(blocks.leaves(base)) if blocks.has_kernel(layer)), None)
+    if last is None:
+        raise InputError(
+            f"The model '{challenge.model}' has no layer with a kernel. Expected one at its end: certified removal "
+            "works on what it is given. Choose another method or model."
+        )
+    extractor = blocks.up_to(base, last)
+    vectors = extractor.outputs[0]
+    if len(vectors.shape) > 2:  # a convolution on a map that is averaged afterwards: the average may as well come first
+        vectors = keras.ops.mean(vectors, axis=tuple(range(1, len(vectors.shape) - 1)))
+    normed = keras.layers.UnitNormalization(name="unit_norm")(vectors)
+    features = keras.Model(extractor.inputs[0], normed, name="features")
     inputs = keras.Input(challenge.input_shape, name="examples")
     logits = keras.layers.Dense(challenge.num_classes, use_bias=False, name="certified")(features(inputs))
     return keras.Model(inputs, logits, name="certified_removal")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from kit.toolbox import training
+from kit.toolbox import blocks, training
 from kit.toolbox.losses import Loss, cross_entropy
 from kit.types import Recipe
 
@@ -28,7 +28,7 @@ def unlearning(
     """Trains from scratch on the retain set: exact, and what unlearning wants to avoid paying for.
 
     The formula: `net`'s weights are drawn anew by its own initialisers, then trained with the recipe of the original
-    model (the harness passes the challenge's as `recipe`).
+    model (the harness passes the challenge's as `recipe`). Frozen layers keep their weights.
 
     Kind: exact
     Cost: recipe_epochs * retain
@@ -36,5 +36,5 @@ def unlearning(
     Source: the definition of exact unlearning, Cao and Yang, IEEE S&P 2015.
     Differences: none.
     """
-    net.set_weights(keras.models.clone_model(net).get_weights())
+    net.set_weights(blocks.redrawn(net))
     return training.fit(net, retain, recipe, loss=loss, checkpoint=checkpoint)

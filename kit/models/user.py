@@ -25,7 +25,8 @@ def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple
     Args:
         net: functional or sequential; left as it is. A softmax at its end is taken off, which changes no prediction and
             is compared with the original on the first examples. Images may lack their axis of channels. What computes
-            in mixed precision computes in float32 here, and trains so.
+            in mixed precision computes in float32 here, and trains so. Frozen layers keep their weights in every model
+            that is trained anew.
         arrays: the data that it was trained for, scaled as it wants them (`uint8` is scaled to [0, 1]).
         precision: that the challenge asks for.
 
@@ -83,6 +84,8 @@ def _check_form(net: keras.Model, arrays: Arrays) -> None:
         )
     elif net.outputs[0].shape[-1] == 1 and (_end(net) != "sigmoid" or arrays.y.max() > 1):
         reason = f"its single output ends in {_end(net)}, which stands for two classes, 0 and 1, behind a sigmoid only"
+    elif not net.trainable_weights:
+        reason = "it has no weights that training would change: its layers are frozen, or have none"
     elif arrays.y.max() >= max(net.outputs[0].shape[-1], 2):
         reason = f"it has {net.outputs[0].shape[-1]} outputs, and the labels go up to {arrays.y.max()}"
     else:
@@ -100,15 +103,21 @@ def _takes(model_shape: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """Returns the model for examples of this very shape."""
+    """Returns the model for examples of this very shape: its own layers, one after the other, on another input."""
     model_shape = tuple(net.inputs[0].shape[1:])
     if model_shape == shape:
         return net
-    images = keras.Input(shape, name="images")
-    features = (
-        images if len(model_shape) == len(shape) else keras.layers.Reshape(shape[:-1], name="without_channels")(images)
-    )
-    return keras.Model(images, net(features), name=net.name)
+    images = first = keras.Input(shape, name="images")
+    if len(model_shape) < len(shape):
+        first = keras.layers.Reshape(shape[:-1], name="without_channels")(images)
+
+    def call(layer: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = keras.tree.map_structure(lambda part: first if part is images else part, (args, kwargs))
+        return layer(*args, **kwargs)
+
+    # Not 'net(first)': that would make one layer of all, and methods look for the last ones.
+    graph = keras.Model(net.inputs[0], net.outputs[0], name=net.name)
+    return keras.models.clone_model(graph, input_tensors=images, clone_function=lambda layer: layer, call_function=call)
 
 
 def _check_weights(net: keras.Model) -> None:
@@ -121,9 +130,14 @@ def _check_weights(net: keras.Model) -> None:
 
 
 def _check_scale(net: keras.Model, arrays: Arrays) -> None:
-    """Refuses a model that scales images in 8 bits itself: the kit hands them over in [0, 1]."""
+    """Refuses a model that wants 8-bit numbers as they are: the kit hands them over in [0, 1]."""
     if arrays.x.dtype != np.uint8:
         return
+    if _has_embedding(net):
+        raise InputError(
+            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' has an embedding, which takes "
+            "whole numbers. Expected these in another type. Save them with x.astype('int32')."
+        )
     chosen = np.unique(np.linspace(0, len(arrays) - 1, 256).astype(int))
     images, labels = arrays.x[chosen].astype(np.float32), arrays.y[chosen]
     if len(net.inputs[0].shape) == images.ndim - 1:
@@ -135,6 +149,11 @@ def _check_scale(net: keras.Model, arrays: Arrays) -> None:
             f"{len(labels)} examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
             "model for images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
         )
+
+
+def _has_embedding(net: keras.Model) -> bool:
+    nested = any(_has_embedding(layer) for layer in net.layers if isinstance(layer, keras.Model))
+    return nested or any(isinstance(layer, keras.layers.Embedding) for layer in net.layers)
 
 
 def _accuracy(net: keras.Model, x: np.ndarray, labels: np.ndarray) -> float:
@@ -221,6 +240,13 @@ def _check_same(net: keras.Model, logits: keras.Model, arrays: Arrays) -> None:
         keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32")).astype(np.float64)
         for model, images in ((net, model_x), (logits, x))
     )
+    bad = ~np.isfinite(user_outputs).all(axis=-1)
+    if bad.any():
+        raise InputError(
+            f"The model '{net.name}' gives NaN or infinite outputs, for example {int(np.argmax(bad))} of 'x' first. "
+            "Expected finite ones. Look in the model for a division by 0 or a logarithm of it, or leave the example "
+            "out."
+        )
     if _end(net) in ("softmax", "sigmoid"):
         outputs = softmax(outputs, axis=-1)[:, -user_outputs.shape[1] :]  # of a sigmoid: that of class 1
     elif (user_outputs >= 0).all() and np.allclose(user_outputs.sum(axis=-1), 1, atol=1e-3):

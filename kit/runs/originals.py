@@ -66,7 +66,7 @@ class Rebuilt:
 
 
 def build(challenge: Challenge, precision: str | None = None) -> keras.Model:
-    """Returns the challenge's architecture with freshly drawn weights.
+    """Returns the challenge's architecture with freshly drawn weights; frozen layers of a user's model have theirs.
 
     Args:
         challenge: names the architecture, or describes it.
@@ -78,11 +78,22 @@ def build(challenge: Challenge, precision: str | None = None) -> keras.Model:
     precision = precision or challenge.precision
     if challenge.model_description:
         net = models.build_described(challenge.model_description, precision)
+        if challenge.original is not None:
+            _set_frozen(net, challenge.original)
     else:
         net = models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
     if precision == "tf32":
         setup.multiply_in_tf32(net)
     return net
+
+
+def _set_frozen(net: keras.Model, original: Sequence[np.ndarray]) -> None:
+    from kit.toolbox import blocks
+
+    frozen = blocks.frozen_weights(net)
+    if any(frozen):
+        weights = zip(frozen, original, net.get_weights(), strict=True)
+        net.set_weights([kept if is_frozen else drawn for is_frozen, kept, drawn in weights])
 
 
 def fingerprint(challenge: Challenge) -> str:

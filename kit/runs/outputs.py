@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit import files
-from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
+from kit.rules import LANDMARKS, ORIGINAL
+from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +21,8 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
     """Returns what `net` says of retain, forget, validation and test: one forward pass over each example.
 
     Raises:
-        FailedRun: logits that are not finite.
+        InputError: a user's own model gives logits that are not finite.
+        FailedRun: that of a method does.
     """
     from kit.toolbox.inference import predict_logits
 
@@ -34,15 +36,26 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
     for part in PARTS:
         bad = ~np.isfinite(logits[part]).all(axis=-1)
         if bad.any():
-            raise FailedRun(
-                f"The model that '{method}' returned gives NaN or infinite logits for {int(bad.sum())} of {len(bad)} "
-                f"{part} examples. Expected finite logits. Lower the method's learning rate, or clip its gradients."
-            )
+            raise _not_finite(bad, part, challenge, method)
     task, labels = challenge.task, {part: challenge.labels(part) for part in PARTS}
     return ModelOutputs(
         {part: task.statistic(logits[part], labels[part]) for part in PARTS},
         {part: task.correct(logits[part], labels[part]) for part in PARTS},
         logits if task.keeps_logits else {},
+    )
+
+
+def _not_finite(bad: np.ndarray, part: str, challenge: Challenge, method: str) -> InputError | FailedRun:
+    examples = f"{int(bad.sum())} of {len(bad)} {part} examples (the first is number {int(np.argmax(bad))} of them)"
+    if method == ORIGINAL and challenge.original is not None:  # its weights are finite, or it would not be here
+        return InputError(
+            f"The model '{challenge.model}' gives NaN or infinite logits for {examples}. Expected finite ones. Look in "
+            "the model for a division by 0 or a logarithm of it, or leave these examples out."
+        )
+    trained_by = "recipe" if method in LANDMARKS else "method"
+    return FailedRun(
+        f"The model that '{method}' returned gives NaN or infinite logits for {examples}. Expected finite logits. "
+        f"Lower the {trained_by}'s learning rate, or clip its gradients."
     )
 
 

@@ -22,7 +22,7 @@ from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
 from kit.runs.settings import of_pretraining
 from kit.toolbox import facts
-from kit.types import Challenge, Split
+from kit.types import Challenge, FailedRun, InputError, Split
 
 if TYPE_CHECKING:
     import keras
@@ -67,7 +67,7 @@ def retrain(challenge: Challenge, method: str, seed: int, base: keras.Model) -> 
     unused = Split("unused", 0, np.arange(1), np.arange(1, len(retain)))
     alone = dataclasses.replace(challenge, train=challenge.train.take(retain), split=unused)
     with tempfile.TemporaryDirectory(prefix="kit-training-") as folder:
-        return _pretraining(method)(alone, seed, Path(folder), base, **of_pretraining(method, challenge))
+        return _trained(method, alone, seed, Path(folder), base)
 
 
 def new_base(challenge: Challenge) -> keras.Model:
@@ -84,9 +84,24 @@ def copy_of_state(original: Pretrained) -> Iterator[Path]:
         yield copied
 
 
-def _pretraining(method: str) -> Callable[..., keras.Model]:
+def _trained(method: str, challenge: Challenge, seed: int, folder: Path, base: keras.Model) -> keras.Model:
+    """Returns the model of a method's own training.
+
+    Raises:
+        FailedRun: it failed, on an architecture that it was not made for, say.
+    """
     function: Callable[..., keras.Model] = methods.module(method).pretraining
-    return function
+    try:
+        return function(challenge, seed, folder, base, **of_pretraining(method, challenge))
+    except (InputError, FailedRun):
+        raise
+    except Exception as error:  # Keras's and NumPy's, of which there are many kinds
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise FailedRun(
+            f"The training that '{method}' begins with failed with {type(error).__name__}: {reason} Expected a model "
+            "of this architecture to be trained. Leave the method out, or use another model; --debug shows the whole "
+            "traceback."
+        ) from error
 
 
 def _train(challenge: Challenge, method: str, folder: Path) -> None:
@@ -101,8 +116,7 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         state = Path(temporary) / "whole" / _STATE
         state.mkdir(parents=True)
-        settings = of_pretraining(method, challenge)
-        net = _pretraining(method)(challenge, challenge.training_seed, state, new_base(challenge), **settings)
+        net = _trained(method, challenge, challenge.training_seed, state, new_base(challenge))
         weights = state.parent / "weights.npz"
         write_file(weights, net.get_weights())
         described = json.dumps(keras.saving.serialize_keras_object(net))

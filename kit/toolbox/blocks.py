@@ -51,6 +51,34 @@ def last_blocks(net: keras.Model, count: int) -> list[keras.Layer]:
     return layers[starts[-count] :] if count else []
 
 
+def up_to(net: keras.Model, leaf: keras.Layer) -> keras.Model:
+    """Returns the part of a model whose output is what one of its layers is given, the last time that it is called.
+
+    Args:
+        net: functional or sequential, with one input; its layers are shared.
+        leaf: one of `leaves(net)`.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> net = mlp((4, 4), 3)
+        >>> up_to(net, net.get_layer("logits")).output_shape
+        (None, 128)
+    """
+    inputs = keras.Input(net.inputs[0].shape[1:], dtype=net.inputs[0].dtype, name=f"input_of_{net.name}")
+    given: list[keras.KerasTensor] = []
+
+    def call(part: keras.Operation, *args: object, **kwargs: object) -> object:
+        if part is leaf:
+            given.append(args[0])
+        elif isinstance(part, keras.Model) and any(layer is leaf for layer in leaves(part)):
+            given.append(up_to(part, leaf)(args[0]))
+        return part(*args, **kwargs)
+
+    graph = keras.Model(net.inputs[0], net.outputs[0])
+    keras.models.clone_model(graph, input_tensors=inputs, clone_function=lambda layer: layer, call_function=call)
+    return keras.Model(inputs, given[-1], name=f"part_of_{net.name}")
+
+
 @contextlib.contextmanager
 def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
     """Freezes all other layers for a while: neither weights nor batch statistics of theirs change."""
@@ -66,10 +94,45 @@ def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
 
 
 def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
-    """Draws the weights of some layers anew, in place, by their own initialisers; batch statistics too."""
+    """Draws the weights of some layers anew, in place, by their own initialisers; batch statistics too.
+
+    Layers that are frozen keep theirs, see `redrawn`.
+    """
     for layer, fresh in zip(leaves(net), leaves(keras.models.clone_model(net)), strict=True):
-        if any(layer is chosen for chosen in layers):  # names may be given twice, in two nested models
+        # Names may be given twice, in two nested models.
+        if layer.trainable and any(layer is chosen for chosen in layers):
             layer.set_weights(fresh.get_weights())
+
+
+def redrawn(net: keras.Model) -> list[np.ndarray]:
+    """Returns weights for a training from scratch: newly drawn, but of frozen layers those that they have.
+
+    A layer is frozen because its weights come from elsewhere, a published embedding for instance: drawn anew and never
+    trained, it would be noise.
+
+    Args:
+        net: left as it is.
+
+    Returns:
+        An array for each of `net.weights`.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> net = mlp((4,), 4)
+        >>> net.get_layer("hidden").trainable = False
+        >>> [bool((new == old).all()) for new, old in zip(redrawn(net), net.get_weights(), strict=True)]
+        [True, True, False, True]
+    """
+    drawn = keras.models.clone_model(net).get_weights()
+    return [
+        kept if frozen else new for frozen, kept, new in zip(frozen_weights(net), net.get_weights(), drawn, strict=True)
+    ]
+
+
+def frozen_weights(net: keras.Model) -> list[bool]:
+    """Returns of each of `net.weights` whether its layer is frozen; the statistics of one that is trained are not."""
+    frozen = {id(weight) for layer in leaves(net) if not layer.trainable for weight in layer.weights}
+    return [id(weight) in frozen for weight in net.weights]
 
 
 def fresh_weights(net: keras.Model) -> list[np.ndarray]:

@@ -27,7 +27,7 @@ from kit.scorers.membership_inference import membership_auc_gap
 from kit.submission.entry import Entry
 from kit.submission.source import method_name
 from kit.toolbox.inference import predict_logits
-from kit.types import PARTS, Arrays, Challenge, InputError, Outputs, Report, Score
+from kit.types import PARTS, Arrays, Challenge, FailedRun, InputError, Outputs, Report, Score
 
 Drawn = tuple[np.ndarray, np.ndarray, str]
 
@@ -252,6 +252,25 @@ def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge
     found = evaluate_all(["finetune", blank, "finetune", blank, "retrain", "retrain"], challenge)
     assert rows(found.reports) == ["original", "finetune", "blank", "retrain"]
     assert [call["name"] for call in planted.calls] == ["original", "finetune", "blank", "retrain"]
+
+
+@pytest.mark.usefixtures("unscored")
+def test_an_original_that_cannot_be_trained_costs_the_rows_that_start_from_it_alone(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = evaluation.original_of
+
+    def original_of(challenge: Challenge, training: str) -> Any:
+        if training == "sisa":
+            raise FailedRun("No shard is large enough.")
+        return usual(challenge, training)
+
+    monkeypatch.setattr(evaluation, "original_of", original_of)
+    found = evaluate_all(["sisa", "finetune"], challenge)
+    assert rows(found.reports) == ["original", "finetune", "retrain"]
+    assert {name: str(failure) for name, failure in found.failures.items()} == {"sisa": "No shard is large enough."}
+    with pytest.raises(FailedRun, match="No shard"):
+        evaluate_all(["sisa"], challenge)
 
 
 def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:

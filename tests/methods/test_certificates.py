@@ -18,11 +18,11 @@ import scipy.stats
 
 import kit
 from kit import files, methods
-from kit.methods import _certificates
+from kit.methods import _certificates, certified_removal
 from kit.methods._certificates import Certificate
-from kit.runs import pretraining
+from kit.runs import originals, pretraining
 from kit.runs.worker import Worker
-from kit.toolbox import examples, facts, inference, seeding
+from kit.toolbox import blocks, examples, facts, inference, seeding
 from kit.types import Challenge, Recipe
 
 SIZE = 6
@@ -398,6 +398,57 @@ def test_the_original_is_the_optimum_of_all_training_examples(challenge: Challen
     assert (class_gradients(net, state, challenge.train.x, challenge.train.y) < 1e-5).all()  # features are float32
     logits = inference.predict_logits(net, challenge.test.x)
     np.testing.assert_allclose(logits, features(net, challenge.test.x) @ state["w"].T, rtol=0, atol=1e-5)
+
+
+layers = keras.layers
+IMAGES = kit.Arrays(np.random.default_rng(0).random((60, 8, 8, 1)), np.arange(60) % 2)
+WORDS = kit.Arrays(np.random.default_rng(0).integers(0, 9, (60, 5)), np.arange(60) % 2)
+ARCHITECTURES: dict[str, tuple[kit.Arrays, tuple[int | None, ...], Callable[[], list[keras.Layer]]]] = {
+    "without channels": (IMAGES, (8, 8), lambda: [layers.Flatten(), layers.Dense(7), layers.Dense(2)]),
+    "of open length": (
+        WORDS,
+        (None,),
+        lambda: [layers.Embedding(9, 7), layers.GlobalAveragePooling1D(), layers.Dense(2)],
+    ),
+    "a model inside": (
+        IMAGES,
+        (8, 8, 1),
+        lambda: [keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(7), layers.Dense(2)])],
+    ),
+    "a sigmoid": (
+        IMAGES,
+        (8, 8, 1),
+        lambda: [layers.Flatten(), layers.Dense(7), layers.Dense(1, activation="sigmoid")],
+    ),
+    "a softmax layer": (
+        IMAGES,
+        (8, 8, 1),
+        lambda: [layers.Flatten(), layers.Dense(7), layers.Dense(2), layers.Softmax()],
+    ),
+    "a convolution and an average": (
+        IMAGES,
+        (8, 8, 1),
+        lambda: [layers.Conv2D(7, 3, activation="relu"), layers.Conv2D(2, 1), layers.GlobalAveragePooling2D()],
+    ),
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_features_are_what_the_last_layer_of_any_architecture_is_given(architecture: str) -> None:
+    """Up to their length: the logits without the bias are the last kernel on them."""
+    arrays, shape, parts = ARCHITECTURES[architecture]
+    own = keras.Sequential([keras.Input(shape), *parts()])
+    challenge = kit.make_challenge("mine", arrays, model=own)
+    base = originals.build(challenge)
+    last = [layer for layer in blocks.leaves(base) if layer.weights][-1]
+    net = certified_removal._on_features_of(base, challenge)
+    features = inference.predict_logits(net.get_layer("features"), arrays.x)
+    assert features.shape == (60, 7)
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
+    scores = inference.predict_logits(base, arrays.x)[:, -last.units if hasattr(last, "units") else -2 :]
+    by_hand = features @ last.get_weights()[0].reshape(7, -1)  # biases begin at 0
+    lengths = np.linalg.norm(scores, axis=1, keepdims=True) / np.linalg.norm(by_hand, axis=1, keepdims=True)
+    np.testing.assert_allclose(by_hand * lengths, scores, atol=1e-4)
 
 
 def test_the_perturbation_has_the_standard_deviation_that_is_promised(challenge: Challenge) -> None:

@@ -21,6 +21,8 @@ from kit.models import user
 from kit.runs import originals, timing
 from kit.runs.run import unlearn
 from kit.runs.worker import Worker
+from kit.submission.entry import resolve
+from kit.toolbox import blocks
 from kit.types import Arrays, Challenge, Recipe
 
 Refused = Callable[..., str]
@@ -186,6 +188,7 @@ def test_images_without_channels_and_open_sizes_are_taken(shape: tuple[int | Non
     net = perturbed(sequential(end, layers.Dense(3, activation="softmax"), shape=shape))
     challenge = kit.make_challenge("mine", IMAGES, model=net, recipe=Recipe(epochs=1))
     made = unlearn("original", challenge, worker=Worker(challenge)).net
+    assert not any(isinstance(layer, keras.Model) for layer in made.layers)  # methods look for the last ones
     x = IMAGES.x[:20] / np.float32(255)
     own = x[..., 0] if len(shape) == 2 else x
     np.testing.assert_allclose(probabilities(made, x), probabilities(net, own), rtol=0, atol=2e-3)
@@ -220,6 +223,37 @@ def test_a_model_that_scales_its_images_itself_is_not_scaled_for(refused: Refuse
     kit.make_challenge("mine", unscaled, model=net)
     plain = sequential(layers.Flatten(), layers.Dense(2, activation="softmax"), shape=(8, 8, 1))
     kit.make_challenge("mine", BRIGHT, model=trained(plain, BRIGHT.x / np.float32(255), BRIGHT.y))
+
+
+def test_an_example_for_which_a_model_gives_no_number_is_named(refused: Refused) -> None:
+    """Whichever row it is: one of the first, on which a rebuilt model is compared with the user's, or any other."""
+    inputs = keras.Input((6,))
+    total = keras.ops.sum(keras.ops.abs(inputs), axis=-1, keepdims=True)
+    net = keras.Model(inputs, layers.Dense(3)(inputs / total), name="shares")
+    partition = np.repeat([0, 1, 2], [70, 20, 30])
+    for row, where in ((5, "example 5"), (100, "1 of 30 test examples (the first is number 10 of them)")):
+        x = np.tile(TABLE.x, (2, 1))
+        x[row] = 0
+        arrays = Arrays(x, np.arange(120) % 3)
+
+        def outputs(arrays: Arrays = arrays) -> Any:
+            challenge = kit.make_challenge("mine", arrays, partition=partition, model=net, recipe=Recipe(epochs=1))
+            worker = Worker(challenge)
+            return worker.outputs(challenge.original, "original")
+
+        message = refused(outputs, "'shares'", "NaN", where)
+        assert "learning rate" not in message
+        assert "rebuilt" not in message
+
+
+def test_words_in_bytes_are_refused(refused: Refused) -> None:
+    """Scaled to [0, 1], they would be words 0 and 1."""
+    words = np.random.default_rng(0).integers(0, 256, (60, 5))
+    net = sequential(layers.Embedding(256, 4), layers.Flatten(), layers.Dense(3), shape=(5,))
+    for own in (net, sequential(net, shape=(5,))):
+        as_bytes = Arrays(words.astype("uint8"), TABLE.y)
+        refused(lambda own=own, given=as_bytes: user.adopt(own, given), "an embedding", "x.astype('int32')")
+    user.adopt(net, Arrays(words, TABLE.y))
 
 
 def test_mixed_precision_becomes_float32() -> None:
@@ -272,6 +306,27 @@ def test_seeded_initialisers_draw_anew_for_each_retrained_model() -> None:
         np.testing.assert_array_equal(one, again)
         if drawn:
             assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("method", ["retrain", pytest.param("sisa", marks=pytest.mark.slow), "exact_unlearning_k"])
+def test_frozen_layers_are_the_same_in_every_model_that_is_trained_anew(method: str) -> None:
+    """A published embedding that nobody trains would be noise if it were drawn anew."""
+    inner = perturbed(keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.BatchNormalization()]))
+    inner.trainable = False
+    challenge = kit.make_challenge("mine", TABLE, model=sequential(inner, layers.Dense(3)), recipe=Recipe(epochs=1))
+    worker = Worker.for_entry(resolve(method), challenge)
+    made = unlearn(method, challenge, worker=worker).net
+    frozen = [array.tobytes() for array in inner.get_weights()]
+    kept = [array.tobytes() for layer in blocks.leaves(made) if not layer.trainable for array in layer.get_weights()]
+    assert kept
+    assert kept == frozen * (len(kept) // len(frozen))
+    assert not any(np.array_equal(array, challenge.original[-2]) for array in made.get_weights())
+
+
+@pytest.mark.parametrize("make", [lambda: layers.Dense(3, trainable=False), layers.Flatten], ids=["frozen", "none"])
+def test_a_model_without_anything_to_train_is_refused(make: Callable[[], keras.Layer], refused: Refused) -> None:
+    """Else it would be its own retrained model, and perfectly unlearned."""
+    refused(lambda: user.adopt(sequential(make()), TABLE), "no weights that training would change")
 
 
 @pytest.mark.parametrize("form", ["nested", "dropout", "8-bit images, batch statistics", "in lists of one"])
@@ -601,7 +656,7 @@ def test_what_a_trained_model_keeps_beside_its_weights_is_passed_over(saved: tup
         layers.Dropout(0.5), layers.Dense(128, activation="relu"), layers.GaussianNoise(0.1), layers.Dense(3)
     )
     net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    net.fit(TABLE.x, TABLE.y, batch_size=60, verbose=0)
+    net.optimizer.build(net.trainable_variables)
     net.save_weights(path)
     challenge = challenge_of(path.parent, model="mlp", weights=path)
     assert challenge.original is not None

@@ -18,7 +18,7 @@ from kit.runs.settings import hyperparameters, of_pretraining
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry, resolve
 from kit.toolbox import compiled
-from kit.types import Challenge
+from kit.types import Challenge, FailedRun
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -67,7 +67,7 @@ def test_a_training_that_breaks_leaves_nothing(small_challenge: Challenge, monke
     monkeypatch.setattr(sisa, "pretraining", broken)
     other = replace(small_challenge, hyperparameters={"sisa": {"shards": 7}})
     before = set(originals.cached_path(other).parent.iterdir())
-    with pytest.raises(RuntimeError, match="the power went off"):
+    with pytest.raises(FailedRun, match="'sisa' begins with failed with RuntimeError: the power went off Expected"):
         pretraining.load(other, "sisa")
     assert set(originals.cached_path(other).parent.iterdir()) == before
 

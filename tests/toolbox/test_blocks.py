@@ -100,6 +100,47 @@ def test_the_blocks_of_the_zoo() -> None:
     assert len(blocks.last_blocks(models.mlp((4,), 3), 99)) == len(models.mlp((4,), 3).layers)
 
 
+# Up to a layer
+
+
+def wrapped(net: keras.Model) -> keras.Model:
+    images = keras.Input(net.inputs[0].shape[1:])
+    return keras.Model(images, net(images))
+
+
+def shared_head() -> keras.Model:
+    """Two nested models with layers of the same name, and a layer that is called twice, the second time at the end."""
+    images, last = keras.Input((6, 6, 2)), keras.layers.Dense(3, name="logits")
+    flat = keras.layers.Flatten()(images)
+    sums = [
+        keras.Sequential([keras.Input((72,)), keras.layers.Dense(3, name="same")], name=name)(flat) for name in "ab"
+    ]
+    return keras.Model(images, last(keras.layers.Add()([last(sums[0]), sums[1]])))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        nested,
+        lambda: wrapped(nested()),
+        lambda: wrapped(wrapped(nested())),
+        lambda: keras.Sequential(
+            [keras.Input((6, 6, 2)), keras.layers.Flatten(), keras.Sequential([keras.layers.Dense(3, name="logits")])]
+        ),
+        shared_head,
+    ],
+    ids=["nested", "wrapped", "wrapped twice", "sequential with a nested end", "a layer called twice"],
+)
+def test_up_to_a_layer_is_all_that_comes_before_it(make: Callable[[], keras.Model]) -> None:
+    net = moved(make())
+    last = named(net)["logits"]
+    part = blocks.up_to(net, last)
+    features = np.asarray(part(IMAGES, training=False))
+    kernel, bias = last.get_weights()
+    logits = np.asarray(net(IMAGES, training=False))
+    np.testing.assert_allclose(features @ kernel + bias, logits, rtol=1e-5, atol=1e-3)
+
+
 # Frozen for a while
 
 
@@ -214,6 +255,22 @@ def test_a_layer_of_the_same_name_elsewhere_keeps_its_bits() -> None:
     blocks.reinitialise(net, [left])
     assert bits(left) != before[0]
     assert bits(right) == before[1]
+
+
+def test_what_is_frozen_is_not_drawn_anew() -> None:
+    net = moved(nested())
+    layers = named(net)
+    for name in ("norm", "deep"):
+        layers[name].trainable = False
+    before = {name: bits(layer) for name, layer in layers.items()}
+    arrays = blocks.redrawn(net)
+    assert {name: bits(layer) for name, layer in layers.items()} == before
+    frozen = blocks.frozen_weights(net)
+    assert sum(frozen) == 4 + 2
+    for array, old, is_frozen in zip(arrays, net.get_weights(), frozen, strict=True):
+        assert np.array_equal(array, old) is is_frozen
+    blocks.reinitialise(net, blocks.leaves(net))
+    assert [name for name, layer in layers.items() if layer.weights and bits(layer) == before[name]] == ["norm", "deep"]
 
 
 # Fresh weights
