@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from kit.models import keras_settings
 from kit.models.layers import FusedBatchNormalization, PaddedConv2D
 from kit.types import InputError
 
@@ -172,30 +173,33 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
             layers know nothing: it is how a device multiplies float32.
 
     Raises:
-        InputError: an unknown name, or examples of a shape that the model cannot take.
+        InputError: an unknown name, examples of a shape that the model cannot take, or other settings of Keras than the
+            kit's numbers are made with.
     """
     if name not in MODELS:
         raise InputError(f"There is no model '{name}'. Expected one of {', '.join(MODELS)}. Choose one of these.")
+    keras_settings.check()
     if precision in {"float32", "tf32"}:
         return MODELS[name](input_shape, num_classes)
-    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(f"mixed_{precision}")
     try:
         return MODELS[name](input_shape, num_classes)
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy("float32")
 
 
 def build_described(description: str, precision: str = "float32") -> keras.Model:
     """Returns a user's model with freshly drawn weights, from the plain data that `kit.models.user.adopt` made of it.
 
     Raises:
-        InputError: another precision than that of its layers.
+        InputError: another precision than that of its layers, or other settings of Keras than the kit's numbers are
+            made with.
     """
+    keras_settings.check()
     if precision not in {"float32", "tf32"}:
         raise InputError(
-            f"The precision {precision} was asked for with a model of your own, whose layers have theirs. Expected "
-            "float32. Build the model under keras.config.set_dtype_policy('mixed_bfloat16') instead."
+            f"The precision {precision} was asked for with a model of your own. Expected float32, in which they are "
+            "trained. Leave --precision out."
         )
     return of_one_tensor(keras.saving.deserialize_keras_object(json.loads(description), safe_mode=True))
 

@@ -92,11 +92,12 @@ class Call:
 def _settings_restored() -> Iterator[None]:
     """Puts Keras's global settings back, which a user's function may change for all that comes after it."""
     policy, floats, image_format = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
-    eager = setup.runs_eagerly()
+    epsilon, eager = keras.config.epsilon(), setup.runs_eagerly()
     try:
         yield
     finally:
         keras.config.set_floatx(floats)
+        keras.config.set_epsilon(epsilon)
         keras.config.set_dtype_policy(policy)
         keras.config.set_image_data_format(image_format)
         setup.run_eagerly(eager)

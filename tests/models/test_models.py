@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +44,28 @@ def residual_parameters(stem: int, channels: int, widths: list[int], blocks: int
             total += width * filters + 4 * filters if width != filters else 0
             width = filters
     return total + width * classes + classes
+
+
+SETTINGS = {
+    "floatx": ("float32", "float16"),
+    "epsilon": (1e-7, 1e-3),
+    "image_data_format": ("channels_last", "channels_first"),
+    "dtype_policy": ("float32", "mixed_float16"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_model_is_built_under_settings_that_give_other_numbers(name: str, refused: Callable[..., str]) -> None:
+    """Of a `keras.json` for another project: reports would say nothing of it."""
+    usual, other = SETTINGS[name]
+    described = json.dumps(keras.saving.serialize_keras_object(models.mlp((3,), 2)))
+    getattr(keras.config, f"set_{name}")(other)
+    try:
+        for build in (lambda: models.build("mlp", (3,), 2), lambda: models.build_described(described)):
+            refused(build, f"'{name}' is {other!r}", f"Expected {usual!r}", "keras.json", "KERAS_HOME")
+    finally:
+        getattr(keras.config, f"set_{name}")(usual)
+    models.build("mlp", (3,), 2)
 
 
 @pytest.mark.parametrize(

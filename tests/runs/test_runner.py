@@ -89,6 +89,7 @@ def changes_settings(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset,
     """Leaves Keras with half precision and everything that is compiled executed step by step."""
     keras.config.set_dtype_policy("mixed_float16")
     keras.config.set_floatx("float64")
+    keras.config.set_epsilon(0.1)
     keras.config.set_image_data_format("channels_first")
     tf.config.run_functions_eagerly(True)
     return net
