@@ -15,6 +15,7 @@ import typer
 
 from kit.commands import compare, convert, data, describe, doctor, options, pack, pretrain, submission, tune
 from kit.commands.options import DebugOption, JsonOption
+from kit.machine import streams
 from kit.types import FailedRun, InputError
 
 app = typer.Typer(
@@ -88,13 +89,27 @@ for name, command in (
 
 def main() -> None:
     """Runs the command line; errors are one paragraph, exit code 2 for bad input and 1 for work that failed."""
+    streams.write_every_character()
     try:
-        app()
-    except (InputError, FailedRun) as error:
+        try:
+            app()
+        finally:
+            streams.finish()
+    except (InputError, FailedRun, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {_of_the_system(error) if isinstance(error, OSError) else error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _of_the_system(error: OSError) -> str:
+    """Returns a paragraph for what a file system, a pipe or a terminal refuses, wherever that was."""
+    place = f"'{error.filename}'" if error.filename is not None else "a file, the output or the working folder"
+    return (
+        f"The system refused {place}: {error.strerror or error}. Expected folders that exist and can be written to, "
+        "and room on their disks. Change to another folder, or free some space; what was finished before is kept, and "
+        "the same command goes on there. --debug shows the whole traceback."
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kit.types import InputError
+from kit.types import FailedRun, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _LEFTOVER_SECONDS = 3600
 # What reading a damaged `.npz` file raises, of which NumPy's and zipfile's documentation tell little.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
+
+
+class CannotWrite(FailedRun):
+    """A file cannot be written, because the disk is full for instance; its cause is the system's error."""
 
 
 def data_folder() -> Path:
@@ -37,13 +41,41 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Returns `$KIT_HOME`, by default `~/.cache/unlearning-kit`: trained originals and measured references."""
-    return Path(os.environ.get("KIT_HOME") or Path.home() / ".cache" / "unlearning-kit")
+    """Returns `$KIT_HOME`, by default `~/.cache/unlearning-kit`: trained originals and measured references.
+
+    Raises:
+        InputError: neither is there: a process of no known user, in a container for instance, has no home folder.
+    """
+    try:
+        return Path(os.environ.get("KIT_HOME") or Path.home() / ".cache" / "unlearning-kit")
+    except RuntimeError as error:
+        raise InputError(
+            "There is no home folder, in which the kit would keep trained models. Expected one, or a folder of your "
+            "choice. Set the environment variable KIT_HOME to a folder that can be written to."
+        ) from error
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Opens a temporary file beside `path` and renames it to `path` when the block ends without an error."""
+    """Opens a temporary file beside `path` and renames it to `path` when the block ends without an error.
+
+    Raises:
+        CannotWrite: the file or its folder cannot be made, or the disk is full.
+    """
+    try:
+        with _replacing(path) as stream:
+            yield stream
+    except OSError as error:
+        elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
+        raise CannotWrite(
+            f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and "
+            f"room on its disk. Free some space, or {elsewhere}; what was finished before is kept, and the same "
+            "command goes on there."
+        ) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -54,6 +86,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _in_cache(path: Path) -> bool:
+    with contextlib.suppress(InputError):
+        return path.is_relative_to(cache_folder())
+    return False
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
@@ -79,8 +117,11 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes named arrays, atomically; the same arrays give the same bytes."""
     import numpy as np
 
-    with atomic_write(path) as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every keyword for allow_pickle
+    # What numpy.savez does, but that this closes the archive after an error: else Python prints a traceback of its own.
+    with atomic_write(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -108,23 +149,40 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def require_writable(folder: Path, option: str = "--out") -> None:
+def require_writable(folder: Path, option: str = "--out", what: str = "output folder") -> None:
     """Checks that results can be stored under `folder`, without leaving anything behind.
+
+    Args:
+        folder: existing or not.
+        option: for people: how another one is chosen.
+        what: for people: what the folder is.
 
     Raises:
         InputError: `folder`, or the nearest parent that exists, is no folder or cannot be written to.
     """
-    nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
+    nearest = folder
     try:
+        nearest = folder.absolute()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            nearest.stat()  # other errors are final: a name that is too long, a folder that is closed to this user
+        while not os.path.exists(nearest):
+            nearest = nearest.parent
         with tempfile.TemporaryFile(dir=nearest):
             return
     except OSError as error:
         raise InputError(
-            f"The output folder '{folder}' cannot be written to ({error.strerror or error} at '{nearest}'). Expected a "
+            f"The {what} '{folder}' cannot be written to ({error.strerror or error} at '{nearest}'). Expected a "
             f"folder, existing or not, in which files may be made. Choose another one with {option}."
         ) from error
+
+
+def require_cache() -> None:
+    """Checks that the kit's cache can be written to: before what takes long and is kept there.
+
+    Raises:
+        InputError: it cannot.
+    """
+    require_writable(cache_folder(), "the environment variable KIT_HOME", "kit's cache")
 
 
 def require_file(path: Path, expected: str) -> None:

@@ -174,8 +174,12 @@ def read_recipe(path: Path) -> tuple[Recipe, int]:
         InputError: the file is missing or no TOML, or names what a recipe has not.
     """
     fields = [field.name for field in dataclasses.fields(Recipe)]
-    expected = f"a TOML file with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}"
-    fields_read: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8")), path, expected)
+    expected = (
+        f"a TOML file in UTF-8 with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}"
+    )
+    fields_read: dict[str, Any] = files.checked(
+        lambda: tomllib.loads(path.read_text(encoding="utf-8-sig")), path, expected
+    )
     unknown = sorted(fields_read.keys() - {*fields, "batch_size"})
     if unknown:
         raise InputError(

@@ -79,10 +79,11 @@ def storing(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
         with files.atomic_write(path) as stream:
             yield stream
             stream.flush()
-    except OSError as error:
+    except files.CannotWrite as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
         raise CannotStore(
-            f"'{path}' cannot be stored ({error.strerror or error}); it takes {num_bytes / 1e6:.1f} MB: free some "
-            "space, or set the environment variable KIT_HOME to a folder of yours on another disk"
+            f"'{path}' cannot be stored ({reason}); it takes {num_bytes / 1e6:.1f} MB: free some space, or set the "
+            "environment variable KIT_HOME to a folder of yours on another disk"
         ) from error
 
 

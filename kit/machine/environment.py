@@ -24,7 +24,7 @@ def backend() -> str:
         return str(sys.modules["keras"].backend.backend())
     if "KERAS_BACKEND" in os.environ:
         return os.environ["KERAS_BACKEND"]
-    settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    settings = Path(os.environ.get("KERAS_HOME", os.path.expanduser("~/.keras"))) / "keras.json"
     try:
         return str(json.loads(settings.read_text()).get("backend", TENSORFLOW))
     except (OSError, ValueError):  # none, or damaged, which Keras overlooks too

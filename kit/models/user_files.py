@@ -33,11 +33,26 @@ def load(path: Path) -> keras.Model:
             warnings.simplefilter("ignore")
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras's are of many kinds, several screens long, and advise what the kit does not do
+        foreign, version = _foreign(path), _written_by(path)
+        if not foreign and version not in ("", keras.__version__):
+            raise InputError(
+                f"The file '{path}' was written by Keras {version}, and Keras {keras.__version__}, which is installed, "
+                f"cannot load it. {EXPECTED} Install that version of Keras, or save the model again with this one."
+            ) from error
         raise InputError(
             f"The file '{path}' holds a model that cannot be loaded without running its code, or is damaged"
-            f"{_foreign(path)}. {EXPECTED[:-1]}, made of Keras's own layers, without Lambda and without classes of "
+            f"{foreign}. {EXPECTED[:-1]}, made of Keras's own layers, without Lambda and without classes of "
             "your own. Rebuild it from such layers, and save it again with model.save('model.keras')."
         ) from error
+
+
+def _written_by(path: Path) -> str:
+    """Returns the version of Keras that wrote a `.keras` file, nothing where that cannot be told."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json"))["keras_version"])[:20]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return ""
 
 
 def _foreign(path: Path) -> str:

@@ -98,7 +98,9 @@ def read_json(path: str | Path) -> Record:
         InputError: there is no such file, it is no JSON, or no report.
     """
     path = Path(path)
-    content = files.checked(lambda: json.loads(path.read_text(encoding="utf-8")), path, "a report.json of 'kit run'")
+    content = files.checked(
+        lambda: json.loads(path.read_text(encoding="utf-8-sig")), path, "a report.json of 'kit run'"
+    )
     return from_json(content, where=f"'{path}'")
 
 

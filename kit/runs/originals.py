@@ -194,6 +194,7 @@ def _shipped_path(name: str) -> Path:
 
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
+    files.require_cache()
     quiet.load_tensorflow()
     import keras
 

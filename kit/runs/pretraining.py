@@ -106,6 +106,7 @@ def _trained(method: str, challenge: Challenge, seed: int, folder: Path, base: k
 
 def _train(challenge: Challenge, method: str, folder: Path) -> None:
     """Trains in a folder beside the last one, which is put in its place once it is whole."""
+    files.require_cache()
     quiet.load_tensorflow()
     import keras
 

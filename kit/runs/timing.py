@@ -27,6 +27,7 @@ def reference_seconds(challenge: Challenge, check: Callable[[], object] | None =
     path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
     if path.is_file():
         return float(json.loads(path.read_text())["seconds"])
+    files.require_cache()
     quiet.load_tensorflow()
     if check is not None:
         check()

@@ -17,6 +17,9 @@ from kit.types.forget import forget_form
 from kit.types.recipe import Recipe
 from kit.types.task import Task
 
+# In bytes: files of a challenge have digests behind its name, and file systems take 255 in all.
+_LONGEST_NAME = 100
+
 
 @dataclass(frozen=True)
 class Split:
@@ -90,7 +93,7 @@ class Challenge:
     """Everything that an unlearning problem fixes: data, forget set, architecture, training recipe.
 
     Args:
-        name: letters, digits, dots, dashes and underscores (it becomes a folder name).
+        name: at most 100 letters, digits, dots, dashes and underscores (it becomes a folder name).
         train, validation, test: `Arrays` of the same example shape; validation goes to the method, test to the scorer.
         split: which training examples are forgotten.
         model: name of the architecture: of the zoo (`kit.models.NAMES`), or of a user's model.
@@ -128,10 +131,12 @@ class Challenge:
     task: Task = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "._-" for c in self.name) or self.name.startswith("."):
+        sound = all(c.isalnum() or c in "._-" for c in self.name) and not self.name.startswith(".")
+        if not sound or not 0 < len(self.name.encode()) <= _LONGEST_NAME:
             raise InputError(
                 f"'{self.name}' cannot name a challenge, because results are stored in a folder of that name. Expected "
-                "letters, digits, dots, dashes and underscores. Rename the file or pass another name."
+                f"at most {_LONGEST_NAME} letters, digits, dots, dashes and underscores. Rename the file or pass "
+                "another name."
             )
         kinds = {f"{part.x.dtype} {part.x.shape[1:]}" for part in (self.train, self.validation, self.test)}
         if len(kinds) != 1:

@@ -588,6 +588,24 @@ def test_a_file_that_is_no_model_is_refused(saved: tuple[Path, Net], refused: Re
     assert len(message) < 1000
 
 
+@pytest.mark.parametrize(("version", "told"), [("3.99.0", True), (keras.__version__, False), (None, False)])
+def test_a_model_of_another_version_of_keras_is_told_from_one_with_code(
+    saved: tuple[Path, Net], refused: Refused, version: str | None, told: bool
+) -> None:
+    """A later one writes options that this one does not know."""
+    path, _ = saved
+    edit_config(lambda text: text.replace('"units":', '"option_of_a_later_version": null, "units":'))(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["metadata.json"] = json.dumps({"keras_version": version} if version else {}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    message = refused(lambda: challenge_of(path.parent, model=path), f"'{path}'")
+    assert (f"was written by Keras 3.99.0, and Keras {keras.__version__}" in message) is told
+    assert ("without running its code" in message) is not told
+
+
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
 def test_code_in_a_model_is_refused_and_not_run(saved: tuple[Path, Net], refused: Refused) -> None:
     path, _ = saved
