@@ -45,6 +45,7 @@ def list_names(
     """List what the kit knows by name."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if what is Listing.methods:
         describe.list_methods(json_file)
@@ -53,7 +54,7 @@ def list_names(
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for name, text in rows.items():
-            table.add_row(f"[bold]{name}[/bold]", text)
+            table.add_row(Text(name, "bold"), Text(text))
         Console(highlight=False).print(table)
     options.write_json(json_file, rows)
     options.tell(refused)
@@ -107,8 +108,8 @@ def _of_the_system(error: OSError) -> str:
     place = f"'{error.filename}'" if error.filename is not None else "a file, the output or the working folder"
     return (
         f"The system refused {place}: {error.strerror or error}. Expected folders that exist and can be written to, "
-        "and room on their disks. Change to another folder, or free some space; what was finished before is kept, and "
-        "the same command goes on there. --debug shows the whole traceback."
+        "room on their disks, and names that are short enough. Use another folder or name, or free some space; what "
+        "was finished before is kept, and the same command goes on there. --debug shows the whole traceback."
     )
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
 import math
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import kit
 from kit import files
+from kit.machine import quiet
+from kit.runs import originals, timing
 from kit.types import InputError
 
 ODD_NAMES = ["plain.bin", "with space.bin", "mémoire ✓.bin", "[bold]brackets.bin", "-", "~", "no_suffix"]
@@ -122,6 +127,61 @@ def test_an_error_while_writing_leaves_everything_as_it_was(
     assert before is None or path.read_text() == before
 
 
+def write_json(path: Path) -> None:
+    files.write_json(path, list(range(5000)))
+
+
+def write_npz(path: Path) -> None:
+    files.write_npz(path, {"a": np.arange(5000), "b": np.arange(5000)})
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """The system's own refusal to write more, as of a full disk."""
+    resource = pytest.importorskip("resource", reason="a limit that Windows does not have")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("write", [write_json, write_npz])
+@pytest.mark.parametrize("size", [0, 1000, 45_000])
+def test_a_full_disk_is_a_paragraph_and_leaves_everything_as_it_was(
+    tmp_path: Path, write: Callable[[Path], None], size: int
+) -> None:
+    """In the middle of an array, or between two: Python has no traceback of its own to print either."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    if write is write_json:
+        size //= 2
+    with files_of_at_most(size), pytest.raises(files.CannotWrite) as error:
+        write(path)
+    gc.collect()
+    message = one_paragraph(error)
+    assert f"'{path}' cannot be written (File too large)" in message
+    assert "KIT_HOME" not in message
+    assert names(tmp_path) == ["file"]
+    assert path.read_text() == "old"
+
+
+def test_a_file_of_the_cache_that_cannot_be_written_leads_to_the_variable_that_moves_it(kit_home: Path) -> None:
+    (kit_home / "a file").write_text("")
+    with pytest.raises(files.CannotWrite) as error:
+        write_json(kit_home / "a file" / "below.json")
+    assert "KIT_HOME" in one_paragraph(error)
+    (kit_home / "a file").unlink()
+
+
+def test_arrays_have_the_bytes_that_numpy_would_write(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6).reshape(2, 3), "b": np.array("text"), "c": np.asfortranarray(np.eye(3))}
+    files.write_npz(tmp_path / "ours.npz", arrays)
+    np.savez(tmp_path / "theirs.npz", **arrays)
+    assert (tmp_path / "ours.npz").read_bytes() == (tmp_path / "theirs.npz").read_bytes()
+
+
 def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
     path, contents = tmp_path / "file.json", [[number] * 5000 for number in range(8)]
     files.write_json(path, contents[0])
@@ -214,6 +274,50 @@ def test_folders_below_a_file_are_refused_by_name(tmp_path: Path, monkeypatch: p
     assert f"'{name}'" in message
     assert str(tmp_path / "file") in message
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("name", ["n" * 256, "n" * 256 + "/below"])
+def test_a_folder_whose_name_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        files.require_writable(Path(name))
+    assert "cannot be written to (File name too long" in one_paragraph(error)
+
+
+def test_a_working_folder_that_is_gone_is_no_place_to_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InputError) as error:
+        files.require_writable(Path("runs"))
+    assert "'runs' cannot be written to (No such file or directory" in one_paragraph(error)
+
+
+@pytest.mark.parametrize("home", ["a file", "a file/below"])
+def test_a_cache_that_cannot_be_made_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / home))
+    monkeypatch.setattr(quiet, "load_tensorflow", lambda: pytest.fail("a model was about to be trained"))
+    challenge = kit.load_challenge("digits", model="mlp")
+    for make in (lambda: originals.load(challenge), lambda: timing.reference_seconds(challenge)):
+        with pytest.raises(InputError) as error:
+            make()
+        assert "KIT_HOME" in one_paragraph(error)
+
+
+def test_without_a_home_folder_the_cache_needs_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a number of a user that the system does not know, in a container."""
+
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", unknown)
+    monkeypatch.delenv("KIT_HOME")
+    with pytest.raises(InputError) as error:
+        files.cache_folder()
+    assert "Set the environment variable KIT_HOME" in one_paragraph(error)
 
 
 # Reading what a user gave

@@ -34,7 +34,7 @@ def list_methods(json_file: Path | None) -> None:
         table.add_column(overflow="fold")
         for name, row in rows.items():
             facts = f"kind: {row.kind}\npasses: {row.cost}\ndata: {row.data}\nsource: {row.source}"
-            table.add_row(name, Text.assemble(f"{row.summary}\n", (facts, "dim")))
+            table.add_row(Text(name), Text.assemble(f"{row.summary}\n", (facts, "dim")))
         console = Console(highlight=False)
         console.print(table)
         console.print("\nkit explain METHOD: the formula, what differs from the source, and the hyper-parameters")
@@ -50,13 +50,15 @@ def explain(
     """Say what a method does, what it costs, where it is from, and what its hyper-parameters are."""
     options.require_method(method)
     from rich.console import Console
+    from rich.text import Text
 
     defaults = _facts.hyperparameters(method)
     if str(json_file) != "-":
         console = Console(highlight=False)
         path = methods.path(method)
         built_in = method in methods.built_in()
-        console.print(f"[bold]{method}[/bold]  ({f'kit/methods/{path.name}' if built_in else path})\n")
+        place = f"kit/methods/{path.name}" if built_in else str(path)
+        console.print(Text.assemble((method, "bold"), f"  ({place})\n"))
         console.print(_reflowed(methods.docstring(method)), markup=False)
         if defaults:
             console.print("\nHyper-parameters and their defaults:", markup=False)

@@ -87,7 +87,7 @@ def _show(outcomes: list[Outcome], json_file: Path | None) -> None:
         for outcome in outcomes:
             settings = ", ".join(f"{name} {value}" for name, value in outcome.best.settings.items())
             scores = (f"{outcome.present.mean:.4f}", f"{outcome.best.mean:.4f}")
-            table.add_row(outcome.search.method, outcome.criterion.replace("_", " "), *scores, Text(settings))
+            table.add_row(Text(outcome.search.method), outcome.criterion.replace("_", " "), *scores, Text(settings))
         console = Console(highlight=False)
         console.print(table)
         console.print(

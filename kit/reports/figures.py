@@ -17,6 +17,7 @@ from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.forgetting import guarded
 from kit.types import NUM_WITH_LOGITS, Outputs
 
+_LONGEST_LABEL = 40
 NAMES = ("losses", "epsilons", "scores_by_models", "roc")
 
 
@@ -34,7 +35,7 @@ def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None
     for (part, values), color in zip(losses.items(), ("tab:blue", "tab:orange"), strict=True):
         weights = np.full(len(values), 1 / len(values))
         ax.hist(values, bins=bins.tolist(), weights=weights, alpha=0.5, color=color, label=f"{part} ({len(values)})")
-    ax.set(title=outputs.method, xlabel="cross-entropy (nats)", ylabel="share of examples", yscale="log")
+    ax.set(title=_shown(outputs.method), xlabel="cross-entropy (nats)", ylabel="share of examples", yscale="log")
     ax.legend(frameon=False, loc="upper right")
     return ax
 
@@ -101,7 +102,7 @@ def epsilon_histograms(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Fi
     figure, axes = _row(len(pairs))
     for (name, (unlearned, retrained)), ax in zip(pairs.items(), axes, strict=True):
         epsilons = forgetting.example_epsilons(unlearned, retrained)
-        epsilon_histogram(epsilons, len(unlearned), ax, title=f"{name}, {len(unlearned)} models")
+        epsilon_histogram(epsilons, len(unlearned), ax, title=f"{_shown(name)}, {len(unlearned)} models")
         ax.label_outer()
     return figure
 
@@ -114,7 +115,7 @@ def score_curves(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
         sizes = [2**power for power in range(3, 20) if 2**power <= len(unlearned)]
         some = slice(forgetting.MOST_EXAMPLES_HALVED)
         scores = forgetting.score_by_num_models(unlearned[:, some], retrained[:, some], sizes)
-        ax.plot(list(scores), list(scores.values()), marker="o", label=name)
+        ax.plot(list(scores), list(scores.values()), marker="o", label=_shown(name))
     ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
     ax.set_title("Few models flatter bad methods")
     ax.legend(frameon=False)
@@ -136,7 +137,7 @@ def roc_curve(outputs: Outputs, members: np.ndarray, nonmembers: np.ndarray, ax:
     samples = (("forget", members), ("test", nonmembers))
     losses = [outputs.losses(part)[:NUM_WITH_LOGITS, indices].ravel() for part, indices in samples]
     false_positives, true_positives, _ = curve(np.repeat([1, 0], [*map(len, losses)]), -np.concatenate(losses))
-    ax.plot(false_positives, true_positives, label=outputs.method)
+    ax.plot(false_positives, true_positives, label=_shown(outputs.method))
     return ax
 
 
@@ -153,6 +154,12 @@ def roc_curves(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: 
     ax.set(xlabel="false positive rate (test)", ylabel="true positive rate (forget)", title="Attack on the loss")
     ax.legend(frameon=False, loc="lower right")
     return figure
+
+
+def _shown(name: str) -> str:
+    """Returns the name of a method as a label: cut to what a picture has room for, and its dollars no mathematics."""
+    label = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..."
+    return label.replace("$", r"\$")
 
 
 def _row(number: int) -> tuple[Figure, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from kit.reports import ranking
 from kit.rules import TIME_BUDGET
@@ -23,17 +24,17 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
         return
     name = ranking.criterion(reports)
     console = console or Console(highlight=False)
-    console.print(f"\n[bold]Ranking[/bold] by {name.replace('_', ' ')}")
+    console.print(Text.assemble("\n", ("Ranking", "bold"), f" by {name.replace('_', ' ')}"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("place", justify="right")
     table.add_column("method")
-    table.add_column(name.replace("_", " "), justify="right")
+    table.add_column(Text(name.replace("_", " ")), justify="right")
     table.add_column("time ratio", justify="right")
     for rank in ranks:
         ratio = rank.report.score("time_ratio").value
         table.add_row(
             "-" if rank.place is None else f"{rank.place}{'~' if rank.near_best else ' '}",
-            rank.method,
+            Text(rank.method),
             _cell(rank.score),
             "-" if ratio is None else f"{ratio:.2f}{'!' if rank.over_budget else ' '}",
         )

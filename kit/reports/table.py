@@ -102,9 +102,9 @@ def _table(reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequ
         table.add_column(Text(info.lines), justify="right", no_wrap=True)
     for report in reports:
         method = _broken(report.method) if narrow else report.method
-        table.add_row(method, *(_cell(report.score(info.name), info) for info in columns))
+        table.add_row(Text(method), *(_cell(report.score(info.name), info) for info in columns))
     for name in failed:
-        table.add_row(name, "FAILED", *("" for _ in columns[1:]), style="red")
+        table.add_row(Text(name), "FAILED", *("" for _ in columns[1:]), style="red")
     targets = [_target(reports, info) for info in columns]
     if any(target is not None for target in targets):
         table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")

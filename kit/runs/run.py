@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from kit import files
 from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
@@ -100,6 +101,8 @@ def run_here(
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
             returned, seconds = call.make(function, settings)
             facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
+    except files.CannotWrite:  # the state of a long training
+        raise
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
     if "checkpoint" in settings:

@@ -23,6 +23,7 @@ _NEEDED = (
     "machine/threads.py",
     "machine/xla.py",
     "models/__init__.py",
+    "models/keras_settings.py",
     "models/layers.py",
     "models/weights.py",
     "models/zoo.py",

@@ -310,7 +310,7 @@ def test_partition_that_is_not_0_1_and_2_for_each_example_is_refused(
     refused(call, "partition of 'mine'", *fragments, "Correct 'partition'")
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", "my faces"])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "my faces", "x" * 101, "é" * 51])
 def test_names_that_make_no_folder_are_refused(name: str, refused: Refused) -> None:
     arrays = Arrays(np.zeros((40, 3)), np.arange(40) % 2)
     refused(lambda: kit.make_challenge(name, arrays), f"'{name}' cannot name a challenge", "Rename")

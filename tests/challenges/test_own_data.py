@@ -62,6 +62,7 @@ def test_every_line_of_a_recipe_is_followed(written: Callable[[str], Path]) -> N
     ("text", "recipe", "batch_size"),
     [
         ("", Recipe(), 64),
+        ("\ufeffepochs = 3\r\n", Recipe(epochs=3), 64),  # as some editors on Windows write UTF-8
         ("epochs = 3", Recipe(epochs=3), 64),
         ("batch_size = 10\nlearning_rate = 1", Recipe(learning_rate=1), 10),
     ],

@@ -38,6 +38,7 @@ IMPORTED_BY_HELP = {
     "kit.machine",
     "kit.machine.quiet",
     "kit.machine.search_path",
+    "kit.machine.streams",
     "kit.machine.threads",
     "kit.methods",
     "kit.methods._facts",

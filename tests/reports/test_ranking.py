@@ -86,5 +86,9 @@ def test_the_table_explains_its_marks() -> None:
     assert "!" not in plain
 
 
+def test_brackets_in_a_name_are_no_markup() -> None:
+    assert " [red]best[/red] " in printed([population("[red]best[/red]", 0.03), population("third", 0.01)])
+
+
 def test_one_method_alone_is_not_ranked() -> None:
     assert printed([population("original", 0.1), population("only", 0.03), population("retrain", 0.2)]) == ""

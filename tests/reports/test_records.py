@@ -47,6 +47,9 @@ def test_a_report_with_all_that_a_report_can_have_comes_back_equal(tmp_path: Pat
 def test_the_public_name_reads_what_it_writes(tmp_path: Path) -> None:
     kit.report.write_json(tmp_path / "report.json", [made()])
     assert kit.report.read_json(tmp_path / "report.json").reports == (made(),)
+    marked = b"\xef\xbb\xbf" + (tmp_path / "report.json").read_bytes()  # as an editor on Windows may save it
+    (tmp_path / "report.json").write_bytes(marked)
+    assert kit.report.read_json(tmp_path / "report.json").reports == (made(),)
     for name in kit.report.__all__:
         assert hasattr(kit.report, name)
 

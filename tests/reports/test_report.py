@@ -17,7 +17,7 @@ from rich.console import Console
 import kit
 from kit import reports as report
 from kit import scorers
-from kit.types import Report, Score
+from kit.types import FailedRun, Report, Score
 
 # A value for each score, all of them different, so that a number in the table belongs to one cell.
 VALUES = {
@@ -249,6 +249,15 @@ def test_the_title_says_which_challenge_and_forget_set() -> None:
 )
 def test_brackets_in_a_forget_set_are_no_markup(forget: str) -> None:
     assert f"forget set {forget} accuracy" in unwrapped(printed(replace(made(), split=forget), width=200))
+
+
+@pytest.mark.parametrize("method", ["[bold]x", "[red]mine[/red]", "[/]", "a[link=b]"])
+def test_brackets_in_the_name_of_a_method_are_no_markup(method: str) -> None:
+    text = printed(made(method), made("retrain"), width=200)
+    assert any(line.startswith(f"{method} ") for line in text.splitlines())
+    console, failures = Console(file=io.StringIO(), width=200), {method: FailedRun("It broke.")}
+    report.print_table([made()], console, failures)
+    assert f"{method} " in console.file.getvalue()
 
 
 def test_without_a_terminal_there_are_no_control_characters() -> None:
