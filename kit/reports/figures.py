@@ -17,7 +17,7 @@ from kit.scorers._resampling import MIN_MODELS
 from kit.scorers.forgetting import guarded
 from kit.types import NUM_WITH_LOGITS, Outputs
 
-_LONGEST_LABEL = 40
+_LONGEST_LABEL = 30
 NAMES = ("losses", "epsilons", "scores_by_models", "roc")
 
 

@@ -116,7 +116,7 @@ def test_json_that_is_no_object_is_refused(text: str, tmp_path: Path) -> None:
         records.read_json(tmp_path / "report.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "\ufeff{}", '{"a": 1} x'])
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1} x'])
 def test_a_file_that_is_no_json_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(InputError, match=r"cannot be read .* Expected a report.json of 'kit run'"):
