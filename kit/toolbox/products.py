@@ -10,28 +10,22 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import jax
 import keras
 from keras import ops
 
 from kit.toolbox import blocks
-from kit.toolbox._jax.setup import PRODUCTS
 from kit.toolbox.tensors import Tensor
 
 
 @contextlib.contextmanager
 def convolutions_as_products(net: keras.Model) -> Iterator[None]:
-    """Has plain two-dimensional convolutions computed as products, while a function of this network is traced.
-
-    All products are in the precision that the network asks for (`setup.multiply_in_tf32`), by default in float32.
-    """
+    """Has plain two-dimensional convolutions computed as products, while a function of this network is traced."""
     layers = [layer for layer in blocks.leaves(net) if _is_plain(layer)]
     for layer in layers:
         # object.__setattr__: Keras would take a function for a part of the layer.
         object.__setattr__(layer, "convolution_op", _Product(layer))
     try:
-        with jax.default_matmul_precision(net.__dict__.get(PRODUCTS, "highest")):
-            yield
+        yield
     finally:
         for layer in layers:
             object.__delattr__(layer, "convolution_op")

@@ -16,11 +16,11 @@ from conftest import small_convnet
 
 from kit.models.layers import PaddedConv2D
 from kit.toolbox import gradients, inference, setup, training
+from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure
 from kit.toolbox.examples import Examples, Selection, in_memory
 from kit.toolbox.losses import cross_entropy
 from kit.toolbox.optimizers import Sgd
-from kit.toolbox.products import convolutions_as_products
 from kit.toolbox.training import Descent
 from kit.types import Arrays, Recipe
 

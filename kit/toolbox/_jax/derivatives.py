@@ -14,9 +14,9 @@ import jax
 import keras
 from keras import ops
 
+from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, logits_of, values
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.products import convolutions_as_products
 from kit.toolbox.tensors import Tensor, Vector
 
 Arrays = Sequence[Tensor]

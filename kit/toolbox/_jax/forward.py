@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, logits_of, values
-from kit.toolbox.products import convolutions_as_products
 from kit.toolbox.tensors import Tensor
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from keras import ops
 
 from kit.toolbox._jax import lockstep
+from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, assign, values
 from kit.toolbox._jax.random import folded
 from kit.toolbox.losses import Batch, Loss
 from kit.toolbox.optimizers import Optimizer, Pull
-from kit.toolbox.products import convolutions_as_products
 from kit.toolbox.tensors import Tensor, Vector, as_float
 
 if TYPE_CHECKING:
