@@ -36,6 +36,9 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
         if sys.modules["keras"].backend.backend() == "tensorflow":
             import tensorflow as tf
 
+            from kit.machine import code_cache, xla_code  # not beside a stranger, whose process never comes here
+
+            xla_code.keep(code_cache.folder)
             tf.config.list_physical_devices()
         yield
 

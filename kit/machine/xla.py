@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 VARIABLE = "KIT_XLA"
 
+_IN_A_USERS_CALL: ContextVar[bool] = ContextVar("in a user's call", default=False)
+
+
+@contextlib.contextmanager
+def not_in_a_users_call() -> Iterator[None]:
+    """Has nothing compiled by XLA within: a user's call is timed, and to compile would be most of its seconds.
+
+    What the kit's own methods compile is not counted (`kit.toolbox.costs`), because it is done once a machine. Seconds
+    that a stranger's process reports to have compiled for would have to be believed.
+    """
+    token = _IN_A_USERS_CALL.set(True)
+    try:
+        yield
+    finally:
+        _IN_A_USERS_CALL.reset(token)
+
 
 def is_allowed() -> bool:
-    """Returns whether `$KIT_XLA` leaves the form of a training to the network, as it does by default.
+    """Returns whether the form of a training is left to the network: `$KIT_XLA` does so by default.
 
     Raises:
         InputError: the variable is neither `auto` nor `never`.
@@ -26,4 +45,4 @@ def is_allowed() -> bool:
             f"The environment variable {VARIABLE} is '{wish}'. Expected 'auto' (the default: small networks are "
             "compiled by XLA) or 'never'. Correct it, or leave it out."
         )
-    return wish == "auto"
+    return wish == "auto" and not _IN_A_USERS_CALL.get()

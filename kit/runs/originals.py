@@ -198,10 +198,11 @@ def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     quiet.load_tensorflow()
     import keras
 
-    from kit.toolbox import checkpoints, examples, setup, training
+    from kit.runs import process
+    from kit.toolbox import checkpoints, examples, training
     from kit.toolbox.losses import TaskLoss
 
-    setup.prepare()
+    process.prepare()
     keras.utils.set_random_seed(challenge.training_seed)
     net = build(challenge)
     dataset = examples.batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)

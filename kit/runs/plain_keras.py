@@ -7,7 +7,7 @@ import time
 import keras
 from tqdm import tqdm
 
-from kit.runs import originals
+from kit.runs import originals, process
 from kit.toolbox import examples, setup
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.types import Challenge
@@ -18,7 +18,7 @@ _LONGEST_MEASUREMENT = 20.0
 
 def time_retraining(challenge: Challenge) -> tuple[float, float]:
     """Returns the seconds of a retraining, and which share of its steps was measured."""
-    setup.prepare()
+    process.prepare()
     setup.warm_up()
     keras.utils.set_random_seed(0)
     net, recipe = originals.build(challenge), challenge.recipe

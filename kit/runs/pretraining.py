@@ -110,9 +110,9 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
     quiet.load_tensorflow()
     import keras
 
-    from kit.toolbox import setup
+    from kit.runs import process
 
-    setup.prepare()
+    process.prepare()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         state = Path(temporary) / "whole" / _STATE

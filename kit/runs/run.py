@@ -25,7 +25,7 @@ from kit.submission import text_checks
 from kit.submission.call import Call
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
-from kit.toolbox import checkpoints, facts
+from kit.toolbox import checkpoints, costs, facts
 from kit.toolbox.losses import TaskLoss
 from kit.types import Challenge, FailedRun, check_challenge
 
@@ -99,7 +99,9 @@ def run_here(
         with contextlib.ExitStack() as stack:
             if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
+            counter = stack.enter_context(costs.counted())
             returned, seconds = call.make(function, settings)
+            seconds -= counter.compiling if entry.built_in else 0.0
             facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
     except files.CannotWrite:  # the state of a long training
         raise

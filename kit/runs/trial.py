@@ -52,10 +52,10 @@ class Trial:
     def run(self, _number: int) -> float:
         """Returns the seconds in which so many models would be trained by the whole recipe."""
         quiet.load_tensorflow()
-        from kit.runs import originals
-        from kit.toolbox import examples, setup
+        from kit.runs import originals, process
+        from kit.toolbox import examples
 
-        setup.prepare()
+        process.prepare()
         challenge, net = self.challenge, originals.build(self.challenge)
         retain, share, seconds = challenge.split.retain, 1.0, 0.0
         for batches in (_FEW, _MORE):

@@ -9,15 +9,14 @@ import keras
 import numpy as np
 
 from kit import models
-from kit.machine import code_cache
-from kit.runs import originals
+from kit.runs import originals, process
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
 from kit.runs.pretraining import new_base, original_of
 from kit.runs.settings import hyperparameters
 from kit.submission.contained import Inputs
 from kit.submission.entry import Entry
-from kit.toolbox import seeding, setup
+from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
 from kit.types import Challenge, FailedRun, ModelOutputs
 
@@ -41,8 +40,7 @@ class Worker:
         Raises:
             FailedRun: the original's weights are damaged, or do not fit the architecture.
         """
-        setup.prepare()
-        setup.keep_compiled(code_cache.folder)
+        process.prepare()
         self.challenge, self.pretraining = challenge, pretraining
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")

@@ -22,6 +22,7 @@ _NEEDED = (
     "machine/quiet.py",
     "machine/threads.py",
     "machine/xla.py",
+    "machine/xla_code.py",
     "models/__init__.py",
     "models/keras_settings.py",
     "models/layers.py",

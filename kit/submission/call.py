@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from kit.machine import xla
 from kit.toolbox import seeding, setup
 from kit.toolbox.examples import Selection
 
@@ -81,7 +82,8 @@ class Call:
             What the method returned, whatever that is, and the seconds of the call.
         """
         seeding.set_random_seed(self.seed, keep_compiled=self.keep_compiled)
-        with _settings_restored():
+        of_the_kit = self.keep_compiled
+        with _settings_restored(), contextlib.nullcontext() if of_the_kit else xla.not_in_a_users_call():
             announce()
             start = time.perf_counter()
             returned = method(self.net, self.retain, self.forget, self.validation, **hyperparameters)

@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 
 from kit import files
-from kit.machine import threads, xla
+from kit.machine import threads
 from kit.models.weights import RefusedWeightsError, expected_like, numbered, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import allowed, sandbox
@@ -44,7 +44,6 @@ _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
 _PASSED_ON = (
     threads.VARIABLE,
-    xla.VARIABLE,
     "PATH",
     "LANG",
     "LC_ALL",

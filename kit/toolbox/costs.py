@@ -22,11 +22,13 @@ class Counter:
         forward: forward only.
         backward: forward and backward, for a step of training or a gradient.
         second_order: for products with curvature matrices.
+        compiling: seconds that XLA has compiled for, once a machine.
     """
 
     forward: int = 0
     backward: int = 0
     second_order: int = 0
+    compiling: float = 0.0
 
     @property
     def passes(self) -> float:
@@ -51,7 +53,7 @@ def counted() -> Iterator[Counter]:
         >>> with counted() as counter:
         ...     logits = predict_logits(mlp((4,), 4), np.eye(4, dtype="float32"))
         >>> counter
-        Counter(forward=4, backward=0, second_order=0)
+        Counter(forward=4, backward=0, second_order=0, compiling=0.0)
         >>> round(counter.passes, 4)
         1.3333
     """
@@ -63,9 +65,10 @@ def counted() -> Iterator[Counter]:
         _ACTIVE.reset(token)
 
 
-def add(*, forward: int = 0, backward: int = 0, second_order: int = 0) -> None:
-    """Reports examples to the counters that are active, if there are any."""
+def add(*, forward: int = 0, backward: int = 0, second_order: int = 0, compiling: float = 0.0) -> None:
+    """Reports examples, or seconds, to the counters that are active, if there are any."""
     for counter in _ACTIVE.get():
         counter.forward += forward
         counter.backward += backward
         counter.second_order += second_order
+        counter.compiling += compiling

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit.machine import xla
+from kit.machine import xla, xla_code
 from kit.models import convnet, mlp, resnet20
 from kit.toolbox import compiled, training
-from kit.toolbox._tensorflow import form, kept
+from kit.toolbox._tensorflow import form
 from kit.toolbox._tensorflow.fused import FusedSteps
 from kit.toolbox.examples import Examples
 from kit.toolbox.losses import Difference, Distillation, cross_entropy
@@ -229,11 +229,11 @@ def test_damaged_code_is_removed_before_tensorflow_looks_for_it(folder: Path, da
     whole, damaged = folder / "whole.pb", folder / "damaged.pb"
     for code in (whole, damaged):
         code.write_bytes(b"0123456789")
-    kept.keep(lambda _: folder)
+    xla_code.keep(lambda _: folder)
     assert list(folder.iterdir()) == []  # nobody has said what they are
     for code in (whole, damaged):
         code.write_bytes(b"0123456789")
-    kept.record()
+    xla_code.record()
     digest = damaged.with_suffix(".sha256")
     match damage:
         case "flipped":
@@ -244,29 +244,29 @@ def test_damaged_code_is_removed_before_tensorflow_looks_for_it(folder: Path, da
             digest.unlink()
         case "no code":
             damaged.unlink()
-    kept.remove_damaged(folder)
+    xla_code.remove_damaged(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["whole.pb", "whole.sha256"]
 
 
 @pytest.mark.usefixtures("_flags")
 def test_the_users_own_folder_and_flags_stay(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
-    kept.keep(lambda compiler: folder if compiler == f"tensorflow-{tf.__version__}" else None)
+    xla_code.keep(lambda compiler: folder if compiler == f"tensorflow-{tf.__version__}" else None)
     flags = os.environ["TF_XLA_FLAGS"].split()
     assert flags[0] == "--of_the_user"
     assert f"--tf_xla_persistent_cache_directory={folder}" in flags
     own = f"--tf_xla_persistent_cache_directory={tmp_path}"
     monkeypatch.setenv("TF_XLA_FLAGS", own)
-    kept.keep(lambda _: folder)
+    xla_code.keep(lambda _: folder)
     assert os.environ["TF_XLA_FLAGS"] == own
     (tmp_path / "their.pb").write_bytes(b"1")
-    kept.record()
+    xla_code.record()
     assert not (tmp_path / "their.sha256").exists()
 
 
 @pytest.mark.usefixtures("_flags")
 @pytest.mark.parametrize("path", [None, Path("/a folder")])
 def test_no_folder_no_cache(path: Path | None) -> None:
-    kept.keep(lambda _: path)
+    xla_code.keep(lambda _: path)
     assert os.environ["TF_XLA_FLAGS"] == "--of_the_user"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from kit.machine import quiet
-from kit.toolbox import blocks
-from kit.toolbox._tensorflow import kept
+from kit.machine import quiet, xla_code
+from kit.toolbox import blocks, costs
 from kit.toolbox._tensorflow.step import Circumstances, State, Step
 from kit.toolbox.losses import Loss
 from kit.toolbox.optimizers import Optimizer
@@ -144,27 +144,28 @@ def _compiled(computation: Computation) -> Callable[..., None]:
 
 
 def _named(function: Callable[..., None], name: str) -> Callable[..., None]:
-    """Returns a function whose first call, which compiles it, gives what it traces names that follow from `name`.
+    """Returns a function that is compiled before its first call, with names that follow from `name` in what is traced.
 
     TensorFlow looks for code that was kept by the names of functions too, which end in a number that goes up through
     the life of a process: another worker, or the same command with a method more, would compile all anew.
     """
     is_compiled = False
 
-    def named(*arguments: Any) -> None:
+    def named(variables: Any, streams: Any, orders: Any, lengths: np.ndarray, *arguments: Any) -> None:
         nonlocal is_compiled
-        if is_compiled:
-            function(*arguments)
-            return
-        numbers, uid = itertools.count(int(name[:10], 16) * 1_000_000), ops.uid
-        ops.uid = lambda: next(numbers)
-        try:
-            with quiet.log_set_aside(2):  # XLA says what it does, and that code which was kept is no text
-                function(*arguments)
-        finally:
-            ops.uid = uid
-        is_compiled = True
-        kept.record()
+        if not is_compiled:
+            start, uid = time.perf_counter(), ops.uid
+            numbers, no_steps = itertools.count(int(name[:10], 16) * 1_000_000), np.zeros_like(lengths)
+            ops.uid = lambda: next(numbers)
+            try:
+                with quiet.log_set_aside(2):  # XLA says what it does, and that code which was kept is no text
+                    function(variables, streams, orders, no_steps, *arguments)
+            finally:
+                ops.uid = uid
+            is_compiled = True
+            xla_code.record()
+            costs.add(compiling=time.perf_counter() - start)
+        function(variables, streams, orders, lengths, *arguments)
 
     return named
 

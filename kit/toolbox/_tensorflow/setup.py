@@ -12,11 +12,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from kit.machine import threads
-from kit.toolbox._tensorflow import kept
+from kit.machine import threads, xla_code
 from kit.types import InputError
 
-keep_compiled = kept.keep
+keep_compiled = xla_code.keep
 
 
 def prepare() -> None:

@@ -7,12 +7,11 @@ another, a process removes before TensorFlow could look for it; it is then compi
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-
-import tensorflow as tf
 
 from kit import files
 
@@ -22,7 +21,7 @@ _VARIABLE, _DIRECTORY = "TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory="
 def keep(folder: Callable[[str], Path | None]) -> None:
     """Has what XLA compiles from now on kept for other processes, which take it from there, to the same bits.
 
-    TensorFlow reads the variable at its first operation: where it has computed something before, nothing is kept.
+    TensorFlow reads the variable at its first operation, or when it looks for devices; later, nothing is kept.
 
     Args:
         folder: returns where a compiler of this name and version may keep it; not called where the variable says so
@@ -31,7 +30,7 @@ def keep(folder: Callable[[str], Path | None]) -> None:
     flags = os.environ.get(_VARIABLE, "")
     if "persistent_cache" in flags:
         return
-    path = folder(f"tensorflow-{tf.__version__}")
+    path = folder(_compiler())
     if path is not None and not re.search(r"\s", str(path)):  # white space ends a flag
         remove_damaged(path)
         os.environ[_VARIABLE] = f"{flags} {_DIRECTORY}{path} --tf_xla_persistent_cache_read_only=false".strip()
@@ -41,7 +40,7 @@ def record() -> None:
     """Writes the digests of what this process has compiled last."""
     directory = re.search(rf"{_DIRECTORY}(\S+)", os.environ.get(_VARIABLE, ""))
     path = Path(directory[1]) if directory else None
-    if path is None or not path.name.startswith(f"tensorflow-{tf.__version__}-"):  # the user's own folder
+    if path is None or not path.name.startswith(f"{_compiler()}-"):  # the user's own folder
         return
     for code in path.glob("*.pb"):
         with contextlib.suppress(OSError):  # another process has removed it
@@ -61,6 +60,10 @@ def remove_damaged(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if not digest.with_suffix(".pb").exists():
                 digest.unlink()
+
+
+def _compiler() -> str:
+    return f"tensorflow-{importlib.metadata.version('tensorflow')}"
 
 
 def _digest_of(code: Path) -> Path:
