@@ -24,6 +24,9 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
 
     Args:
         debug: do not hide anything.
+
+    Raises:
+        InputError: Keras's backend is unknown or not installed.
     """
     if debug:
         yield
@@ -31,8 +34,7 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
     os.environ.setdefault(_LOG_LEVEL, _QUIET)
     with log_set_aside(2):
         if "keras" not in sys.modules:
-            with quick_import():
-                importlib.import_module("keras")
+            _import_keras()
         if sys.modules["keras"].backend.backend() == "tensorflow":
             import tensorflow as tf
 
@@ -41,6 +43,20 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
             xla_code.keep(code_cache.folder)
             tf.config.list_physical_devices()
         yield
+
+
+def _import_keras() -> None:
+    try:
+        with quick_import():
+            importlib.import_module("keras")
+    except (ImportError, ValueError) as error:
+        from kit.types import InputError
+
+        raise InputError(
+            f"Keras cannot be imported ({str(error).splitlines()[0]}). Expected 'tensorflow' or 'jax' as its backend, "
+            "which the environment variable KERAS_BACKEND or keras.json names, and that library installed. Set "
+            "KERAS_BACKEND=tensorflow, or install what is missing."
+        ) from error
 
 
 def load_tensorflow() -> None:
