@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kit.machine.startup import log_set_aside, quick_import
+
 _LOG_LEVEL, _QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 _COMMAND = "KIT_COMMAND"  # set in the processes of the command line, and of those that they start
-# Keras imports them for its wrappers and galleries if they are installed: a quarter of the seconds of importing it.
-_NEEDLESS = ("sklearn", "matplotlib")
 
 
 @contextlib.contextmanager
@@ -38,7 +36,7 @@ def quiet_tensorflow(debug: bool = False) -> Iterator[None]:
         if sys.modules["keras"].backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            from kit.machine import code_cache, xla_code  # not beside a stranger, whose process never comes here
+            from kit.machine import code_cache, xla_code
 
             xla_code.keep(code_cache.folder)
             tf.config.list_physical_devices()
@@ -78,49 +76,6 @@ def ask_for_quiet(debug: bool) -> None:
     if not debug:
         os.environ.setdefault(_LOG_LEVEL, _QUIET)
         os.environ[_COMMAND] = "1"
-
-
-@contextlib.contextmanager
-def quick_import() -> Iterator[None]:
-    """Has Keras and TensorFlow imported in this block in half of the time, in a process of the kit's own.
-
-    Keras believes that libraries are not installed which nothing here has it use, and nobody looks for garbage among
-    hundreds of thousands of objects that stay for good: neither meanwhile nor later.
-    """
-    hidden = [name for name in _NEEDLESS if name not in sys.modules]
-    modules: dict[str, Any] = sys.modules
-    modules.update(dict.fromkeys(hidden))  # None: an import raises ImportError
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()
-        for name in hidden:
-            sys.modules.pop(name, None)
-
-
-@contextlib.contextmanager
-def log_set_aside(*descriptors: int) -> Iterator[None]:
-    """Sends what is written to some file descriptors to a file; it is shown, as an error, only if the block fails.
-
-    Afterwards all of them write to the error output.
-    """
-    sys.stderr.flush()
-    stderr_copy = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        for descriptor in descriptors:
-            os.dup2(log.fileno(), descriptor)
-        try:
-            yield
-        except (Exception, SystemExit):
-            log.seek(0)
-            os.write(stderr_copy, log.read())
-            raise
-        finally:
-            for descriptor in descriptors:
-                os.dup2(stderr_copy, descriptor)
-            os.close(stderr_copy)
 
 
 class Sealed:

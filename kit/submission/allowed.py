@@ -19,7 +19,7 @@ _NEEDED = (
     "__init__.py",
     "files.py",
     "machine/__init__.py",
-    "machine/quiet.py",
+    "machine/startup.py",
     "machine/threads.py",
     "machine/xla.py",
     "machine/xla_code.py",

@@ -227,7 +227,7 @@ def _probe(net: Any, dataset: Any) -> list[float]:
 def main() -> None:
     """Serves requests until the standard input ends."""
     sys.meta_path.insert(0, allowed.OnlyTheCopy)
-    from kit.machine.quiet import log_set_aside, quick_import
+    from kit.machine.startup import log_set_aside, quick_import
 
     requests, replies = _private_streams()
     main_process = os.getpid()

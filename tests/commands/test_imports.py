@@ -37,6 +37,7 @@ IMPORTED_BY_HELP = {
     "kit.extensions",
     "kit.machine",
     "kit.machine.quiet",
+    "kit.machine.startup",
     "kit.machine.search_path",
     "kit.machine.streams",
     "kit.machine.threads",

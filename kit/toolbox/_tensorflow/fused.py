@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from kit.machine import quiet, xla_code
+from kit.machine import startup, xla_code
 from kit.toolbox import blocks, costs
 from kit.toolbox._tensorflow.step import Circumstances, State, Step
 from kit.toolbox.losses import Loss
@@ -158,7 +158,7 @@ def _named(function: Callable[..., None], name: str) -> Callable[..., None]:
             numbers, no_steps = itertools.count(int(name[:10], 16) * 1_000_000), np.zeros_like(lengths)
             ops.uid = lambda: next(numbers)
             try:
-                with quiet.log_set_aside(2):  # XLA says what it does, and that code which was kept is no text
+                with startup.log_set_aside(2):  # XLA says what it does, and that code which was kept is no text
                     function(variables, streams, orders, no_steps, *arguments)
             finally:
                 ops.uid = uid
