@@ -49,7 +49,7 @@ def doctor(
     from rich.text import Text
 
     with quiet.quiet_tensorflow(debug):
-        facts = [*examine(), duration(challenge)]
+        facts = [*examine(), *of_challenge(challenge)]
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for fact in facts:
@@ -153,8 +153,8 @@ def _populations() -> Engine:
     return engines.start(choice.default_engine(_MODELS, entries=[Entry("retrain")]))
 
 
-def duration(challenge: str) -> Fact:
-    """Says how long 512 retrained models of a challenge take, from a trial of two seconds."""
+def of_challenge(challenge: str) -> list[Fact]:
+    """Says how a challenge's models are trained here, and how long 512 of them take, from a trial of two seconds."""
     from kit import challenges
     from kit.challenges import catalogue
     from kit.datasets import loading, registry
@@ -163,13 +163,15 @@ def duration(challenge: str) -> Fact:
     published = preset.published if preset is not None else ""
     for data_set in registry.DATA_SETS.values():
         if data_set.title == published and loading.nearest(data_set) is None:
-            return Fact(name, f"unknown: the data of {challenge} are not here")
-    from kit.runs import trial
+            return [Fact(name, f"unknown: the data of {challenge} are not here")]
+    from kit.runs import originals, trial
+    from kit.toolbox import compiled
 
     loaded = challenges.load_challenge(challenge)
     with _populations() as engine:
         seconds = trial.seconds_of_models(loaded, _MODELS, engine)
-    return Fact(name, f"about {_in_words(seconds)} to retrain for {loaded.name}, from a trial of {trial.SECONDS:.0f} s")
+    about = f"about {_in_words(seconds)} to retrain for {loaded.name}, from a trial of {trial.SECONDS:.0f} s"
+    return [Fact("training", compiled.described(originals.build(loaded))), Fact(name, about)]
 
 
 def _in_words(seconds: float) -> str:

@@ -55,6 +55,17 @@ def functions(net: keras.Model) -> list[Callable[..., Any]]:
     return [part for part in parts.values() if _backend.steps.is_compiled(part)]
 
 
+def described(net: keras.Model) -> str:
+    """Says in which form the training of a network is compiled on this machine, which its bits depend on.
+
+    Example:
+        >>> from kit.models import resnet20
+        >>> described(resnet20((32, 32, 3), 10))
+        "TensorFlow's operations"
+    """
+    return str(_backend.steps.described(net))
+
+
 def traces(net: keras.Model) -> int:
     """Returns how often all that `functions` lists was traced: a second run of a method adds nothing."""
     return sum(_backend.steps.traces(function) for function in functions(net))

@@ -17,8 +17,9 @@ from kit.commands import doctor
 from kit.datasets import loading
 from kit.machine import accelerators
 from kit.machine.accelerators import Accelerator, Sight
-from kit.runs import trial
+from kit.runs import originals, trial
 from kit.submission import sandbox
+from kit.toolbox import compiled
 
 GIB = 1 << 30
 
@@ -216,8 +217,10 @@ def test_a_card_that_tensorflow_alone_sees_is_named_too(monkeypatch: pytest.Monk
     assert only_bad().value == "/gpu:0, seen by TensorFlow alone"
 
 
-def test_how_long_512_models_take_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_models_are_trained_is_said_and_how_long_512_take_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     sees(monkeypatch)
+    monkeypatch.setattr(originals, "build", lambda challenge: challenge.model)
+    monkeypatch.setattr(compiled, "described", lambda net: f"of a {net}, somehow")
     asked = []
 
     def seconds(challenge: kit.Challenge, num_models: int, engine: engines.Engine) -> float:
@@ -225,14 +228,16 @@ def test_how_long_512_models_take_is_tried(monkeypatch: pytest.MonkeyPatch) -> N
         return 1234.0
 
     monkeypatch.setattr(trial, "seconds_of_models", seconds)
-    fact = doctor.duration("digits")
+    training, fact = doctor.of_challenge("digits")
+    assert (training.name, training.value) == ("training", "of a convnet, somehow")
     assert (fact.name, fact.value) == ("512 models", "about 21 min to retrain for digits, from a trial of 2 s")
     assert [row[:2] for row in asked] == [("digits", 512)]
 
 
 def test_nothing_is_fetched_to_try_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "nearest", lambda data_set: None)
-    assert doctor.duration("fashion-mnist").value == "unknown: the data of fashion-mnist are not here"
+    [fact] = doctor.of_challenge("fashion-mnist")
+    assert fact.value == "unknown: the data of fashion-mnist are not here"
 
 
 def test_the_cache_is_measured_and_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

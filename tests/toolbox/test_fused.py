@@ -199,6 +199,12 @@ def test_the_form_depends_on_the_network(net: object, fused: bool) -> None:
     assert form.is_fused(net()) == fused
 
 
+def test_the_form_is_said() -> None:
+    small = "one XLA computation (720 numbers in patches, of 10,000 at most)"
+    assert compiled.described(convnet((8, 8, 1), 10)) == small
+    assert compiled.described(resnet20((32, 32, 3), 10)) == "TensorFlow's operations"
+
+
 def test_the_variable_chooses_operations_or_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     net = mlp((6,), 4)
     monkeypatch.setenv(xla.VARIABLE, "never")

@@ -18,7 +18,7 @@ from kit.toolbox.optimizers import Optimizer
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
 
-__all__ = ["State", "compile_steps", "examples_a_call", "is_compiled", "settings_of", "traces"]
+__all__ = ["State", "compile_steps", "described", "examples_a_call", "is_compiled", "settings_of", "traces"]
 
 
 def compile_steps(
@@ -71,6 +71,13 @@ def _signature(streams: Sequence[Sequence[tf.Tensor]], optimizer: type[Optimizer
         *(tf.TensorSpec(shape, tf.int32) for shape in ((len(streams),), (2,), ())),
         *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (len(fields(optimizer)),))),
     ]
+
+
+def described(net: keras.Model) -> str:
+    """Says in which form the training of a network is compiled."""
+    if form.is_fused(net):
+        return f"one XLA computation ({form.patches(net):,} numbers in patches, of {form.MOST_PATCHES:,} at most)"
+    return "TensorFlow's operations"
 
 
 def settings_of(optimizer: Optimizer) -> tf.Tensor:
