@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kit
+from kit import files
 from kit.challenges.splits import make_split, shuffled_halves
 from kit.types import Arrays, Split
 
@@ -315,13 +316,13 @@ def test_saved_split_is_replaced_whole(train: Arrays, tmp_path: Path) -> None:
 def test_a_save_that_fails_leaves_the_old_split_and_nothing_else(
     train: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail_halfway(stream: Any, **arrays: Any) -> None:
-        stream.write(b"PK")
+    def fail_halfway(stream: Any, array: np.ndarray, **options: Any) -> None:
+        stream.write(b"\x93NUMPY")
         raise OSError("no space left")
 
     kit.save_split(make_split(train, "random:0.1", 0), tmp_path / "split.npz")
-    monkeypatch.setattr(np, "savez", fail_halfway)
-    with pytest.raises(OSError, match="no space left"):
+    monkeypatch.setattr(np.lib.format, "write_array", fail_halfway)
+    with pytest.raises(files.CannotWrite, match="no space left"):
         kit.save_split(make_split(train, "random:0.1", 1), tmp_path / "split.npz")
     assert kit.load_split(tmp_path / "split.npz").seed == 0
     assert [path.name for path in tmp_path.iterdir()] == ["split.npz"]
