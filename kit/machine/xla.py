@@ -33,8 +33,8 @@ def is_allowed() -> bool:
         InputError: the variable is neither `auto` nor `never`.
 
     Example:
-        >>> os.environ[VARIABLE] = "never"
-        >>> is_allowed()
+        >>> with not_in_a_users_call():
+        ...     is_allowed()
         False
     """
     wish = os.environ.get(VARIABLE, "auto")

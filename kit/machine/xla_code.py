@@ -53,9 +53,11 @@ def remove_damaged(folder: Path) -> None:
     """Removes what has no digest or another one, and digests of nothing."""
     for code in folder.glob("*.pb"):
         with contextlib.suppress(OSError):
-            digest = _digest_of(code)
+            digest, status = _digest_of(code), code.stat()
             if not digest.exists() or digest.read_bytes() != files.sha256_of(code).encode():
                 code.unlink()
+            else:  # to look whether it is whole is no use of it: what nobody uses is swept
+                os.utime(code, ns=(status.st_atime_ns, status.st_mtime_ns))
     for digest in folder.glob("*.sha256"):
         with contextlib.suppress(OSError):
             if not digest.with_suffix(".pb").exists():

@@ -42,16 +42,7 @@ _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 # What a contained process may see of the environment: where programs and graphics cards are, and the language.
-_PASSED_ON = (
-    threads.VARIABLE,
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "CUDA_VISIBLE_DEVICES",
-    "SYSTEMROOT",
-    "TZ",
-)
+_PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
 
 
 def default_memory_bytes() -> int:

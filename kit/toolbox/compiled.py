@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kit.toolbox import _backend
+from kit.toolbox.optimizers import State
 
 _ATTRIBUTE = "_compiled_by_kit"
 
@@ -75,7 +76,7 @@ def variables(net: keras.Model) -> list[keras.Variable]:
     """Returns the variables of a model, of those made with it, and what trainings keep with any of them."""
     models = list(_models(net))
     parts = [part for model in models for part in model.__dict__.get(_ATTRIBUTE, {}).values()]
-    states = [part for part in parts if isinstance(part, _backend.steps.State)]
+    states = [part for part in parts if isinstance(part, State)]
     return list({id(variable): variable for part in (*models, *states) for variable in part.variables}.values())
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import keras
 from keras import ops
 
 from kit.toolbox.tensors import Tensor
@@ -69,6 +70,60 @@ class Optimizer(Protocol):
             count: of the steps, this one included: 1.0 at the first.
             rate: the learning rate.
         """
+
+
+@dataclass(frozen=True)
+class State:
+    """What a step changes besides a network's other variables, each list in the order of `weights`.
+
+    Args:
+        weights: the trainable variables.
+        slots: what the optimiser remembers of the weights, none or more lists.
+        scale: what a weight's movement is multiplied by; empty for 1.
+        count: of the steps.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> state = State.of(mlp((4,), 2), Adam, scaled=False)
+        >>> len(state.weights), len(state.memory)  # two moments of each weight, and the count
+        (4, 9)
+    """
+
+    weights: Sequence[Any]
+    slots: Sequence[Sequence[Any]]
+    scale: Sequence[Any]
+    count: Any
+
+    @staticmethod
+    def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
+        """Makes the variables that go with the trainable ones of a model."""
+        weights = list(net.trainable_variables)
+
+        def likewise() -> list[keras.Variable]:
+            return [
+                keras.Variable(ops.zeros(weight.shape, weight.dtype), dtype=weight.dtype, trainable=False)
+                for weight in weights
+            ]
+
+        slots = [likewise() for _ in range(optimizer.slots)]
+        return State(weights, slots, likewise() if scaled else [], keras.Variable(0.0, trainable=False))
+
+    @property
+    def memory(self) -> list[Any]:
+        """What steps remember of those before them."""
+        return [*(variable for slot in self.slots for variable in slot), self.count]
+
+    @property
+    def variables(self) -> list[Any]:
+        """All of them but the weights."""
+        return [*self.memory, *self.scale]
+
+    def begin(self, scale: Sequence[Any]) -> None:
+        """Forgets all earlier steps."""
+        for variable in self.memory:
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
+        for variable, array in zip(self.scale, scale, strict=True):
+            variable.assign(array)
 
 
 @dataclass(frozen=True)

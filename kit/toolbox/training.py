@@ -17,7 +17,7 @@ from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, identity_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, cross_entropy
-from kit.toolbox.optimizers import Optimizer, Sgd
+from kit.toolbox.optimizers import Optimizer, Sgd, State
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
 from kit.types import Recipe
@@ -121,7 +121,7 @@ class Descent:
         weights = tuple(id(variable) for variable in net.trainable_variables)
         self._key = (type(optimizer), scale is not None, weights)
         self._state = compiled.once(
-            net, ("state", *self._key), lambda: _backend.steps.State.of(net, type(optimizer), scaled=scale is not None)
+            net, ("state", *self._key), lambda: State.of(net, type(optimizer), scaled=scale is not None)
         )
         self._state.begin(scale or ())
 

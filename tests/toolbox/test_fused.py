@@ -255,6 +255,18 @@ def test_damaged_code_is_removed_before_tensorflow_looks_for_it(folder: Path, da
 
 
 @pytest.mark.usefixtures("_flags")
+def test_to_look_whether_code_is_whole_is_no_use_of_it(folder: Path) -> None:
+    """What nobody uses is swept, by the time at which it was last read."""
+    xla_code.keep(lambda _: folder)
+    code = folder / "old.pb"
+    code.write_bytes(b"0123456789")
+    xla_code.record()
+    os.utime(code, (1e9, 2e9))
+    xla_code.remove_damaged(folder)
+    assert (code.stat().st_atime, code.stat().st_mtime) == (1e9, 2e9)
+
+
+@pytest.mark.usefixtures("_flags")
 def test_the_users_own_folder_and_flags_stay(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
     xla_code.keep(lambda compiler: folder if compiler == f"tensorflow-{tf.__version__}" else None)
     flags = os.environ["TF_XLA_FLAGS"].split()

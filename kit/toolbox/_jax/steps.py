@@ -18,55 +18,11 @@ from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, assign, values
 from kit.toolbox._jax.random import folded
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Optimizer, Pull
+from kit.toolbox.optimizers import Optimizer, Pull, State
 from kit.toolbox.tensors import Tensor, Vector, as_float
 
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
-
-
-@dataclass(frozen=True)
-class State:
-    """What a step changes besides a network's own variables, each list in the order of `weights`.
-
-    Args:
-        weights: the trainable variables.
-        slots: what the optimiser remembers of the weights, none or more lists.
-        scale: what a weight's movement is multiplied by; empty for 1.
-        count: of the steps.
-    """
-
-    weights: list[keras.Variable]
-    slots: list[list[keras.Variable]]
-    scale: list[keras.Variable]
-    count: keras.Variable
-
-    @staticmethod
-    def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
-        """Makes the variables that go with the trainable ones of a model."""
-        weights = list(net.trainable_variables)
-
-        def likewise() -> list[keras.Variable]:
-            return [keras.Variable(ops.zeros(weight.shape, weight.dtype), trainable=False) for weight in weights]
-
-        slots = [likewise() for _ in range(optimizer.slots)]
-        return State(weights, slots, likewise() if scaled else [], keras.Variable(0.0, trainable=False))
-
-    @property
-    def memory(self) -> list[keras.Variable]:
-        """What steps remember of those before them."""
-        return [*(variable for slot in self.slots for variable in slot), self.count]
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """All of them but the weights."""
-        return [*self.memory, *self.scale]
-
-    def begin(self, scale: Sequence[Any]) -> None:
-        """Forgets all earlier steps."""
-        for variable in self.memory:
-            variable.assign(ops.zeros(variable.shape, variable.dtype))
-        assign(self.scale, list(scale))
 
 
 class Carry(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -14,56 +14,11 @@ from tensorflow.compiler.tf2xla.python import xla
 
 from kit.toolbox._tensorflow.optimizers import update_in_place
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Optimizer, Pull
+from kit.toolbox.optimizers import Optimizer, Pull, State
 from kit.toolbox.tensors import as_float
 
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
-
-
-@dataclass(frozen=True)
-class State:
-    """What a step changes, each list in the order of `weights`.
-
-    Args:
-        weights: the trainable variables.
-        slots: what the optimiser remembers of the weights, none or more lists.
-        scale: what a weight's movement is multiplied by; empty for 1.
-        count: of the steps.
-    """
-
-    weights: list[tf.Variable]
-    slots: list[list[tf.Variable]]
-    scale: list[tf.Variable]
-    count: tf.Variable
-
-    @staticmethod
-    def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
-        """Makes the variables that go with the trainable ones of a model."""
-        weights = [variable.value for variable in net.trainable_variables]
-
-        def likewise() -> list[tf.Variable]:
-            return [tf.Variable(tf.zeros_like(weight), trainable=False) for weight in weights]
-
-        slots = [likewise() for _ in range(optimizer.slots)]
-        return State(weights, slots, likewise() if scaled else [], tf.Variable(0.0, trainable=False))
-
-    @property
-    def memory(self) -> list[tf.Variable]:
-        """What steps remember of those before them."""
-        return [*(variable for slot in self.slots for variable in slot), self.count]
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """All of them but the weights."""
-        return [*self.memory, *self.scale]
-
-    def begin(self, scale: Sequence[Any]) -> None:
-        """Forgets all earlier steps."""
-        for variable in self.memory:
-            variable.assign(tf.zeros_like(variable))
-        for variable, array in zip(self.scale, scale, strict=True):
-            variable.assign(tf.cast(array, variable.dtype))
 
 
 class Circumstances(NamedTuple):

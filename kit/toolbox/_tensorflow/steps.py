@@ -11,14 +11,12 @@ import tensorflow as tf
 
 from kit.toolbox._tensorflow import form
 from kit.toolbox._tensorflow.fused import MOST_EPOCHS, FusedSteps
-from kit.toolbox._tensorflow.step import Circumstances, State, Step
+from kit.toolbox._tensorflow.step import Circumstances, Step
 from kit.toolbox.losses import Loss
-from kit.toolbox.optimizers import Optimizer
+from kit.toolbox.optimizers import Optimizer, State
 
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
-
-__all__ = ["State", "compile_steps", "described", "examples_a_call", "is_compiled", "settings_of", "traces"]
 
 
 def compile_steps(
@@ -37,7 +35,7 @@ def compile_steps(
     first epoch, first step, settings (epochs, 2) of learning rate and L1, the optimiser's own settings. The number of
     examples stays open: another split of the same challenge is not traced again.
     """
-    step = Step(net, state, None, optimizer, loss, augment, with_l1)
+    step = Step(net, _without_keras(state), None, optimizer, loss, augment, with_l1)
     if form.is_fused(net):
         return FusedSteps(step)
 
@@ -71,6 +69,12 @@ def _signature(streams: Sequence[Sequence[tf.Tensor]], optimizer: type[Optimizer
         *(tf.TensorSpec(shape, tf.int32) for shape in ((len(streams),), (2,), ())),
         *(tf.TensorSpec(shape, tf.float32) for shape in ((None, 2), (len(fields(optimizer)),))),
     ]
+
+
+def _without_keras(state: State) -> State:
+    """Returns the state of TensorFlow's own variables, which its fused updates take."""
+    lists = [[variable.value for variable in variables] for variables in (state.weights, *state.slots, state.scale)]
+    return State(lists[0], lists[1:-1], lists[-1], state.count.value)
 
 
 def described(net: keras.Model) -> str:
