@@ -60,7 +60,7 @@ def machine() -> dict[str, str]:
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = models[0] if models else processor
     system = {"system": platform.system(), "processor": processor, "gpus": ", ".join(gpus()) or "none"}
-    without_xla = {"xla": "never"} if os.environ.get(xla.VARIABLE) == "never" else {}
+    without_xla = {"xla": "never"} if xla.wish() == "never" else {}
     return system | {"threads": str(threads.number()), "op_determinism": "on"} | without_xla
 
 

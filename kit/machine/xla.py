@@ -26,23 +26,29 @@ def not_in_a_users_call() -> Iterator[None]:
         _IN_A_USERS_CALL.reset(token)
 
 
-def is_allowed() -> bool:
-    """Returns whether the form of a training is left to the network: `$KIT_XLA` does so by default.
+def wish() -> str:
+    """Returns `$KIT_XLA`: `auto`, the default, or `never`.
 
     Raises:
-        InputError: the variable is neither `auto` nor `never`.
+        InputError: it is neither.
+    """
+    value = os.environ.get(VARIABLE, "auto")
+    if value not in {"auto", "never"}:
+        from kit.types import InputError  # which loads NumPy
+
+        raise InputError(
+            f"The environment variable {VARIABLE} is '{value}'. Expected 'auto' (the default: small networks are "
+            "compiled by XLA) or 'never'. Correct it, or leave it out."
+        )
+    return value
+
+
+def is_allowed() -> bool:
+    """Returns whether the form of a training is left to the network.
 
     Example:
         >>> with not_in_a_users_call():
         ...     is_allowed()
         False
     """
-    wish = os.environ.get(VARIABLE, "auto")
-    if wish not in {"auto", "never"}:
-        from kit.types import InputError  # which loads NumPy
-
-        raise InputError(
-            f"The environment variable {VARIABLE} is '{wish}'. Expected 'auto' (the default: small networks are "
-            "compiled by XLA) or 'never'. Correct it, or leave it out."
-        )
-    return wish == "auto" and not _IN_A_USERS_CALL.get()
+    return wish() == "auto" and not _IN_A_USERS_CALL.get()

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kit.machine import xla, xla_code
+from kit.machine import environment, xla, xla_code
 from kit.models import convnet, mlp, resnet20
+from kit.runs import process
 from kit.toolbox import compiled, training
 from kit.toolbox._tensorflow import form
 from kit.toolbox._tensorflow.fused import FusedSteps
@@ -210,8 +211,9 @@ def test_the_variable_chooses_operations_or_is_wrong(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(xla.VARIABLE, "never")
     assert not form.is_fused(net)
     monkeypatch.setenv(xla.VARIABLE, "always")
-    with pytest.raises(InputError, match=r"KIT_XLA is 'always'\. Expected 'auto'"):
-        form.is_fused(net)
+    for use in (lambda: form.is_fused(net), environment.machine, process.prepare):
+        with pytest.raises(InputError, match=r"KIT_XLA is 'always'\. Expected 'auto'"):
+            use()
 
 
 # What is kept
