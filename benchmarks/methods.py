@@ -3,18 +3,15 @@
     python -m benchmarks.methods [METHOD ...] [--challenge noisy-digits] [--rounds 10] [--processors 1]
 
 A pass is training on one example, forward and backward. What it costs, and what a call costs beside its passes, is
-the straight line through plain fine-tuning of few and of many epochs, in the same rounds. Fine-tuning reads one data
-set, the retain set; a method that reads others is granted the time that reading them takes. Each method has run
-before, so that nothing is compiled within its time. Of each time the smallest of all rounds counts: what else the
+the straight line through plain fine-tuning of few and of many epochs, in the same rounds. Each method has
+run before, so that nothing is compiled within its time. Of each time the smallest of all rounds counts: what else the
 machine does only ever adds to it. Ends with 1 where a method takes more than 1.5 times its prediction.
 """
 
 import argparse
 import dataclasses
 import os
-import re
 import sys
-import time
 
 import numpy as np
 
@@ -27,26 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import methods
 from kit.methods import _facts
-from kit.toolbox import examples
 
 MOST = 1.5
 EPOCHS = (2, 30)
-SETS = ("retain", "forget", "validation")
-
-
-class Reading:
-    """Getting one of the sets that a method is handed into memory."""
-
-    def __init__(self, name: str, challenge: kit.Challenge) -> None:
-        arrays = challenge.validation if name == "validation" else challenge.train
-        indices = np.arange(len(arrays)) if name == "validation" else getattr(challenge.split, name)
-        self.arguments = arrays, indices, challenge.batch_size, 1 if name == "retain" else None
-
-    def seconds(self) -> float:
-        data = examples.batches(*self.arguments)  # a new one, as each run has: its first pass takes longest
-        start = time.perf_counter()
-        examples.in_memory(data)
-        return time.perf_counter() - start
 
 
 class Timed:
@@ -59,8 +39,6 @@ class Timed:
         self.worker = Worker.for_entry(resolve(method), self.challenge)
         defaults = _facts.hyperparameters(method)
         self.passes = _facts.passes(method, challenge, defaults | dict(overrides.get(method, {})))
-        touched = _facts.of_method(method).data
-        self.sets = [name for name in SETS if re.search(rf"\b{name}\b", touched)]
 
     def seconds(self) -> float:
         return unlearn(self.method, self.challenge, seed=1, worker=self.worker).seconds
@@ -78,16 +56,13 @@ def main() -> None:
     challenge = kit.load_challenge(options.challenge)
     plain = [Timed("finetune", challenge, {"epochs": epochs}) for epochs in EPOCHS]
     timed = {name: Timed(name, challenge) for name in options.methods}
-    reading = {name: Reading(name, challenge) for name in SETS}
-    everything = [*plain, *reading.values(), *timed.values()]
+    everything = [*plain, *timed.values()]
     rounds = [[one.seconds() for one in everything] for _ in range(options.rounds + 1)][1:]  # the first compiles
     few, many, *rest = np.min(rounds, axis=0)
-    to_read, measured = dict(zip(reading, rest, strict=False)), dict(zip(timed, rest[len(SETS) :], strict=True))
+    measured = dict(zip(timed, rest, strict=True))
     slope = (many - few) / (plain[1].passes - plain[0].passes)
-    beside = few - slope * plain[0].passes - to_read["retain"]
-    predicted = {
-        name: beside + sum(to_read[part] for part in one.sets) + slope * one.passes for name, one in timed.items()
-    }
+    beside = few - slope * plain[0].passes
+    predicted = {name: beside + slope * one.passes for name, one in timed.items()}
     ratios = {name: measured[name] / predicted[name] for name in timed}
     print(
         f"{options.challenge}, {options.processors} processor{'s' * (options.processors != 1)}: "

@@ -49,7 +49,7 @@ def plain_keras(challenge: kit.Challenge, form: str) -> Callable[[], None]:
         data = tf.data.Dataset.from_tensor_slices((retain.x, retain.y)).cache()
         data = data.shuffle(len(retain), seed=0).batch(batch_size).prefetch(tf.data.AUTOTUNE)
     else:
-        data = examples.batches(challenge.train, challenge.split.retain, batch_size, shuffle_seed=0)
+        data = examples.Selection(challenge.train, challenge.split.retain).for_fit(batch_size, shuffle_seed=0)
     return lambda: net.fit(data, epochs=recipe.epochs, shuffle=False, verbose=0) and None
 
 

@@ -22,7 +22,8 @@ def time_retraining(challenge: Challenge) -> tuple[float, float]:
     setup.warm_up()
     keras.utils.set_random_seed(0)
     net, recipe = originals.build(challenge), challenge.recipe
-    retain = examples.batches(challenge.train, challenge.split.retain, challenge.batch_size, shuffle_seed=0)
+    selection = examples.Selection(challenge.train, challenge.split.retain)
+    retain = selection.for_fit(challenge.batch_size, shuffle_seed=0)
     augment = AUGMENTATIONS[recipe.augmentation]
     if augment is not None:
         retain = examples.augmented(retain, augment)

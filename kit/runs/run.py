@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kit import files
+from kit import files, methods
 from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
@@ -26,6 +26,7 @@ from kit.submission.call import Call
 from kit.submission.contained import Contained
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.toolbox import checkpoints, costs, facts
+from kit.toolbox.examples import Selection
 from kit.toolbox.losses import TaskLoss
 from kit.types import Challenge, FailedRun, check_challenge
 
@@ -93,7 +94,14 @@ def run_here(
     if entry.built_in and "loss" in parameters:
         settings["loss"] = TaskLoss(challenge.task)
     fresh_net = functools.partial(worker.fresh_net, seed, reuse=entry.built_in)
-    call = Call.prepare(seed, fresh_net, worker.selections, challenge.batch_size, keep_compiled=entry.built_in)
+    call = Call.prepare(
+        seed,
+        fresh_net,
+        worker.selections,
+        challenge.batch_size,
+        keep_compiled=entry.built_in,
+        handed=_handed(entry),
+    )
     facts_of_run: Mapping[str, float] = {}
     try:
         with contextlib.ExitStack() as stack:
@@ -124,6 +132,16 @@ def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> 
             challenge, entry.pretraining, seed, worker.base()
         )
     return entry.load()
+
+
+def _handed(entry: Entry) -> Callable[[Selection, int, int | None], Any]:
+    """Returns what makes a method's data sets: `tf.data` as the contract says, but for the kit's own, which need none.
+
+    Beside Keras on JAX the methods of installed packages are handed what those of the kit are: many can be stacked.
+    """
+    if not entry.built_in:
+        return Selection.tf_data
+    return Selection.batches if entry.name in methods.built_in() else Selection.for_fit
 
 
 def _failure(name: str, error: Exception) -> FailedRun:

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 
@@ -16,6 +16,10 @@ from kit.toolbox.examples import Selection
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from kit.toolbox.minibatches import Batches
+
+    DataSet: TypeAlias = tf.data.Dataset | Batches
 
 SETS = ("retain", "forget", "validation")
 
@@ -33,9 +37,9 @@ class Call:
 
     seed: int
     net: keras.Model
-    retain: tf.data.Dataset
-    forget: tf.data.Dataset
-    validation: tf.data.Dataset
+    retain: DataSet
+    forget: DataSet
+    validation: DataSet
     keep_compiled: bool = False
 
     @classmethod
@@ -47,6 +51,7 @@ class Call:
         batch_size: int,
         *,
         keep_compiled: bool = False,
+        handed: Callable[[Selection, int, int | None], DataSet] = Selection.tf_data,
     ) -> Call:
         """Sets the seeds, takes the model and makes the three data sets.
 
@@ -56,12 +61,12 @@ class Call:
             sets: the examples of each of `SETS`; `retain` comes in another order at each pass.
             batch_size: of all three.
             keep_compiled: what TensorFlow has compiled is kept, for a method of the kit that is called again.
+            handed: makes a data set of a selection, a batch size and the seed of its orders.
         """
         seeding.set_random_seed(seed, keep_compiled=keep_compiled)
         net = fresh_net()
         retain, forget, validation = (
-            sets[name].batches(batch_size, shuffle_seed=seed % seeding.MAX_SEED if name == "retain" else None)
-            for name in SETS
+            handed(sets[name], batch_size, seed % seeding.MAX_SEED if name == "retain" else None) for name in SETS
         )
         return cls(seed, net, retain, forget, validation, keep_compiled)
 

@@ -6,7 +6,9 @@ one it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib.util
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -22,4 +24,13 @@ else:
         "training loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
-__all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "vectors"]
+__all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "tf_data", "vectors"]
+
+
+def tf_data() -> Callable[..., Any] | None:
+    """Returns what makes batches of `tf.data`, on any backend, and None where TensorFlow is not installed."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return None
+    from kit.toolbox._tensorflow.data import batches
+
+    return batches

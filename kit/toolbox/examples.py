@@ -1,4 +1,4 @@
-"""Examples: arrays as batches of `tf.data`, and data sets read into memory, as training goes over them."""
+"""Examples: arrays as batches, and data sets read into memory, as training goes over them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from kit.toolbox import _backend
+from kit.toolbox.minibatches import Batches
 from kit.toolbox.tensors import Tensor, as_float, packed
 from kit.types import Arrays, InputError
 
@@ -86,18 +87,19 @@ class Examples:
         return replace(self, targets=keras.ops.convert_to_tensor(targets, "float32"))
 
 
-def in_memory(dataset: tf.data.Dataset) -> Examples:
+def in_memory(dataset: tf.data.Dataset | Batches) -> Examples:
     """Reads a data set of batches (x, y) once.
 
     A method is handed float32 images. In memory at once, those of a whole training set would take four times as much
-    as where they came from: what were 8-bit images become 8-bit images again.
+    as where they came from: what were 8-bit images become 8-bit images again. The kit's own batches are not even gone
+    over: the examples come in the order of their selection, not in that of a pass, and many networks share them.
 
     Raises:
         InputError: there is no batch.
     """
-    arrays = _backend.data.arrays_of(dataset)
-    if arrays is not None:
-        return Examples(*arrays, min(dataset.batch_size, len(arrays[0])))
+    if isinstance(dataset, Batches) and len(dataset):
+        x, y = dataset.selection.tensors
+        return Examples(x, y, min(dataset.batch_size, len(x)))
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for batch, labels_of_batch in dataset.as_numpy_iterator():
@@ -124,8 +126,20 @@ class Selection:
     arrays: Arrays
     indices: np.ndarray
 
-    def batches(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Returns batches, see `kit.toolbox.examples.batches`."""
+    def batches(self, batch_size: int, shuffle_seed: int | None = None) -> Batches:
+        """Returns batches for the kit's own methods, see `kit.toolbox.examples.batches`."""
+        return Batches(self, batch_size, shuffle_seed)
+
+    def tf_data(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset | Batches:
+        """Returns batches for a submission: those of `batches`, in other orders, as a `tf.data.Dataset`.
+
+        Where TensorFlow is not installed, beside Keras on JAX, they are a `keras.utils.PyDataset` of NumPy arrays.
+        """
+        make = _backend.tf_data() or Batches
+        return make(self, batch_size, shuffle_seed)
+
+    def for_fit(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset | Batches:
+        """Returns batches as plain Keras trains on them on this backend: of `tf.data`, or a `PyDataset` on JAX."""
         return _backend.data.batches(self, batch_size, shuffle_seed)
 
     @cached_property
@@ -135,8 +149,8 @@ class Selection:
         return x, y
 
 
-def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-    """Returns a `tf.data.Dataset` of batches (x, y) of the examples at `indices`.
+def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: int | None = None) -> Batches:
+    """Returns batches (x, y) of the examples at `indices`, a `keras.utils.PyDataset`.
 
     Args:
         arrays: the examples; they are not copied.
@@ -155,8 +169,8 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
     return Selection(arrays, indices).batches(batch_size, shuffle_seed)
 
 
-def augmented(dataset: tf.data.Dataset, augment: Augment) -> tf.data.Dataset:
-    """Returns batches (x, y) whose images `augment` changes on the way, anew in each pass: plain Keras's way.
+def augmented(dataset: tf.data.Dataset | Batches, augment: Augment) -> tf.data.Dataset | keras.utils.PyDataset:
+    """Returns batches of `Selection.for_fit` whose images `augment` changes on the way, anew in each pass.
 
     `kit.toolbox.training` augments inside its compiled loop instead.
     """

@@ -73,7 +73,7 @@ def test_floats_stay_as_they_are() -> None:
 @pytest.mark.parametrize("shuffle_seed", [None, 3])
 def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | None) -> None:
     arrays = Arrays(images(), labels())
-    batched = examples.batches(arrays, np.arange(20), 8, shuffle_seed)
+    batched = examples.Selection(arrays, np.arange(20)).tf_data(8, shuffle_seed)
     read = in_memory(batched)
     x, y, batch_size = read.x, read.y, read.batch_size
     assert (x.dtype, y.dtype, batch_size) == (tf.uint8, tf.int32, 8)
@@ -83,9 +83,31 @@ def test_8_bit_images_become_the_same_8_bit_images_again(shuffle_seed: int | Non
     np.testing.assert_array_equal(y.numpy(), arrays.y[order])
 
 
+@pytest.mark.parametrize("x", [images(), np.random.default_rng(0).normal(size=(20, 4))], ids=["bytes", "floats"])
+def test_the_kits_batches_hold_what_tf_data_holds_and_are_read_in_their_own_order(x: np.ndarray) -> None:
+    arrays, chosen = Arrays(x, labels()), np.array([7, 3, 19, 0, 4])
+    selection = examples.Selection(arrays, chosen)
+    batches = selection.batches(2, shuffle_seed=5)
+    for mine, theirs in zip(selection.batches(2), selection.tf_data(2).as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(mine[0], theirs[0])
+        np.testing.assert_array_equal(mine[1], theirs[1])
+        assert (mine[0].dtype, mine[1].dtype) == (theirs[0].dtype, theirs[1].dtype)
+    passes = [np.concatenate([y for _, y in batches]) for _ in range(8)]
+    assert len({tuple(labels) for labels in passes}) > 1
+    for reading in (in_memory(batches), in_memory(selection.tf_data(2))):
+        np.testing.assert_array_equal(reading.x, arrays.x[chosen])
+        np.testing.assert_array_equal(reading.y, arrays.y[chosen])
+        assert reading.batch_size == 2
+
+
+def test_batches_of_nothing_are_refused() -> None:
+    with pytest.raises(InputError, match="has no batch"):
+        in_memory(examples.batches(Arrays(images(), labels()), np.arange(0), 8))
+
+
 def test_all_256_values_are_recovered() -> None:
     arrays = Arrays(np.repeat(ALL_VALUES[:, np.newaxis], 2, axis=1), np.arange(256) % 2)
-    x = in_memory(examples.batches(arrays, np.arange(256), 100)).x
+    x = in_memory(examples.Selection(arrays, np.arange(256)).tf_data(100)).x
     np.testing.assert_array_equal(x.numpy(), arrays.x)
 
 
@@ -103,7 +125,7 @@ def test_all_256_values_are_recovered() -> None:
 )
 def test_a_float_data_set_stays_float_and_exact(x: np.ndarray) -> None:
     arrays = Arrays(x, labels())
-    found = in_memory(examples.batches(arrays, np.arange(20), 8)).x
+    found = in_memory(examples.Selection(arrays, np.arange(20)).tf_data(8)).x
     assert found.dtype == tf.float32
     np.testing.assert_array_equal(found.numpy(), arrays.x)
 

@@ -1,4 +1,4 @@
-"""The edge to `tf.data`: batches as a method is handed them."""
+"""The edge to `tf.data`: batches as a submission is handed them, whichever backend Keras runs on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from kit.toolbox.tensors import as_float
-
 if TYPE_CHECKING:
     from kit.toolbox.examples import Selection
 
 
 def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
-    """Returns batches of the selected examples, see `kit.toolbox.examples.batches`."""
+    """Returns batches of the selected examples, see `kit.toolbox.examples.Selection.tf_data`."""
     images, labels = tf.constant(selection.arrays.x), tf.constant(selection.arrays.y)
     dataset = tf.data.Dataset.from_tensor_slices(selection.indices)
     if shuffle_seed is not None:
@@ -24,10 +22,9 @@ def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> 
     @tf.autograph.experimental.do_not_convert  # nothing is to be rewritten, and to look for it takes a fifth of a call
     def examples(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
-        return as_float(tf.gather(images, batch)), tf.gather(labels, batch)
+        return _as_float(tf.gather(images, batch)), tf.gather(labels, batch)
 
-    dataset = dataset.map(examples)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return dataset.map(examples).prefetch(tf.data.AUTOTUNE)
 
 
 def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
@@ -39,6 +36,6 @@ def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor]
     return dataset.map(changed).prefetch(tf.data.AUTOTUNE)
 
 
-def arrays_of(dataset: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor] | None:
-    """Returns nothing: a `tf.data.Dataset` has to be gone over."""
-    return None
+def _as_float(images: tf.Tensor) -> tf.Tensor:
+    """Returns what `kit.toolbox.tensors.as_float` does, where Keras's operations are not TensorFlow's."""
+    return tf.cast(images, tf.float32) * (1 / 255) if images.dtype == tf.uint8 else images
