@@ -1,12 +1,15 @@
 """Shards and slices: a model whose members each know a part of the data, learnt piece by piece, so that a piece can go.
 
-Which shard and slice an example belongs to follows from its content alone, and so does its place among the others:
-deleting one moves no other, and training without it is the training that would have been, had it never been there.
+Which shard and slice an example belongs to follows from its content and a secret alone, and so does its place among the
+others: deleting one moves no other, and training without it is the training that would have been, had it never been
+there. Without the secret, whoever knows an example would know its shard and slice, and could choose requests that are
+slow to serve, or read from the time of one where its example was (Gupta et al., Adaptive machine unlearning, NeurIPS
+2021).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -25,8 +28,14 @@ from kit.types import Recipe
 class Plan:
     """How many shards there are, of how many slices each, and how a shard's member is trained in all.
 
+    Args:
+        shards, slices: of each shard so many slices.
+        recipe: of a training on everything.
+        key: the secret by which examples are placed, which lies beside the members. It is drawn with the seed of the
+            training, and so as secret as that is; a full retraining, with another seed, draws another.
+
     Example:
-        >>> plan = Plan(shards=2, slices=4, recipe=Recipe(epochs=50))
+        >>> plan = Plan(shards=2, slices=4, recipe=Recipe(epochs=50), key=b"secret")
         >>> [plan.epochs(number) for number in range(4)]  # each over all slices up to this one
         [20, 20, 20, 20]
         >>> shard, piece = plan.places(np.array([13], np.uint64))
@@ -37,9 +46,10 @@ class Plan:
     shards: int
     slices: int
     recipe: Recipe
+    key: bytes = field(repr=False)
 
     def places(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns shard and slice of each example, int64 (n,)."""
+        """Returns shard and slice of each example from its number under the plan's key, int64 (n,)."""
         shards, rest = ids % np.uint64(self.shards), ids // np.uint64(self.shards)
         return shards.astype(np.int64), (rest % np.uint64(self.slices)).astype(np.int64)
 
@@ -56,13 +66,13 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Keeps the plan beside the members."""
-        write_values(folder, "plan", asdict(self))
+        write_values(folder, "plan", asdict(self) | {"key": self.key.hex()})
 
     @staticmethod
     def read(folder: Path) -> Plan:
         """Returns the plan that `write` has kept."""
         plan = read_values(folder, "plan")
-        return Plan(plan["shards"], plan["slices"], Recipe(**plan["recipe"]))
+        return Plan(plan["shards"], plan["slices"], Recipe(**plan["recipe"]), bytes.fromhex(plan["key"]))
 
 
 def train_member(

@@ -36,15 +36,15 @@ def unlearning(
     Cost: recipe_epochs * retain
     Data: retain (that of the affected shards), forget (which shards and slices it was in)
     Source: Bourtoule et al., Machine Unlearning, IEEE S&P 2021.
-    Differences: shard, slice and order follow from a hash of each example, so that they are the same with and without
-    the forgotten ones; the learning rate begins anew with each slice.
+    Differences: shard, slice and order follow from a keyed hash of each example, so that they are the same with and
+    without the forgotten ones, and only who has the key can tell them; the learning rate begins anew with each slice.
     """
     plan, seed = _sharding.Plan.read(folder), seeding.draw_seed()
     retain_examples, forget_examples = in_memory(retain), in_memory(forget)
     members = ensembles.members(net)
     weights = [member.get_weights() for member in members]
-    shards, slices = plan.places(forget_examples.ids())
-    ids, examples_shown = retain_examples.ids(), 0
+    shards, slices = plan.places(forget_examples.ids(plan.key))
+    ids, examples_shown = retain_examples.ids(plan.key), 0
     for shard in np.unique(shards):
         first = int(slices[shards == shard].min())
         examples_shown += _sharding.train_member(
@@ -67,11 +67,12 @@ def pretraining(
             "and 'slices'."
         )
     seeding.set_random_seed(seed, keep_compiled=True)
-    plan, training_seed = _sharding.Plan(shards, slices, challenge.recipe), seeding.draw_seed()
+    training_seed = seeding.draw_seed()
+    plan = _sharding.Plan(shards, slices, challenge.recipe, key=np.random.bytes(32))
     plan.write(folder)
     data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, examples_shown = in_memory(data), [], 0
-    ids = examples.ids()
+    ids = examples.ids(plan.key)
     for shard in range(shards):
         examples_shown += _sharding.train_member(
             base, plan, shard, examples, ids, first=0, seed=training_seed, folder=folder

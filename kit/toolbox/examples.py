@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -64,22 +64,26 @@ class Examples:
         x, y, *targets = (keras.ops.concatenate(pair, axis=0) for pair in pairs)
         return Examples(x, y, max(self.batch_size, others.batch_size), *targets)
 
-    def ids(self) -> np.ndarray:
+    def ids(self, key: bytes) -> np.ndarray:
         """Returns a number for each example that is made of its content, image and label: uint64 (n,).
 
-        It is the same in every data set that the example is in, wherever it stands there.
+        It is the same in every data set that the example is in, wherever it stands there. Who knows an example and not
+        the key cannot tell its number: the first 8 bytes of an HMAC (SHA-256).
+
+        Args:
+            key: a secret, of 32 bytes or more to be one.
 
         Example:
             >>> three = Examples(keras.ops.array([[0.0], [1.0], [0.0]]), keras.ops.array([3, 3, 3]), 2)
-            >>> first, second, third = three.ids()
-            >>> bool(first == third), bool(first == second)
-            (True, False)
+            >>> first, second, third = three.ids(b"secret")
+            >>> bool(first == third), bool(first == second), bool(first == three.ids(b"other")[0])
+            (True, False, False)
         """
         labels, digests = np.asarray(self.y).astype("<i8"), []
         for start in range(0, len(self), 1024):
             images = np.asarray(as_float(self.x[start : start + 1024]))
             for image, label in zip(images, labels[start : start + 1024], strict=True):
-                digests.append(hashlib.sha256(image.tobytes() + label.tobytes()).digest()[:8])
+                digests.append(hmac.digest(key, image.tobytes() + label.tobytes(), "sha256")[:8])
         return np.frombuffer(b"".join(digests), "<u8")
 
     def with_targets(self, targets: np.ndarray) -> Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import hmac
 import json
 import shutil
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from kit.toolbox import examples as kit_examples
 from kit.types import Arrays, Challenge, Recipe, Split
 
 SHARDS, SLICES = 3, 4
-PLAN = _sharding.Plan(SHARDS, SLICES, Recipe(epochs=5))
+PLAN = _sharding.Plan(SHARDS, SLICES, Recipe(epochs=5), b"secret")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -110,11 +111,11 @@ def unlearn(
     return returned
 
 
-def places(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+def places(arrays: Arrays, key: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Shard and slice of each example, by hand."""
     found = []
     for image, label in zip(arrays.x.astype("<f4"), arrays.y, strict=True):
-        digest = hashlib.sha256(image.tobytes() + int(label).to_bytes(8, "little")).digest()
+        digest = hmac.new(key, image.tobytes() + int(label).to_bytes(8, "little"), hashlib.sha256).digest()
         found.append(int.from_bytes(digest[:8], "little"))
     return np.array([one % SHARDS for one in found]), np.array([one // SHARDS % SLICES for one in found])
 
@@ -139,6 +140,7 @@ class Trained:
     def __init__(self, challenge: Challenge, folder: Path) -> None:
         self.challenge, self.folder = challenge, folder
         self.net = pretrain(challenge, folder)
+        self.key = _sharding.Plan.read(folder).key
         self.weights, self.members, self.contents = self.net.get_weights(), member_bits(self.net), contents(folder)
 
     def copy(self, folder: Path) -> tuple[keras.Model, Path]:
@@ -208,7 +210,7 @@ def test_an_example_with_negative_zeros_is_found_where_it_was_learnt(tmp_path: P
     one, all_ = (
         kit_examples.in_memory(kit_examples.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120))
     )
-    assert one.ids()[0] == all_.ids()[0]
+    assert one.ids(b"key")[0] == all_.ids(b"key")[0]
     net = unlearn(pretrain(challenge, tmp_path / "state"), challenge, tmp_path / "state", [0])
     assert bits(net) == bits(pretrain(without(challenge, [0]), tmp_path / "never"))
 
@@ -226,7 +228,7 @@ def test_a_second_copy_of_what_is_forgotten_stays_where_it_was(tmp_path: Path) -
 
 
 def test_a_shard_may_lose_all_its_examples(trained: Trained, tmp_path: Path) -> None:
-    rows = np.flatnonzero(places(trained.challenge.train)[0] == 1)
+    rows = np.flatnonzero(places(trained.challenge.train, trained.key)[0] == 1)
     net, folder = trained.copy(tmp_path / "state")
     unlearned = bits(unlearn(net, trained.challenge, folder, rows))
     assert unlearned == bits(pretrain(without(trained.challenge, rows), tmp_path / "never"))
@@ -236,9 +238,9 @@ def test_a_shard_may_lose_all_its_examples(trained: Trained, tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def late(linear: Challenge) -> np.ndarray:
+def late(trained: Trained) -> np.ndarray:
     """Three examples of shard 1, in its slices 2 and 3."""
-    shards, slices = places(linear.train)
+    shards, slices = places(trained.challenge.train, trained.key)
     rows = np.concatenate([np.flatnonzero((shards == 1) & (slices == number))[:2] for number in (2, 3)])[1:]
     assert len(rows) == 3
     return rows
@@ -265,7 +267,7 @@ def test_the_examples_that_were_shown_are_counted(
     rows = np.arange(10) if all_shards else late
     net, folder = trained.copy(tmp_path / "state")
     unlearn(net, trained.challenge, folder, rows)
-    shards, slices = places(trained.challenge.train)
+    shards, slices = places(trained.challenge.train, trained.key)
     affected, shown = set(shards[rows].tolist()), 0
     for shard in affected:
         first = slices[rows][shards[rows] == shard].min()
@@ -276,7 +278,7 @@ def test_the_examples_that_were_shown_are_counted(
 
 
 def test_the_original_was_shown_all_shards(trained: Trained) -> None:
-    _, slices = places(trained.challenge.train)
+    _, slices = places(trained.challenge.train, trained.key)
     shown = int((2 * (SLICES - slices)).sum())
     assert facts.read(trained.folder) == {"examples_shown": shown, "shards_retrained": SHARDS}
 
@@ -284,7 +286,7 @@ def test_the_original_was_shown_all_shards(trained: Trained) -> None:
 @pytest.mark.parametrize("first", [slice(0, 2), slice(2, 4), slice(1, 3)], ids=["early", "late", "mixed"])
 def test_two_deletions_in_a_row_are_one_of_both(first: slice, trained: Trained, tmp_path: Path) -> None:
     """Also where the second one has to go back behind the first."""
-    shards, slices = places(trained.challenge.train)
+    shards, slices = places(trained.challenge.train, trained.key)
     rows = np.array([np.flatnonzero((shards == 1) & (slices == number))[0] for number in (0, 1, 2, 3)])
     second = np.setdiff1d(rows, rows[first])
     net, folder = trained.copy(tmp_path / "twice")
@@ -349,6 +351,21 @@ def test_a_users_function_with_a_parameter_of_that_name_is_handed_no_folder(
     assert given == ["own"]
 
 
+def test_who_knows_an_example_and_not_the_key_cannot_tell_its_place(trained: Trained, tmp_path: Path) -> None:
+    """A full retraining draws another key; the seed that drew one draws it again."""
+    train = trained.challenge.train
+    guess, truth = (np.stack(places(train, key)) for key in (b"", trained.key))
+    expected = 1 / (SHARDS * SLICES)
+    assert abs((guess == truth).all(axis=0).mean() - expected) < 4 * np.sqrt(expected / len(train))
+    keys = []
+    for seed in (0, 1):
+        folder = tmp_path / str(seed)
+        pretrain(trained.challenge, folder, seed)
+        keys.append(_sharding.Plan.read(folder).key)
+    assert keys[0] == trained.key != keys[1]
+    assert len(trained.key) == 32
+
+
 # What a member is trained on
 
 
@@ -357,7 +374,7 @@ def test_each_slice_is_trained_on_with_all_before_it(tmp_path: Path) -> None:
     recipe = Recipe(epochs=5, learning_rate=0.3, momentum=0.9, weight_decay=0.05, schedule="cosine")
     challenge = challenge_of(description(), recipe, batch_size=1000)
     pretrain(challenge, tmp_path / "state")
-    shards, slices = places(challenge.train)
+    shards, slices = places(challenge.train, _sharding.Plan.read(tmp_path / "state").key)
     x = np.hstack([challenge.train.x, np.ones((120, 1))]).astype(np.float64)
     for shard in range(SHARDS):
         for number in range(1, SLICES):
@@ -398,10 +415,10 @@ def test_the_ensemble_averages_probabilities(trained: Trained) -> None:
 def test_examples_are_told_apart_by_image_and_label_and_spread_evenly() -> None:
     arrays = Arrays(np.random.default_rng(0).normal(size=(3000, 4)), np.arange(3000) % 3)
     examples = kit_examples.in_memory(kit_examples.batches(arrays, np.arange(3000), 64))
-    ids, relabelled = examples.ids(), examples.labelled((arrays.y + 1) % 3).ids()
+    ids, relabelled = (each.ids(PLAN.key) for each in (examples, examples.labelled((arrays.y + 1) % 3)))
     assert len(np.unique(np.concatenate([ids, relabelled]))) == 6000
     shards, slices = PLAN.places(ids)
-    np.testing.assert_array_equal([shards, slices], places(arrays))
+    np.testing.assert_array_equal([shards, slices], places(arrays, PLAN.key))
     assert chisquare(np.bincount(shards * SLICES + slices, minlength=SHARDS * SLICES)).pvalue > 1e-3
 
 
@@ -410,7 +427,7 @@ def test_examples_are_told_apart_by_image_and_label_and_spread_evenly() -> None:
 
 @pytest.mark.parametrize(("epochs", "slices"), [(0, 4), (2, 4), (5, 4), (20, 4), (12, 1), (30, 25)])
 def test_the_epochs_add_up_to_the_steps_of_the_recipe(epochs: int, slices: int) -> None:
-    plan = _sharding.Plan(2, slices, Recipe(epochs=epochs))
+    plan = _sharding.Plan(2, slices, Recipe(epochs=epochs), b"")
     each = [plan.epochs(number) for number in range(slices)]
     assert abs(np.dot(each, np.arange(slices) + 1) / slices - epochs) <= 1
     assert max(each) - min(each) <= 1
@@ -419,10 +436,10 @@ def test_the_epochs_add_up_to_the_steps_of_the_recipe(epochs: int, slices: int) 
 @pytest.mark.parametrize(("epochs", "slices"), [(1, 1), (1, 4), (2, 4), (3, 8), (30, 50)])
 def test_the_last_slice_is_trained_on(epochs: int, slices: int) -> None:
     """Otherwise its examples are never shown."""
-    assert _sharding.Plan(2, slices, Recipe(epochs=epochs)).epochs(slices - 1) >= 1
+    assert _sharding.Plan(2, slices, Recipe(epochs=epochs), b"").epochs(slices - 1) >= 1
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
-    plan = _sharding.Plan(2, 5, Recipe(7, 0.3, 0.5, 0.01, "cosine"))
+    plan = _sharding.Plan(2, 5, Recipe(7, 0.3, 0.5, 0.01, "cosine"), b"\0secret\xff")
     plan.write(tmp_path)
     assert _sharding.Plan.read(tmp_path) == plan
