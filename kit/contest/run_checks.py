@@ -166,14 +166,6 @@ def not_repeatable_problem(name: str) -> str:
     )
 
 
-def carried_state_problem(name: str) -> str:
-    """Returns the warning for a method whose run depends on the run before it."""
-    return (
-        f"'{name}' gave other weights for seed 1 after a run with seed 0 than in a fresh process. Expected runs that "
-        "do not depend on each other; a population will start a process for each. Keep no state in the module."
-    )
-
-
 def time_problem(fact: str, ratio: float) -> str:
     """Returns the problem that a call's time by a retraining's is over the budget; `fact` says what was measured."""
     if ratio <= TIME_BUDGET:

@@ -1,8 +1,9 @@
-"""The validator: named checks of a submission, from its text to what three contained runs of it show."""
+"""The validator: named checks of a submission, from its text to what contained runs of it show."""
 
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from kit.contest import run_checks
 from kit.models.weights import same_weights
 from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAININGS, VALIDATION_SECONDS
 from kit.runs import timing
-from kit.runs.contained import record_carried_state, verdict_path
+from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
 from kit.submission import text_checks
 from kit.submission.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
@@ -40,7 +41,6 @@ CHECKS = {
     "changes_weights": "the weights are not those of the original",
     "seeds_differ": "two seeds give two models",
     "repeatable": "the same seed gives the same model",
-    "no_carried_state": "a run does not depend on the run before it",
     "data_unaltered": "the data sets are as they were",
     "above_chance": "retain accuracy is above chance",
     "memory": "it stays within the memory limit",
@@ -193,7 +193,7 @@ def _check_text(findings: _Findings, entry: Entry) -> bool:
 
 
 class _Examination:
-    """The checks that need the submission to run: two runs in one process, then the second again in a fresh one."""
+    """The checks that need the submission to run: for two seeds, then for the second again."""
 
     def __init__(self, findings: _Findings, source: Source, worker: Worker, limits: Limits, sandboxed: bool) -> None:
         self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
@@ -206,31 +206,39 @@ class _Examination:
         return Contained(self.source, reduced(self.whole, num_retain), self.limits, sandboxed=self.sandboxed)
 
     def run(self) -> None:
-        contained, printed_by_import = self.start(), 0
+        # As a population has them: a submission cannot tell that it is examined.
+        entropy = secrets.randbits(64)
+        seed, other_seed = (run_seed(entropy, self.name, number) for number in range(2))
+        contained = self.start()
         try:
             with contained:
-                printed_by_import = self._check_import(contained)
-                run_0 = contained.run(0)
-                self._check_model(run_0)
-                run_1 = contained.run(1)
+                try:
+                    returned = contained.run(seed)
+                finally:
+                    self._check_import(contained)
+                self._check_model(returned)
+                other, again = contained.run(other_seed), contained.run(other_seed)
         finally:  # what it printed is known, whatever became of the run
-            printed = contained.output_bytes - printed_by_import
+            imported = contained.imported
+            printed = contained.output_bytes - (0 if imported is None else imported.printed)
             level: Status = "FAIL" if printed > MAX_OUTPUT else "WARN"
             self.add("output", run_checks.output_problem(self.name, printed), level=level, fact=f"{printed:,} bytes")
-        replies = [run_0.reply, run_1.reply]
-        outlived = contained.outcome.get("outlived", 0)
+        runs = [returned, other, again]
+        replies, outlived = [run.reply for run in runs], sum(run.outlived for run in runs)
         self.add("leaves_nothing", run_checks.left_behind_problem(self.name, outlived, replies))
         self.add("data_unaltered", run_checks.altered_problem(self.name, replies))
         self.add("memory", fact=f"at most {contained.outcome.get('peak_memory', 0) / 2**30:.1f} GiB in use")
-        alone = self._check_seeds(run_0, run_1)
-        self._check_time(min(run_0.seconds, alone.seconds))
+        self._check_seeds(returned, other, again)
+        self._check_time(min(run.seconds for run in runs))
 
-    def _check_import(self, contained: Contained) -> int:
-        entry, seconds, printed = self.source.entry, contained.import_seconds, contained.output_bytes
-        self.add("imports", run_checks.import_problem(entry, seconds), level="WARN", fact=f"in {seconds:.1f} s")
-        problem = run_checks.side_effects_problem(entry, contained.changed_by_import, printed)
+    def _check_import(self, contained: Contained) -> None:
+        entry, imported = self.source.entry, contained.imported
+        if imported is None:
+            return
+        problem = run_checks.import_problem(entry, imported.seconds)
+        self.add("imports", problem, level="WARN", fact=f"in {imported.seconds:.1f} s")
+        problem = run_checks.side_effects_problem(entry, imported.changed, imported.printed)
         self.add("import_side_effects", problem, level="WARN")
-        return printed
 
     def _check_model(self, returned: Returned) -> None:
         """Looks at the model of the first run, whose weights have the right shapes and are finite."""
@@ -249,25 +257,14 @@ class _Examination:
             problem = run_checks.chance_problem(accuracy, task, y)
             self.add("above_chance", problem, fact=f"retain accuracy {accuracy:.3f}")
 
-    def _check_seeds(self, run_0: Returned, run_1: Returned) -> Returned:
+    def _check_seeds(self, returned: Returned, other: Returned, again: Returned) -> None:
         same, original = same_weights, self.worker.original.weights
-        with self.start() as fresh:
-            alone = fresh.run(1)
-        if not same(run_0.weights, original) and same(run_0.weights, run_1.weights):
-            self.add("seeds_differ", run_checks.same_for_two_seeds_problem(self.name), level="WARN")
-        elif not same(run_0.weights, original):
-            self.add("seeds_differ")
-        carried, repeatable = not same(run_1.weights, alone.weights), True
-        if carried:
-            with self.start() as fresh:
-                repeatable = same(alone.weights, fresh.run(1).weights)
+        if not same(returned.weights, original):
+            alike = same(returned.weights, other.weights)
+            problem = run_checks.same_for_two_seeds_problem(self.name) if alike else ""
+            self.add("seeds_differ", problem, level="WARN")
+        repeatable = same(other.weights, again.weights)
         self.add("repeatable", "" if repeatable else run_checks.not_repeatable_problem(self.name), level="WARN")
-        if repeatable:
-            problem = run_checks.carried_state_problem(self.name) if carried else ""
-            self.add("no_carried_state", problem, level="WARN")
-        if not self.source.entry.endswith(".pickle"):
-            record_carried_state(verdict_path(self.source, self.worker.challenge), carried)
-        return alone
 
     def _check_time(self, seconds: float) -> None:
         reference, kind = timing.reference_seconds(self.worker.challenge), "takes"

@@ -18,7 +18,7 @@ from kit import files, methods
 from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
-from kit.runs.contained import ContainedRuns, Containment, limits_for, verdict_path
+from kit.runs.contained import Containment, limits_for
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.submission import text_checks
@@ -190,7 +190,10 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
     source, containment = entry.source, containment or Containment()
     text_checks.require(source)
     limits, inputs = containment.limits(worker.challenge), worker.inputs(entry)
-    verdict = verdict_path(source, worker.challenge)
-    runs = ContainedRuns(lambda: Contained(source, inputs, limits, sandboxed=containment.sandboxed), verdict)
-    with contextlib.closing(runs):
-        yield lambda seed, _: Made(*runs.run(seed), {})
+    with Contained(source, inputs, limits, sandboxed=containment.sandboxed) as contained:
+
+        def in_a_process_of_its_own(seed: int, _: Path | None) -> Made:
+            returned = contained.run(seed)
+            return Made(returned.weights, returned.seconds, {})
+
+        yield in_a_process_of_its_own

@@ -32,9 +32,11 @@ _NEEDED = (
     "submission/__init__.py",
     "submission/allowed.py",
     "submission/call.py",
+    "submission/confinement.py",
     "submission/importing.py",
     "submission/inside.py",
     "submission/supervisor.py",
+    "submission/zygote.py",
     "tasks",
 )
 # Of the package, relative to its folder: all that is copied beside a contained process.

@@ -33,6 +33,7 @@ from kit.models.weights import RefusedWeightsError, expected_like, numbered, rea
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import allowed, sandbox
 from kit.submission.diagnosis import explain, printable
+from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
 from kit.submission.source import Source
 from kit.types import BrokenSubmission
@@ -75,15 +76,48 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Returned:
-    """What came back from one call: checked weights, the call's duration, and what the process says about itself."""
+    """What came back from one call.
+
+    Args:
+        weights: checked.
+        seconds: the call's duration.
+        reply: what the process says about itself.
+        outlived: how many processes it has left behind, which are killed.
+    """
 
     weights: tuple[np.ndarray, ...]
     seconds: float
     reply: Mapping[str, Any]
+    outlived: int = 0
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What the last import of a submission took and did, as its process says.
+
+    Args:
+        seconds: its duration.
+        changed: names of what it changed.
+        printed: how many bytes it printed.
+    """
+
+    seconds: float = 0.0
+    changed: tuple[str, ...] = ()
+    printed: int = 0
+
+    @classmethod
+    def heard(cls, reply: Mapping[str, Any], printed: int) -> Self:
+        """Returns it from a reply, which can say anything."""
+        seconds, changed = reply.get("seconds"), reply.get("changed")
+        names = changed[:10] if isinstance(changed, list) else []
+        finite = isinstance(seconds, float) and np.isfinite(seconds)
+        return cls(float(seconds) if finite else 0.0, tuple(printable(name, 80) for name in names), printed)  # type: ignore[arg-type]
 
 
 class Contained:
-    """One contained process, kept for as many calls as wanted; a context manager.
+    """Contained runs of a submission, each in a fresh process, forked from one that has the libraries.
+
+    A context manager.
 
     Example:
         with Contained(source, inputs, Limits(seconds=60)) as contained:
@@ -93,15 +127,16 @@ class Contained:
     def __init__(self, source: Source, inputs: Inputs, limits: Limits, *, sandboxed: bool = False) -> None:
         """Describes the process; it starts at `with`."""
         self.source, self.inputs, self.limits, self.sandboxed = source, inputs, limits, sandboxed
-        self.import_seconds = 0.0
-        self.changed_by_import: list[str] = []
+        self.imported: Imported | None = None
         self.outcome: dict[str, Any] = {}
+        self._used = False
         self._expected = expected_like(inputs.weights)
         self._token = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
         if self.sandboxed:
             sandbox.require_sandbox()
+        self.outcome = {}
         self._folder = Path(tempfile.mkdtemp(prefix="kit-contained-"))
         try:
             self._prepare()
@@ -161,8 +196,6 @@ class Contained:
 
     def _start(self) -> None:
         command = [sys.executable, "-P", "-m", "kit.submission.inside", str(self._folder)]
-        if self.sandboxed:
-            command = [*sandbox.command_prefix(self._folder), *command]
         supervisor = [sys.executable, "-P", "-m", "kit.submission.supervisor"]
         supervisor += ["--memory", str(self.limits.memory_bytes), "--grace", str(_GRACE_SECONDS)]
         supervisor += ["--outcome", str(self._folder / "outcome.json"), "--"]
@@ -171,35 +204,45 @@ class Contained:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=self._folder / "work",
+            cwd=self._folder,
             env=self._environment(),
             start_new_session=True,
         )
         assert self._process.stdout is not None and self._process.stderr is not None  # noqa: PT018 (pipes above)
         self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
+        self._request({"sandbox": sandbox.command(self._folder) if self.sandboxed else []})
         self._wait("started", START_SECONDS, "starting")
-        self._wait("importing", START_SECONDS, "starting")
-        _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
-        self.import_seconds = _number(reply.get("seconds"))
-        changed = reply.get("changed")
-        self.changed_by_import = [printable(name, 80) for name in changed[:10]] if isinstance(changed, list) else []
 
-    def run(self, seed: int) -> Returned:
-        """Calls the submission once with a fresh copy of the original model.
-
-        Raises:
-            BrokenSubmission: it raised an error, ended or was ended, or what it returned cannot be used. The process
-                has ended then.
-        """
+    def _request(self, content: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # the next reply tells why nobody listens
-            self._process.stdin.write(json.dumps({"seed": seed}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(content).encode() + b"\n")
             self._process.stdin.flush()
+
+    def run(self, seed: int) -> Returned:
+        """Calls the submission once with a fresh copy of the original model, in a fresh process that imports it.
+
+        Raises:
+            BrokenSubmission: it raised an error, ended or was ended, or what it returned cannot be used. No further
+                run can be made then.
+            InputError: bubblewrap does not work any more.
+        """
+        if self._used and not FORKS:
+            self.close()
+            self.__enter__()
+        self._used = True
+        self._request({"seed": seed})
+        self._wait("importing", START_SECONDS, "starting")
+        printed = self.output_bytes
+        _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
+        self.imported = Imported.heard(reply, self.output_bytes - printed)
         start, _ = self._wait("calling", START_SECONDS, "preparing")
         end, _ = self._wait("returned", self.limits.seconds, "calling")
         written, reply = self._wait("written", WRITE_SECONDS, "returning")
+        _, ended = self._wait("ended", WRITE_SECONDS, "returning")
         late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
-        return Returned(self._read_weights(), (written if late else end) - start, reply)
+        seconds = (written if late else end) - start
+        return Returned(self._read_weights(), seconds, reply, ended.get("outlived", 0))
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
@@ -218,15 +261,19 @@ class Contained:
         if answer is not None and answer[1].get("kind") == kind:
             return answer
         self.close()
-        raise self._ending(stage, answer[1] if answer else {})
+        reply = answer[1] if answer else {}
+        if reply.get("kind") == "unconfined":
+            raise sandbox.refusal(f"it worked a moment ago, and now {reply.get('reason')}.")
+        raise self._ending(stage, reply)
 
     def _ending(self, stage: str, reply: Mapping[str, Any]) -> BrokenSubmission:
+        ended = reply if reply.get("kind") == "ended" else {}
         return explain(
             self.source,
             limit_bytes=self.limits.memory_bytes,
             stage=stage,
-            reply=reply,
-            outcome=self.outcome,
+            reply={} if ended else reply,
+            outcome={**self.outcome, **ended},
             disturbed=self._replies.disturbed,
         )
 
@@ -290,8 +337,3 @@ class Contained:
             with contextlib.suppress(psutil.Error, OSError):
                 if candidate.environ().get(_TOKEN) == self._token:
                     candidate.kill()
-
-
-def _number(value: object) -> float:
-    """Returns a finite number for whatever a contained process says."""
-    return float(value) if isinstance(value, float) and np.isfinite(value) else 0.0

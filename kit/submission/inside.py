@@ -1,4 +1,4 @@
-"""The program of a contained process: imports a submission, calls it once for each seed asked for, hands back weights.
+"""The program of a contained process: for each seed asked for, a fresh process that imports a submission and calls it.
 
 It is told what to do on its standard input and answers on its standard output, one line of JSON each; what the
 submission prints goes elsewhere. It has the four arguments of the contract and nothing else: no test set, no indices
@@ -7,6 +7,7 @@ of a split, no retrained model. Nothing that it says is believed without a check
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -25,14 +26,16 @@ import psutil
 
 from kit.submission import allowed
 
+# Where a process that has TensorFlow may be forked; elsewhere it makes one run and ends.
+FORKS = sys.platform == "linux"
 PROBED = 4  # examples whose outputs are compared with those of the weights alone
 _TEXT = 400
 
 
-def _private_streams() -> tuple[TextIO, TextIO]:
+def _private_streams() -> tuple[TextIO, int]:
     """Returns requests and replies; the submission's own input is empty, and its output goes where errors go."""
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    replies = os.dup(1)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.dup2(2, 1)
@@ -79,20 +82,20 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 class Child:
-    """One contained process at work."""
+    """What a contained process is handed, and one run with it."""
 
-    def __init__(self, folder: Path, reply: Callable[..., None]) -> None:
-        """Reads what the process is handed; `reply` sends a line to the kit."""
-        self.given_folder, self.work_folder, self.reply = folder / "given", folder / "work", reply
+    def __init__(self, folder: Path) -> None:
+        """Imports the libraries and reads what is handed over; nothing is computed."""
+        self.given_folder, self.work_folder = folder / "given", folder / "work"
         self.settings = json.loads((self.given_folder / "settings.json").read_text())
         self.submission = self.given_folder / self.settings["folder"]
         from kit.toolbox import setup
 
         setup.prepare()
-        setup.warm_up()
         from tqdm import tqdm
 
         from kit import files
+        from kit.models import zoo
         from kit.models.weights import in_order
         from kit.submission.call import SETS
         from kit.types import Arrays
@@ -104,7 +107,7 @@ class Child:
         self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}
         for arrays in self.arrays.values():
             arrays.x.setflags(write=False)
-        self.digest = self._digest()
+        self.digest, self.zoo = self._digest(), zoo
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -112,7 +115,27 @@ class Child:
             digest.update(arrays.x.tobytes() + arrays.y.tobytes())
         return digest.hexdigest()
 
-    def load(self) -> Callable[..., Any]:
+    def run(self, seed: int, say: Callable[[bytes], None]) -> None:
+        """Imports the submission, calls it, and hands back the weights of what it returns, telling how it goes."""
+        process = os.getpid()
+
+        def reply(kind: str, **content: Any) -> None:
+            if os.getpid() == process:  # a forked copy of this process has nothing to say
+                say(json.dumps({"kind": kind} | content).encode())
+
+        self.reply: Callable[..., None] = reply
+        try:
+            method = self._load()
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: a stranger's file can raise anything
+            reply("import_failed", **_described(error.__cause__ or error, self.submission))
+            return
+        try:
+            self._call(method, seed)
+        except BaseException as error:
+            traceback.print_exc()
+            reply("raised", **_described(error, self.submission))
+
+    def _load(self) -> Callable[..., Any]:
         """Imports the submission and says how long that took and what it changed."""
         from kit.submission.importing import import_file
 
@@ -133,20 +156,19 @@ class Child:
         return method
 
     def _fresh_net(self, seed: int) -> Any:
-        from kit import models
         from kit.toolbox.seeding import seed_generators_reset
 
         described, precision = self.settings["model_description"], self.settings["precision"]
         if described:
-            net = models.build_described(described, precision)
+            net = self.zoo.build_described(described, precision)
         else:
             shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
-            net = models.build(self.settings["model"], shape, num_classes, precision)
+            net = self.zoo.build(self.settings["model"], shape, num_classes, precision)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
         return net
 
-    def run(self, method: Callable[..., Any], seed: int) -> None:
+    def _call(self, method: Callable[..., Any], seed: int) -> None:
         """Calls the submission once and hands back the weights of what it returns."""
         import keras
 
@@ -225,34 +247,30 @@ def _probe(net: Any, dataset: Any) -> list[float]:
 
 
 def main() -> None:
-    """Serves requests until the standard input ends."""
+    """Serves requests until the standard input ends; the first line says how they are to be served."""
     sys.meta_path.insert(0, allowed.OnlyTheCopy)
     from kit.machine.startup import log_set_aside, quick_import
 
     requests, replies = _private_streams()
-    main_process = os.getpid()
-
-    def reply(kind: str, **content: Any) -> None:
-        if os.getpid() == main_process:  # a forked copy of this process has nothing to say
-            replies.write(json.dumps({"kind": kind} | content) + "\n")
-            replies.flush()
-
+    folder = Path(sys.argv[1])
     with log_set_aside(1, 2), quick_import():  # TensorFlow's own log is not what the submission prints
-        child = Child(Path(sys.argv[1]), reply)
-    reply("started")
-    try:
-        method = child.load()
-    except BaseException as error:  # SystemExit and KeyboardInterrupt too: a stranger's file can raise anything
-        cause = error.__cause__ or error
-        reply("import_failed", **_described(cause, child.submission))
-        return
-    for line in requests:
-        try:
-            child.run(method, int(json.loads(line)["seed"]))
-        except BaseException as error:
-            traceback.print_exc()
-            reply("raised", **_described(error, child.submission))
-    replies.close()
+        child = Child(folder)
+    sandbox = json.loads(requests.readline() or "{}").get("sandbox", [])
+
+    def send(line: bytes) -> None:
+        os.write(replies, line + b"\n")
+
+    send(b'{"kind": "started"}')
+    if FORKS:
+        from kit.submission.zygote import Zygote
+
+        with contextlib.suppress(BrokenPipeError):  # the kit has heard enough
+            Zygote(folder, child.run, send, sandbox).serve(requests)
+    else:
+        request = json.loads(requests.readline() or "null")
+        if request is not None:
+            child.run(int(request["seed"]), lambda line: send(b"\t" + line))
+            send(b'{"kind": "ended"}')
     os._exit(0)  # threads that a submission left behind do not hold up the end
 
 

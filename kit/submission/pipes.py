@@ -42,8 +42,15 @@ class Output:
         self._thread.join(timeout=1)
 
 
+# What the kit's own program says in a contained process. A line of the submission's begins with a tabulator.
+_OWN = ("started", "ended", "unconfined")
+
+
 class Replies:
-    """Reads lines of JSON with the time at which each came; a flood or a line that is none ends the reading."""
+    """Reads lines of JSON with the time at which each came; a flood or a line that is none ends the reading.
+
+    So does one of the submission's that pretends to be the kit's own.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         """Begins to read in a thread of its own; `disturbed` tells whether something came that is no reply."""
@@ -59,7 +66,8 @@ class Replies:
                     reply = json.loads(line)
                 except (ValueError, RecursionError):
                     reply = None
-                if not isinstance(reply, dict) or self._queue.qsize() > _MOST_REPLIES:
+                forged = isinstance(reply, dict) and line.startswith(b"\t") and reply.get("kind") in _OWN
+                if not isinstance(reply, dict) or forged or self._queue.qsize() > _MOST_REPLIES:
                     self.disturbed = True
                     break
                 self._queue.put((time.perf_counter(), reply))

@@ -1,0 +1,202 @@
+"""A fresh process for every run, forked from one that has the libraries and has done nothing with them.
+
+TensorFlow takes seconds to import, and a fork a hundredth of one. The process that is forked, the zygote, executes
+nothing of the submission and has a single thread: TensorFlow starts its own at the first operation. In a sandbox, each
+run has one that is made for it alone. So nothing of a run is left for the next: no module, setting or thread, no file,
+process, socket, or number that the kernel keeps.
+
+What a run says comes through a pipe of its own and is passed on, each line after a tabulator, by which the kit knows it
+from what the zygote says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kit.submission import confinement
+
+_PR_SET_CHILD_SUBREAPER = 36
+_LARGEST_LINE = 1 << 20
+_SETTLE_SECONDS, _KILL_SECONDS = 0.5, 10.0
+
+# Makes one run: its seed, and what takes the lines that it sends.
+Run = Callable[[int, Callable[[bytes], None]], None]
+
+
+class Zygote:
+    """Serves requests for runs, one after another, each in a process that is gone before the next begins."""
+
+    def __init__(self, folder: Path, run: Run, send: Callable[[bytes], None], sandbox: Sequence[str]) -> None:
+        """Takes what a run does.
+
+        Args:
+            folder: with `work` and `home`, which are empty when a run begins.
+            run: called in a forked process.
+            send: takes a line for the kit.
+            sandbox: command of bubblewrap with its options, empty for none.
+        """
+        self._folders = [folder / name for name in ("work", "home")]
+        self._run, self._send, self._sandbox = run, send, sandbox
+        # Processes that a run leaves behind become children of this one.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def serve(self, requests: Iterable[str]) -> None:
+        """Makes a run for each line `{"seed": ...}`, and says `ended` when all of its processes have."""
+        for line in requests:
+            try:
+                content = {"kind": "ended", **self._in_a_fresh_process(int(json.loads(line)["seed"]))}
+            except OSError as error:
+                content = {"kind": "unconfined", "reason": str(error)}
+            self._send(json.dumps(content).encode())
+
+    def _in_a_fresh_process(self, seed: int) -> dict[str, Any]:
+        """Returns the exit code (negative: a signal), how many processes outlived it, and the CPU seconds of all."""
+        for folder in self._folders:
+            empty(folder)
+        before = _cpu_seconds()
+        sandbox = confinement.Sandbox(self._sandbox) if self._sandbox else None
+        reading, writing = os.pipe()
+        try:
+            process = self._fork(sandbox, writing, seed)
+            os.close(writing)
+            code = self._relay(reading, process)
+            outlived = _end_others(sandbox)
+        finally:
+            os.close(reading)
+            if sandbox is not None:
+                sandbox.close()
+        return {"exit_code": code, "outlived": outlived, "cpu_seconds": _cpu_seconds() - before}
+
+    def _fork(self, sandbox: confinement.Sandbox | None, writing: int, seed: int) -> int:
+        """Returns the number of the process that makes the run, a child of this one."""
+        if sandbox is None:
+            process = os.fork()
+            return process or self._begin(writing, seed)
+        numbers, number = os.pipe()
+        between = os.fork()
+        if between == 0:  # of processes, its children alone are in the sandbox; it ends, and they become ours
+            with _last_words():
+                sandbox.enter()
+                process = os.fork()
+                if process == 0:
+                    confinement.give_up_privileges()
+                    self._begin(writing, seed)
+                os.write(number, str(process).encode())
+        os.close(number)
+        os.waitpid(between, 0)
+        with os.fdopen(numbers, "rb") as file:
+            said = file.read()
+        if not said:
+            raise OSError("the sandbox cannot be entered")
+        return int(said)
+
+    def _begin(self, writing: int, seed: int) -> NoReturn:
+        """Makes the run, in its own process."""
+        with _last_words():
+            os.closerange(3, writing)
+            os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
+            os.chdir(self._folders[0])
+            confinement.deny_lasting_state()
+            self._run(seed, lambda line: _write(writing, line))
+        raise AssertionError  # never reached
+
+    def _relay(self, reading: int, process: int) -> int:
+        """Passes on what a run says until its process ends; returns the exit code."""
+        descriptor, waiting, waited_for = os.pidfd_open(process), b"", [reading]
+        try:
+            while True:
+                ready, _, _ = select.select([*waited_for, descriptor], [], [])
+                chunk = os.read(reading, _LARGEST_LINE) if reading in ready else b""
+                if reading in ready and not chunk:
+                    waited_for = []  # it has closed the pipe, and goes on
+                *lines, waiting = (waiting + chunk).split(b"\n")
+                if len(waiting) > _LARGEST_LINE:
+                    lines, waiting = [*lines, waiting], b""
+                for line in lines:
+                    self._send(b"\t" + line)
+                if descriptor in ready and len(chunk) < _LARGEST_LINE:
+                    break
+        finally:
+            os.close(descriptor)
+        _, status = os.waitpid(process, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+def empty(folder: Path) -> None:
+    """Has an empty folder there, whatever was there before and however it was protected."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    for path, _, _ in os.walk(folder):
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    os.write(descriptor, line + b"\n")
+
+
+@contextlib.contextmanager
+def _last_words() -> Iterator[None]:
+    """Ends this forked process after the block, whatever happens there; an error is printed."""
+    code = 1
+    try:
+        yield
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _cpu_seconds() -> float:
+    """Returns the CPU seconds of all processes that this one has waited for, those that they waited for included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _end_others(sandbox: confinement.Sandbox | None) -> int:
+    """Kills what a run has left behind, and waits for it, so that it is billed; returns how many there were."""
+    root, kept = (os.getpid(), 0) if sandbox is None else (sandbox.init, sandbox.program)
+
+    def left() -> list[int]:
+        with contextlib.suppress(ChildProcessError):
+            while sandbox is None and os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        return [number for number in descendants(root) if number != kept]
+
+    start = time.monotonic()
+    while left() and time.monotonic() < start + _SETTLE_SECONDS:  # what ends together with it takes a moment
+        time.sleep(0.01)
+    outlived = len(left())
+    while (numbers := left()) and time.monotonic() < start + _KILL_SECONDS:  # they may start others meanwhile
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.01)
+    return outlived
+
+
+def descendants(number: int) -> list[int]:
+    """Returns the numbers of all processes that a process has started, and that those have."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{number}/task"):
+            for child in map(int, Path(f"/proc/{number}/task/{thread}/children").read_text().split()):
+                found += [child, *descendants(child)]
+    return found
