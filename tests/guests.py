@@ -3,8 +3,7 @@
 The supervisor and the contained program are the kit's own, from the copy beside the submission, with the pipes, the
 environment, the sessions and the limits that they always have. Only how a process comes to be is another: both are
 forked, one from the other, where interpreters would be started. For tests of what a submission does; those of what it
-can see, of the sandbox, and of how a contained process starts and dies begin real ones. Their first call is the slower
-one: what Keras loads and traces at its first use, half a second, is not done before, because few submissions need it.
+can see, and of how a contained process starts and dies begin real ones.
 """
 
 from __future__ import annotations
@@ -101,14 +100,7 @@ class Guest:
             preexec_fn()
             at = command.index("-m") + 1
             sys.argv = list(command[at:])
-
-            def contain() -> None:
-                from kit.toolbox import setup
-
-                setup.warm_up = lambda: None
-                runpy.run_module(command[at], run_name="__main__", alter_sys=True)
-
-            _run(contain)
+            _run(lambda: runpy.run_module(command[at], run_name="__main__", alter_sys=True))
 
     def poll(self) -> int | None:
         if self.returncode is None:

@@ -1,5 +1,5 @@
-"""Its random generator belongs to the module and runs on from call to call."""
-# check: no_carried_state
+"""Its random generator belongs to the module, and begins anew with each run."""
+# check: seeds_differ
 # level: WARN
 
 import numpy as np

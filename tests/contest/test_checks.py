@@ -15,7 +15,7 @@ import kit
 from kit.contest import run_checks, validate
 from kit.runs import timing
 from kit.runs.worker import Worker
-from kit.submission.contained import Inputs, Limits, Returned
+from kit.submission.contained import Imported, Inputs, Limits, Returned
 from kit.submission.entry import Entry
 from kit.types import Challenge, Problem
 
@@ -61,8 +61,7 @@ def test_a_large_challenge_is_cut_in_proportion(inputs: Inputs, size: int) -> No
 class Pretended:
     """A contained process whose call takes 0.5 s and 2 ms for each retain example."""
 
-    import_seconds, output_bytes = 0.0, 0
-    changed_by_import: tuple[str, ...] = ()
+    imported, output_bytes = Imported(), 0
 
     def __init__(self, source: Any, inputs: Inputs, limits: Limits, *, sandboxed: bool) -> None:
         self.inputs, self.outcome = inputs, {"peak_memory": 1 << 29}
