@@ -18,9 +18,10 @@ from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAINI
 from kit.runs import timing
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
-from kit.submission import text_checks
-from kit.submission.contained import Contained, Inputs, Limits, Returned, default_memory_bytes
+from kit.submission import reaching, text_checks
+from kit.submission.contained import Contained, Limits, Returned, default_memory_bytes
 from kit.submission.entry import Entry, Identifier, resolve
+from kit.submission.handover import Inputs
 from kit.submission.inside import PROBED
 from kit.submission.source import Source
 from kit.toolbox.inference import predict_logits
@@ -184,10 +185,10 @@ def _check_text(findings: _Findings, entry: Entry) -> bool:
         findings.add("defines_unlearning", fact="it is a function of this session")
         if not findings.add("signature", text_checks.signature_problem(entry.function)):
             return False
-    reaches = ""
-    if text is not None and not text_checks.parse_problem(text):
-        beside = () if entry.function is not None else source.modules
-        reaches = text_checks.evaluation_data_problem(text, beside)
+    if entry.function is None:
+        reaches = reaching.reaching_problem(source)
+    else:
+        reaches = reaching.evaluation_data_problem(text) if text and not text_checks.parse_problem(text) else ""
     findings.add("evaluation_data", reaches, level="WARN")
     return True
 

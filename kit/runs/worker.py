@@ -14,8 +14,8 @@ from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
 from kit.runs.pretraining import new_base, original_of
 from kit.runs.settings import hyperparameters
-from kit.submission.contained import Inputs
 from kit.submission.entry import Entry
+from kit.submission.handover import Inputs
 from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
 from kit.types import Challenge, FailedRun, ModelOutputs

@@ -7,13 +7,19 @@ contained process reads this before it loads anything.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
 # What a submission may import of the kit, and name after 'import kit'.
 ROOMS = ("kit.toolbox", "kit.types")
+# Modules and packages by which published data are had, the test examples of a public challenge among them.
+DATA_SETS = ("sklearn.datasets", "keras.datasets", "torchvision.datasets")
+PACKAGES = ("datasets", "tensorflow_datasets")
+_ALIASES = ("keras.src.datasets", "keras._tf_keras.keras.datasets", "keras.api.datasets")
 # What those rooms and the program of a contained process (`kit.submission.inside`) need besides: files and folders.
 _NEEDED = (
     "__init__.py",
@@ -82,7 +88,7 @@ def copy_beside(folder: Path) -> None:
 
 
 class OnlyTheCopy:
-    """Finds modules of the kit in the copy alone; first in `sys.meta_path` of a contained process.
+    """Finds modules of the kit in the copy alone, and no data sets; first in `sys.meta_path` of a contained process.
 
     The kit may be installed a second time, and an editable installation has a finder of its own: either would find what
     was left out. This keeps accidents and habits from it; malice is the sandbox's business.
@@ -90,11 +96,13 @@ class OnlyTheCopy:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Finds a module of the kit, and leaves others to the finders that follow.
+        """Finds a module of the kit, puts an empty one in the place of data sets, and leaves others to other finders.
 
         Raises:
-            ModuleNotFoundError: it was not copied.
+            ModuleNotFoundError: a module of the kit was not copied.
         """
+        if _has_data_sets(name):
+            return ModuleSpec(name, _InTheirPlace(), is_package=True)
         if not name.startswith("kit."):
             return None
         specification = PathFinder.find_spec(name, path, target)
@@ -105,3 +113,55 @@ class OnlyTheCopy:
                 name=name,
             )
         return specification
+
+
+class NoDataSets(ModuleType):
+    """Stands where a library has its data sets, and refuses whatever is asked of it.
+
+    Example:
+        >>> NoDataSets("sklearn.datasets").load_digits()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ModuleNotFoundError: There is no 'sklearn.datasets.load_digits' beside a submission. Expected a function that...
+    """
+
+    def __init__(self, name: str) -> None:
+        """Makes a package of this name, in which every module is found and refuses in turn."""
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name: str) -> object:
+        """Raises ModuleNotFoundError, and AttributeError for what Python itself looks for in every module."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ModuleNotFoundError(
+            f"There is no '{self.__name__}.{name}' beside a submission. Expected a function that works with its four "
+            "arguments: published data hold the examples that it is scored with (RULES.md). Leave it out.",
+            name=self.__name__,
+        )
+
+
+class _InTheirPlace(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return NoDataSets(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def hide_data_sets() -> None:
+    """Puts `NoDataSets` in the place of those that have been imported already: Keras imports its own."""
+    for name in [name for name in sys.modules if _has_data_sets(name)]:
+        sys.modules[name] = NoDataSets(name)
+        parent, _, last = name.rpartition(".")
+        if parent in sys.modules:
+            setattr(sys.modules[parent], last, sys.modules[name])
+
+
+def _has_data_sets(name: str) -> bool:
+    if not any(name == module or name.startswith(f"{module}.") for module in (*DATA_SETS, *_ALIASES, *PACKAGES)):
+        return False
+    package = name.partition(".")[0]
+    if package not in PACKAGES:
+        return True
+    specification = PathFinder.find_spec(package)  # a helper that lies beside a submission may have the same name
+    return specification is None or "-packages" in (specification.origin or "")

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +26,11 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from kit import files
-from kit.machine import threads
-from kit.models.weights import RefusedWeightsError, expected_like, numbered, read_strangers_file
+from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
-from kit.submission import allowed, sandbox
+from kit.submission import handover, sandbox
 from kit.submission.diagnosis import explain, printable
+from kit.submission.handover import Inputs
 from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
 from kit.submission.source import Source
@@ -42,8 +40,6 @@ START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
-# What a contained process may see of the environment: where programs and graphics cards are, and the language.
-_PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "TZ")
 
 
 def default_memory_bytes() -> int:
@@ -57,21 +53,6 @@ class Limits:
 
     seconds: float = 600.0
     memory_bytes: int = field(default_factory=default_memory_bytes)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a contained process is handed: arrays in the order of the sets, never an index or a test example."""
-
-    arrays: Mapping[str, np.ndarray]
-    weights: Sequence[np.ndarray]
-    model: str
-    model_description: str
-    precision: str
-    input_shape: tuple[int, ...]
-    num_classes: int
-    batch_size: int
-    hyperparameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -139,7 +120,7 @@ class Contained:
         self.outcome = {}
         self._folder = Path(tempfile.mkdtemp(prefix="kit-contained-"))
         try:
-            self._prepare()
+            handover.write(self._folder, self.source, self.inputs)
             self._start()
         except BaseException:
             self.close()
@@ -150,49 +131,6 @@ class Contained:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _prepare(self) -> None:
-        given_folder = self._folder / "given"
-        for folder in (given_folder, self._folder / "work", self._folder / "home"):
-            folder.mkdir()
-        # The process works with a copy of a part of the kit. No weights, oracles, data or scores are beside it, and
-        # what the submission does to it by accident is gone with it.
-        allowed.copy_beside(given_folder)
-        submission = self.source.package.replace(".", "/") or "submission"
-        for relative, content in self.source.files.items():
-            path = given_folder / submission / relative
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        settings = {
-            "folder": submission,
-            "entry": self.source.entry,
-            "model": self.inputs.model,
-            "model_description": self.inputs.model_description,
-            "precision": self.inputs.precision,
-            "input_shape": list(self.inputs.input_shape),
-            "num_classes": self.inputs.num_classes,
-            "batch_size": self.inputs.batch_size,
-            "hyperparameters": dict(self.inputs.hyperparameters),
-        }
-        (given_folder / "settings.json").write_text(json.dumps(settings))
-        files.write_npz(given_folder / "inputs.npz", {**self.inputs.arrays, **numbered(self.inputs.weights)})
-
-    def _environment(self) -> dict[str, str]:
-        home = str(self._folder / "home")
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        return environment | {
-            "HOME": home,
-            "TMPDIR": home,
-            "KERAS_HOME": f"{home}/keras",
-            "KIT_HOME": f"{home}/kit",
-            "MPLCONFIGDIR": home,
-            "KERAS_BACKEND": "tensorflow",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": str(self._folder / "given"),
-            "PYTHONHASHSEED": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            _TOKEN: self._token,
-        }
 
     def _start(self) -> None:
         command = [sys.executable, "-P", "-m", "kit.submission.inside", str(self._folder)]
@@ -205,7 +143,7 @@ class Contained:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._folder,
-            env=self._environment(),
+            env=handover.environment(self._folder) | {_TOKEN: self._token},
             start_new_session=True,
         )
         assert self._process.stdout is not None and self._process.stderr is not None  # noqa: PT018 (pipes above)

@@ -15,8 +15,9 @@ import kit
 from kit.contest import run_checks, validate
 from kit.runs import timing
 from kit.runs.worker import Worker
-from kit.submission.contained import Imported, Inputs, Limits, Returned
+from kit.submission.contained import Imported, Limits, Returned
 from kit.submission.entry import Entry
+from kit.submission.handover import Inputs
 from kit.types import Challenge, Problem
 
 

@@ -11,7 +11,7 @@ import pytest
 from kit.contest import run_checks
 from kit.models import weights
 from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
-from kit.submission import text_checks
+from kit.submission import reaching, text_checks
 from kit.tasks import CLASSIFICATION
 
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -47,7 +47,7 @@ MESSAGES = {
     "further parameters": text_checks.signature_problem(f"def unlearning({FOUR}, *rest): ..."),
     "one without a default": text_checks.signature_problem(f"def unlearning({FOUR}, *, a): ..."),
     "two without a default": text_checks.signature_problem(f"def unlearning({FOUR}, *, a, b): ..."),
-    "evaluation data": text_checks.evaluation_data_problem("import sklearn.datasets"),
+    "evaluation data": reaching.evaluation_data_problem("import sklearn.datasets"),
     "slow import": run_checks.import_problem("mine.py", 6.0),
     "side effects": run_checks.side_effects_problem("mine.py", ["the folder", "sys.path"], 3),
     "architecture": run_checks.architecture_problem("mine", said(architecture=False), LOGITS),
@@ -60,7 +60,6 @@ MESSAGES = {
     "altered": run_checks.altered_problem("mine", [{"altered": True}]),
     "two seeds": run_checks.same_for_two_seeds_problem("mine"),
     "not repeatable": run_checks.not_repeatable_problem("mine"),
-    "carried state": run_checks.carried_state_problem("mine"),
     "time": run_checks.time_problem("a call takes 3.00 s, 0.50 of a retraining", 0.5),
 }
 
@@ -329,7 +328,6 @@ def test_altered_data_are_a_problem(answers: list[dict[str, Any]]) -> None:
     assert run_checks.altered_problem("mine", answers).startswith("'mine' altered the examples or labels")
 
 
-def test_the_three_findings_about_chance_name_different_remedies() -> None:
+def test_the_two_findings_about_chance_name_different_remedies() -> None:
     assert "two seeds" in run_checks.same_for_two_seeds_problem("mine")
     assert "time or os.urandom" in run_checks.not_repeatable_problem("mine")
-    assert "Keep no state in the module" in run_checks.carried_state_problem("mine")

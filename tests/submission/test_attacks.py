@@ -59,7 +59,7 @@ PORT = 23613  # below those that systems give to outgoing connections, Ray's for
 CONTROLS = {
     "steals_parent_memory", "steals_environment", "connects_to_this_machine", "connects_to_socket_file",
     "connects_to_abstract_socket", "reads_home", "reads_through_proc", "reads_temporary_files", "kills_parents",
-    "deletes_home",
+    "deletes_home", "reads_data_sets",
 }  # fmt: skip
 
 

@@ -242,9 +242,9 @@ def test_a_built_in_method_has_the_helpers_that_lie_beside_it(worker: Worker, mo
     guests.fork_them(monkeypatch)
     source = resolve("sisa").as_source()
     assert source.modules == ("kit.methods.sisa", "kit.methods._sharding")
-    with Contained(source, worker.inputs(Entry("mine")), Limits(seconds=60)) as process:
-        with pytest.raises(BrokenSubmission, match="'folder'"):  # which a population hands over; it was imported
-            process.run(0)
+    process = Contained(source, worker.inputs(Entry("mine")), Limits(seconds=60))
+    with pytest.raises(BrokenSubmission, match="'folder'"), process:  # which a population hands over
+        process.run(0)
     assert process.imported is not None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kit import methods
-from kit.submission import text_checks
+from kit.submission import reaching, text_checks
 from kit.submission.entry import resolve
 from kit.submission.source import Source
 from kit.types import BrokenSubmission
@@ -424,13 +424,13 @@ REACHES = [
 
 @pytest.mark.parametrize(("text", "used"), REACHES, ids=[text.replace("\n", " / ") for text, _ in REACHES])
 def test_reaching_for_evaluation_data_is_found(text: str, used: str) -> None:
-    message = text_checks.evaluation_data_problem(text)
+    message = reaching.evaluation_data_problem(text)
     assert f"uses '{used}', which can lead to test data or retrained models." in message
 
 
 @pytest.mark.parametrize("before", [0, 1, 7])
 def test_its_line_is_named(before: int) -> None:
-    message = text_checks.evaluation_data_problem("x = 1\n" * before + "import sklearn.datasets\n")
+    message = reaching.evaluation_data_problem("x = 1\n" * before + "import sklearn.datasets\n")
     assert message.startswith(f"Line {before + 1} uses ")
 
 
@@ -471,7 +471,7 @@ INNOCENT = [
 
 @pytest.mark.parametrize("text", INNOCENT, ids=[text.strip().replace("\n", " / ") or "empty" for text in INNOCENT])
 def test_innocent_texts_are_not_warned_of(text: str) -> None:
-    assert text_checks.evaluation_data_problem(text) == ""
+    assert reaching.evaluation_data_problem(text) == ""
 
 
 # All of it
@@ -486,7 +486,7 @@ def test_the_methods_of_the_kit_pass(name: str) -> None:
     text_checks.require(built_in)
     text = text_checks.text_of(built_in)
     assert text is not None
-    assert text_checks.evaluation_data_problem(text, built_in.modules) == ""
+    assert reaching.evaluation_data_problem(text, built_in.modules) == ""
 
 
 @pytest.mark.parametrize(
