@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands import compare, convert, data, describe, doctor, options, pack, pretrain, submission, tune
+from kit.commands import challenge, compare, convert, data, describe, doctor, options, pack, pretrain, submission, tune
 from kit.commands.options import DebugOption, JsonOption
 from kit.machine import streams
 from kit.types import FailedRun, InputError
@@ -86,6 +86,7 @@ for name, command in (
     ("doctor", doctor.doctor),
 ):
     app.command(name)(command)
+app.add_typer(challenge.app, name="challenge")
 
 
 def main() -> None:

@@ -26,14 +26,16 @@ from kit.types import Recipe
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
     from kit.challenges.making import Forget, make_challenge
-    from kit.types import Challenge
+    from kit.types import Arrays, Challenge
 
 __all__ = [
     "CHALLENGES",
     "Preset",
     "check_request",
+    "examples",
     "load_challenge",
     "make_challenge",
     "names",
@@ -93,15 +95,12 @@ def load_challenge(
         trained = (recipe, preset.batch_size) if isinstance(recipe, Recipe) else user.read_recipe(Path(recipe))
     from kit.challenges import making  # NumPy, which a wrong name does not wait for
 
-    if preset is _OWN_DATA:
-        (arrays, partition), source, name = preset.load(Path(name)), "", Path(name).stem
-    else:
-        arrays, partition, source = making.load_preset(preset, announce)
+    arrays, partition, source = _read(name, announce)
     changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
     challenge = making.make_challenge(
-        name,
+        Path(name).stem if preset is _OWN_DATA else name,
         arrays,
         partition=partition,
         forget=preset.forget if forget is None else forget,
@@ -117,3 +116,23 @@ def load_challenge(
     if announce and challenge.split.kind == "rows":  # one that was not asked for would show here
         announce(f"'{forget}' names {len(challenge.split.forget):,} of {len(challenge.train):,} training examples")
     return challenge
+
+
+def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = None) -> Arrays:
+    """Returns the examples of a challenge or of an `.npz` file, before they are divided; errors as `load_challenge`.
+
+    Example:
+        >>> len(examples("digits"))
+        1797
+    """
+    check_request(name_or_path)
+    return _read(str(name_or_path), announce)[0]
+
+
+def _read(name: str, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:
+    """Returns examples, their division if it is given, and where they were found."""
+    if name not in names():
+        return *user.read_npz(Path(name)), ""
+    from kit.challenges import making
+
+    return making.load_preset(catalogue.preset(name), announce)

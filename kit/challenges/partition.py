@@ -24,12 +24,17 @@ def published_partition(published: Published) -> np.ndarray:
     return np.concatenate([np.zeros(published.num_train, np.int64), halves])
 
 
-def stratified_partition(arrays: Arrays, task: Task) -> np.ndarray:
+def stratified_partition(arrays: Arrays, task: Task, generator: np.random.Generator | None = None) -> np.ndarray:
     """Deals the examples to train, validation and test, stratum by stratum and in random order within one.
 
     Wrong labels, where they are known, are dealt in the same way: otherwise the luck of one fixed test set would stay
     in every comparison of forget with test. Multiples of the golden ratio make every run of examples, however short,
     come close to the shares, so that small classes do not all miss the same part.
+
+    Args:
+        arrays: the examples.
+        task: what their labels are.
+        generator: of the order within a stratum; by default the same order each time.
 
     Returns:
         int64 (n,): 0 for training, 1 for validation, 2 for test.
@@ -45,7 +50,7 @@ def stratified_partition(arrays: Arrays, task: Task) -> np.ndarray:
     strata = task.strata(arrays.y).astype(np.int64) * 2
     if arrays.mislabelled is not None:
         strata += arrays.mislabelled
-    order = np.random.default_rng(0).permutation(len(arrays))
+    order = (generator or np.random.default_rng(0)).permutation(len(arrays))
     order = order[np.argsort(strata[order], kind="stable")]
     position = (np.arange(len(arrays)) + 0.5) * (5**0.5 - 1) / 2 % 1
     partition = np.empty(len(arrays), np.int64)

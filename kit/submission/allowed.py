@@ -7,8 +7,7 @@ contained process reads this before it loads anything.
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -148,13 +147,17 @@ class _InTheirPlace(Loader):
         pass
 
 
-def hide_data_sets() -> None:
-    """Puts `NoDataSets` in the place of those that have been imported already: Keras imports its own."""
-    for name in [name for name in sys.modules if _has_data_sets(name)]:
-        sys.modules[name] = NoDataSets(name)
+def hide_data_sets(modules: MutableMapping[str, ModuleType]) -> None:
+    """Puts `NoDataSets` in the place of those that have been imported already: Keras imports its own.
+
+    Args:
+        modules: those of a process, by name: `sys.modules`.
+    """
+    for name in [name for name in modules if _has_data_sets(name)]:
+        modules[name] = NoDataSets(name)
         parent, _, last = name.rpartition(".")
-        if parent in sys.modules:
-            setattr(sys.modules[parent], last, sys.modules[name])
+        if parent in modules:
+            setattr(modules[parent], last, modules[name])
 
 
 def _has_data_sets(name: str) -> bool:

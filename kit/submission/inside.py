@@ -255,7 +255,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     with log_set_aside(1, 2), quick_import():  # TensorFlow's own log is not what the submission prints
         child = Child(folder)
-    allowed.hide_data_sets()
+    allowed.hide_data_sets(sys.modules)
     sandbox = json.loads(requests.readline() or "{}").get("sandbox", [])
 
     def send(line: bytes) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -73,8 +75,40 @@ def test_what_is_not_of_the_kit_is_another_checks_business() -> None:
     assert allowed.is_allowed("kit.methods.sisa.unlearning", beside=("kit.methods.sisa",))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["sklearn.datasets", "sklearn.datasets._base", "keras.datasets.mnist", "keras.src.datasets", "torchvision.datasets",
+     "tensorflow_datasets", "datasets"],
+)  # fmt: skip
+def test_in_the_place_of_data_sets_is_a_module_that_refuses(name: str) -> None:
+    specification = allowed.OnlyTheCopy.find_spec(name)
+    assert specification is not None
+    module = importlib.util.module_from_spec(specification)
+    with pytest.raises(ModuleNotFoundError, match=f"no '{name}.load' beside a submission. Expected a function that"):
+        _ = module.load
+    assert not hasattr(module, "__file__")  # what Python asks of every module is answered
+
+
+def test_a_helper_may_have_the_name_of_a_package_of_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "datasets.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert allowed.OnlyTheCopy.find_spec("datasets") is None
+    assert allowed.OnlyTheCopy.find_spec("sklearn.datasets") is not None
+
+
+def test_data_sets_that_are_imported_are_taken_away() -> None:
+    names = ("keras", "keras.datasets", "keras.datasets.mnist", "keras.layers")
+    modules = {name: ModuleType(name) for name in names}
+    kept = modules["keras.layers"]
+    allowed.hide_data_sets(modules)
+    assert modules["keras.layers"] is kept
+    assert modules["keras"].datasets is modules["keras.datasets"]
+    with pytest.raises(ModuleNotFoundError, match="no 'keras.datasets.mnist.load_data' beside"):
+        _ = modules["keras"].datasets.mnist.load_data
+
+
 def test_the_finder_knows_the_kit_alone() -> None:
-    assert allowed.OnlyTheCopy.find_spec("keras.datasets") is None
+    assert allowed.OnlyTheCopy.find_spec("keras.layers") is None
     assert allowed.OnlyTheCopy.find_spec("kit") is None
     found = allowed.OnlyTheCopy.find_spec("kit.types", kit.__path__)
     assert found is not None

@@ -1,0 +1,71 @@
+"""The command `kit challenge new --private`: a challenge whose test set and seeds only its host knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kit.commands import options
+from kit.commands.options import DebugOption, JsonOption
+from kit.types import InputError
+
+_NAMES = ("host", "participants")
+app = typer.Typer(help="Make a challenge.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """Make a challenge."""
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")] = Path("private-challenge"),
+    private: Annotated[bool, typer.Option("--private", help="Drawn from the system's entropy, for a host.")] = False,
+    source: Annotated[
+        str, typer.Option("--from", metavar="NAME|FILE.npz", help="Examples: of a challenge, or your own.")
+    ] = "digits",
+    resampled: Annotated[
+        float, typer.Option("--resampled", metavar="SHARE", help="Labels drawn anew, so that nobody knows them.")
+    ] = 0.2,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Draw labels, parts, forget set and seed of a private challenge: what the host keeps, what participants get."""
+    if not private:
+        raise InputError(
+            "There is one kind of challenge to be made. Expected --private. 'kit list challenges' shows the public "
+            "ones, and your own arrays are one as they are: --challenge FILE.npz."
+        )
+    from kit import challenges
+
+    challenges.check_request(source)
+    if folder.exists():
+        raise InputError(
+            f"'{folder}' exists already. Expected a new name, so that no challenge is lost. Choose another folder."
+        )
+    options.require_writable(folder.parent)
+    options.require_writable_json(json_file)
+    from kit.challenges import private as drawing
+
+    drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)
+    folder.mkdir(parents=True, mode=0o700)
+    drawn.host.write(folder, "host", mode=0o600)
+    drawn.participants.write(folder, "participants", mode=0o644)
+    seed = folder / "host-seed.txt"
+    seed.write_text(f"{drawn.seed}\n")
+    seed.chmod(0o600)
+    place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npy" for name in _NAMES}
+    commands = {
+        "host": f"kit evaluate FILE.py {place['host']} --seed {drawn.seed}",
+        "participants": f"kit evaluate FILE.py {place['participants']}",
+    }
+    if str(json_file) != "-":
+        typer.echo(
+            f"Written: {folder}. Keep host.npz, host-forget.npy and host-seed.txt; give away participants.npz and "
+            f"participants-forget.npy.\nHost: {commands['host']}\nParticipants: {commands['participants']}"
+        )
+    num_examples = {"host": len(drawn.host.arrays), "participants": len(drawn.participants.arrays)}
+    options.write_json(json_file, {"folder": str(folder), "commands": commands, "num_examples": num_examples})
