@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +59,7 @@ class _Problem:
 class _Limits:
     """How files are run: the arguments of `options.containment`."""
 
-    sandboxed: bool
+    sandboxed: bool | None
     time_limit: float | None
     memory_limit: float | None
 
@@ -78,7 +78,7 @@ def run(
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
-    sandbox: SandboxOption = False,
+    sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
@@ -111,7 +111,7 @@ def evaluate(
     seed: SeedOption = 0,
     out: OutOption = Path("runs"),
     fresh_oracle: FreshOracleOption = False,
-    sandbox: SandboxOption = False,
+    sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
@@ -143,7 +143,8 @@ def _compare(
     entries = entry.resolve_all(methods or ["finetune"])
     where.check()
     scorers.require_installed()
-    options.check_sandbox(limits.sandboxed)
+    has_files = any(method.source is not None for method in entries)
+    limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
     options.require_writable(out)
     options.require_writable_json(json_file)
     from kit import challenges

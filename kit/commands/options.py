@@ -58,7 +58,10 @@ SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forg
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
 OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder for runs, report and figures.")]
 SandboxOption = Annotated[
-    bool, typer.Option("--sandbox", help="Run files in bubblewrap: no network, no home folder (Linux).")
+    bool | None,
+    typer.Option(
+        "--sandbox/--no-sandbox", help="Run files in bubblewrap (Linux): no network, no home. Default: where it works."
+    ),
 ]
 TimeLimitOption = Annotated[
     float | None,
@@ -205,15 +208,30 @@ def require_writable_json(path: Path | None) -> None:
         require_writable(path.parent, "--json")
 
 
-def check_sandbox(sandboxed: bool) -> None:
-    """Checks that the sandbox works here, if files are to run in it."""
-    if sandboxed:
-        from kit.submission import sandbox
+def decide_sandbox(asked_for: bool | None, has_files: bool) -> bool:
+    """Returns whether files run in the sandbox; says in a line what is given up where they do not.
 
+    Args:
+        asked_for: by the option; None where nothing was, and this machine decides.
+        has_files: whether there are any.
+
+    Raises:
+        InputError: it was asked for, and does not work here.
+    """
+    if not has_files and not asked_for:
+        return False
+    from kit.submission import sandbox
+
+    if asked_for:
         sandbox.require_sandbox()
+        return True
+    problem = "--no-sandbox was given." if asked_for is False else sandbox.sandbox_problem()
+    if problem:
+        tell([f"Files run without the sandbox, with all of your rights on this machine and its network. {problem}"])
+    return not problem
 
 
-def containment(sandboxed: bool, time_limit: float | None, memory_limit: float | None) -> Containment:
+def containment(sandboxed: bool | None, time_limit: float | None, memory_limit: float | None) -> Containment:
     """Returns how files are run, from the options."""
     from kit.runs.contained import Containment
 

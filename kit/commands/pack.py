@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kit import methods
 from kit.commands import options
 from kit.commands.options import (
     AddressOption,
@@ -44,7 +45,7 @@ def pack(
     address: AddressOption = None,
     gpus_per_worker: GpusOption = 0.0,
     backend: BackendOption = None,
-    sandbox: SandboxOption = False,
+    sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
@@ -54,7 +55,7 @@ def pack(
     from kit.submission.source import check_identifier
 
     check_identifier(file)
-    options.check_sandbox(sandbox)
+    sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
     options.require_writable(output.parent, "--output")
     options.require_writable_json(json_file)
     if output.exists():

@@ -59,7 +59,7 @@ def _is_module(name: str) -> bool:
 def validate(
     file: Annotated[str, typer.Argument(metavar="FILE|METHOD", help="The submission.")],
     challenge: ChallengeOption = "noisy-digits",
-    sandbox: SandboxOption = False,
+    sandbox: SandboxOption = None,
     time_limit: options.TimeLimitOption = None,
     memory_limit: options.MemoryLimitOption = None,
     json_file: JsonOption = None,
@@ -69,7 +69,7 @@ def validate(
     from kit.submission.source import check_identifier
 
     check_identifier(file)
-    options.check_sandbox(sandbox)
+    sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
     options.require_writable_json(json_file)
     from kit import challenges
 

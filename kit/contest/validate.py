@@ -18,7 +18,7 @@ from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAINI
 from kit.runs import timing
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
-from kit.submission import reaching, text_checks
+from kit.submission import reaching, sandbox, text_checks
 from kit.submission.contained import Contained, Limits, Returned, default_memory_bytes
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.handover import Inputs
@@ -127,7 +127,7 @@ def examine(
     method: Identifier,
     challenge: Challenge,
     *,
-    sandboxed: bool = False,
+    sandboxed: bool | None = None,
     limits: Limits | None = None,
     announce: Callable[[Checked], None] | None = None,
 ) -> list[Checked]:
@@ -135,7 +135,7 @@ def examine(
 
     Args:
         method, challenge: as in `validate`.
-        sandboxed: run in bubblewrap.
+        sandboxed: run in bubblewrap; by default, if that works here.
         limits: of each call; by default two retrainings (20 s at least) and half of the memory.
         announce: is told each outcome as soon as it is known.
     """
@@ -145,6 +145,7 @@ def examine(
             worker = Worker(challenge)
             if limits is None:
                 limits = Limits(time_limit(timing.reference_seconds(challenge)), default_memory_bytes())
+            sandboxed = not sandbox.sandbox_problem() if sandboxed is None else sandboxed
             _Examination(findings, entry.as_source(), worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
         for earlier in _SHOWN_BY.get(broken.check, ()):

@@ -117,7 +117,7 @@ def evaluate_all(
         fresh_oracle: retrain, even where an oracle comes with the kit.
         root: where finished runs are kept and found again; by default nowhere.
         engine, workers: as in `kit.run_population`.
-        containment: limits and sandbox of the methods that are given as files.
+        containment: limits and sandbox of the methods that are given as files; by default a sandbox where it works.
         given: outputs of `num_models` models made elsewhere (a pack), to be scored beside the others.
         announce: is told what is being done, a line at a time.
 
@@ -151,6 +151,9 @@ def carry_out(
     """
     announce = announce or (lambda _: None)
     choice.require_stackable(entries, plan.engine)
+    if any(entry.source is not None for entry in entries):
+        containment = (plan.population.containment or Containment()).settled()
+        plan = dataclasses.replace(plan, population=dataclasses.replace(plan.population, containment=containment))
     trainings = list(dict.fromkeys(entry.pretraining for entry in entries))
     if "" not in trainings and (packed or not trainings):
         trainings.append("")
@@ -189,6 +192,7 @@ class _Table:
     ) -> None:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
         self._announce = announce
+        self._levels: dict[str, str] = {}
         self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
         self._reference = Reference.choose(challenge, training, plan)
         self._original: Pretrained = original_of(challenge, training)
@@ -226,6 +230,7 @@ class _Table:
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
         self._made[entry.name] = choice.bits_of(engine)
+        self._levels[entry.name] = (request.containment or Containment()).level(entry)
         return population.run_entry(
             entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
         )
@@ -274,6 +279,7 @@ class _Table:
             warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
+            containment=self._levels.get(name, ""),
         )
 
 

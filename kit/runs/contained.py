@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from kit.rules import PATIENCE_RETRAININGS, PATIENCE_SECONDS
 from kit.runs import timing
+from kit.submission import sandbox
 from kit.submission.contained import Limits
+from kit.submission.entry import Entry
 from kit.types import Challenge
 
 
@@ -15,13 +18,37 @@ def limits_for(challenge: Challenge) -> Limits:
     return Limits(seconds=PATIENCE_SECONDS + PATIENCE_RETRAININGS * timing.reference_seconds(challenge))
 
 
+# What separates a method from the process that scores it, in reports: nothing for functions and built-in methods.
+Level = Literal["in-process", "contained", "sandboxed"]
+
+
 @dataclass(frozen=True)
 class Containment:
-    """How a file is run: seconds of a call and bytes of memory (where None, `limits_for(challenge)`), and a sandbox."""
+    """How a file is run.
+
+    Args:
+        seconds, memory_bytes: of a call; where None, those of `limits_for(challenge)`.
+        sandboxed: in bubblewrap; where None, if that works here.
+    """
 
     seconds: float | None = None
     memory_bytes: int | None = None
-    sandboxed: bool = False
+    sandboxed: bool | None = None
+
+    def settled(self) -> Containment:
+        """Returns the same, with or without a sandbox; this machine decides where nobody has."""
+        return self if self.sandboxed is not None else replace(self, sandboxed=not sandbox.sandbox_problem())
+
+    def level(self, entry: Entry) -> Level:
+        """Returns what separates a method from the process that scores it.
+
+        Example:
+            >>> Containment().level(Entry("finetune"))
+            'in-process'
+        """
+        if entry.source is None:
+            return "in-process"
+        return "sandboxed" if self.settled().sandboxed else "contained"
 
     def limits(self, challenge: Challenge) -> Limits:
         """Returns the limits on a challenge."""

@@ -68,7 +68,7 @@ def with_measured_limits(order: Order) -> Order:
     """Returns the order with the limits that a file has on this machine, for other processes and machines to keep."""
     if order.entry.source is None:
         return order
-    containment = order.containment or Containment()
+    containment = (order.containment or Containment()).settled()
     limits = containment.limits(order.challenge)
     return replace(order, containment=Containment(limits.seconds, limits.memory_bytes, containment.sandboxed))
 

@@ -93,7 +93,7 @@ def run_population(
             `stacked` for as many of a name. All but `stacked` make the same bits.
         workers: of `processes` and of a local `ray`; by default one a core.
         worker: models of this process, to reuse from population to population on the engine `serial`.
-        containment: limits and sandbox for a file; by default `limits_for(challenge)` and none.
+        containment: limits and sandbox for a file; by default `limits_for(challenge)`, and a sandbox where it works.
         stored_retrained: take run 0 of `retrain` from where it is stored (`kit.runs.retrained`), if it is.
 
     Returns:
@@ -156,10 +156,14 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
             f"'{entry.pretraining}' keeps files from the training of the original, which other machines do not "
             "have. Expected an engine of this machine. Leave out --address, or use --engine processes."
         )
-    store = None
+    store, containment = None, (request.containment or Containment())
+    if entry.source is not None:
+        containment = containment.settled()
     if request.root is not None and entry.function is None:
         folder = population_folder(request.root, entry, challenge, original)
         prefix = f"seed-{request.seed}"
+        if entry.source is not None:  # the report says how its runs were made
+            prefix += f"-{containment.level(entry)}"
         if request.stored_retrained:  # a file may give way to another one, in which other bits are
             prefix = f"stored-{retrained.digest(challenge)[:16]}"
         store = Store(folder, entry.name, f"{prefix}-stacked{accelerators.suffix()}" if engine.together else prefix)
@@ -169,7 +173,7 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         original=original,
         seed=request.seed,
         store=store,
-        containment=request.containment,
+        containment=containment,
         stored_retrained=request.stored_retrained,
         versions=present_versions(engine.backend),
         at_once=min(engine.workers, request.num_models) if engine.together else 1,

@@ -18,7 +18,7 @@ from kit import files, methods
 from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
-from kit.runs.contained import Containment, limits_for
+from kit.runs.contained import Containment
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.submission import text_checks
@@ -74,12 +74,11 @@ def unlearn(
     worker = Worker.for_entry(entry, challenge, worker)
     if entry.source is None:
         return run_here(entry, challenge, worker, seed=seed, checkpoint=checkpoint)
-    text_checks.require(entry.source)
-    with Contained(entry.source, worker.inputs(entry), limits_for(challenge)) as contained:
-        answer = contained.run(seed)
+    with weights_of_runs(entry, worker, None) as run_once:
+        made = run_once(seed, None)
     net = worker.fresh_net(seed, reuse=False)
-    net.set_weights(answer.weights)
-    return Unlearned(net, answer.seconds, seed)
+    net.set_weights(made.weights)
+    return Unlearned(net, made.seconds, seed)
 
 
 def run_here(
@@ -177,7 +176,7 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
     Args:
         entry: the method.
         worker: made for it.
-        containment: limits and sandbox of a file; by default `limits_for(challenge)` and none.
+        containment: limits and sandbox of a file; by default `limits_for(challenge)`, and a sandbox where it works.
     """
     if entry.source is None:
 
@@ -187,10 +186,10 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
 
         yield in_process
         return
-    source, containment = entry.source, containment or Containment()
+    source, containment = entry.source, (containment or Containment()).settled()
     text_checks.require(source)
     limits, inputs = containment.limits(worker.challenge), worker.inputs(entry)
-    with Contained(source, inputs, limits, sandboxed=containment.sandboxed) as contained:
+    with Contained(source, inputs, limits, sandboxed=bool(containment.sandboxed)) as contained:
 
         def in_a_process_of_its_own(seed: int, _: Path | None) -> Made:
             returned = contained.run(seed)

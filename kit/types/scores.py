@@ -168,6 +168,8 @@ class Report:
         warnings: sentences about the whole row.
         pretraining: the method whose own training the original had; empty where it was the usual one.
         facts: what the method reported of its runs, on average.
+        containment: what separated the method from the process that scored it: `sandboxed` or `contained` for files,
+            `in-process` for functions and built-in methods; empty where that is not known.
     """
 
     challenge: str
@@ -192,6 +194,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     pretraining: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
+    containment: str = ""
 
     @property
     def split_drawn(self) -> bool:
