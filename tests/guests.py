@@ -14,6 +14,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,11 @@ class Supervisor:
             os.fdopen(end, mode) for end, mode in zip(ours, ("wb", "rb", "rb"), strict=True)
         )
         self.terminate, self.kill = self._process.terminate, self._process.kill
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
 
     @property
     def returncode(self) -> int | None:
@@ -140,6 +146,7 @@ def _supervise(program: list[str], folder: str, env: dict[str, str], name: str, 
     sys.stderr.reconfigure(line_buffering=True)
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # a library may have asked where that is
     os.chdir(folder)
     sys.argv = ["supervisor", *program]
     installed = [entry for entry in sys.path if Path(entry).is_relative_to(sys.prefix) or "/lib/python" in entry]

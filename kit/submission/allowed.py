@@ -40,6 +40,7 @@ _NEEDED = (
     "submission/confinement.py",
     "submission/importing.py",
     "submission/inside.py",
+    "submission/memory.py",
     "submission/supervisor.py",
     "submission/zygote.py",
     "tasks",

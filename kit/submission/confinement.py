@@ -75,12 +75,16 @@ class Sandbox:
                 raise OSError("bubblewrap could not make a sandbox") from error
 
     def close(self) -> int:
-        """Ends it with all processes that are left in it; returns the exit code of bubblewrap."""
+        """Ends it with all processes that are left in it, and waits for them; returns the exit code of bubblewrap."""
         assert self._holder.stdin is not None and self._holder.stdout is not None  # noqa: PT018 (pipes above)
         with contextlib.suppress(OSError):
             self._holder.stdin.close()
         self._holder.stdout.close()
-        return self._holder.wait()
+        code = self._holder.wait()
+        with contextlib.suppress(ChildProcessError):  # it leaves the first process within to whoever adopts it
+            while os.waitpid(-1, 0):
+                pass
+        return code
 
     def enter(self) -> None:
         """Takes this process, which must have one thread, into the sandbox; of processes, its children alone.

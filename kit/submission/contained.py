@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +35,12 @@ from kit.submission.handover import Inputs
 from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
 from kit.submission.source import Source
+from kit.submission.supervisor import is_stopped
 from kit.types import BrokenSubmission
 
 START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 _HANDING_OVER_SECONDS = 1.0
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 
@@ -64,12 +67,14 @@ class Returned:
         seconds: the call's duration.
         reply: what the process says about itself.
         outlived: how many processes it has left behind, which are killed.
+        cpu_seconds: of all its processes, from the first to the last, as the kernel counts them; 0 where it does not.
     """
 
     weights: tuple[np.ndarray, ...]
     seconds: float
     reply: Mapping[str, Any]
     outlived: int = 0
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -180,14 +185,15 @@ class Contained:
         _, ended = self._wait("ended", WRITE_SECONDS, "returning")
         late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
         seconds = (written if late else end) - start
-        return Returned(self._read_weights(), seconds, reply, ended.get("outlived", 0))
+        outlived, cpu_seconds = ended.get("outlived", 0), ended.get("cpu_seconds", 0.0)
+        return Returned(self._read_weights(), seconds, reply, outlived, cpu_seconds)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
-            answer = self._replies.next(seconds)
+            answer = self._next_reply(seconds)
         except queue.Empty:
             self.close(patience=0.0)
-            if self.outcome.get("ended_for") == "memory":
+            if self.outcome.get("ended_for") in ("memory", "supervisor", "frozen"):
                 raise self._ending(stage, {}) from None
             what = "importing it" if stage == "importing" else "its call"
             check = "imports" if stage == "importing" else "time_budget"
@@ -203,6 +209,19 @@ class Contained:
         if reply.get("kind") == "unconfined":
             raise sandbox.refusal(f"it worked a moment ago, and now {reply.get('reason')}.")
         raise self._ending(stage, reply)
+
+    def _next_reply(self, seconds: float) -> tuple[float, dict[str, Any]] | None:
+        """Returns what comes next; raises `queue.Empty` where nothing comes, or nobody watches the process any more."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._replies.next(min(_LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+            except queue.Empty:
+                if is_stopped(self._process.pid):
+                    self._process.kill()
+                    raise
+                if time.monotonic() >= deadline:
+                    raise
 
     def _ending(self, stage: str, reply: Mapping[str, Any]) -> BrokenSubmission:
         ended = reply if reply.get("kind") == "ended" else {}

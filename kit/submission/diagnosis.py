@@ -101,8 +101,8 @@ def _ending(outcome: Mapping[str, Any]) -> str:
     code = outcome.get("exit_code")
     if outcome.get("ended_for") == "processes":
         return "it started too many processes"
-    if outcome.get("ended_for") == "supervisor":
-        return "it killed the process that watches it"
+    if outcome.get("ended_for") in ("supervisor", "frozen"):
+        return "it killed or stopped the process that watches it"
     if not isinstance(code, int):
         return "no exit code"
     number = -code if code < 0 else code - 128 if code > 128 else 0

@@ -21,11 +21,14 @@ from typing import Any
 
 import psutil
 
+from kit.submission.memory import Memory
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _POLL_SECONDS = 0.1
 _SETTLE_SECONDS, _KILL_SECONDS = 0.5, 10.0
 _MAX_PROCESSES = 200
 _LARGEST_FILE = 4 << 30
+_RUNS_ARE_FORKED = sys.platform == "linux"
 
 
 def _prctl(option: int, value: int) -> None:
@@ -56,13 +59,11 @@ def _descendants() -> list[psutil.Process]:
     return []
 
 
-def _memory(processes: list[psutil.Process]) -> int:
-    """Returns the resident bytes of all processes; memory that they share counts once for each."""
-    total = 0
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            total += process.memory_info().rss
-    return total
+def is_stopped(number: int) -> bool:
+    """Returns whether a process has been told to stop, and waits to be continued."""
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(number).status() == psutil.STATUS_STOPPED)
+    return False
 
 
 def _others(main: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -110,21 +111,25 @@ def supervise(command: list[str], memory_bytes: int, grace: float) -> dict[str, 
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     posix = {"start_new_session": True, "preexec_fn": lambda: _limit_child(memory_bytes)} if os.name == "posix" else {}
     main = subprocess.Popen(command, **posix)  # type: ignore[call-overload]
-    ended_for, peak = "", 0
+    ended_for, peak, memory = "", 0, Memory()
     while main.poll() is None and not ended_for:
         processes = _descendants()
-        used = _memory(processes)
+        # Where runs are forked, what they are forked from is the kit's own, and shares its memory with them.
+        used = memory.in_use(process for process in processes if not (_RUNS_ARE_FORKED and process.pid == main.pid))
         peak = max(peak, used)
         if used > memory_bytes:
             ended_for = "memory"
         elif len(processes) > _MAX_PROCESSES:
             ended_for = "processes"
+        elif _RUNS_ARE_FORKED and is_stopped(main.pid):
+            ended_for = "frozen"
         elif stopped or os.getppid() != parent:
             ended_for = "stopped"
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 main.wait(_POLL_SECONDS)
     outlived = _end_all(main, grace)
+    memory.remove_files()
     return {"exit_code": main.poll(), "peak_memory": peak, "ended_for": ended_for, "outlived": outlived}
 
 
