@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from kit import files
 from kit.contest.mock import MANIFEST, is_mock_run, write_mock
 from kit.engines import Engine
 from kit.machine import environment
-from kit.models.weights import weights_to_bytes
+from kit.models.weights import expected_like, weights_to_bytes
 from kit.rules import SCORE_VERSION
 from kit.runs.choice import bits_of, engine_for, preferred, require_precision, require_stackable
 from kit.runs.contained import Containment
@@ -29,6 +28,7 @@ from kit.runs.population import Request, at_hand, order_of, started
 from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
+from kit.submission.returned import checked_weights
 from kit.types import Challenge, FailedRun, InputError
 
 __all__ = ["MANIFEST", "Packed", "checkpoint_name", "is_mock_run", "pack", "write_mock"]
@@ -100,13 +100,13 @@ def pack(
     growing = _GrowingZip(output, _description(entry, challenge, original, seed=seed, half=half, bits=bits_of(chosen)))
     if len(growing) < num_models:
         request = Request(num_models, seed, containment=containment)
-        missing = range(len(growing), num_models)
+        missing, expected = range(len(growing), num_models), expected_like(original.weights)
         bar = tqdm(total=num_models, initial=len(growing), desc=entry.name, unit="model", delay=2, leave=False)
         with bar, started(chosen, workers) as running:
             order = order_of(entry, challenge, original, request, running)
             with contextlib.closing(models_in_order(order, missing, running, get_worker)) as models:
                 for number, model in zip(missing, models, strict=True):
-                    sound = _like_original(model.weights, original.weights, entry.name)
+                    sound = checked_weights(entry.name, model.weights, expected)
                     stored = [_halved(array, entry.name) if half else array for array in sound]
                     content = weights_to_bytes(stored)
                     growing.append(checkpoint_name(number), content, order.seed_of(number), model.seconds)
@@ -134,23 +134,6 @@ def _description(
         "versions": environment.versions(bits.get("backend")),
         "machine": environment.machine() | {"precision": challenge.precision} | bits,
     }
-
-
-def _like_original(weights: Sequence[np.ndarray], original: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
-    """Returns the weights in the original's dtypes; those of another architecture or not finite cannot be scored."""
-    arrays = [np.asarray(array) for array in weights]
-    if [array.shape for array in arrays] != [array.shape for array in original]:
-        raise FailedRun(
-            f"The model that '{name}' returned has weights of other shapes than the original's. Expected the "
-            "architecture of 'net'. Return 'net', or a model built like it."
-        )
-    arrays = [array.astype(like.dtype) for array, like in zip(arrays, original, strict=True)]
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise FailedRun(
-            f"The model that '{name}' returned has NaN or infinite weights. Expected finite ones. Lower the method's "
-            "learning rate, or clip its gradients."
-        )
-    return arrays
 
 
 def _halved(array: np.ndarray, name: str) -> np.ndarray:

@@ -14,7 +14,6 @@ from kit.types import Task
 
 # How far above chance the accuracy must lie, in standard errors.
 _CHANCE_ERRORS = 3.0
-_LARGEST = 1e300
 
 
 def import_problem(entry: str, seconds: float) -> str:
@@ -40,30 +39,6 @@ def side_effects_problem(entry: str, changed: Sequence[str], printed: int) -> st
     return (
         f"Importing '{entry}' changed {', '.join(effects)}. Expected an import that only defines things, because the "
         "harness seeds and measures around the call. Move it into the function."
-    )
-
-
-def architecture_problem(name: str, reply: Mapping[str, Any], outputs: np.ndarray) -> str:
-    """Returns why a returned model is not the original's architecture with other weights.
-
-    Args:
-        name: of the submission.
-        reply: what the contained process says of the model: `architecture`, `described`, `probe`.
-        outputs: what its weights give in the original's architecture on the examples that `probe` was computed from.
-    """
-    numbers = [value for value in _items(reply.get("probe"), 1000) if isinstance(value, int | float)]
-    probe = [float(value) if abs(value) < _LARGEST else np.inf for value in numbers]  # JSON has numbers without end
-    ours = outputs.astype(np.float64).ravel()[: len(probe) or None]
-    compared = np.isfinite(ours)  # whether logits are finite is a check of its own
-    if reply.get("architecture") is not True:
-        what = f"has {printable(reply.get('described'), 600)}"
-    elif len(probe) != len(ours) or not np.allclose(np.array(probe)[compared], ours[compared], rtol=1e-3, atol=1e-3):
-        what = "gives other outputs than its weights do in the original's architecture"
-    else:
-        return ""
-    return (
-        f"The model that '{name}' returned {what}. Expected the architecture of 'net', because the scorer takes the "
-        "weights only, and logits out. Return 'net', or a model built like it."
     )
 
 

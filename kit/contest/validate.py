@@ -23,6 +23,7 @@ from kit.submission.contained import Contained, Limits, Returned, default_memory
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.handover import Inputs
 from kit.submission.inside import PROBED
+from kit.submission.returned import outputs_problem
 from kit.submission.source import Source
 from kit.toolbox.inference import predict_logits
 from kit.types import BrokenSubmission, Challenge, InputError, Problem
@@ -36,7 +37,7 @@ CHECKS = {
     "import_side_effects": "importing it changes nothing and prints nothing",
     "runs": "the call neither raises an error nor ends the process",
     "returns_model": "it returns a keras.Model",
-    "architecture": "the model has the architecture, input and output of 'net'",
+    "architecture": "the model says what its weights say in the architecture of 'net'",
     "weights": "all weights are finite and of the right dtype",
     "logits": "logits are finite for a full, a short and a single-example batch",
     "changes_weights": "the weights are not those of the original",
@@ -200,8 +201,7 @@ class _Examination:
     def __init__(self, findings: _Findings, source: Source, worker: Worker, limits: Limits, sandboxed: bool) -> None:
         self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
         self.limits, self.sandboxed = limits, sandboxed
-        # Outputs are compared to the third digit, which bfloat16 does not have.
-        self.whole = dataclasses.replace(worker.inputs(Entry(source.name, source=source)), precision="float32")
+        self.whole = worker.inputs(Entry(source.name, source=source))
         self.inputs = reduced(self.whole, MAX_EXAMPLES)
 
     def start(self, num_retain: int = MAX_EXAMPLES) -> Contained:
@@ -248,7 +248,7 @@ class _Examination:
             self.add(name)
         arrays, net, task = self.inputs.arrays, self.worker.net_with(returned.weights), self.worker.challenge.task
         probed = predict_logits(net, arrays["validation_x"][:PROBED])
-        sound = self.add("architecture", run_checks.architecture_problem(self.name, returned.reply, probed))
+        sound = self.add("architecture", outputs_problem(self.name, returned.reply, probed))
         x, y = arrays["retain_x"], arrays["retain_y"]
         sizes = sorted({1, min(3, len(x)), min(self.inputs.batch_size, len(x))})
         self.add("logits", run_checks.logits_problem([predict_logits(net, x[:size]) for size in sizes]))

@@ -192,19 +192,47 @@ def _read_entry(archive: zipfile.ZipFile, number: int, expected: Expected) -> np
                 f"array {number} is larger than the {expected.nbytes:,} bytes that it should have"
             )
     shape, dtype, fortran_order, data = _split_npy(raw, number)
+    _require_form(number, shape, dtype, expected)
+    if len(data) != expected.nbytes:
+        raise RefusedWeightsError(f"array {number} has {len(data):,} bytes of data, expected {expected.nbytes:,}")
+    flat = np.frombuffer(data, dtype)
+    array = flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
+    _require_finite(number, array)
+    return np.ascontiguousarray(array).reshape(shape)  # of a scalar, NumPy makes a list of one
+
+
+def require_like(arrays: Sequence[np.ndarray], expected: Sequence[Expected]) -> None:
+    """Checks arrays as `read_weights` checks those of a file.
+
+    Args:
+        arrays: a model's weights.
+        expected: what each of them must be, in order.
+
+    Raises:
+        RefusedWeightsError: what is wrong with them, as half a sentence.
+
+    Example:
+        >>> require_like([np.zeros(3)], [Expected((3,), np.dtype(np.float64))])
+    """
+    if len(arrays) != len(expected):
+        raise RefusedWeightsError(f"there are {len(arrays)} arrays, not {len(expected)}", check="architecture")
+    for number, (array, like) in enumerate(zip(arrays, expected, strict=True)):
+        _require_form(number, array.shape, array.dtype, like)
+        _require_finite(number, array)
+
+
+def _require_form(number: int, shape: tuple[int, ...], dtype: np.dtype, expected: Expected) -> None:
     if shape != expected.shape or dtype != expected.dtype or dtype.fields != expected.dtype.fields:
         raise RefusedWeightsError(
             f"array {number} has shape {_short(shape)} and dtype {_short(dtype)}, "
             f"expected {expected.shape} and {expected.dtype}",
             check="weights" if shape == expected.shape else "architecture",
         )
-    if len(data) != expected.nbytes:
-        raise RefusedWeightsError(f"array {number} has {len(data):,} bytes of data, expected {expected.nbytes:,}")
-    flat = np.frombuffer(data, dtype)
-    array = flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
-    if dtype.kind in "fc" and not np.isfinite(array).all():
+
+
+def _require_finite(number: int, array: np.ndarray) -> None:
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
         raise RefusedWeightsError(f"array {number} holds NaN or infinite values")
-    return np.ascontiguousarray(array).reshape(shape)  # of a scalar, NumPy makes a list of one
 
 
 def _split_npy(raw: bytes, number: int) -> tuple[tuple[int, ...], np.dtype, bool, bytes]:

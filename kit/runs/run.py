@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kit import files, methods
+from kit.models.weights import same_weights
 from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
@@ -24,11 +25,13 @@ from kit.runs.worker import Worker
 from kit.submission import text_checks
 from kit.submission.call import Call
 from kit.submission.contained import Contained
+from kit.submission.diagnosis import no_model
 from kit.submission.entry import Entry, Identifier, resolve
+from kit.submission.inside import probe
 from kit.toolbox import checkpoints, costs, facts
 from kit.toolbox.examples import Selection
 from kit.toolbox.losses import TaskLoss
-from kit.types import Challenge, FailedRun, check_challenge
+from kit.types import BrokenSubmission, Challenge, FailedRun, check_challenge
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,11 @@ def run_here(
     if "checkpoint" in settings:
         seconds += checkpoints.earlier_seconds(settings["checkpoint"])
     if not isinstance(returned, keras.Model):
-        raise FailedRun(
-            f"'{entry.name}' returned {type(returned).__name__}. Expected the unlearned keras.Model. End the function "
-            "with 'return net'."
-        )
+        edited = not same_weights(call.net.get_weights(), worker.original.weights)
+        raise BrokenSubmission("returns_model", no_model(entry.name, type(returned).__name__, net_edited=edited))
+    if not entry.built_in:
+        reply = {"probe": probe(returned, call.validation)}
+        worker.require_legal(returned.get_weights(), entry.name, reply)
     return Unlearned(returned, seconds, seed, facts_of_run)
 
 
@@ -193,6 +197,7 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
 
         def in_a_process_of_its_own(seed: int, _: Path | None) -> Made:
             returned = contained.run(seed)
+            worker.require_legal(returned.weights, entry.name, returned.reply)
             return Made(returned.weights, returned.seconds, {})
 
         yield in_a_process_of_its_own

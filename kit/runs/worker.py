@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import keras
 import numpy as np
 
 from kit import models
+from kit.models.weights import expected_like
 from kit.runs import originals, process
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
@@ -16,9 +17,12 @@ from kit.runs.pretraining import new_base, original_of
 from kit.runs.settings import hyperparameters
 from kit.submission.entry import Entry
 from kit.submission.handover import Inputs
+from kit.submission.inside import PROBED
+from kit.submission.returned import checked_weights, require_same_outputs
 from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
-from kit.types import Challenge, FailedRun, ModelOutputs
+from kit.toolbox.inference import predict_logits
+from kit.types import Challenge, ModelOutputs
 
 
 class Worker:
@@ -102,15 +106,22 @@ class Worker:
 
     def outputs(self, weights: Sequence[np.ndarray], method: str) -> ModelOutputs:
         """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there."""
-        weights = [np.asarray(array) for array in weights]
-        expected = [tuple(array.shape) for array in self._scoring_net.weights]
-        if [array.shape for array in weights] != expected:
-            raise FailedRun(
-                f"The model that '{method}' returned has {len(weights)} weight arrays of other shapes than the "
-                f"original's {len(expected)}. Expected the architecture of 'net', because the scorer takes the weights "
-                "only. Return 'net', or a model built like it."
-            )
-        return compute_outputs(self.net_with(weights), self.challenge, method)
+        return compute_outputs(self.net_with(self.checked(weights, method)), self.challenge, method)
+
+    def checked(self, weights: Sequence[np.ndarray], method: str) -> tuple[np.ndarray, ...]:
+        """Returns a returned model's weights as arrays; raises BrokenSubmission where they are not the original's."""
+        return checked_weights(method, weights, expected_like(self.original.weights))
+
+    def require_legal(self, weights: Sequence[np.ndarray], method: str, reply: Mapping[str, Any]) -> None:
+        """Checks what a method has returned by the rule that holds everywhere (`kit.submission.returned`).
+
+        Args:
+            weights: of the returned model.
+            method: its name.
+            reply: see `outputs_problem` there; of the first examples of the validation set.
+        """
+        net = self.net_with(self.checked(weights, method))
+        require_same_outputs(method, reply, predict_logits(net, self.challenge.validation.x[:PROBED]))
 
     def inputs(self, entry: Entry) -> Inputs:
         """Returns what a contained process is handed: the three sets in their order, and the original's weights."""

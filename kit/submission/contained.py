@@ -34,6 +34,7 @@ from kit.submission.diagnosis import explain, printable
 from kit.submission.handover import Inputs
 from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
+from kit.submission.returned import refusal
 from kit.submission.source import Source
 from kit.submission.supervisor import is_stopped
 from kit.types import BrokenSubmission
@@ -240,12 +241,8 @@ class Contained:
         except (OSError, ValueError) as error:
             self.close()
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise BrokenSubmission(
-                error.check if isinstance(error, RefusedWeightsError) else "weights",
-                f"The weights that '{self.source.name}' returned cannot be used: {reason}. Expected the architecture "
-                f"of 'net': {len(self._expected)} arrays of its shapes and dtypes, with finite values. Return 'net', "
-                "or a model built like it; where values are not finite, lower the learning rate.",
-            ) from error
+            check = error.check if isinstance(error, RefusedWeightsError) else "weights"
+            raise refusal(self.source.name, reason or type(error).__name__, check, self._expected) from error
 
     @property
     def output(self) -> str:

@@ -52,7 +52,8 @@ def explain(
             "unlearned model. Mend the function; --debug shows all that it printed.",
         )
     if kind == "no_model":
-        return BrokenSubmission("returns_model", _no_model(name, reply))
+        kind = printable(reply.get("type"), 80)
+        return BrokenSubmission("returns_model", no_model(name, kind, net_edited=bool(reply.get("net_edited"))))
     if outcome.get("ended_for") == "memory":
         return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
     check = "imports" if stage == "importing" else "runs"
@@ -82,9 +83,19 @@ def _too_much_memory(name: str, limit: str, at: str) -> str:
     )
 
 
-def _no_model(name: str, reply: Mapping[str, Any]) -> str:
-    kind = printable(reply.get("type"), 80)
-    if kind == "NoneType" and reply.get("net_edited"):
+def no_model(name: str, kind: str, *, net_edited: bool) -> str:
+    """Returns the paragraph for a method that returned no model.
+
+    Args:
+        name: of the method.
+        kind: name of the type of what it returned.
+        net_edited: whether it has changed the model that it was handed.
+
+    Example:
+        >>> no_model("mine", "History", net_edited=True)[:64]
+        "'mine' returned a History (net.fit returns a History, not the mo"
+    """
+    if kind == "NoneType" and net_edited:
         return (
             f"'{name}' returned nothing although it has changed 'net'. Expected the unlearned keras.Model. End the "
             "function with 'return net'."

@@ -197,9 +197,8 @@ class Child:
         before["files"].pop(str(self.work_folder / ".weights.npz"), None)
         self.reply(
             "written",
-            architecture=_architecture(returned) == architecture,
             described=_short(architecture, _architecture(returned)),
-            probe=_probe(returned, call.validation),
+            probe=probe(returned, call.validation),
             altered=self._digest() != self.digest,
             new_files=sorted(Path(name).name for name in after["files"].keys() ^ before["files"].keys())[:5],
             changed_files=[
@@ -236,7 +235,7 @@ def _short(expected: list[str], actual: list[str]) -> str:
     return f"{len(actual)} layers where the original has {len(expected)}"
 
 
-def _probe(net: Any, dataset: Any) -> list[float]:
+def probe(net: Any, dataset: Any) -> list[float]:
     """Returns some outputs of the model itself, which the kit compares with those of the weights alone."""
     images, _ = next(iter(dataset))
     try:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit.contest import run_checks, validate
+from kit.contest import validate
 from kit.runs import timing
 from kit.runs.worker import Worker
 from kit.submission.contained import Imported, Limits, Returned
@@ -90,7 +90,7 @@ def test_the_time_on_the_whole_challenge_is_projected_from_two_sizes(
     monkeypatch.setattr(validate, "Contained", Pretended)
     monkeypatch.setattr(validate, "MAX_EXAMPLES", most)
     monkeypatch.setattr(validate._Examination.start, "__defaults__", (most,))
-    monkeypatch.setattr(run_checks, "architecture_problem", lambda *_: "")
+    monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
     found = {one.name: one for one in validate.examine(noise, small_challenge)}
     seconds = 0.5 + 0.002 * len(small_challenge.split.retain)
     assert found["time_budget"].status == "PASS"
@@ -106,7 +106,7 @@ def test_the_time_budget_is_a_fifth_of_a_retraining(
     run = Pretended.run
     monkeypatch.setattr(Pretended, "run", lambda self, seed: Returned(run(self, seed).weights, seconds, {}))
     monkeypatch.setattr(validate, "Contained", Pretended)
-    monkeypatch.setattr(run_checks, "architecture_problem", lambda *_: "")
+    monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
     found = {one.name: one.status for one in validate.examine(noise, small_challenge)}
     assert found["time_budget"] == status
 
