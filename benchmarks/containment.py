@@ -1,14 +1,16 @@
-"""What does a contained run cost? The same submission and seeds, in this process and in one of its own.
+"""What does a contained run cost? The same submission and seeds, in this process and in processes of their own.
 
     python -m benchmarks.containment [--num-models 16] [--rounds 3] [--sandbox]
 
-The submission is the one that 'kit new' writes. Both ways must give the same weights, to the bit. Contained, a process
-is started once (no state is carried from run to run), so that the overhead is that start, shared by all runs, and what
-handing over takes.
+The submission is the one that 'kit new' writes. Both ways must give the same weights, to the bit. Contained, each run
+has a fresh process, forked from one that is started once: the overhead is that start, shared by all runs, and what
+forking and handing over take. CPU seconds are those of all processes, by which the ratio is formed: a busy machine
+changes them little.
 """
 
 import argparse
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -37,29 +39,43 @@ def main() -> None:
     setup.warm_up()
     rows = []
     for _ in range(arguments.rounds):
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), cpu_seconds()
         here = [
             kit.unlearn(function, worker.challenge, seed=seed, worker=worker).net.get_weights()
             for seed in range(arguments.num_models)
         ]
-        in_process, begin = time.perf_counter() - begin, time.perf_counter()
+        in_process = time.perf_counter() - begin, cpu_seconds() - cpu
+        begin, cpu = time.perf_counter(), cpu_seconds()
         with Contained(
             source, worker.inputs(Entry("template")), Limits(seconds=120), sandboxed=arguments.sandbox
         ) as contained:
             started = time.perf_counter() - begin
-            there = [contained.run(seed).weights for seed in range(arguments.num_models)]
-        rows.append((in_process, started, time.perf_counter() - begin))
-        same = all(np.array_equal(a, b) for x, y in zip(here, there, strict=True) for a, b in zip(x, y, strict=True))
-        if not same:
-            raise SystemExit("The weights differ between the two ways.")
-    in_process, start, whole = np.median(rows, axis=0)
+            there = [contained.run(seed) for seed in range(arguments.num_models)]
+        whole = time.perf_counter() - begin, cpu_seconds() - cpu
+        of_runs = sum(returned.cpu_seconds for returned in there)
+        rows.append([*in_process, *whole, started, whole[1] - of_runs, whole[0] - started, of_runs])
+        for mine, returned in zip(here, there, strict=True):
+            if not all(map(np.array_equal, mine, returned.weights)):
+                raise SystemExit("The weights differ between the two ways.")
+    report(np.median(rows, axis=0), worker.challenge.name, arguments)
+
+
+def cpu_seconds() -> float:
+    """Returns those of this process and of the processes that it has waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def report(row: np.ndarray, challenge: str, arguments: argparse.Namespace) -> None:
+    here, here_cpu, there, there_cpu, start, start_cpu, runs, runs_cpu = row
+    number = arguments.num_models
+    print(f"{number} runs of the template on {challenge}; the same bits both ways {'seconds':>18s}  CPU seconds")
+    print(f"{'in this process':60s}{here:12.2f}{here_cpu:12.2f}")
     how = "in bubblewrap" if arguments.sandbox else "contained"
-    print(f"{arguments.num_models} runs of the template on {worker.challenge.name}, seconds; the same bits both ways")
-    print(f"{'in this process':40s}{in_process:8.2f}")
-    print(f"{how:40s}{whole:8.2f}   ratio {whole / in_process:.2f}")
-    print(f"{'  of which starting, once':40s}{start:8.2f}")
-    each = (whole - start - in_process) / arguments.num_models
-    print(f"{'  of which handing over, each run':40s}{each:8.3f}")
+    print(f"{how:60s}{there:12.2f}{there_cpu:12.2f}   ratio {there_cpu / here_cpu:.2f}")
+    print(f"{'  of which starting, once':60s}{start:12.2f}{start_cpu:12.2f}")
+    print(f"{'  a run':60s}{runs / number:12.3f}{runs_cpu / number:12.3f}   ratio {runs_cpu / here_cpu:.2f}")
+    print(f"{'  beyond a run in this process':60s}{(runs - here) / number:12.3f}{(runs_cpu - here_cpu) / number:12.3f}")
 
 
 if __name__ == "__main__":
