@@ -391,3 +391,22 @@ def test_an_interruption_is_not_mistaken_for_a_bad_file(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         files.checked(interrupt, tmp_path / "file", "a thing")
+
+
+def test_a_folder_is_removed_with_what_nobody_may_look_into(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "inner").mkdir(parents=True)
+    (tmp_path / "kept").chmod(0o755)
+    (tmp_path / "gone" / "locked" / "deep").mkdir(parents=True)
+    (tmp_path / "gone" / "locked" / "deep" / "file").touch()
+    (tmp_path / "gone" / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "gone" / "locked" / "deep").chmod(0)
+    (tmp_path / "gone" / "locked").chmod(0)
+    (tmp_path / "gone").chmod(0)
+    files.remove(tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+    assert (tmp_path / "kept" / "inner").is_dir()
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o755
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    files.remove(tmp_path / "link")
+    assert (tmp_path / "kept").is_dir()
+    files.remove(tmp_path / "missing")

@@ -13,7 +13,6 @@ import contextlib
 import json
 import queue
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
+from kit import files
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import handover, sandbox
@@ -268,7 +268,7 @@ class Contained:
             self._output.finish()
         folder = getattr(self, "_folder", None)
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            files.remove(folder)
 
     def _end(self, process: subprocess.Popen[bytes], patience: float) -> dict[str, Any]:
         pushes = ((patience, process.terminate), (_GRACE_SECONDS + 12, process.kill), (5.0, lambda: None))

@@ -136,7 +136,7 @@ def masked(visible: Iterable[Path]) -> list[Path]:
 
 def _of_libraries() -> list[Path]:
     """Returns the caches of data sets that libraries keep, where the environment may have put them."""
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))
     keras_home = Path(os.environ.get("KERAS_HOME") or home / ".keras")
     sklearn_home = Path(os.environ.get("SCIKIT_LEARN_DATA") or home / "scikit_learn_data")
     return [keras_home / "datasets", sklearn_home]

@@ -17,7 +17,6 @@ import json
 import os
 import resource
 import select
-import shutil
 import signal
 import sys
 import time
@@ -25,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from kit import files
 from kit.submission import confinement
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -64,7 +64,8 @@ class Zygote:
     def _in_a_fresh_process(self, seed: int) -> dict[str, Any]:
         """Returns the exit code (negative: a signal), how many processes outlived it, and the CPU seconds of all."""
         for folder in self._folders:
-            empty(folder)
+            files.remove(folder)
+            folder.mkdir(exist_ok=True)
         before = _cpu_seconds()
         sandbox = confinement.Sandbox(self._sandbox) if self._sandbox else None
         reading, writing = os.pipe()
@@ -105,6 +106,7 @@ class Zygote:
     def _begin(self, writing: int, seed: int) -> NoReturn:
         """Makes the run, in its own process."""
         with _last_words():
+            os.setsid()  # a signal to the own group would reach this one's, out of the sandbox even
             os.closerange(3, writing)
             os.closerange(writing + 1, os.sysconf("SC_OPEN_MAX"))
             os.chdir(self._folders[0])
@@ -132,17 +134,6 @@ class Zygote:
             os.close(descriptor)
         _, status = os.waitpid(process, 0)
         return os.waitstatus_to_exitcode(status)
-
-
-def empty(folder: Path) -> None:
-    """Has an empty folder there, whatever was there before and however it was protected."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    for path, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError):
-            os.chmod(path, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(exist_ok=True)
 
 
 def _write(descriptor: int, line: bytes) -> None:

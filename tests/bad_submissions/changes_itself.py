@@ -1,6 +1,7 @@
 """It appends to its own file."""
-# check: leaves_nothing
+# check: runs
 # level: FAIL
+# says: Read-only file system
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """It deletes the data that its process was given."""
-# check: leaves_nothing
+# check: runs
 # level: FAIL
+# says: Read-only file system
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """It writes a file into the kit's folder."""
-# check: leaves_nothing
+# check: runs
 # level: FAIL
+# says: Read-only file system
 
 from pathlib import Path
 

@@ -121,6 +121,20 @@ def test_every_outcome_is_announced_once_and_in_the_end_there_is_one_for_each(
     assert sorted(announced, key=lambda one: one.name) == sorted(found, key=lambda one: one.name)
 
 
+def test_a_submission_cannot_tell_by_its_seeds_that_it_is_examined(
+    small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+    run = Pretended.run
+    monkeypatch.setattr(Pretended, "run", lambda self, seed: seeds.append(seed) or run(self, seed))
+    monkeypatch.setattr(validate, "Contained", Pretended)
+    for _ in range(2):
+        validate.examine(noise, small_challenge)
+    assert len(seeds) == 6
+    assert len(set(seeds)) == 4  # of each examination two, of which it repeats the second
+    assert max(seeds) > 1 << 20  # small ones could be told from a population's
+
+
 def test_only_warnings_and_failures_are_problems() -> None:
     statuses = ("PASS", "WARN", "FAIL", "SKIP")
     checked = [validate.Checked(f"check_{status}", status, "told") for status in statuses]  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from kit.runs.worker import Worker
 from kit.submission import contained
 from kit.submission.contained import Limits
 
-CALL_SECONDS, IMPORT_SECONDS, MEMORY = 6.0, 15.0, 3 << 30
+CALL_SECONDS, IMPORT_SECONDS, MEMORY = 30.0, 15.0, 3 << 30
 TENSORFLOW_TRIES_SECONDS = 10.0  # for memory that it does not get
 REFERENCE_SECONDS = 4.0
 LONGEST_SECONDS = 120.0

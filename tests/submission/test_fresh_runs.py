@@ -206,6 +206,15 @@ def test_whoever_stops_what_watches_it_is_ended_and_named(worker: Worker, whose:
     assert caught.value.check == "runs"
 
 
+def test_a_signal_to_its_own_group_reaches_nobody_else(worker: Worker) -> None:
+    stops = SOUND.format("os.kill(0, signal.SIGSTOP)")
+    with (
+        pytest.raises(BrokenSubmission, match="took more than 1 s"),
+        contained(worker, stops, sandboxed=True, seconds=1) as process,
+    ):
+        process.run(0)
+
+
 EATS = {
     "memory without a file": ("os.memfd_create('x')", "memfd", False),
     "descriptors": ("kept = [open(os.devnull) for _ in range(100_000)]", "Too many open files", False),
