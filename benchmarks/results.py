@@ -21,7 +21,7 @@ from kit import rules
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import files, methods, reports
+from kit import files, methods, reports, seals
 from kit.methods import _facts
 from kit.reports import markdown
 from kit.scorers.forgetting import competition_difference
@@ -54,7 +54,7 @@ def evaluate(challenge: str, num_models: int) -> None:
         "differences": differences_of(evaluation) if num_models > 1 else {},
         "hyperparameters": {name: dict(settings) for name, settings in loaded.hyperparameters.items()},
     }
-    files.write_json(stored(challenge), content)
+    files.write_json(stored(challenge), seals.with_digest(content))
 
 
 def differences_of(evaluation: kit.Evaluation) -> dict[str, tuple[float, float]]:
@@ -84,7 +84,7 @@ def read(challenge: str) -> tuple[tuple[kit.Report, ...], dict[str, tuple[float,
     """Returns what `evaluate` has kept."""
     if not stored(challenge).is_file():
         raise SystemExit(f"{stored(challenge)} is not there. Write it with 'make results'.")
-    content = json.loads(stored(challenge).read_text(encoding="utf-8"))
+    content = seals.without_digest(json.loads(stored(challenge).read_text(encoding="utf-8")))
     differences = {name: (difference, stderr) for name, (difference, stderr) in content["differences"].items()}
     return reports.from_json(content, where=f"'{stored(challenge)}'").reports, differences
 

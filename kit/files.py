@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -57,14 +58,18 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """Opens a temporary file beside `path` and renames it to `path` when the block ends without an error.
+
+    Args:
+        path: of the file; its folder is made.
+        mode: who may read it.
 
     Raises:
         CannotWrite: the file or its folder cannot be made, or the disk is full.
     """
     try:
-        with _replacing(path) as stream:
+        with _replacing(path, mode) as stream:
             yield stream
     except OSError as error:
         elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
@@ -76,13 +81,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
-        os.chmod(temporary, 0o644)  # mkstemp allows the owner only
+        os.chmod(temporary, mode)  # mkstemp allows the owner only
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -144,20 +149,33 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
     """Reads all arrays of an `.npz` file without unpickling anything, and closes the file whatever happens.
 
     Raises:
-        ValueError: it is no zip archive, or holds Python objects.
+        one of `DAMAGED`: it is no sound zip archive, or holds Python objects.
     """
     import numpy as np
 
-    with path.open("rb") as stream:
+    with file.open("rb") if isinstance(file, Path) else file as stream:
         if not zipfile.is_zipfile(stream):
             raise ValueError("it is no zip archive, which every .npz file is")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
+
+
+def read_checked_npz(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    """Reads all arrays of an `.npz` file, if its bytes have this digest.
+
+    Raises:
+        ValueError: they have another.
+        OSError: there is no such file.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("it does not have the sha256 that was recorded")
+    return read_npz(io.BytesIO(content))
 
 
 def sha256_of(path: Path) -> str:

@@ -169,7 +169,7 @@ def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Pat
     """Writes the report, the split and the figures, and prints the table."""
     from rich.console import Console
 
-    from kit import reports
+    from kit import reports, seals
     from kit.challenges import splits
     from kit.commands import drawing
     from kit.reports import ranking_table
@@ -182,4 +182,4 @@ def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Pat
     ranking_table.print_ranking(result.reports, console)
     paths = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
     console.print(f"\nWritten: {', '.join(map(str, paths))}", soft_wrap=True, markup=False)
-    options.write_json(json_file, reports.to_json(result.reports, result.failures))
+    options.write_json(json_file, seals.with_digest(reports.to_json(result.reports, result.failures)))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import files
+from kit import files, seals
 from kit.evaluation import attack_sample
 from kit.evaluation.scoring import digest
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
     from kit.types import Challenge
+
+_PLACE = "figures"
 
 
 def draw(result: Evaluation, challenge: Challenge, folder: Path, record: Path) -> list[str]:
@@ -36,18 +37,20 @@ def draw(result: Evaluation, challenge: Challenge, folder: Path, record: Path) -
     for name, figure in drawings.items():
         figures.save(figure, _file(folder, name))
     digests = {name: files.sha256_of(_file(folder, name)) for name in drawings}
-    files.write_json(record, {"subject": subject, "figures": digests})
+    seals.write_json(record, _PLACE, {"subject": subject, "figures": digests})
     return list(drawings)
 
 
 def _present(folder: Path, record: Path, subject: str) -> list[str] | None:
     """Returns the names of the figures in the folder if they are whole and of this subject."""
-    try:
-        recorded = json.loads(record.read_text())
-        digests = {name: files.sha256_of(_file(folder, name)) for name in recorded["figures"]}
-        return list(digests) if (recorded["subject"], recorded["figures"]) == (subject, digests) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    recorded = seals.read_json(record, _PLACE)
+    if recorded is None or recorded["subject"] != subject:
         return None
+    try:
+        digests = {name: files.sha256_of(_file(folder, name)) for name in recorded["figures"]}
+    except OSError:  # one of them is gone
+        return None
+    return list(digests) if recorded["figures"] == digests else None
 
 
 def _file(folder: Path, name: str) -> Path:

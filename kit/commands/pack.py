@@ -121,7 +121,7 @@ def check_pack(
     with quiet.quiet_tensorflow(debug):
         from kit import evaluation
         from kit.contest import check_pack as checking
-    from kit import reports
+    from kit import reports, seals
 
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
 
@@ -145,4 +145,4 @@ def check_pack(
             announce=options.announcer(),
         )
     reports.print_table(result.reports, console)
-    options.write_json(json_file, content | reports.to_json(result.reports))
+    options.write_json(json_file, seals.with_digest(content | reports.to_json(result.reports)))

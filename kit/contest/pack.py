@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import zipfile
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import files
+from kit import seals
 from kit.contest.mock import MANIFEST, is_mock_run, write_mock
 from kit.engines import Engine
 from kit.machine import environment
@@ -30,6 +31,8 @@ from kit.runs.worker import Worker
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.returned import checked_weights
 from kit.types import Challenge, FailedRun, InputError
+
+_PLACE = "pack"  # which, its description says
 
 __all__ = ["MANIFEST", "Packed", "checkpoint_name", "is_mock_run", "pack", "write_mock"]
 
@@ -149,6 +152,10 @@ def _halved(array: np.ndarray, name: str) -> np.ndarray:
     return half
 
 
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 class _GrowingZip:
     """A zip to which one file at a time is added, and which survives being killed at any moment.
 
@@ -162,6 +169,7 @@ class _GrowingZip:
         self._description = description
         self._seeds: list[int] = []
         self._seconds: list[float] = []
+        self._digests: list[str] = []
         if self._journal.is_file() and self._partial.is_file():
             self._resume()
         else:
@@ -173,15 +181,14 @@ class _GrowingZip:
         return len(self._seeds)
 
     def _resume(self) -> None:
-        try:
-            kept = json.loads(self._journal.read_text())
-            start, directory = int(kept["start"]), base64.b64decode(kept["directory"])
-            seeds, seconds, description = list(kept["seeds"]), list(kept["seconds"]), kept["description"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        kept = seals.read_results(self._journal, _PLACE)
+        if kept is None:
             raise InputError(
-                f"'{self._journal}' cannot be read ({type(error).__name__}). Expected what an interrupted 'kit pack' "
-                f"left there. Delete it and '{self._partial}' to begin anew."
-            ) from error
+                f"'{self._journal}' is damaged. Expected what an interrupted 'kit pack' left there. Delete it and "
+                f"'{self._partial}' to begin anew."
+            )
+        start, directory = kept["start"], base64.b64decode(kept["directory"])
+        seeds, seconds, description = kept["seeds"], kept["seconds"], kept["description"]
         if description != json.loads(json.dumps(self._description)):
             changed = [key for key, value in self._description.items() if description.get(key) != value]
             raise InputError(
@@ -190,31 +197,49 @@ class _GrowingZip:
                 f"delete it and '{self._journal}'."
             )
         if self._partial.stat().st_size < start:
-            raise InputError(
-                f"'{self._partial}' has {self._partial.stat().st_size:,} bytes where {start:,} were written. Expected "
-                f"the file as it was left. Restore it, or delete it and '{self._journal}' to begin anew."
-            )
+            raise self._damaged(f"has {self._partial.stat().st_size:,} bytes where {start:,} were written")
         with self._partial.open("r+b") as stream:
             stream.seek(start)
             stream.write(directory)
             stream.truncate()
-        self._seeds, self._seconds = seeds, seconds
+        self._seeds, self._seconds, self._digests = seeds, seconds, kept["sha256"]
+        self._check_models()
+
+    def _check_models(self) -> None:
+        """Checks that the models are those that were written: they are the work of hours, and not looked at again."""
+        try:
+            with zipfile.ZipFile(self._partial) as archive:
+                digests = [_sha256(archive.read(checkpoint_name(number))) for number in range(len(self))]
+        except Exception as error:  # zipfile and zlib raise errors of many kinds for a damaged file
+            raise self._damaged(f"cannot be read ({type(error).__name__})") from error
+        if digests != self._digests:
+            changed = [number for number in range(len(self)) if digests[number] != self._digests[number]]
+            raise self._damaged(f"holds another '{checkpoint_name(changed[0])}' than was written")
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(
+            f"'{self._partial}' {what}. Expected the file as it was left. Restore it, or delete it and "
+            f"'{self._journal}' to begin anew."
+        )
 
     def append(self, name: str, content: bytes, seed: int, seconds: float) -> None:
         """Adds a file; once this returns, it stays."""
         start = self._write(name, content)
         self._seeds.append(seed)
         self._seconds.append(seconds)
+        self._digests.append(_sha256(content))
         with self._partial.open("rb") as stream:
             stream.seek(start)
             directory = base64.b64encode(stream.read()).decode()
-        files.write_json(
+        seals.write_json(
             self._journal,
+            _PLACE,
             {
                 "start": start,
                 "directory": directory,
                 "seeds": self._seeds,
                 "seconds": self._seconds,
+                "sha256": self._digests,
                 "description": self._description,
             },
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from kit import files
+from kit import files, seals
 from kit.datasets import places
 from kit.datasets.places import Candidate
 from kit.datasets.registry import DataSet
@@ -89,11 +88,12 @@ def storing(path: Path, num_bytes: int) -> Iterator[BinaryIO]:
 
 def recorded(data_set: DataSet) -> dict[str, frozenset[str]]:
     """Returns the digests of copied files by name; none where the record is missing or damaged."""
-    try:
-        record = json.loads((places.cache_folder(data_set) / RECORD).read_text())
-        return {str(name): frozenset([str(digest)]) for name, digest in record.items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+    record = seals.read_json(places.cache_folder(data_set) / RECORD, _place(data_set)) or {}
+    return {name: frozenset([digest]) for name, digest in record.items()}
+
+
+def _place(data_set: DataSet) -> str:
+    return f"{places.cache_folder(data_set).name}/{RECORD}"
 
 
 def keep(data_set: DataSet, candidate: Candidate, digests: Sequence[str], announce: Callable[[str], None]) -> None:
@@ -111,7 +111,7 @@ def keep(data_set: DataSet, candidate: Candidate, digests: Sequence[str], announ
         record = {name: min(digests_of_file) for name, digests_of_file in recorded(data_set).items()}
         record |= {path.name: digest for path, digest in zip(candidate.paths, digests, strict=True)}
         with storing(folder / RECORD, 1000) as stream:
-            stream.write((json.dumps(record, indent=1) + "\n").encode())
+            stream.write(seals.to_bytes(_place(data_set), record))
         for names, path in zip(candidate.form.names, candidate.paths, strict=True):
             for name in names[: names.index(path.name)]:
                 _drop_if_wrong(folder / name, data_set.official | {record.get(name, "")}, announce)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import files, scorers
+from kit import scorers, seals
 from kit.machine import environment
 from kit.types import Comparison, Score
 
@@ -51,7 +50,7 @@ def score(
     if stored is not None:
         return stored
     scores = scorers.score_all(comparison, scored=scored)
-    files.write_json(path, {name: asdict(score) for name, score in scores.items()})
+    seals.write_json(path, _place(path), {name: asdict(score) for name, score in scores.items()})
     return scores
 
 
@@ -85,11 +84,12 @@ def _compared(content: Any) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Score] | None:
     """Returns stored scores, or None where there are none, or no whole ones."""
-    try:
-        stored = json.loads(path.read_text())
-        return {name: Score(**_with_tuples(score)) for name, score in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
+    stored = seals.read_json(path, _place(path))
+    return None if stored is None else {name: Score(**_with_tuples(score)) for name, score in stored.items()}
+
+
+def _place(path: Path) -> str:
+    return f"scores/{path.name}"
 
 
 def _with_tuples(score: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What XLA has compiled, kept for other processes, and believed only with its digest: TensorFlow runs what it finds.
+"""What XLA has compiled, kept for other processes, and believed only with its seal: TensorFlow runs what it finds.
 
-Beside each of TensorFlow's files lies its digest, written by the process that has compiled it. What has none, or
-another, a process removes before TensorFlow could look for it; it is then compiled anew.
+Beside each of TensorFlow's files lies its digest, sealed (`kit.seals`) by the process that has compiled it. What has
+none, or another, a process removes before TensorFlow could look for it; it is then compiled anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from kit import files
+from kit import files, seals
 
 _VARIABLE, _DIRECTORY = "TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory="
 
@@ -37,36 +37,39 @@ def keep(folder: Callable[[str], Path | None]) -> None:
 
 
 def record() -> None:
-    """Writes the digests of what this process has compiled last."""
+    """Seals what this process has compiled last."""
     directory = re.search(rf"{_DIRECTORY}(\S+)", os.environ.get(_VARIABLE, ""))
     path = Path(directory[1]) if directory else None
     if path is None or not path.name.startswith(f"{_compiler()}-"):  # the user's own folder
         return
     for code in path.glob("*.pb"):
         with contextlib.suppress(OSError):  # another process has removed it
-            if not _digest_of(code).exists():
-                with files.atomic_write(_digest_of(code)) as file:
-                    file.write(files.sha256_of(code).encode())
+            if not _seal_of(code).exists():
+                seals.write_json(_seal_of(code), _place(code), files.sha256_of(code))
 
 
 def remove_damaged(folder: Path) -> None:
-    """Removes what has no digest or another one, and digests of nothing."""
+    """Removes what has no seal or another one, and seals of nothing."""
     for code in folder.glob("*.pb"):
         with contextlib.suppress(OSError):
-            digest, status = _digest_of(code), code.stat()
-            if not digest.exists() or digest.read_bytes() != files.sha256_of(code).encode():
+            status = code.stat()
+            if seals.read_json(_seal_of(code), _place(code)) != files.sha256_of(code):
                 code.unlink()
             else:  # to look whether it is whole is no use of it: what nobody uses is swept
                 os.utime(code, ns=(status.st_atime_ns, status.st_mtime_ns))
-    for digest in folder.glob("*.sha256"):
+    for seal in folder.glob("*.seal"):
         with contextlib.suppress(OSError):
-            if not digest.with_suffix(".pb").exists():
-                digest.unlink()
+            if not seal.with_suffix(".pb").exists():
+                seal.unlink()
 
 
 def _compiler() -> str:
     return f"tensorflow-{importlib.metadata.version('tensorflow')}"
 
 
-def _digest_of(code: Path) -> Path:
-    return code.with_suffix(".sha256")
+def _seal_of(code: Path) -> Path:
+    return code.with_suffix(".seal")
+
+
+def _place(code: Path) -> str:
+    return f"compiled/{code.name}"

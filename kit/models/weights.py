@@ -1,6 +1,6 @@
 """A model's weights as `.npz`, arrays named 0, 1, ... in the order of `net.weights`: the only writer and reader.
 
-The kit's own files are read plainly (`read_file`), a stranger's as if an enemy had written them
+The kit's own files are read plainly (`read_checked_file`), a stranger's as if an enemy had written them
 (`read_strangers_file`).
 """
 
@@ -87,13 +87,14 @@ def write_file(path: Path, weights: Iterable[np.ndarray]) -> None:
     files.write_npz(path, numbered(weights))
 
 
-def read_file(path: Path) -> tuple[np.ndarray, ...]:
-    """Returns the weights in a file of the kit's own.
+def read_checked_file(path: Path, sha256: str) -> tuple[np.ndarray, ...]:
+    """Returns the weights in a file of the kit's own, whose digest was recorded.
 
     Raises:
-        one of `kit.files.DAMAGED`: it is no sound `.npz` file, or its arrays have other names.
+        ValueError: it has another digest.
+        OSError: there is no such file.
     """
-    return tuple(in_order(files.read_npz(path)))
+    return tuple(in_order(files.read_checked_npz(path, sha256)))
 
 
 def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:

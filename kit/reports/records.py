@@ -1,6 +1,6 @@
 """Reports as JSON and back: the only reader and writer of `report.json`.
 
-A file is an object with three keys, and others that this module leaves alone:
+A file is an object with four keys, and others that this module leaves alone:
 
 - `score_version`: of all reports in it, e.g. "1.2".
 - `reports`: a list with an object for each row. Its keys and their types are the fields of `kit.types.Report`; those
@@ -8,6 +8,7 @@ A file is an object with three keys, and others that this module leaves alone:
   scores there are is not fixed: a file of a version of the kit with other scorers is read as well.
 - `failures`: a list with an object for each method that failed: `method`, `check` (of `kit validate`, or "runs") and
   `reason`, a paragraph.
+- `sha256`: of the rest (`kit.seals`), by which damage is seen. Files of older versions have none.
 
 Numbers are finite. What could not be computed is null, with a reason beside it.
 """
@@ -23,7 +24,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from kit import files
+from kit import files, seals
 from kit.types import BrokenSubmission, FailedRun, InputError, Report
 
 _EXPECTED = "Expected what 'kit run --json' writes"
@@ -61,8 +62,8 @@ def to_json(reports: Sequence[Report], failures: Mapping[str, FailedRun] | None 
 
 
 def write_json(path: Path, reports: Sequence[Report], failures: Mapping[str, FailedRun] | None = None) -> None:
-    """Writes `to_json(reports, failures)`, atomically."""
-    files.write_json(path, to_json(reports, failures))
+    """Writes `to_json(reports, failures)` and its digest, atomically."""
+    files.write_json(path, seals.with_digest(to_json(reports, failures)))
 
 
 def from_json(content: Any, *, where: str = "the report") -> Record:
@@ -99,7 +100,9 @@ def read_json(path: str | Path) -> Record:
     """
     path = Path(path)
     content = files.checked(
-        lambda: json.loads(path.read_text(encoding="utf-8-sig")), path, "a report.json of 'kit run'"
+        lambda: seals.without_digest(json.loads(path.read_text(encoding="utf-8-sig"))),
+        path,
+        "a report.json of 'kit run'",
     )
     return from_json(content, where=f"'{path}'")
 

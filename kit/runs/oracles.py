@@ -44,7 +44,7 @@ def load(challenge: Challenge) -> Outputs | None:
             f"{entry['sha256'][:16]}. Expected the file as it was shipped. Restore it with 'git checkout "
             "data/oracles', install the kit again, or retrain with --fresh-oracle."
         )
-    stored = files.read_npz(path)
+    stored = files.read_checked_npz(path, digest)
     shapes = {part: (len(stored["seeds"]), len(challenge.strata(part))) for part in PARTS}
     correct = {part: np.unpackbits(stored[f"correct_{part}"], count=int(np.prod(shapes[part]))) for part in PARTS}
     return Outputs(
@@ -83,8 +83,7 @@ def build(
         arrays[f"logits_{part}"] = retrained.logits[part]
     path = files.data_folder() / "oracles" / f"{challenge.name}.npz"
     files.write_npz(path, arrays)
-    content = originals.registry() | {_key(challenge): _record(challenge, retrained, path)}
-    files.write_json(files.data_folder() / "registry.json", dict(sorted(content.items())))
+    originals.register({_key(challenge): _record(challenge, retrained, path)})
     return path
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import files, models
+from kit import files, models, seals
 from kit.digests import digest_of, digest_of_arrays
 from kit.machine import quiet, threads
-from kit.models.weights import read_file, write_file
+from kit.models.weights import read_checked_file, write_file
 from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, FailedRun
 
@@ -109,8 +109,19 @@ def fingerprint(challenge: Challenge) -> str:
 def registry() -> dict[str, dict[str, Any]]:
     """Returns what `data/registry.json` says of each challenge that has shipped weights."""
     path = files.data_folder() / "registry.json"
-    content: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    advice = "the registry of shipped weights, as it came with the kit"
+    content: dict[str, dict[str, Any]] = files.checked(
+        lambda: seals.without_digest(json.loads(path.read_text())), path, advice
+    )
     return content
+
+
+def register(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes entries into the registry of shipped files, beside the others (for maintainers)."""
+    content = dict(sorted({**registry(), **entries}.items()))
+    files.write_json(files.data_folder() / "registry.json", seals.with_digest(content))
 
 
 def load(challenge: Challenge) -> Pretrained:
@@ -132,8 +143,27 @@ def load(challenge: Challenge) -> Pretrained:
     record = path.with_suffix(".json")
     if not record.is_file():
         _train_and_store(challenge, path)
-    recorded = json.loads(record.read_text())["sha256"]
-    return read(challenge, path, recorded, f"Delete '{record}', and the kit trains the model again.")
+    advice = f"Delete '{record}', and the kit trains the model again."
+    return read(challenge, path, read_record(path, advice)["sha256"], advice)
+
+
+def read_record(path: Path, advice: str) -> dict[str, Any]:
+    """Returns the record beside weights in the kit's cache.
+
+    Raises:
+        FailedRun: it is not as this user's kit wrote it; `advice` says what to do then.
+    """
+    record: dict[str, Any] | None = seals.read_json(path.with_suffix(".json"), _place(path))
+    if record is None:
+        raise FailedRun(
+            f"The record '{path.with_suffix('.json')}' of trained weights is damaged, or an older kit or one with "
+            f"another KIT_HOME wrote it. Expected it as this one writes it. {advice}"
+        )
+    return record
+
+
+def _place(path: Path) -> str:
+    return f"pretrained/{path.name}"
 
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
@@ -156,7 +186,7 @@ def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: b
     entry = registry().get(key)
     if update_registry:
         entry = record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}
-        files.write_json(files.data_folder() / "registry.json", dict(sorted((registry() | {key: entry}).items())))
+        register({key: entry})
         matches, verdict = True, "recorded in data/registry.json"
     elif entry is None or entry["fingerprint"] != record["fingerprint"]:
         matches, verdict = True, "nothing is recorded for this challenge to compare it with"
@@ -240,7 +270,7 @@ def store(
         **facts,
     }
     if path.parent != files.data_folder() / "pretrained":
-        files.write_json(path.with_suffix(".json"), record)
+        seals.write_json(path.with_suffix(".json"), _place(path), record)
     return record
 
 
@@ -254,7 +284,7 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
             f"The weights '{path}' are damaged: their sha256 is {digest[:16]}..., recorded is {sha256[:16]}.... "
             f"Expected the file as it was written. {advice}"
         )
-    return Pretrained(read_file(path), sha256, path, challenge.model, advice=advice)
+    return Pretrained(read_checked_file(path, sha256), sha256, path, challenge.model, advice=advice)
 
 
 def require_fitting(pretrained: Pretrained, net: keras.Model) -> None:

@@ -72,9 +72,14 @@ def save_outputs(path: Path, outputs: ModelOutputs) -> None:
     files.write_npz(path, arrays)
 
 
-def load_outputs(path: Path) -> ModelOutputs:
-    """Reads what `save_outputs` wrote; nothing is unpickled."""
-    stored = files.read_npz(path)
+def load_outputs(path: Path, sha256: str) -> ModelOutputs:
+    """Reads what `save_outputs` wrote; nothing is unpickled.
+
+    Raises:
+        ValueError: the file has another digest.
+        OSError: there is none.
+    """
+    stored = files.read_checked_npz(path, sha256)
     ends = np.cumsum(stored["sizes"])[:-1]
     confidences, correct = (dict(zip(PARTS, np.split(stored[kind], ends), strict=True)) for kind in _KINDS[:2])
     logits = dict(zip(PARTS, np.split(stored["logits"], ends), strict=True)) if "logits" in stored else {}

@@ -14,20 +14,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import files, methods
+from kit import files, methods, seals
 from kit.digests import digest_of
 from kit.machine import environment, quiet
-from kit.models.weights import read_file, write_file
+from kit.models.weights import read_checked_file, write_file
 from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
 from kit.runs.settings import of_pretraining
-from kit.toolbox import facts
 from kit.types import Challenge, FailedRun, InputError, Split
 
 if TYPE_CHECKING:
     import keras
 
-_STATE, _RECORD = "state", "done.json"
+_STATE, _WEIGHTS, _RECORD = "state", "weights.npz", "done.json"
 
 
 def original_of(challenge: Challenge, method: str = "") -> Pretrained:
@@ -46,10 +45,23 @@ def load(challenge: Challenge, method: str) -> Pretrained:
     folder = cached_path(challenge, f"-{method}-{digest[:8]}").with_suffix("")
     if not (folder / _RECORD).is_file():
         _train(challenge, method, folder)
-    record = json.loads((folder / _RECORD).read_text())
-    weights = read_file(folder / "weights.npz")
+    record = seals.read_json(folder / _RECORD, f"pretrained/{folder.name}")
+    if record is None or record["files"] != _digests(folder):
+        raise FailedRun(
+            f"What the training of '{method}' has kept in '{folder}' is damaged, or an older kit or one with another "
+            "KIT_HOME wrote it. Expected it as this one writes it. Delete the folder, and the kit trains the model "
+            "again."
+        )
+    sha256 = record["files"][_WEIGHTS]
+    weights = read_checked_file(folder / _WEIGHTS, sha256)
     name = str(json.loads(record["model"])["config"]["name"])
-    return Pretrained(weights, record["sha256"], folder / "weights.npz", name, record["model"], folder / _STATE)
+    return Pretrained(weights, sha256, folder / _WEIGHTS, name, record["model"], folder / _STATE)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Returns the digests of all files of a training but its record, by their place in its folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _RECORD)
+    return {path.relative_to(folder).as_posix(): files.sha256_of(path) for path in paths}
 
 
 def retrain(challenge: Challenge, method: str, seed: int, base: keras.Model) -> keras.Model:
@@ -118,10 +130,9 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
         state = Path(temporary) / "whole" / _STATE
         state.mkdir(parents=True)
         net = _trained(method, challenge, challenge.training_seed, state, new_base(challenge))
-        weights = state.parent / "weights.npz"
-        write_file(weights, net.get_weights())
+        write_file(state.parent / _WEIGHTS, net.get_weights())
         described = json.dumps(keras.saving.serialize_keras_object(net))
-        record = {"sha256": files.sha256_of(weights), "model": described, "facts": facts.read(state)}
-        files.write_json(state.parent / _RECORD, record)
+        record = {"model": described, "files": _digests(state.parent)}
+        seals.write_json(state.parent / _RECORD, f"pretrained/{folder.name}", record)
         with contextlib.suppress(OSError):  # another process was quicker; what it has made is as good
             os.replace(state.parent, folder)

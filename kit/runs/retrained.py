@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +71,8 @@ def _stored(challenge: Challenge) -> _Stored | None:
     record = path.with_suffix(".json")
     if not record.is_file():
         return None
-    facts = json.loads(record.read_text())
     advice = f"Delete '{record}', and run 'kit pretrain {challenge.name} --retrained' again."
+    facts = originals.read_record(path, advice)
     return _Stored(path, facts["sha256"], advice) if _is_of(facts, challenge) else None
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit import files, methods
+from kit import files, methods, seals
 from kit.digests import digest_of
 from kit.machine import environment
 from kit.runs import originals
@@ -58,23 +57,40 @@ class Store:
         folder = self.folder_of(number)
         save_outputs(folder / "outputs.npz", run.outputs)
         seconds = None if math.isnan(run.seconds) else run.seconds
-        record = {"method": self.method, "seed": run.seed, "seconds": seconds, "versions": environment.versions()}
-        files.write_json(folder / "done.json", record | ({"facts": dict(run.facts)} if run.facts else {}))
+        record = {
+            "method": self.method,
+            "seed": run.seed,
+            "seconds": seconds,
+            "facts": dict(run.facts),
+            "outputs_sha256": files.sha256_of(folder / "outputs.npz"),
+            "versions": environment.versions(),
+        }
+        seals.write_json(folder / "done.json", self._place(number), record)
         self.checkpoint(number).unlink(missing_ok=True)
 
     def read(self, number: int, *, with_logits: bool) -> Run | None:
-        """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since."""
+        """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since.
+
+        Raises:
+            InputError: it was made in another home.
+        """
         folder = self.folder_of(number)
         files.remove_leftovers(folder)
-        try:
-            record = json.loads((folder / "done.json").read_text())
-            outputs = load_outputs(folder / "outputs.npz")
-            if with_logits and not outputs.logits:
-                return None
-            seconds = math.nan if record["seconds"] is None else float(record["seconds"])
-            return Run(outputs, seconds, int(record["seed"]), record.get("facts", {}))
-        except (*files.DAMAGED, TypeError):
+        record = seals.read_results(folder / "done.json", self._place(number))
+        if record is None:
             return None
+        try:
+            outputs = load_outputs(folder / "outputs.npz", record["outputs_sha256"])
+        except (OSError, ValueError):  # it is not there, or was damaged
+            return None
+        if with_logits and not outputs.logits:
+            return None
+        seconds = math.nan if record["seconds"] is None else record["seconds"]
+        return Run(outputs, seconds, record["seed"], record["facts"])
+
+    def _place(self, number: int) -> str:
+        """Returns what a run's record is sealed for: folders of results can be moved, their runs not exchanged."""
+        return "/".join(self.folder_of(number).parts[-3:])
 
 
 def population_folder(root: Path, entry: Entry, challenge: Challenge, original: Pretrained) -> Path:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from kit import files
+from kit import files, seals
 from kit.digests import digest_of
 from kit.machine import environment, quiet
 from kit.runs import originals
@@ -25,8 +24,9 @@ def reference_seconds(challenge: Challenge, check: Callable[[], object] | None =
     fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
     digest = digest_of([*fixed, environment.versions(), environment.machine()])
     path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
-    if path.is_file():
-        return float(json.loads(path.read_text())["seconds"])
+    place = f"reference/{path.name}"
+    if (measured_before := seals.read_json(path, place)) is not None:
+        return float(measured_before["seconds"])
     files.require_cache()
     quiet.load_tensorflow()
     if check is not None:
@@ -34,5 +34,5 @@ def reference_seconds(challenge: Challenge, check: Callable[[], object] | None =
     from kit.runs import plain_keras
 
     seconds, measured = plain_keras.time_retraining(challenge)
-    files.write_json(path, {"seconds": seconds, "measured_share": measured, "challenge": challenge.name})
+    seals.write_json(path, place, {"seconds": seconds, "measured_share": measured, "challenge": challenge.name})
     return seconds

@@ -22,7 +22,9 @@ _ALIASES = ("keras.src.datasets", "keras._tf_keras.keras.datasets", "keras.api.d
 # What those rooms and the program of a contained process (`kit.submission.inside`) need besides: files and folders.
 _NEEDED = (
     "__init__.py",
+    "digests.py",
     "files.py",
+    "locks.py",
     "machine/__init__.py",
     "machine/startup.py",
     "machine/threads.py",
@@ -34,6 +36,7 @@ _NEEDED = (
     "models/weights.py",
     "models/zoo.py",
     "rules.py",
+    "seals.py",
     "submission/__init__.py",
     "submission/allowed.py",
     "submission/call.py",

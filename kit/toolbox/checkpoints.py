@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
+from kit import files, seals
 from kit.models.weights import in_order, numbered
 
 # Shorter trainings are done again. Of longer ones the state is written after each epoch, as long as that takes no more
 # than a twentieth of the time: of a network of 90 MB, whose epochs take a minute on a CPU, after each one too.
 _EVERY_SECONDS = 1.0
 _LARGEST_SHARE = 1 / 20
+_PLACE = "training"  # which, `Checkpoint.identity` says
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Keeper:
         stored = _read(path)
         shapes = [tuple(variable.shape) for variable in variables]
         if stored is None or stored.identity != identity or shapes != [array.shape for array in stored.arrays]:
+            path.unlink(missing_ok=True)  # the seconds in it are another training's too
             return
         for variable, array in zip(variables, stored.arrays, strict=True):
             variable.assign(array)
@@ -88,7 +90,7 @@ def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, atomically, in place of the one before."""
     numbers = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
-    files.write_npz(path, numbered(checkpoint.arrays) | numbers)
+    seals.write_arrays(path, _PLACE, numbered(checkpoint.arrays) | numbers)
 
 
 def earlier_seconds(path: Path) -> float:
@@ -99,9 +101,8 @@ def earlier_seconds(path: Path) -> float:
 
 def _read(path: Path) -> Checkpoint | None:
     """Returns what is there, or None where that is nothing, or damaged."""
-    try:
-        stored = files.read_npz(path)
-        numbers = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
-        return Checkpoint(**numbers, arrays=in_order(stored))
-    except (*files.DAMAGED, TypeError):
+    stored = seals.read_arrays(path, _PLACE)
+    if stored is None:
         return None
+    numbers = {name: stored.pop(name).item() for name in ("identity", "epochs", "seconds", "earlier")}
+    return Checkpoint(**numbers, arrays=in_order(stored))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kit import files
-from kit.models.weights import read_file, write_file
+from kit.models.weights import in_order, write_file
 
 
 def write_arrays(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -30,7 +30,7 @@ def write_weights(folder: Path, name: str, weights: Sequence[np.ndarray]) -> Non
 
 def read_weights(folder: Path, name: str) -> list[np.ndarray]:
     """Returns what `write_weights` wrote, in its order."""
-    return list(read_file(folder / f"{name}.npz"))
+    return in_order(files.read_npz(folder / f"{name}.npz"))
 
 
 def write_values(folder: Path, name: str, values: Mapping[str, Any]) -> None:

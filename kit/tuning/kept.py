@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kit import challenges, files
+from kit import challenges, files, seals
 from kit.machine import environment
 from kit.methods import _facts
 from kit.tuning import Outcome, Search, Settings, Trial
@@ -41,7 +41,7 @@ def check(search: Search) -> None:
 def load(search: Search) -> Outcome | None:
     """Returns the search that comes with the kit; None where the method was not searched on the challenge."""
     path = trace_file(search.challenge)
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"methods": {}}
+    content = _read(path)
     if search.method not in content["methods"]:
         return None
     tried = tuple(Trial(**entry) for entry in content["methods"][search.method])
@@ -52,11 +52,20 @@ def load(search: Search) -> Outcome | None:
 def write(outcome: Outcome) -> None:
     """Keeps a search: its trace, and the best settings in place of those that were there."""
     search, path = outcome.search, trace_file(outcome.search.challenge)
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"methods": {}}
+    content = _read(path)
     content["methods"][search.method] = [asdict(trial) for trial in outcome.trials]
     content |= {"stages": search.stages(), "models": search.num_models, "versions": environment.versions()}
-    files.write_json(path, content)
+    files.write_json(path, seals.with_digest(content))
     _write_settings(search, outcome.best.settings)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {"methods": {}}
+    content: dict[str, Any] = files.checked(
+        lambda: seals.without_digest(json.loads(path.read_text(encoding="utf-8"))), path, "the searches of the kit"
+    )
+    return content
 
 
 def _write_settings(search: Search, best: Settings) -> None:

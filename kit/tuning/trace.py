@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from kit import files, methods
+from kit import files, methods, seals
 from kit.tuning.settings import Search, Settings
 from kit.types import Challenge, InputError
 
 Criterion = Literal["competition_score", "accuracy_distance"]
+_PLACE = "search"  # which, `of` says
 
 
 class Trace:
@@ -37,9 +38,11 @@ class Trace:
 
     def _read(self, path: Path) -> None:
         expected = "a trace that 'kit tune' wrote, or no file"
-        content = files.checked(lambda: json.loads(path.read_text(encoding="utf-8")), path, expected)
-        if not isinstance(content, dict) or not {"of", "scores"} <= content.keys():
-            raise InputError(f"The file '{path}' is no trace of a search. Expected {expected}. Move it away.")
+        content = seals.read_results(path, _PLACE)
+        if content is None:
+            raise InputError(
+                f"The file '{path}' is damaged, or no trace of a search. Expected {expected}. Move it away."
+            )
         if content["of"] != self._of:
             self.note = f"{path} is of another kit, machine or search, which makes other models: begun anew"
             return
@@ -62,7 +65,7 @@ class Trace:
         """Adds a score, on disk as well."""
         self._add(criterion, settings, split, score)
         if self._path is not None:
-            files.write_json(self._path, {"of": self._of, "scores": self._entries})
+            seals.write_json(self._path, _PLACE, {"of": self._of, "scores": self._entries})
 
 
 def _key(criterion: Criterion, settings: Settings, split: int) -> str:

@@ -713,7 +713,7 @@ def test_a_damaged_journal_is_refused_and_nothing_is_lost(
 ) -> None:
     path, (partial, journal) = tmp_path / "pack.zip", states[1]
     lay(path, partial, journal[: len(journal) // 2] if content is None else content)
-    refused(lambda: packs(path, 3), "pack.zip.journal' cannot be read", "Delete it and", "pack.zip.partial'")
+    refused(lambda: packs(path, 3), "pack.zip.journal' is damaged", "Delete it and", "pack.zip.partial'")
     assert beside(path)[0].read_bytes() == partial
     assert hook["seeds"] == []
     beside(path)[1].write_bytes(journal)

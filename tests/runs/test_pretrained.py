@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit import challenges, files
+from kit import challenges, files, seals
 from kit.runs import originals
 from kit.runs.worker import Worker
 from kit.toolbox import seeding, training
@@ -74,6 +74,11 @@ def bits(weights: Any) -> list[bytes]:
 
 def record_of(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(record_of(path).read_text())["content"]
+    return content
 
 
 # Shipped weights
@@ -175,7 +180,7 @@ def test_the_first_load_trains_and_the_second_does_not(
 
 
 def test_the_record_tells_how_good_the_model_is(small_challenge: Challenge, trained: list[keras.Model]) -> None:
-    record = json.loads(record_of(originals.load(small_challenge).path).read_text())
+    record = content_of(originals.load(small_challenge).path)
     for part in ("train", "validation", "test"):
         arrays = getattr(small_challenge, part)
         right = trained[0].predict(arrays.x, verbose=0).argmax(axis=1) == arrays.y
@@ -202,8 +207,8 @@ def flip_a_byte(path: Path) -> None:
 def give_it_other_arrays(path: Path) -> None:
     """Wrong weights, though with the right digest."""
     np.savez(path, **{"0": np.zeros((6, 4)), "1": np.zeros(4)})
-    record = json.loads(record_of(path).read_text()) | {"sha256": files.sha256_of(path)}
-    record_of(path).write_text(json.dumps(record))
+    record = content_of(path) | {"sha256": files.sha256_of(path)}
+    seals.write_json(record_of(path), f"pretrained/{path.name}", record)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +243,7 @@ def test_a_damaged_file_is_refused_and_made_again_as_the_message_says(
 def test_nothing_is_unpickled(small_challenge: Challenge, barely_trained: list[keras.Model]) -> None:
     path = originals.load(small_challenge).path
     np.savez(path, **{"0": np.array([print], dtype=object)})
-    record_of(path).write_text(json.dumps({"sha256": files.sha256_of(path)}))
+    seals.write_json(record_of(path), f"pretrained/{path.name}", {"sha256": files.sha256_of(path)})
     with pytest.raises(ValueError, match="allow_pickle=False"):
         originals.load(small_challenge)
 
@@ -248,9 +253,9 @@ def test_nothing_is_unpickled(small_challenge: Challenge, barely_trained: list[k
 
 def change_registry(shipped: Path, **changes: Any) -> None:
     path = shipped / "registry.json"
-    content = json.loads(path.read_text())
+    content = seals.without_digest(json.loads(path.read_text()))
     content["small"] |= changes
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(seals.with_digest(content)))
 
 
 @pytest.mark.parametrize(

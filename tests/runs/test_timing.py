@@ -36,7 +36,7 @@ def measured(challenge: Challenge, home: Path) -> tuple[float, float]:
         path.unlink()
     seconds = timing.reference_seconds(challenge)
     (path,) = home.iterdir()
-    recorded = json.loads(path.read_text())
+    recorded = json.loads(path.read_text())["content"]
     assert recorded["seconds"] == seconds
     assert recorded["challenge"] == challenge.name
     return seconds, recorded["measured_share"]

@@ -242,7 +242,7 @@ def test_damaged_code_is_removed_before_tensorflow_looks_for_it(folder: Path, da
     for code in (whole, damaged):
         code.write_bytes(b"0123456789")
     xla_code.record()
-    digest = damaged.with_suffix(".sha256")
+    digest = damaged.with_suffix(".seal")
     match damage:
         case "flipped":
             damaged.write_bytes(b"0123456780")
@@ -253,7 +253,7 @@ def test_damaged_code_is_removed_before_tensorflow_looks_for_it(folder: Path, da
         case "no code":
             damaged.unlink()
     xla_code.remove_damaged(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["whole.pb", "whole.sha256"]
+    assert sorted(path.name for path in folder.iterdir()) == ["whole.pb", "whole.seal"]
 
 
 @pytest.mark.usefixtures("_flags")
@@ -280,7 +280,7 @@ def test_the_users_own_folder_and_flags_stay(monkeypatch: pytest.MonkeyPatch, fo
     assert os.environ["TF_XLA_FLAGS"] == own
     (tmp_path / "their.pb").write_bytes(b"1")
     xla_code.record()
-    assert not (tmp_path / "their.sha256").exists()
+    assert not (tmp_path / "their.seal").exists()
 
 
 @pytest.mark.usefixtures("_flags")
