@@ -146,14 +146,14 @@ def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "sha256": digest_of(content)}
 
 
-def without_digest(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what `with_digest` was given; an object without `sha256`, of an older version, as it is.
+def without_digest(content: Any) -> Any:
+    """Returns what `with_digest` was given; what has no `sha256`, of an older version for instance, as it is.
 
     Raises:
-        ValueError: it is no object, or was changed since; as half a sentence.
+        ValueError: it was changed since; as half a sentence.
     """
     if not isinstance(content, dict):
-        raise ValueError("it holds no object")
+        return content
     rest = {name: value for name, value in content.items() if name != "sha256"}
     if "sha256" in content and content["sha256"] != digest_of(rest):
         raise ValueError("its content does not have the sha256 that it states")

@@ -113,7 +113,7 @@ def registry() -> dict[str, dict[str, Any]]:
         return {}
     advice = "the registry of shipped weights, as it came with the kit"
     content: dict[str, dict[str, Any]] = files.checked(
-        lambda: seals.without_digest(json.loads(path.read_text())), path, advice
+        lambda: dict(seals.without_digest(json.loads(path.read_text()))), path, advice
     )
     return content
 

@@ -63,7 +63,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"methods": {}}
     content: dict[str, Any] = files.checked(
-        lambda: seals.without_digest(json.loads(path.read_text(encoding="utf-8"))), path, "the searches of the kit"
+        lambda: dict(seals.without_digest(json.loads(path.read_text(encoding="utf-8")))),
+        path,
+        "the searches of the kit",
     )
     return content
 

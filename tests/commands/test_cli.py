@@ -22,7 +22,7 @@ import pytest
 from cli_helpers import Result, call, environment, one_paragraph
 
 import kit
-from kit import challenges, evaluation, files, methods, scorers
+from kit import challenges, evaluation, files, methods, scorers, seals
 from kit.challenges.partition import stratified_partition
 from kit.evaluation import plan
 from kit.evaluation.plan import Plan
@@ -879,11 +879,15 @@ def test_missing_weights_are_found(data: Path, unchanged: Callable[[], None]) ->
     unchanged()
 
 
+def registry_of(data: Path) -> dict[str, Any]:
+    return seals.without_digest(json.loads((data / "registry.json").read_text()))
+
+
 def test_weights_of_another_model_are_found(data: Path, unchanged: Callable[[], None]) -> None:
-    path, registry = data / "pretrained" / "digits.npz", json.loads((data / "registry.json").read_text())
+    path, registry = data / "pretrained" / "digits.npz", registry_of(data)
     np.savez(path, **{str(number): np.zeros((2, 3), np.float32) for number in range(8)})
     registry["digits"]["sha256"] = files.sha256_of(path)
-    (data / "registry.json").write_text(json.dumps(registry))
+    (data / "registry.json").write_text(json.dumps(seals.with_digest(registry)))
     unchanged()
     error = one_paragraph(call("run", "--challenge", "digits", "--out", "out"), code=1)
     for word in ("do not fit", "convnet", "(2, 3)", "git checkout data/pretrained"):
@@ -930,12 +934,12 @@ def test_pretrain_as_json_prints_nothing_else(folder: Path, tiny: str) -> None:
 
 def test_a_rebuilt_model_that_does_not_match_is_a_failure(folder: Path, tiny: str, data: Path) -> None:
     path = Path(json.loads(call("pretrain", tiny, "--json", "-").out)["path"])
-    record = json.loads(path.with_suffix(".json").read_text())
-    registry = json.loads((data / "registry.json").read_text())
+    record = json.loads(path.with_suffix(".json").read_text())["content"]
+    registry = registry_of(data)
     wrong = {part: 1 - value for part, value in record["accuracies"].items()}
     tolerance = registry["digits"]["tolerance"]
     entry = record | {"sha256": "0" * 64, "accuracies": wrong, "file": "pretrained/tiny.npz", "tolerance": tolerance}
-    (data / "registry.json").write_text(json.dumps(registry | {"tiny": entry}))
+    (data / "registry.json").write_text(json.dumps(seals.with_digest(registry | {"tiny": entry})))
     result = call("pretrain", tiny)
     assert result.code == 1
     assert "DOES NOT MATCH" in result.out

@@ -477,7 +477,7 @@ def test_the_seconds_of_an_interrupted_pack_are_those_of_all_its_runs(
     hook["before"] = stop_at(2)
     with pytest.raises(KeyboardInterrupt):
         packs(path, 3)
-    before = json.loads(beside(path)[1].read_text())["seconds"]
+    before = json.loads(beside(path)[1].read_text())["content"]["seconds"]
     packed = packs(path, 3)
     assert manifest_of(path)["seconds"][:2] == before
     assert packed.seconds == pytest.approx(sum(manifest_of(path)["seconds"]))
@@ -566,7 +566,7 @@ def lay(path: Path, partial: bytes | None, journal: bytes | None) -> None:
 
 
 def start_in(journal: bytes) -> int:
-    return int(json.loads(journal)["start"])
+    return int(json.loads(journal)["content"]["start"])
 
 
 def test_killed_while_a_model_was_appended(
@@ -843,7 +843,7 @@ pack.pack("finetune", challenge, num_models=9999, output=sys.argv[2], engine="se
 
 
 def models_in(journal: Path) -> int:
-    return len(json.loads(journal.read_text())["seeds"]) if journal.exists() else 0
+    return len(json.loads(journal.read_text())["content"]["seeds"]) if journal.exists() else 0
 
 
 def test_a_killed_process_is_followed_by_another(

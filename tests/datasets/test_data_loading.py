@@ -389,7 +389,7 @@ def test_adopted_files_are_copied_recorded_and_found_later(home: Path) -> None:
     copies = cache(home, "cifar10")
     assert published.source == f"the kit's cache, {copies}, checked by the sha256 recorded when it was copied"
     contents = batches(COLOUR_X, COLOUR_Y)
-    assert json.loads((copies / data_cache.RECORD).read_text()) == {
+    assert json.loads((copies / data_cache.RECORD).read_text())["content"] == {
         name: sha256(content) for name, content in contents.items()
     }
     assert {path.name for path in copies.iterdir()} == {*contents, data_cache.RECORD, ".lock"}

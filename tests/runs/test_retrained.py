@@ -15,7 +15,7 @@ import pytest
 from cli_helpers import call
 
 import kit
-from kit import challenges, evaluation, files, scorers
+from kit import challenges, evaluation, files, scorers, seals
 from kit import reports as report
 from kit.challenges import catalogue
 from kit.runs import oracles, originals, retrained, timing
@@ -61,6 +61,9 @@ class Made:
 @pytest.fixture(scope="module")
 def made(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("made")
+    seals.code("one key for all homes")
+    for home in ("with original", "with retrained"):
+        shutil.copytree(files.cache_folder() / "keys", folder / home / "keys")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "data_folder", lambda: folder / "nothing")
         patch.setenv("KIT_HOME", str(folder / "with original"))
@@ -75,6 +78,7 @@ def made(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own, and an empty cache."""
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path / "data")
+    shutil.copytree(files.cache_folder() / "keys", tmp_path / "home" / "keys")
     monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
     return tmp_path / "data"
 
@@ -350,7 +354,7 @@ def test_its_run_is_kept_under_a_name_of_its_own(
     stored = f"stored-{files.sha256_of(rebuilt.path)[:16]}-run-0000"
     assert evaluated() == ["seed-4-run-0000", stored]
     (done,) = (tmp_path / "runs").rglob(f"{stored}/done.json")
-    assert json.loads(done.read_text())["seconds"] is None
+    assert json.loads(done.read_text())["content"]["seconds"] is None
     monkeypatch.setattr(retrained, "load", lambda _: pytest.fail("what it says of each example is on disk"))
     assert len(evaluated()) == 2
 

@@ -1,0 +1,314 @@
+"""Files that the kit reads back, damaged in five hundred ways: made again or told in one paragraph, never a lie."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit import files, reports, seals
+from kit.challenges import splits
+from kit.commands import drawing
+from kit.contest import pack
+from kit.datasets import cache, registry
+from kit.evaluation import scoring
+from kit.machine import xla_code
+from kit.runs import contained, oracles, originals, plain_keras, pretraining, retrained, timing
+from kit.runs.store import Run, Store
+from kit.toolbox import checkpoints
+from kit.toolbox.checkpoints import Checkpoint
+from kit.tuning import Search, kept
+from kit.tuning.trace import Trace
+from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs, Report, Score
+
+NUM_DAMAGES = 500
+AGAIN = "made again"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files of one kind, and a function that reads them; it returns `AGAIN` or None where they are not believed."""
+
+    paths: Sequence[Path]
+    read: Callable[[], Any]
+
+
+def model_outputs(seed: int) -> ModelOutputs:
+    generator = np.random.default_rng(seed)
+    labels = {part: np.arange(5) % 3 for part in PARTS}
+    return ModelOutputs.of_logits({part: generator.normal(size=(5, 3)) for part in PARTS}, labels)
+
+
+def runs(root: Path) -> Kind:
+    """Two runs of each of two populations: there are others to be exchanged with."""
+    stores = [Store(root / "runs" / "small" / name, "finetune", "seed-0") for name in ("finetune-1", "finetune-2")]
+    for number in range(4):
+        store = stores[number % 2]
+        store.write(number // 2, Run(model_outputs(number), 5.999 + number, 10 + number, {"shards": 3.0}))
+    paths = sorted(path for path in (root / "runs").rglob("*") if path.is_file())
+    return Kind(paths, lambda: [store.read(number, with_logits=True) for store in stores for number in range(2)])
+
+
+def weights(challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> list[Kind]:
+    """The cached original, a retrained model and a method's own training, none of which is trained."""
+    net = originals.build(challenge)
+    paths = [originals.cached_path(challenge), retrained._cached_path(challenge)]
+    split = {"split_sha256": challenge.split.sha256}
+    for path, facts in zip(paths, ({}, split), strict=True):
+        originals.store(challenge, net.get_weights(), path, 1.0, seed=0, facts=facts)
+
+    def own_training(method: str, of: Challenge, seed: int, folder: Path, base: Any) -> Any:
+        (folder / "shards.json").write_text("[0, 1, 2]")
+        return net
+
+    monkeypatch.setattr(pretraining, "_trained", own_training)
+    folder = pretraining.load(challenge, "sisa").path.parent
+    again = FailedRun("made again")
+    monkeypatch.setattr(pretraining, "_train", lambda *_: pytest.fail("the record is there, and believed"))
+    monkeypatch.setattr(originals, "_train_and_store", lambda *_: (_ for _ in ()).throw(again))
+    kinds = [
+        Kind([paths[0], paths[0].with_suffix(".json")], lambda: originals.load(challenge).weights),
+        Kind([paths[1], paths[1].with_suffix(".json")], lambda: weights_of_retrained(challenge)),
+    ]
+    in_folder = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [*kinds, Kind(in_folder, lambda: own_training_of(challenge))]
+
+
+def weights_of_retrained(challenge: Challenge) -> Any:
+    stored = retrained.load(challenge)
+    return AGAIN if stored is None else stored.weights
+
+
+def own_training_of(challenge: Challenge) -> Any:
+    loaded = pretraining.load(challenge, "sisa")
+    return loaded.weights, loaded.description, (loaded.state / "shards.json").read_bytes()
+
+
+def measurements(root: Path, challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> list[Kind]:
+    """The reference of two splits of one challenge, and verdicts on two files."""
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda _: (5.999, 1.0))
+    timing.reference_seconds(challenge)
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda _: (AGAIN, 1.0))
+    verdicts = [files.cache_folder() / "validated" / f"{number}.json" for number in range(2)]
+    for number, verdict in enumerate(verdicts):
+        contained.record_carried_state(verdict, bool(number))
+    references = sorted((files.cache_folder() / "reference").iterdir())
+    return [
+        Kind(references, lambda: timing.reference_seconds(challenge)),
+        Kind(verdicts, lambda: [contained.carries_state(verdict) for verdict in verdicts]),
+    ]
+
+
+def scores_and_figures(root: Path) -> list[Kind]:
+    paths = [root / "scores" / f"{number}.json" for number in range(2)]
+    for number, path in enumerate(paths):
+        score = {"name": "mia_auc", "value": 0.5 + number, "stderr": 0.01, "direction": "up"}
+        seals.write_json(path, f"scores/{path.name}", {"mia_auc": score})
+    (root / "losses.png").write_bytes(b"a drawing")
+    record, figures = root / "figures.json", {"losses": files.sha256_of(root / "losses.png")}
+    seals.write_json(record, "figures", {"subject": "of these", "figures": figures})
+
+    def drawn() -> Any:
+        names = drawing._present(root, record, "of these")
+        return AGAIN if names is None else (names, (root / "losses.png").read_bytes())
+
+    return [
+        Kind(paths, lambda: [scoring._read(path) for path in paths]),
+        Kind([record, root / "losses.png"], drawn),
+    ]
+
+
+def trainings(root: Path, challenge: Challenge) -> list[Kind]:
+    """The state of a long training, the trace of a search, and a pack that is half finished."""
+    state = root / "training.npz"
+    arrays = [np.arange(6.0).reshape(2, 3), np.arange(3, dtype=np.float32)]
+    checkpoints.save(state, Checkpoint("of this training", 3, 1.5, 0.5, arrays))
+    trace, search = root / "trace.json", Search("ssd", "digits")
+    Trace(trace, search, challenge).keep("competition_score", {"dampening": 0.5}, 0, 0.61)
+    output = root / "submission.zip"
+    growing = pack._GrowingZip(output, {"method": "noisy"})
+    for number in range(2):
+        growing.append(pack.checkpoint_name(number), np.arange(9.0).tobytes(), number, 5.999)
+    partial, journal = growing._partial, growing._journal
+
+    def resumed() -> Any:
+        again = pack._GrowingZip(output, {"method": "noisy"})
+        return AGAIN if len(again) == 0 else (again._seeds, again._seconds, partial.read_bytes())
+
+    return [
+        Kind([state], lambda: checkpoints._read(state)),
+        Kind([trace], lambda: Trace(trace, search, challenge)._entries or AGAIN),
+        Kind([partial, journal], resumed),
+    ]
+
+
+def shipped(root: Path, challenge: Challenge) -> list[Kind]:
+    """The registry, an oracle and the searches that come with the kit; reports and splits, which people pass on."""
+    generator, path = np.random.default_rng(0), files.data_folder() / "oracles" / "small.npz"
+    sizes = {part: len(challenge.strata(part)) for part in PARTS}
+    arrays = {"seconds": np.ones(2), "seeds": np.arange(2)}
+    for part, size in sizes.items():
+        arrays[f"confidences_{part}"] = generator.normal(size=(2, size)).astype(np.float32)
+        arrays[f"correct_{part}"] = np.packbits(generator.random((2, size)) < 0.9)
+        arrays[f"logits_{part}"] = generator.normal(size=(2, size, 3)).astype(np.float32)
+    files.write_npz(path, arrays)
+    identity = {"fingerprint": originals.fingerprint(challenge), "split_sha256": challenge.split.sha256}
+    entry = {"file": "oracles/small.npz", "sha256": files.sha256_of(path), **identity}
+    originals.register({"oracles/small": entry})
+    searches = files.data_folder() / "results" / "tuning-digits.json"
+    trial = {"settings": {"epochs": 3}, "present": True, "scores": [0.61], "stage": 1}
+    files.write_json(searches, seals.with_digest({"methods": {"finetune": [trial]}}))
+    report, split = root / "report.json", root / "split.npz"
+    score = Score("mia_auc", 0.61, 0.01, "up")
+    reports.write_json(report, [made_report(challenge, score)])
+    splits.save_split(challenge.split, split)
+
+    def loaded_split() -> Any:
+        stored = splits.load_split(split)
+        return stored.forget, stored.retain, stored.name, stored.seed
+
+    return [
+        Kind([path, files.data_folder() / "registry.json"], lambda: oracles.load(challenge)),
+        Kind([searches], lambda: kept.load(Search("finetune", "digits"))),
+        Kind([report], lambda: reports.read_json(report).reports),
+        Kind([split], loaded_split),
+    ]
+
+
+def made_report(challenge: Challenge, score: Score) -> Report:
+    texts = ("challenge", "method", "split", "split_sha256", "data_sha256", "data_source", "weights_sha256", "model")
+    return Report(
+        **dict.fromkeys(texts, "text"),
+        **dict.fromkeys(("seed", "num_models", "num_retrained", "split_seed"), 1),
+        seconds=5.999,
+        reference_seconds=6.0,
+        scores={score.name: score},
+        score_version="1.0",
+        versions={},
+        machine={},
+        recipe={},
+    )
+
+
+def compiled(root: Path) -> Kind:
+    """Code of two functions: what is not believed is removed before anything runs it."""
+    folder = root / "compiled"
+    folder.mkdir()
+    paths = [folder / f"{number}.pb" for number in range(2)]
+    for number, path in enumerate(paths):
+        path.write_bytes(f"machine code {number}".encode() * 20)
+        seals.write_json(path.with_suffix(".seal"), f"compiled/{path.name}", files.sha256_of(path))
+
+    def left() -> Any:
+        xla_code.remove_damaged(folder)
+        return [path.read_bytes() if path.exists() else None for path in paths]
+
+    return Kind(sorted(folder.iterdir()), left)
+
+
+def adopted() -> Kind:
+    """The digests of data files that were copied from a user's folder."""
+    data_set = registry.DATA_SETS["mnist"]
+    record = files.cache_folder() / "datasets" / data_set.name / cache.RECORD
+    seals.write_json(record, cache._place(data_set), {"images": "0" * 64})
+    return Kind([record], lambda: cache.recorded(data_set) or AGAIN)
+
+
+@pytest.fixture
+def kinds(small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Kind]:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(files, "data_folder", lambda: tmp_path / "data")
+    run_kind = runs(tmp_path)
+    return [
+        run_kind,
+        *weights(small_challenge, monkeypatch),
+        *measurements(tmp_path, small_challenge, monkeypatch),
+        *scores_and_figures(tmp_path),
+        *trainings(tmp_path, small_challenge),
+        *shipped(tmp_path, small_challenge),
+        compiled(tmp_path),
+        adopted(),
+        Kind([files.cache_folder() / "keys" / "own.key"], run_kind.read),
+    ]
+
+
+def flipped(content: bytes, generator: np.random.Generator, _: Sequence[bytes]) -> bytes:
+    changed = bytearray(content)
+    for position in generator.integers(0, len(changed), generator.integers(1, 9)):
+        changed[position] ^= 1 << int(generator.integers(8))
+    return bytes(changed)
+
+
+def other_digit(content: bytes, generator: np.random.Generator, _: Sequence[bytes]) -> bytes:
+    """A number that is as good as the one before."""
+    digits = [position for position, byte in enumerate(content) if byte in b"0123456789"]
+    changed = bytearray(content)
+    if digits:
+        changed[generator.choice(digits)] = int(generator.choice(list(b"0123456789")))
+    return bytes(changed)
+
+
+def truncated(content: bytes, generator: np.random.Generator, _: Sequence[bytes]) -> bytes:
+    return content[: generator.integers(0, len(content))]
+
+
+def zeroed(content: bytes, generator: np.random.Generator, _: Sequence[bytes]) -> bytes:
+    start, length = generator.integers(0, len(content)), generator.integers(1, 200)
+    return content[:start] + b"\0" * len(content[start : start + length]) + content[start + length :]
+
+
+def garbled(content: bytes, generator: np.random.Generator, _: Sequence[bytes]) -> bytes:
+    start, length = generator.integers(0, len(content)), generator.integers(1, 200)
+    return content[:start] + generator.bytes(len(content[start : start + length])) + content[start + length :]
+
+
+def swapped(_: bytes, generator: np.random.Generator, others: Sequence[bytes]) -> bytes:
+    return others[generator.integers(len(others))]
+
+
+def value(read: Callable[[], Any]) -> Any:
+    """What a reader returns, in one comparable text; None where it says in one paragraph why not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return read()
+    except (InputError, FailedRun) as error:
+        message = str(error)
+    assert "\n" not in message
+    assert message == AGAIN or "Expected" in message
+    return AGAIN
+
+
+def is_believable(got: Any, whole: Any) -> bool:
+    """Whether a value is the one that was written, or is made again; of several, each."""
+    if got is None or (isinstance(got, str) and got == AGAIN):
+        return True
+    if isinstance(whole, list) and isinstance(got, list) and len(got) == len(whole):
+        return all(map(is_believable, got, whole))
+    return bool(scoring.digest(got) == scoring.digest(whole))
+
+
+def test_five_hundred_damages_of_what_is_read_back(kinds: list[Kind]) -> None:
+    generator = np.random.default_rng(0)
+    everything = [path.read_bytes() for kind in kinds for path in kind.paths]
+    wholes = [value(kind.read) for kind in kinds]
+    assert all(whole is not None and whole != AGAIN for whole in wholes if isinstance(whole, str | None))
+    damages = [flipped, other_digit, truncated, zeroed, garbled, swapped]
+    told = 0
+    for number in range(NUM_DAMAGES):
+        kind, whole = kinds[number % len(kinds)], wholes[number % len(kinds)]
+        before = {path: path.read_bytes() for path in kind.paths}
+        path = kind.paths[generator.integers(len(kind.paths))]
+        damage = damages[generator.integers(len(damages))]
+        path.write_bytes(damage(before[path], generator, everything))
+        got = value(kind.read)
+        assert is_believable(got, whole), f"number {number}: '{path.name}', {damage.__name__}"
+        told += path.exists() and scoring.digest(got) != scoring.digest(whole)
+        for place, content in before.items():
+            place.write_bytes(content)
+    assert told > NUM_DAMAGES / 2  # the rest hit nothing that matters, or were swapped with themselves
