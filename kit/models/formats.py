@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kit import files
-from kit.models import h5, weights
+from kit.models import h5, inspection, weights
 from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
@@ -67,7 +67,7 @@ def save(net: keras.Model, path: Path) -> None:
 
 
 def _from_npz(path: Path, model: str) -> keras.Model:
-    stored = files.checked(lambda: files.read_npz(path), path, RESNET_WEIGHTS)
+    stored = files.checked(lambda: weights.read_strangers_arrays(path), path, RESNET_WEIGHTS)
     if not stored or stored.keys() != weights.numbered(stored.values()).keys():
         some = ", ".join(map(shown, list(stored)[:_SHOWN])) + (", ..." if len(stored) > _SHOWN else "")
         reason = f"its arrays are called {some}" if some else "it has no arrays"
@@ -95,6 +95,13 @@ def _from_npz(path: Path, model: str) -> keras.Model:
 
 
 def _ends_of_h5(path: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns the shapes of the first convolution's kernel and the last layer's, by the names that Keras gives them."""
+    """Returns the shapes of the first convolution's kernel and the last layer's, by the names that Keras gives them.
+
+    Raises:
+        ValueError: the file is not what it should be.
+    """
+    inspected = inspection.inspect(path)
+    if inspected.refusal:
+        raise ValueError(inspected.refusal)
     with h5.opened(path) as file:
         return h5.stored_shape(file, "layers/padded_conv2d/vars/0"), h5.stored_shape(file, "layers/dense/vars/0")

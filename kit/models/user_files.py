@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import warnings
 import zipfile
 from pathlib import Path
@@ -10,17 +12,16 @@ from pathlib import Path
 import keras
 
 from kit import files
-from kit.models import h5, weights
+from kit.models import h5, inspection, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
-from kit.models.user import KNOWN_PACKAGES
 from kit.types import InputError
 
 
 def load(path: Path) -> keras.Model:
-    """Loads a `.keras` file in safe mode, which runs no code of the file's.
+    """Loads a `.keras` file that was inspected (`kit.models.inspection`): no code of the file's is run.
 
     Raises:
-        InputError: the file is missing, damaged, of another format, or holds what safe mode refuses.
+        InputError: the file is missing, damaged, of another format, or holds other parts than are allowed.
     """
     check_model_file(path)
     if not zipfile.is_zipfile(path):
@@ -28,22 +29,46 @@ def load(path: Path) -> keras.Model:
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
             "model.save('model.keras'), and check that it was copied whole."
         )
+    inspected = inspection.inspect(path)
+    if inspected.refusal:
+        raise _unloadable(path, inspected.refusal)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            return _built(path, inspected.elements)
     except Exception as error:  # Keras's are of many kinds, several screens long, and advise what the kit does not do
-        foreign, version = _foreign(path), _written_by(path)
-        if not foreign and version not in ("", keras.__version__):
+        reason = str(error) if isinstance(error, inspection.Refused) else ""
+        version = _written_by(path)
+        if not reason and version not in ("", keras.__version__):
             raise InputError(
                 f"The file '{path}' was written by Keras {version}, and Keras {keras.__version__}, which is installed, "
                 f"cannot load it. {EXPECTED} Install that version of Keras, or save the model again with this one."
             ) from error
-        raise InputError(
-            f"The file '{path}' holds a model that cannot be loaded without running its code, or is damaged"
-            f"{foreign}. {EXPECTED[:-1]}, made of Keras's own layers, without Lambda and without classes of "
-            "your own. Rebuild it from such layers, and save it again with model.save('model.keras')."
-        ) from error
+        raise _unloadable(path, reason or type(error).__name__) from error
+
+
+def _built(path: Path, elements: int) -> keras.Model:
+    """Returns the model of an inspected file, built without memory first: sizes take no space in a description."""
+    description = inspection.description_of(path)
+    with keras.StatelessScope(initialize_variables=False):
+        # Keras changes what it is given.
+        planned = keras.saving.deserialize_keras_object(copy.deepcopy(description), safe_mode=True)
+    if not isinstance(planned, keras.Model):
+        raise inspection.Refused("it holds no model")
+    needed = sum(math.prod(weight.shape) for weight in planned.weights)
+    if needed > elements:
+        raise inspection.Refused(f"its layers have {needed:,} weights, and its arrays {elements:,} numbers")
+    net = keras.saving.deserialize_keras_object(description, safe_mode=True)
+    net.load_weights(path)
+    return net
+
+
+def _unloadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"The file '{path}' is damaged, or cannot be loaded without running its code: {reason}. {EXPECTED[:-1]}, made "
+        "of Keras's own layers, without Lambda and without classes of your own. Rebuild it from such layers, and save it "
+        "again with model.save('model.keras')."
+    )
 
 
 def _written_by(path: Path) -> str:
@@ -53,27 +78,6 @@ def _written_by(path: Path) -> str:
             return str(json.loads(archive.read("metadata.json"))["keras_version"])[:20]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return ""
-
-
-def _foreign(path: Path) -> str:
-    """Names the first part of a `.keras` file that is not Keras's own, as half a sentence, if that can be told."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = [json.loads(archive.read("config.json"))]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return ""
-    while parts:
-        part = parts.pop(0)
-        if isinstance(part, dict):
-            name, module = part.get("class_name"), part.get("module", "")
-            package = str(part.get("registered_name") or "").partition(">")[0]
-            custom = module is None or (isinstance(name, str) and str(module).partition(".")[0] not in KNOWN_PACKAGES)
-            if isinstance(name, str) and (name == "Lambda" or (custom and "module" in part and package != "kit")):
-                return f" (it has a {name})"
-            parts += part.values()
-        elif isinstance(part, list):
-            parts += part
-    return ""
 
 
 def load_weights(net: keras.Model, path: Path, origin: str) -> None:
@@ -92,6 +96,14 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
         f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
         "(numpy.savez(path, *net.get_weights()))"
     )
+    inspected = inspection.Inspected()
+    if path.name.endswith(".h5"):
+        inspected = inspection.inspect(path)
+    if inspected.refusal:
+        raise InputError(
+            f"The weights '{path}' are damaged, or no weights: {inspected.refusal}. Expected {expected}. Save them "
+            "again."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of each array that it misses, and then raises an error
@@ -107,7 +119,7 @@ def _read_weights(net: keras.Model, path: Path) -> None:
     if path.name.endswith(".weights.h5"):
         h5.load(net, path)
         return
-    stored = files.read_npz(path)
+    stored = weights.read_strangers_arrays(path)
     if all(name.startswith("arr_") for name in stored):  # as numpy.savez names what has no name
         stored = {name.removeprefix("arr_"): array for name, array in stored.items()}
     net.set_weights(weights.in_order(stored))

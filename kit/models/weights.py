@@ -25,6 +25,8 @@ _HEADER_BYTES = 10_000
 # An entry of the zip's directory takes about 55 bytes. Forged ones cost memory and time before they can be compared.
 _DIRECTORY_BYTES = 200
 _SHOWN = 60
+# Numbers that were trained are packed into nine tenths of their bytes; zeros alone into a thousandth.
+_LARGEST_RATIO = 100
 
 
 class RefusedWeightsError(ValueError):
@@ -95,6 +97,19 @@ def read_checked_file(path: Path, sha256: str) -> tuple[np.ndarray, ...]:
         OSError: there is no such file.
     """
     return tuple(in_order(files.read_checked_npz(path, sha256)))
+
+
+def read_strangers_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of an `.npz` of which nothing is known yet; it is not unpacked to far more than it is.
+
+    Raises:
+        ValueError, or one of `kit.files.DAMAGED`: it is no sound `.npz` file, or packed beyond what weights allow.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.file_size > _LARGEST_RATIO * entry.compress_size + _HEADER_BYTES:
+                raise ValueError(f"'{entry.filename[:_SHOWN]}' is {entry.file_size:,} bytes packed into few")
+    return files.read_npz(path)
 
 
 def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:

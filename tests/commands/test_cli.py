@@ -308,7 +308,7 @@ def test_the_report_in_the_folder_is_that_of_json(real_run: RealRun) -> None:
 
 def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
     content = json.loads((real_run.folder / "result.json").read_text())
-    assert set(content) == {"score_version", "reports", "failures"}
+    assert set(content) == {"score_version", "reports", "failures", "sha256"}
     assert re.fullmatch(r"\d+\.\d+", content["score_version"])
     for report in content["reports"]:
         assert (report["challenge"], report["seed"], report["num_models"]) == ("noisy-digits", 0, 1)

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from processes import Forked, fork_workers
 
 import kit
-from kit import engines, evaluation, files, rules
+from kit import engines, evaluation, files, rules, seals
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
@@ -658,7 +658,7 @@ def test_a_journal_without_its_file_is_not_believed_later(
     path = tmp_path / "pack.zip"
     lay(path, None, states[2][1])
     with monkeypatch.context() as patch:  # killed between the first model and its journal
-        patch.setattr(files, "write_json", stop_at_any)
+        patch.setattr(seals, "write_json", stop_at_any)
         with pytest.raises(KeyboardInterrupt):
             packs(path, 3)
     packs(path, 3)
