@@ -11,7 +11,6 @@ from pathlib import Path
 
 import keras
 
-from kit import files
 from kit.models import h5, inspection, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
 from kit.types import InputError
@@ -66,8 +65,8 @@ def _built(path: Path, elements: int) -> keras.Model:
 def _unloadable(path: Path, reason: str) -> InputError:
     return InputError(
         f"The file '{path}' is damaged, or cannot be loaded without running its code: {reason}. {EXPECTED[:-1]}, made "
-        "of Keras's own layers, without Lambda and without classes of your own. Rebuild it from such layers, and save it "
-        "again with model.save('model.keras')."
+        "of Keras's own layers, without Lambda and without classes of your own. Rebuild it from such layers, and save "
+        "it again with model.save('model.keras')."
     )
 
 
