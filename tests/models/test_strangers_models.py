@@ -6,6 +6,8 @@ import copy
 import json
 import os
 import resource
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +39,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.save(folder / "model.keras")
     net.save_weights(folder / "model.weights.h5")
     return folder / "model.keras"
+
+
+@pytest.fixture(scope="module")
+def net(sound: Path) -> keras.Model:
+    """For weights alone."""
+    return keras.saving.load_model(sound, compile=False)
 
 
 @pytest.fixture
@@ -110,7 +118,7 @@ KNOWN = {
     "words of a text": layer("TextVectorization", vocabulary="https://example.org/words"),
     "numbers of words": layer("IntegerLookup", vocabulary="/etc/passwd"),
     "a loop over functions": layer("Map", "keras.src.ops.core"),
-    "a type of TensorFlow": {"class_name": "__typespec__", "spec_name": "x", "module": "os", "config": [], "registered_name": ""},
+    "a type of TensorFlow": {"class_name": "__typespec__", "spec_name": "x", "module": "os", "config": []},
     "under another's name": {**layer("Dense", units=3), "registered_name": "somebody>Dense"},
     "in an initialiser": layer("Dense", units=3, kernel_initializer=layer("Lambda")),
     "in a wrapper": layer("TimeDistributed", layer=layer("Lambda")),
@@ -131,7 +139,7 @@ def test_parts_that_do_more_than_compute_are_refused(
 
 def test_a_sound_model_is_loaded_with_its_weights(sound: Path) -> None:
     """In a process of its own, as people load it."""
-    net, expected = user_files.load(sound), keras.saving.load_model(sound)
+    net, expected = user_files.load(sound), keras.saving.load_model(sound, compile=False)
     assert all(map(np.array_equal, net.get_weights(), expected.get_weights()))
     assert not net.compiled
 
@@ -247,13 +255,14 @@ def test_arrays_that_lie_elsewhere_or_are_none_are_refused(
     forge: Callable[[h5py.File], None],
     ending: str,
     sound: Path,
+    net: keras.Model,
     in_this_process: None,
     refused: Refused,
     tmp_path: Path,
 ) -> None:
     """CVE-2026-1669 and its kind: a file of weights that reads other files, or takes more memory than it has bytes."""
     path = forged_arrays(forge, sound, tmp_path / f"model{ending}")
-    load(path, sound) if False else refused(lambda: load(path, sound), "Expected")
+    refused(lambda: load(path, net), "Expected")
 
 
 def forged_arrays(forge: Callable[[h5py.File], None], sound: Path, path: Path) -> Path:
@@ -264,13 +273,12 @@ def forged_arrays(forge: Callable[[h5py.File], None], sound: Path, path: Path) -
     return path if weights == path else written(path, members_of(sound) | {WEIGHTS: weights.read_bytes()})
 
 
-def load(path: Path, sound: Path) -> keras.Model:
-    """Reads a file as the kit does what its name says."""
+def load(path: Path, net: keras.Model) -> keras.Model:
+    """Reads a file as the kit does one with such a name; weights alone into a model."""
     if path.name.endswith(".keras"):
         return user_files.load(path)
     if path.suffix in (".pth", ".pt"):
         return formats.load(path, "resnet20")
-    net = keras.models.clone_model(keras.saving.load_model(sound, compile=False))
     user_files.load_weights(net, path, "the model")
     return net
 
@@ -282,9 +290,6 @@ def test_a_process_that_dies_is_told_of(sound: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_process_has_limits(sound: Path) -> None:
     """Of memory: an array that is there, and larger than what the process may take."""
-    import subprocess
-    import sys
-
     code = "from kit.models import inspection; inspection._limit_this_process(); print(len(bytes(5 << 30)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
@@ -378,16 +383,16 @@ def pickled(generator: np.random.Generator) -> bytes:
     return b"\x80\x02" + calls[generator.integers(len(calls))] + b"(X\x04\x00\x00\x00truetR."
 
 
-def test_two_hundred_forged_files(sound: Path, in_this_process: None, tmp_path: Path) -> None:
+def test_two_hundred_forged_files(sound: Path, net: keras.Model, in_this_process: None, tmp_path: Path) -> None:
     generator, loaded = np.random.default_rng(0), 0
     for number in range(NUM_FORGED):
         path = forged_file(number, sound, tmp_path, generator)
         try:
-            net = load(path, sound)
+            got = load(path, net)
         except (InputError, FailedRun) as error:
             message = str(error)
         else:  # a change that is none, of a name or a rate
-            assert isinstance(net, keras.Model)
+            assert isinstance(got, keras.Model)
             loaded += 1
             continue
         assert "\n" not in message, path
@@ -395,7 +400,7 @@ def test_two_hundred_forged_files(sound: Path, in_this_process: None, tmp_path: 
     assert loaded < NUM_FORGED / 8
 
 
-def test_damaged_arrays_end_a_process_at_most(sound: Path, refused: Refused, tmp_path: Path) -> None:
+def test_damaged_arrays_end_a_process_at_most(sound: Path, tmp_path: Path) -> None:
     """What the library for such files does with damage is not for this process to find out."""
     generator, whole = np.random.default_rng(0), members_of(sound)[WEIGHTS]
     for _ in range(4):
@@ -404,7 +409,5 @@ def test_damaged_arrays_end_a_process_at_most(sound: Path, refused: Refused, tmp
             content[position] = generator.integers(256)
         path = tmp_path / "model.weights.h5"
         path.write_bytes(content)
-        try:
-            load(path, sound)
-        except InputError as error:
-            assert "\n" not in str(error)
+        inspected = inspection.inspect(path)
+        assert inspected.refusal or inspected.elements
