@@ -383,6 +383,7 @@ def pickled(generator: np.random.Generator) -> bytes:
     return b"\x80\x02" + calls[generator.integers(len(calls))] + b"(X\x04\x00\x00\x00truetR."
 
 
+@pytest.mark.slow
 def test_two_hundred_forged_files(sound: Path, net: keras.Model, in_this_process: None, tmp_path: Path) -> None:
     generator, loaded = np.random.default_rng(0), 0
     for number in range(NUM_FORGED):
