@@ -17,7 +17,7 @@ import kit
 from kit import methods
 from kit.machine import xla
 from kit.scorers import ulira
-from kit.types import PARTS, Comparison, Outputs
+from kit.types import PARTS, Comparison, Outputs, Retraining
 
 FORMS = {"operations": ("never", "processes"), "xla": ("auto", "processes"), "stacked": ("never", "stacked")}
 
@@ -38,8 +38,8 @@ def compare(method: str, challenge: kit.Challenge, against: str, num_models: int
     sides = [population(method, challenge, form, num_models, seed) for seed, form in enumerate(("operations", against))]
     accuracies = [standard_errors(*(side.correct[part].mean(axis=1) for side in sides)) for part in PARTS]
     losses = [standard_errors(*(side.losses(part).mean(axis=1) for side in sides)) for part in PARTS]
-    nobody = np.zeros(0, np.int64)
-    scores = ulira.score(Comparison(*sides, nobody, nobody, "no attack by examples here", reference_seconds=1.0))
+    nobody, unit = np.zeros(0, np.int64), Retraining(seconds=1.0, work=1.0, tracing=0.0, operations=0, passes=1.0)
+    scores = ulira.score(Comparison(*sides, nobody, nobody, "no attack by examples here", unit))
     [auc] = [score for score in scores if score.name == "ulira_auc"]
     largest = max(map(abs, (*accuracies, *losses)))
     row = f"{method:28s}" + "".join(f"{value:+8.1f}" for value in (*accuracies, *losses))

@@ -301,7 +301,7 @@ def test_a_cache_that_cannot_be_made_is_refused_before_anything_is_computed(
     monkeypatch.setenv("KIT_HOME", str(tmp_path / home))
     monkeypatch.setattr(quiet, "load_tensorflow", lambda: pytest.fail("a model was about to be trained"))
     challenge = kit.load_challenge("digits", model="mlp")
-    for make in (lambda: originals.load(challenge), lambda: timing.reference_seconds(challenge)):
+    for make in (lambda: originals.load(challenge), lambda: timing.reference(challenge)):
         with pytest.raises(InputError) as error:
             make()
         assert "KIT_HOME" in one_paragraph(error)

@@ -9,6 +9,7 @@ import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from retrainings import taking
 
 import kit
 from kit.runs import plain_keras, timing
@@ -38,8 +39,8 @@ def test_notebook_is_generated_from_its_source(source: Path) -> None:
 def measure_before(challenge: str) -> None:
     """Leaves the seconds of a retraining for other processes to find, as if it had been timed on this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_keras, "time_retraining", lambda _: (10.0, 1.0))
-        timing.reference_seconds(kit.load_challenge(challenge))
+        patch.setattr(plain_keras, "time_retraining", lambda _: (taking(10.0), 1.0))
+        timing.reference(kit.load_challenge(challenge))
 
 
 @pytest.mark.slow

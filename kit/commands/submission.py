@@ -82,7 +82,7 @@ def validate(
         from kit.runs import timing
         from kit.submission.contained import Limits, default_memory_bytes
     loaded = challenges.load_challenge(challenge)
-    seconds = time_limit or checks.time_limit(timing.reference_seconds(loaded))
+    seconds = time_limit or checks.time_limit(timing.reference(loaded).seconds)
     limits = Limits(seconds, int(memory_limit * 2**30) if memory_limit else default_memory_bytes())
 
     def show(outcome: checks.Checked) -> None:

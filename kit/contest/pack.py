@@ -112,7 +112,7 @@ def pack(
                     sound = checked_weights(entry.name, model.weights, expected)
                     stored = [_halved(array, entry.name) if half else array for array in sound]
                     content = weights_to_bytes(stored)
-                    growing.append(checkpoint_name(number), content, order.seed_of(number), model.seconds)
+                    growing.append(checkpoint_name(number), content, order.seed_of(number), model.cost.seconds)
                     bar.update()
     return growing.finish(num_models)
 

@@ -146,8 +146,8 @@ def time_problem(fact: str, ratio: float) -> str:
     if ratio <= TIME_BUDGET:
         return ""
     return (
-        f"{fact[0].upper()}{fact[1:]}. Expected at most {TIME_BUDGET}. Do fewer epochs; on a small challenge most of "
-        "the time is Keras tracing the model, so compile once."
+        f"{fact[0].upper()}{fact[1:]}. Expected at most {TIME_BUDGET}, of all processes and of the import too. Do "
+        "fewer epochs, or pass fewer examples through the network."
     )
 
 

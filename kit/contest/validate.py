@@ -26,7 +26,7 @@ from kit.submission.inside import PROBED
 from kit.submission.returned import outputs_problem
 from kit.submission.source import Source
 from kit.toolbox.inference import predict_logits
-from kit.types import BrokenSubmission, Challenge, InputError, Problem
+from kit.types import BrokenSubmission, Challenge, Cost, InputError, Problem
 
 CHECKS = {
     "parses": "the file is Python",
@@ -145,7 +145,7 @@ def examine(
         if _check_text(findings, entry):
             worker = Worker(challenge)
             if limits is None:
-                limits = Limits(time_limit(timing.reference_seconds(challenge)), default_memory_bytes())
+                limits = Limits(time_limit(timing.reference(challenge).seconds), default_memory_bytes())
             sandboxed = not sandbox.sandbox_problem() if sandboxed is None else sandboxed
             _Examination(findings, entry.as_source(), worker, limits, sandboxed).run()
     except BrokenSubmission as broken:
@@ -231,7 +231,7 @@ class _Examination:
         self.add("data_unaltered", run_checks.altered_problem(self.name, replies))
         self.add("memory", fact=f"at most {contained.outcome.get('peak_memory', 0) / 2**30:.1f} GiB in use")
         self._check_seeds(returned, other, again)
-        self._check_time(min(run.seconds for run in runs))
+        self._check_time([run.cost for run in runs])
 
     def _check_import(self, contained: Contained) -> None:
         entry, imported = self.source.entry, contained.imported
@@ -268,17 +268,21 @@ class _Examination:
         repeatable = same(other.weights, again.weights)
         self.add("repeatable", "" if repeatable else run_checks.not_repeatable_problem(self.name), level="WARN")
 
-    def _check_time(self, seconds: float) -> None:
-        reference, kind = timing.reference_seconds(self.worker.challenge), "takes"
+    def _check_time(self, costs: Sequence[Cost]) -> None:
+        """Holds the mean of all runs against the budget: what one process does for its next run is in it."""
+        reference = timing.reference(self.worker.challenge)
+        work, kind = float(np.mean([reference.work_of(cost) for cost in costs])), "takes"
+        traced = float(np.mean([reference.traced_of(cost) for cost in costs]))
         if self.inputs is not self.whole:  # a straight line through two sizes
             with self.start(MAX_EXAMPLES // 2) as contained:
-                slope = max(0.0, seconds - contained.run(0).seconds) / (MAX_EXAMPLES - MAX_EXAMPLES // 2)
-            seconds += slope * (len(self.whole.arrays["retain_y"]) - MAX_EXAMPLES)
+                smaller = reference.work_of(contained.run(0).cost)
+            slope = max(0.0, work - smaller) / (MAX_EXAMPLES - MAX_EXAMPLES // 2)
+            work += slope * (len(self.whole.arrays["retain_y"]) - MAX_EXAMPLES)
             kind = "will take about"
-        ratio = seconds / reference
+        ratio = work / reference.work
         fact = (
-            f"a call on {self.worker.challenge.name} {kind} {seconds:.2f} s, {ratio:.2f} of a retraining in plain "
-            f"Keras ({reference:.2f} s)"
+            f"a call on {self.worker.challenge.name} {kind} {work:.2f} s, {ratio:.2f} of a retraining in plain Keras "
+            f"({reference.work:.2f} s; {reference.unit}, without {traced:.2f} s of tracing)"
         )
         level: Status = "FAIL" if ratio > TIME_BUDGET * TIMING_NOISE else "WARN"
         self.add("time_budget", run_checks.time_problem(fact, ratio), level=level, fact=fact)

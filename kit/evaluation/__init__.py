@@ -210,13 +210,13 @@ class _Table:
         chosen = choice.engine_for(self._entries, plan.engine, plan.workers, num_models)
         choice.require_precision(self._challenge, chosen)
         self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-        reference_seconds = timing.reference_seconds(self._challenge, check=lambda: self._worker)
+        reference = timing.reference(self._challenge, check=lambda: self._worker)
         if chosen == "stacked" and plan.engine is None:
             self._announce(f"many models at once on {accelerators.described()} (--engine processes: on the processor)")
         with population.started(chosen, plan.workers) as engine:
             outputs, failures = self._run(functools.partial(self._population, engine), packed)
         self._announce("scoring")
-        comparing = functools.partial(compare, num_models=plan.num_models, reference_seconds=reference_seconds)
+        comparing = functools.partial(compare, num_models=plan.num_models, reference=reference)
         once = Once()
         compared = {name: comparing(self._challenge, outputs, name, once=once) for name in outputs}
         root = plan.population.root
@@ -254,7 +254,7 @@ class _Table:
         return outputs, failures
 
     def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
-        challenge, seconds, made = self._challenge, comparison.unlearned.seconds, self._made.get(name, {})
+        challenge, costs, made = self._challenge, comparison.unlearned.costs, self._made.get(name, {})
         trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         return Report(
             challenge=challenge.name,
@@ -268,8 +268,8 @@ class _Table:
             data_sha256=challenge.data_sha256,
             data_source=challenge.source,
             weights_sha256=self._original.sha256,
-            seconds=None if np.isnan(seconds).any() else float(seconds.mean()),
-            reference_seconds=comparison.reference_seconds,
+            seconds=_mean([cost.seconds for cost in costs]),
+            reference_seconds=comparison.reference.work,
             scores=scores,
             score_version=SCORE_VERSION,
             versions=environment.versions(made.get("backend")),
@@ -280,7 +280,14 @@ class _Table:
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
             containment=self._levels.get(name, ""),
+            cpu_seconds=_mean([cost.cpu_seconds for cost in costs]),
+            tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
         )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Returns the mean of all runs; None where one of them is not known."""
+    return None if np.isnan(values).any() else float(np.mean(values))
 
 
 def _with_packed(

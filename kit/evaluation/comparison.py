@@ -9,7 +9,7 @@ import numpy as np
 from kit.rules import RETRAIN
 from kit.scorers.accuracy import correct_of_interest
 from kit.scorers.membership_inference import MIN_MEMBERS, match_nonmembers
-from kit.types import Challenge, Comparison, Once, Outputs
+from kit.types import Challenge, Comparison, Once, Outputs, Retraining
 
 # Test accuracies of models that were trained alike differ by less, unless much is forgotten.
 TRAINED_ALIKE = 0.05
@@ -21,7 +21,7 @@ def compare(
     name: str,
     *,
     num_models: int,
-    reference_seconds: float,
+    reference: Retraining,
     once: Once | None = None,
 ) -> Comparison:
     """Compares a row's models with the retrained ones; of these, every other one with those between them.
@@ -31,7 +31,7 @@ def compare(
         outputs: by row, the retrained models' as `retrain`.
         name: of the row.
         num_models: models of each method: as many retrained ones stand in the row `retrain`, at most half of them.
-        reference_seconds: of one retraining in plain Keras.
+        reference: what one retraining costs.
         once: what the rows of one table share; by default nothing.
     """
     once = once or Once()
@@ -41,7 +41,7 @@ def compare(
         everything = np.arange(retrained.num_models)
         row_models = everything[::2][: min(num_models, retrained.num_models // 2)]
         unlearned, retrained = retrained.select(row_models), retrained.select(np.setdiff1d(everything, row_models))
-    return Comparison(unlearned, retrained, *once(attack_sample, challenge), reference_seconds, alone, once)
+    return Comparison(unlearned, retrained, *once(attack_sample, challenge), reference, alone, once)
 
 
 def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:

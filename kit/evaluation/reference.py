@@ -48,11 +48,12 @@ class Reference:
         return cls(entry, plan.retraining)
 
     def outputs(self, population: Population) -> Outputs:
-        """Returns what the retrained models say; an oracle with the seconds of one retraining on this machine."""
+        """Returns what the retrained models say; an oracle with the cost of one retraining on this machine."""
         retrained_here = population(self.entry, self.request)
         if self.oracle is None:
             return retrained_here
-        return dataclasses.replace(self.oracle, seconds=np.full(self.oracle.num_models, retrained_here.seconds[0]))
+        number, cost = self.oracle.num_models, retrained_here.costs[0]
+        return dataclasses.replace(self.oracle, seconds=np.full(number, cost.seconds), costs=(cost,) * number)
 
 
 def _shipped(challenge: Challenge, plan: Plan) -> Outputs | None:

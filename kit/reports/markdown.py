@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kit.reports import ranking, words
-from kit.rules import LANDMARKS, RETRAIN, TIME_BUDGET
+from kit.reports import budget, ranking, words
+from kit.rules import LANDMARKS, RETRAIN, SCORE_VERSION, TIME_BUDGET
 from kit.types import Report
 
 # What the differences are differences to.
@@ -36,8 +36,9 @@ def methods_table(reports: Sequence[Report], differences: Differences, missing: 
     models = "one model" if first.num_models == 1 else f"{first.num_models} models"
     columns = ["", "method", name.replace("_", " ")]
     columns += ["of the ceiling", f"above {BASELINE} (95 %)"] if differences else ["AUC gap"]
-    columns += [*_PARTS, "time ratio"]
-    lines = [f"**{first.challenge}**, forget set {first.split}, {models} of each method", ""]
+    held = "passes ratio" if any(budget.held(report).name == budget.PASSES for report in reports) else "time ratio"
+    columns += [*_PARTS, held]
+    lines = [f"**{first.challenge}**, forget set {first.split}, {models} of each method{_version(first)}", ""]
     lines += [_line(columns), "|" + "---|" * len(columns)]
     for rank in ranking.rank(reports):
         place = f"{rank.place or '-'}{'~' if rank.near_best else ''}"
@@ -65,10 +66,17 @@ def row(place: str, report: Report, criterion: str, differences: Differences) ->
     else:
         cells.append(_shown(report, "mia_gap", 3))
     cells += [_shown(report, f"{part}_accuracy", 3, error=False) for part in _PARTS]
-    ratio = report.score("time_ratio").value
-    over = ratio is not None and ratio > TIME_BUDGET and report.method != RETRAIN
+    ratio, over = budget.held(report).value, budget.is_over(report) and report.method != RETRAIN
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return _line(cells)
+
+
+def _version(report: Report) -> str:
+    """Says of reports that were made by an older version which one that was: their numbers are not comparable."""
+    older = report.score_version != SCORE_VERSION
+    return (
+        f" (score version {report.score_version}, in which time is by the clock, against plain Keras)" if older else ""
+    )
 
 
 def interval(difference: float, stderr: float) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit import scorers
-from kit.rules import LANDMARKS, NOISE, TIME_BUDGET
+from kit.reports import budget
+from kit.rules import LANDMARKS, NOISE
 from kit.types import Report, Score
 
 
@@ -59,14 +60,14 @@ def rank(reports: Sequence[Report], by: str | None = None) -> list[Rank]:
     best = ranked[0].score(name) if ranked else None
     ranks = []
     for place, report in enumerate(ranked, start=1):
-        score, ratio = report.score(name), report.score("time_ratio").value
+        score = report.score(name)
         ranks.append(
             Rank(
                 place=None if score.value is None else place,
                 method=title(report),
                 score=score,
                 near_best=place > 1 and best is not None and _inside_noise(score, best),
-                over_budget=ratio is not None and ratio > TIME_BUDGET,
+                over_budget=budget.is_over(report),
                 report=report,
             )
         )

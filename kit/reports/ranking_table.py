@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kit.reports import ranking
+from kit.reports import budget, ranking
 from kit.rules import TIME_BUDGET
 from kit.types import Report, Score
 
@@ -29,20 +29,30 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
     table.add_column("place", justify="right")
     table.add_column("method")
     table.add_column(Text(name.replace("_", " ")), justify="right")
-    table.add_column("time ratio", justify="right")
+    ratios = [
+        ratio for ratio in (budget.TIME, budget.PASSES) if any(budget.held(r.report).name == ratio for r in ranks)
+    ]
+    for ratio in ratios:
+        table.add_column(ratio.replace("_", " "), justify="right")
     for rank in ranks:
-        ratio = rank.report.score("time_ratio").value
         table.add_row(
             "-" if rank.place is None else f"{rank.place}{'~' if rank.near_best else ' '}",
             Text(rank.method),
             _cell(rank.score),
-            "-" if ratio is None else f"{ratio:.2f}{'!' if rank.over_budget else ' '}",
+            *(_ratio(rank, ratio) for ratio in ratios),
         )
     console.print(table)
     if any(rank.near_best for rank in ranks):
         console.print("  ~ not told from the best: the difference is inside the noise", markup=False)
     if any(rank.over_budget for rank in ranks):
         console.print(f"  ! over the time budget of {TIME_BUDGET} of a retraining", markup=False)
+
+
+def _ratio(rank: ranking.Rank, name: str) -> str:
+    """Returns what a method cost, with a mark where it is over its budget."""
+    value = rank.report.score(name).value
+    is_over = rank.over_budget and budget.held(rank.report).name == name
+    return "-" if value is None else f"{value:.2f}{'!' if is_over else ' '}"
 
 
 def _cell(score: Score) -> str:

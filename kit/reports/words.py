@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kit.reports import budget
 from kit.rules import NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import Report, Score
 
@@ -40,11 +41,12 @@ def _meaning(report: Report) -> str:
 
 
 def _time(report: Report) -> str:
-    ratio = report.score("time_ratio").value
-    if report.method == ORIGINAL or ratio is None:
+    held = budget.held(report)
+    if report.method == ORIGINAL or held.value is None:
         return ""
-    budget = f"within the budget of {TIME_BUDGET}" if ratio <= TIME_BUDGET else f"OVER the budget of {TIME_BUDGET}"
-    return f" It took {ratio:.2f} of a retraining, {budget}."
+    verdict = f"{'OVER' if budget.is_over(report) else 'within'} the budget of {TIME_BUDGET}"
+    what = "the passes of a retraining" if held.name == budget.PASSES else "a retraining"
+    return f" It took {held.value:.2f} of {what}, {verdict}."
 
 
 def _forgetting(report: Report) -> str:

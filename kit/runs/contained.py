@@ -15,7 +15,7 @@ from kit.types import Challenge
 
 def limits_for(challenge: Challenge) -> Limits:
     """Returns what a contained run may take by default: far more than the budget, to end what never would."""
-    return Limits(seconds=PATIENCE_SECONDS + PATIENCE_RETRAININGS * timing.reference_seconds(challenge))
+    return Limits(seconds=PATIENCE_SECONDS + PATIENCE_RETRAININGS * timing.reference(challenge).seconds)
 
 
 # What separates a method from the process that scores it, in reports: nothing for functions and built-in methods.

@@ -15,7 +15,7 @@ from kit.runs.originals import Pretrained
 from kit.runs.seeds import run_seed
 from kit.runs.store import Run, Store
 from kit.submission.entry import Entry
-from kit.types import NUM_WITH_LOGITS, Challenge, FailedRun
+from kit.types import NUM_WITH_LOGITS, Challenge, Cost, FailedRun
 
 if TYPE_CHECKING:
     from kit.runs.run import Made, RunOnce
@@ -95,7 +95,7 @@ class Maker:
         store = order.store if self._together is None else None
         checkpoint = None if store is None else store.checkpoint(number)
         made = self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
-        return made if self._together is None else made._replace(seconds=made.seconds / self._together.sharing)
+        return made if self._together is None else made._replace(cost=made.cost.shared(self._together.sharing))
 
     def run(self, number: int) -> Run:
         """Makes one model, says what it says of each example, and keeps that."""
@@ -109,7 +109,7 @@ class Maker:
         outputs = worker.outputs(model.weights, order.entry.name)
         if number >= NUM_WITH_LOGITS:
             outputs = replace(outputs, logits={})
-        return Run(outputs, model.seconds, order.seed_of(number), model.facts)
+        return Run(outputs, model.cost, order.seed_of(number), model.facts)
 
     def _keep(self, number: int, run: Run) -> None:
         if self._order.store is not None:
@@ -160,7 +160,7 @@ class Maker:
         if stored is None:
             return None
         worker.require_fitting(stored)
-        return Made(stored.weights, math.nan, {})
+        return Made(stored.weights, Cost(math.nan), {})
 
     def close(self) -> None:
         """Ends the processes of contained runs."""

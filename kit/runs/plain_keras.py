@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import keras
 from tqdm import tqdm
 
 from kit.runs import originals, process
-from kit.toolbox import examples, setup
+from kit.toolbox import examples, setup, tracing
 from kit.toolbox.augmentation import AUGMENTATIONS
-from kit.types import Challenge
+from kit.types import Challenge, Retraining
 
 # Seconds after which the rest of a retraining is extrapolated.
 _LONGEST_MEASUREMENT = 20.0
 
 
-def time_retraining(challenge: Challenge) -> tuple[float, float]:
-    """Returns the seconds of a retraining, and which share of its steps was measured."""
+def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
+    """Returns what a retraining costs, and which share of its steps was measured."""
     process.prepare()
     setup.warm_up()
     keras.utils.set_random_seed(0)
@@ -28,37 +29,66 @@ def time_retraining(challenge: Challenge) -> tuple[float, float]:
     if augment is not None:
         retain = examples.augmented(retain, augment)
     rates = [float(rate) for rate in recipe.learning_rates()]
-    steps = recipe.epochs * len(retain)
-    start = time.perf_counter()
-    net.compile(
-        keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
-        lambda labels, outputs: challenge.task.loss(outputs, labels),
-        jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
-    )
-    watch = _Watch(start, steps)
+    watch = _Watch(recipe.epochs * len(retain))
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
-    with watch.bar, setup.compiled_anew():  # what an earlier command has compiled would make it quicker
+    with watch.bar, setup.compiled_anew(), tracing.watched() as traces:  # an earlier command may have compiled it
+        net.compile(
+            keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+            lambda labels, outputs: challenge.task.loss(outputs, labels),
+            jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
+        )
         net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
-    elapsed = time.perf_counter() - start
-    return elapsed + watch.seconds_left(), watch.done / max(steps, 1)
+    by_the_clock = setup.has_accelerator()
+    whole, a_step = watch.elapsed(), watch.a_step()
+    # Of a single step nobody can tell what of it was tracing.
+    first = max(traces.seconds - a_step.cpu, 0.0) if watch.done > 1 else 0.0
+    retraining = Retraining(
+        seconds=whole.clock,
+        work=(whole.clock if by_the_clock else whole.cpu) - first,
+        tracing=first,
+        operations=traces.operations,
+        passes=float(recipe.epochs * len(challenge.split.retain)),
+        by_the_clock=by_the_clock,
+    )
+    return retraining, watch.done / max(watch.steps, 1)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Seconds by the clock and of the processor."""
+
+    clock: float
+    cpu: float
+
+    @classmethod
+    def now(cls) -> _Moment:
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, other: _Moment, times: float = 1.0) -> _Moment:
+        return _Moment((self.clock - other.clock) * times, (self.cpu - other.cpu) * times)
 
 
 class _Watch(keras.callbacks.Callback):
     """Follows `fit`, and ends it when enough has been measured to tell how long the rest would take."""
 
-    def __init__(self, start: float, steps: int) -> None:
+    def __init__(self, steps: int) -> None:
         super().__init__()
-        self.start, self.steps, self.done = start, steps, 0
-        self.first = self.last = start
+        self.steps, self.done = steps, 0
+        self.start = self.first = self.last = _Moment.now()
         self.bar = tqdm(total=steps, desc="timing a retrain in plain Keras", unit="step", delay=2, leave=False)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's)
-        self.done, self.last = self.done + 1, time.perf_counter()
+        self.done, self.last = self.done + 1, _Moment.now()
         self.first = self.last if self.done == 1 else self.first  # the first step is traced before it is taken
         self.bar.update()
-        if self.last - self.start > _LONGEST_MEASUREMENT and self.done > 1:
+        if self.last.clock - self.start.clock > _LONGEST_MEASUREMENT and self.done > 1:
             self.model.stop_training = True
 
-    def seconds_left(self) -> float:
-        """Returns how long the steps that were not taken would last."""
-        return (self.steps - self.done) * (self.last - self.first) / (self.done - 1) if self.done > 1 else 0.0
+    def a_step(self) -> _Moment:
+        """Returns what a step takes that is not the first one."""
+        return self.last.since(self.first, 1 / max(self.done - 1, 1))
+
+    def elapsed(self) -> _Moment:
+        """Returns what all steps take, those that were not taken included."""
+        so_far, a_step, left = _Moment.now().since(self.start), self.a_step(), self.steps - self.done
+        return _Moment(so_far.clock + left * a_step.clock, so_far.cpu + left * a_step.cpu)

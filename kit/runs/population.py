@@ -219,8 +219,8 @@ def _outputs(name: str, challenge: Challenge, runs: Sequence[Run]) -> Outputs:
         name,
         [run.outputs for run in runs],
         {part: challenge.strata(part) for part in PARTS},
-        seconds=[run.seconds for run in runs],
+        seconds=[run.cost.seconds for run in runs],
         seeds=[run.seed for run in runs],
     )
     facts = {name: np.array([run.facts.get(name, math.nan) for run in runs]) for name in runs[0].facts}
-    return replace(outputs, facts=facts)
+    return replace(outputs, costs=tuple(run.cost for run in runs), facts=facts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 
 from kit import files, methods
+from kit.machine.cpu_seconds import Stopwatch
 from kit.models.weights import same_weights
 from kit.rules import RETRAIN
 from kit.runs import pretraining
@@ -31,17 +33,22 @@ from kit.submission.inside import probe
 from kit.toolbox import checkpoints, costs, facts
 from kit.toolbox.examples import Selection
 from kit.toolbox.losses import TaskLoss
-from kit.types import BrokenSubmission, Challenge, FailedRun, check_challenge
+from kit.types import BrokenSubmission, Challenge, Cost, FailedRun, check_challenge
 
 
 @dataclass(frozen=True)
 class Unlearned:
-    """A model that a method returned, the duration of the call in seconds, the run's seed, and the method's facts."""
+    """A model that a method returned, what the call has cost, the run's seed, and the method's facts."""
 
     net: keras.Model
-    seconds: float
+    cost: Cost
     seed: int
     facts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """The duration of the call, by the clock."""
+        return self.cost.seconds
 
 
 def unlearn(
@@ -81,7 +88,7 @@ def unlearn(
         made = run_once(seed, None)
     net = worker.fresh_net(seed, reuse=False)
     net.set_weights(made.weights)
-    return Unlearned(net, made.seconds, seed)
+    return Unlearned(net, made.cost, seed)
 
 
 def run_here(
@@ -109,23 +116,45 @@ def run_here(
         with contextlib.ExitStack() as stack:
             if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
-            counter = stack.enter_context(costs.counted())
-            returned, seconds = call.make(function, settings)
-            seconds -= counter.compiling if entry.built_in else 0.0
+            returned, cost = _costed(call, function, settings, built_in=entry.built_in)
             facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
     except files.CannotWrite:  # the state of a long training
         raise
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
     if "checkpoint" in settings:
-        seconds += checkpoints.earlier_seconds(settings["checkpoint"])
+        earlier = checkpoints.earlier_seconds(settings["checkpoint"])
+        # Of what interrupted runs took, the clock's seconds are kept; with one thread, the processor's are as many.
+        cost = replace(cost, seconds=cost.seconds + earlier, cpu_seconds=cost.cpu_seconds + earlier)
     if not isinstance(returned, keras.Model):
         edited = not same_weights(call.net.get_weights(), worker.original.weights)
         raise BrokenSubmission("returns_model", no_model(entry.name, type(returned).__name__, net_edited=edited))
     if not entry.built_in:
         reply = {"probe": probe(returned, call.validation)}
         worker.require_legal(returned.get_weights(), entry.name, reply)
-    return Unlearned(returned, seconds, seed, facts_of_run)
+    return Unlearned(returned, cost, seed, facts_of_run)
+
+
+def _costed(
+    call: Call, function: Callable[..., Any], settings: Mapping[str, Any], *, built_in: bool
+) -> tuple[Any, Cost]:
+    """Makes a call; returns what it returned, and what it has cost.
+
+    The passes of a method of the kit are counted where they are made, and what it has compiled and traced, once for
+    many runs, is left out of its seconds. Of a user's function it is told beside them.
+    """
+    stopwatch, start = Stopwatch(), 0.0
+
+    def begin() -> None:
+        nonlocal stopwatch, start
+        stopwatch, start = Stopwatch(), time.perf_counter()
+
+    with costs.counted() as counter:
+        returned, traces = call.make(function, settings, begin)
+        seconds, spent = time.perf_counter() - start, stopwatch.seconds()
+    if not built_in:
+        return returned, Cost(seconds, spent, traces.seconds, traces.operations)
+    return returned, Cost(seconds - counter.compiling, max(spent - traces.seconds, 0.0), passes=counter.passes)
 
 
 def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> Callable[..., Any]:
@@ -162,10 +191,10 @@ def _failure(name: str, error: Exception) -> FailedRun:
 
 
 class Made(NamedTuple):
-    """What a run has made: the model's weights, how long the call took, and the method's facts."""
+    """What a run has made: the model's weights, what the call has cost, and the method's facts."""
 
     weights: Sequence[np.ndarray]
-    seconds: float
+    cost: Cost
     facts: Mapping[str, float]
 
 
@@ -186,7 +215,7 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
 
         def in_process(seed: int, checkpoint: Path | None) -> Made:
             unlearned = run_here(entry, worker.challenge, worker, seed=seed, checkpoint=checkpoint)
-            return Made(unlearned.net.get_weights(), unlearned.seconds, unlearned.facts)
+            return Made(unlearned.net.get_weights(), unlearned.cost, unlearned.facts)
 
         yield in_process
         return
@@ -198,6 +227,6 @@ def weights_of_runs(entry: Entry, worker: Worker, containment: Containment | Non
         def in_a_process_of_its_own(seed: int, _: Path | None) -> Made:
             returned = contained.run(seed)
             worker.require_legal(returned.weights, entry.name, returned.reply)
-            return Made(returned.weights, returned.seconds, {})
+            return Made(returned.weights, returned.cost, {})
 
         yield in_a_process_of_its_own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kit import files, methods, seals
@@ -15,17 +15,17 @@ from kit.runs.originals import Pretrained
 from kit.runs.outputs import load_outputs, save_outputs
 from kit.runs.settings import hyperparameters
 from kit.submission.entry import Entry
-from kit.types import Challenge, ModelOutputs
+from kit.types import Challenge, Cost, ModelOutputs
 
 _CHECKPOINT = "training.npz"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what its model says, how long the call took, its seed, and the method's facts."""
+    """A finished run: what its model says, what the call has cost, its seed, and the method's facts."""
 
     outputs: ModelOutputs
-    seconds: float
+    cost: Cost
     seed: int
     facts: Mapping[str, float] = field(default_factory=dict)
 
@@ -56,11 +56,10 @@ class Store:
         """Writes a run, its record last: what has a record is whole."""
         folder = self.folder_of(number)
         save_outputs(folder / "outputs.npz", run.outputs)
-        seconds = None if math.isnan(run.seconds) else run.seconds
         record = {
             "method": self.method,
             "seed": run.seed,
-            "seconds": seconds,
+            "cost": {name: value for name, value in asdict(run.cost).items() if not math.isnan(value)},
             "facts": dict(run.facts),
             "outputs_sha256": files.sha256_of(folder / "outputs.npz"),
             "versions": environment.versions(),
@@ -85,8 +84,8 @@ class Store:
             return None
         if with_logits and not outputs.logits:
             return None
-        seconds = math.nan if record["seconds"] is None else record["seconds"]
-        return Run(outputs, seconds, record["seed"], record["facts"])
+        cost = Cost(**({"seconds": math.nan} | record["cost"]))
+        return Run(outputs, cost, record["seed"], record["facts"])
 
     def _place(self, number: int) -> str:
         """Returns what a run's record is sealed for: folders of results can be moved, their runs not exchanged."""

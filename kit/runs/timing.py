@@ -1,18 +1,20 @@
-"""How long a retraining in plain Keras takes on this machine: the unit of `time_ratio`, measured once."""
+"""What a retraining in plain Keras costs on this machine: the unit of `time_ratio`, measured once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from kit import files, seals
 from kit.digests import digest_of
 from kit.machine import environment, quiet
+from kit.rules import SCORE_VERSION
 from kit.runs import originals
-from kit.types import Challenge
+from kit.types import Challenge, Retraining
 
 
-def reference_seconds(challenge: Challenge, check: Callable[[], object] | None = None) -> float:
-    """Returns the duration of one retraining in plain Keras on this machine: `compile` and `fit`, tracing included.
+def reference(challenge: Challenge, check: Callable[[], object] | None = None) -> Retraining:
+    """Returns what one retraining in plain Keras costs on this machine: `compile` and `fit`.
 
     Measured once and cached under `$KIT_HOME`; of a long one, the first 20 seconds are measured and the steps that are
     left counted. The competition's time budget of 0.2 is a share of it.
@@ -21,18 +23,19 @@ def reference_seconds(challenge: Challenge, check: Callable[[], object] | None =
         challenge: its recipe and retain set.
         check: is called before anything is measured: what it refuses costs nobody these seconds.
     """
-    fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain)]
+    fixed = [originals.fingerprint(challenge), challenge.precision, len(challenge.split.retain), SCORE_VERSION]
     digest = digest_of([*fixed, environment.versions(), environment.machine()])
     path = files.cache_folder() / "reference" / f"{challenge.name}-{digest[:16]}.json"
     place = f"reference/{path.name}"
     if (measured_before := seals.read_json(path, place)) is not None:
-        return float(measured_before["seconds"])
+        return Retraining(**measured_before["retraining"])
     files.require_cache()
     quiet.load_tensorflow()
     if check is not None:
         check()
     from kit.runs import plain_keras
 
-    seconds, measured = plain_keras.time_retraining(challenge)
-    seals.write_json(path, place, {"seconds": seconds, "measured_share": measured, "challenge": challenge.name})
-    return seconds
+    retraining, measured = plain_keras.time_retraining(challenge)
+    content = {"retraining": asdict(retraining), "measured_share": measured, "challenge": challenge.name}
+    seals.write_json(path, place, content)
+    return retraining

@@ -1,9 +1,8 @@
-"""The contract's call, once: seeded, timed, with what it is handed; in the kit's own process and in a contained one."""
+"""The contract's call, once: seeded, with what it is handed; in the kit's own process and in a contained one."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 
 from kit.machine import xla
-from kit.toolbox import seeding, setup
+from kit.toolbox import seeding, setup, tracing
+from kit.toolbox.costs import Traces
 from kit.toolbox.examples import Selection
 
 if TYPE_CHECKING:
@@ -75,24 +75,24 @@ class Call:
         method: Callable[..., Any],
         hyperparameters: Mapping[str, Any],
         announce: Callable[[], None] = lambda: None,
-    ) -> tuple[Any, float]:
+    ) -> tuple[Any, Traces]:
         """Sets the seeds again, calls the method, and puts back global settings of Keras that it has changed.
 
         Args:
             method: the function.
             hyperparameters: its keyword arguments.
-            announce: called when all is ready, before the clock starts: another process may have a clock too.
+            announce: called when all is ready: whoever called this has the clock, and maybe in another process.
 
         Returns:
-            What the method returned, whatever that is, and the seconds of the call.
+            What the method returned, whatever that is, and what was traced meanwhile.
         """
         seeding.set_random_seed(self.seed, keep_compiled=self.keep_compiled)
         of_the_kit = self.keep_compiled
         with _settings_restored(), contextlib.nullcontext() if of_the_kit else xla.not_in_a_users_call():
-            announce()
-            start = time.perf_counter()
-            returned = method(self.net, self.retain, self.forget, self.validation, **hyperparameters)
-            return returned, time.perf_counter() - start
+            with tracing.watched() as traces:
+                announce()
+                returned = method(self.net, self.retain, self.forget, self.validation, **hyperparameters)
+            return returned, traces
 
 
 @contextlib.contextmanager

@@ -27,6 +27,9 @@ import numpy as np
 import psutil
 
 from kit import files
+from kit.machine import threads
+from kit.machine.cores import Cores
+from kit.machine.cpu_seconds import Meter
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import handover, sandbox
@@ -37,12 +40,15 @@ from kit.submission.pipes import Output, Replies
 from kit.submission.returned import refusal
 from kit.submission.source import Source
 from kit.submission.supervisor import is_stopped
-from kit.types import BrokenSubmission
+from kit.types import BrokenSubmission, Cost
 
 START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
 _HANDING_OVER_SECONDS = 1.0
+_LARGEST = 1e12
+# A process that works is waited for so many times longer by the clock, if it has this share of a processor.
+_LONGEST_WAIT, _LEAST_SHARE = 20, 0.03
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 
 
@@ -65,17 +71,15 @@ class Returned:
 
     Args:
         weights: checked.
-        seconds: the call's duration.
+        cost: CPU seconds are those of all processes of the run, the import of the submission included.
         reply: what the process says about itself.
         outlived: how many processes it has left behind, which are killed.
-        cpu_seconds: of all its processes, from the first to the last, as the kernel counts them; 0 where it does not.
     """
 
     weights: tuple[np.ndarray, ...]
-    seconds: float
+    cost: Cost
     reply: Mapping[str, Any]
     outlived: int = 0
-    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ class Contained:
         command = [sys.executable, "-P", "-m", "kit.submission.inside", str(self._folder)]
         supervisor = [sys.executable, "-P", "-m", "kit.submission.supervisor"]
         supervisor += ["--memory", str(self.limits.memory_bytes), "--grace", str(_GRACE_SECONDS)]
-        supervisor += ["--outcome", str(self._folder / "outcome.json"), "--"]
+        supervisor += ["--outcome", str(self._folder / "outcome.json")]
+        self._cores = Cores(threads.number())
+        supervisor += ["--cores", *map(str, self._cores.numbers), "--"]
         self._process = subprocess.Popen(
             [*supervisor, *command],
             stdin=subprocess.PIPE,
@@ -152,6 +158,7 @@ class Contained:
             env=handover.environment(self._folder) | {_TOKEN: self._token},
             start_new_session=True,
         )
+        self._meter = Meter(self._process.pid)
         assert self._process.stdout is not None and self._process.stderr is not None  # noqa: PT018 (pipes above)
         self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
         self._request({"sandbox": sandbox.command(self._folder) if self.sandboxed else []})
@@ -177,6 +184,7 @@ class Contained:
         self._used = True
         self._request({"seed": seed})
         self._wait("importing", START_SECONDS, "starting")
+        self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
         printed = self.output_bytes
         _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
         self.imported = Imported.heard(reply, self.output_bytes - printed)
@@ -185,9 +193,14 @@ class Contained:
         written, reply = self._wait("written", WRITE_SECONDS, "returning")
         _, ended = self._wait("ended", WRITE_SECONDS, "returning")
         late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
-        seconds = (written if late else end) - start
-        outlived, cpu_seconds = ended.get("outlived", 0), ended.get("cpu_seconds", 0.0)
-        return Returned(self._read_weights(), seconds, reply, outlived, cpu_seconds)
+        outlived = ended.get("outlived", 0)
+        return Returned(self._read_weights(), self._cost((written if late else end) - start, reply), reply, outlived)
+
+    def _cost(self, seconds: float, reply: Mapping[str, Any]) -> Cost:
+        """Returns what was spent since a run's process began to import; it tells of its tracing alone."""
+        operations = int(max(_number(reply.get("operations")), 0.0))
+        spent = self._meter.seconds() - self._billed
+        return Cost(seconds, spent, max(_number(reply.get("tracing")), 0.0), operations)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
@@ -201,7 +214,8 @@ class Contained:
             raise BrokenSubmission(
                 check,
                 f"'{self.source.name}' was ended because {what} took more than {seconds:.0f} s. Expected it to return "
-                "in a fraction of a retraining's time. Look for a loop without an end, or do fewer epochs.",
+                "in a fraction of a retraining's time. Look for a loop without an end, do fewer epochs, or compile "
+                "once rather than at each of them.",
             ) from None
         if answer is not None and answer[1].get("kind") == kind:
             return answer
@@ -212,17 +226,24 @@ class Contained:
         raise self._ending(stage, reply)
 
     def _next_reply(self, seconds: float) -> tuple[float, dict[str, Any]] | None:
-        """Returns what comes next; raises `queue.Empty` where nothing comes, or nobody watches the process any more."""
-        deadline = time.monotonic() + seconds
+        """Waits for a reply while the process has worked for fewer seconds; one that sleeps has the clock's seconds.
+
+        On a busy machine a process gets a share of a processor, and its work takes as many times longer.
+
+        Raises:
+            queue.Empty: there is none, or nobody watches the process any more.
+        """
+        start, before, waited = time.monotonic(), self._meter.seconds(), 0.0
         while True:
-            try:
-                return self._replies.next(min(_LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
-            except queue.Empty:
-                if is_stopped(self._process.pid):
-                    self._process.kill()
-                    raise
-                if time.monotonic() >= deadline:
-                    raise
+            with contextlib.suppress(queue.Empty):
+                return self._replies.next(min(_LOOK_SECONDS, max(seconds - waited, 0.0) or _LOOK_SECONDS))
+            if is_stopped(self._process.pid):
+                self._process.kill()
+                raise queue.Empty
+            waited, worked = time.monotonic() - start, self._meter.seconds() - before
+            is_working = _LEAST_SHARE * waited <= worked < seconds and waited < _LONGEST_WAIT * seconds
+            if waited >= seconds and not is_working:
+                raise queue.Empty
 
     def _ending(self, stage: str, reply: Mapping[str, Any]) -> BrokenSubmission:
         ended = reply if reply.get("kind") == "ended" else {}
@@ -243,6 +264,11 @@ class Contained:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             check = error.check if isinstance(error, RefusedWeightsError) else "weights"
             raise refusal(self.source.name, reason or type(error).__name__, check, self._expected) from error
+
+    @property
+    def misses_nothing(self) -> bool:
+        """Whether the kernel gave a counter of all CPU seconds, children that nobody keeps account of included."""
+        return self._meter.misses_nothing
 
     @property
     def output(self) -> str:
@@ -266,6 +292,8 @@ class Contained:
                 process.stdin.close()
             self.outcome = self._end(process, patience)
             self._output.finish()
+            self._meter.close()
+            self._cores.close()
         folder = getattr(self, "_folder", None)
         if folder is not None:
             files.remove(folder)
@@ -291,3 +319,9 @@ class Contained:
             with contextlib.suppress(psutil.Error, OSError):
                 if candidate.environ().get(_TOKEN) == self._token:
                     candidate.kill()
+
+
+def _number(value: object) -> float:
+    """Returns a finite number for whatever a contained process says."""
+    is_number = isinstance(value, int | float) and abs(value) < _LARGEST  # JSON has numbers without end
+    return float(value) if is_number else 0.0  # type: ignore[arg-type]

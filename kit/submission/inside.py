@@ -181,7 +181,7 @@ class Child:
         architecture = _architecture(call.net)
         before = _surroundings([self.given_folder, self.work_folder])
         announce = functools.partial(self.reply, "calling")  # the kit has a clock of its own
-        returned, _ = call.make(method, self.settings["hyperparameters"], announce)
+        returned, traces = call.make(method, self.settings["hyperparameters"], announce)
         self.reply("returned")
         if not isinstance(returned, keras.Model):
             edited = any(
@@ -197,6 +197,8 @@ class Child:
         before["files"].pop(str(self.work_folder / ".weights.npz"), None)
         self.reply(
             "written",
+            tracing=traces.seconds,
+            operations=traces.operations,
             described=_short(architecture, _architecture(returned)),
             probe=probe(returned, call.validation),
             altered=self._digest() != self.digest,

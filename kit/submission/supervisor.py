@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import functools
 import json
 import os
 import signal
@@ -36,9 +37,11 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _limit_child(memory_bytes: int) -> None:
+def _limit_child(memory_bytes: int, cores: list[int]) -> None:
     """Runs in the contained process before its program starts."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if cores:
+        os.sched_setaffinity(0, cores)
     with contextlib.suppress(ImportError):
         import resource
 
@@ -98,8 +101,8 @@ def _end_all(main: subprocess.Popen[bytes], grace: float) -> int:
     return outlived
 
 
-def supervise(command: list[str], memory_bytes: int, grace: float) -> dict[str, Any]:
-    """Runs `command` to its end, or until it takes too much memory or this process is told to stop.
+def supervise(command: list[str], memory_bytes: int, cores: list[int], grace: float) -> dict[str, Any]:
+    """Runs `command` on these processors to its end, or until it takes too much memory or this process is told to stop.
 
     Returns:
         Exit code (negative: a signal), peak memory in bytes, what made the supervisor end it, processes left behind.
@@ -109,7 +112,8 @@ def supervise(command: list[str], memory_bytes: int, grace: float) -> dict[str, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches everyone; the kit decides
     parent = os.getppid()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    posix = {"start_new_session": True, "preexec_fn": lambda: _limit_child(memory_bytes)} if os.name == "posix" else {}
+    limit = functools.partial(_limit_child, memory_bytes, cores)
+    posix = {"start_new_session": True, "preexec_fn": limit} if os.name == "posix" else {}
     main = subprocess.Popen(command, **posix)  # type: ignore[call-overload]
     ended_for, peak, memory = "", 0, Memory()
     while main.poll() is None and not ended_for:
@@ -139,9 +143,10 @@ def main() -> None:
     parser.add_argument("--memory", type=int, required=True)
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("--outcome", type=Path, required=True)
+    parser.add_argument("--cores", type=int, nargs="*", default=[])
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
-    outcome = supervise(arguments.command, arguments.memory, arguments.grace)
+    outcome = supervise(arguments.command, arguments.memory, arguments.cores, arguments.grace)
     arguments.outcome.write_text(json.dumps(outcome))
 
 

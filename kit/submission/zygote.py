@@ -15,7 +15,6 @@ import contextlib
 import ctypes
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -62,11 +61,10 @@ class Zygote:
             self._send(json.dumps(content).encode())
 
     def _in_a_fresh_process(self, seed: int) -> dict[str, Any]:
-        """Returns the exit code (negative: a signal), how many processes outlived it, and the CPU seconds of all."""
+        """Returns the exit code (negative: a signal), and how many processes outlived it."""
         for folder in self._folders:
             files.remove(folder)
             folder.mkdir(exist_ok=True)
-        before = _cpu_seconds()
         sandbox = confinement.Sandbox(self._sandbox) if self._sandbox else None
         reading, writing = os.pipe()
         try:
@@ -78,7 +76,7 @@ class Zygote:
             os.close(reading)
             if sandbox is not None:
                 sandbox.close()
-        return {"exit_code": code, "outlived": outlived, "cpu_seconds": _cpu_seconds() - before}
+        return {"exit_code": code, "outlived": outlived}
 
     def _fork(self, sandbox: confinement.Sandbox | None, writing: int, seed: int) -> int:
         """Returns the number of the process that makes the run, a child of this one."""
@@ -153,12 +151,6 @@ def _last_words() -> Iterator[None]:
         with contextlib.suppress(Exception):
             sys.stderr.flush()
         os._exit(code)
-
-
-def _cpu_seconds() -> float:
-    """Returns the CPU seconds of all processes that this one has waited for, those that they waited for included."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _end_others(sandbox: confinement.Sandbox | None) -> int:

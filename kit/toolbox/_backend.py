@@ -15,16 +15,16 @@ import keras
 from kit.types import InputError
 
 if TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from kit.toolbox._tensorflow import data, derivatives, forward, lockstep, random, setup, steps, vectors
+    from kit.toolbox._tensorflow import data, derivatives, forward, lockstep, random, setup, steps, tracing, vectors
 elif keras.backend.backend() == "jax":
-    from kit.toolbox._jax import data, derivatives, forward, lockstep, random, setup, steps, vectors
+    from kit.toolbox._jax import data, derivatives, forward, lockstep, random, setup, steps, tracing, vectors
 else:
     raise InputError(
         f"Keras runs on the backend '{keras.backend.backend()}'. Expected 'tensorflow' or 'jax', which the kit's "
         "training loop is written for. Set the environment variable KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
-__all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "tf_data", "vectors"]
+__all__ = ["data", "derivatives", "forward", "lockstep", "random", "setup", "steps", "tf_data", "tracing", "vectors"]
 
 
 def tf_data() -> Callable[..., Any] | None:

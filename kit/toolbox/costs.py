@@ -36,6 +36,14 @@ class Counter:
         return self.backward + _FORWARD * self.forward + _SECOND_ORDER * self.second_order
 
 
+@dataclass
+class Traces:
+    """What was traced: the CPU seconds of first steps, and the operations in all graphs that were made."""
+
+    seconds: float = 0.0
+    operations: int = 0
+
+
 # A context variable: what runs in another thread or task is not counted here.
 _ACTIVE: ContextVar[tuple[Counter, ...]] = ContextVar("active counters", default=())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kit.types.arrays import Arrays
+    from kit.types.cost import Cost, Retraining
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.forget import forget_form
     from kit.types.once import Once
@@ -24,6 +25,7 @@ _HOME_OF = {
     "BrokenSubmission": "errors",
     "Challenge": "problem",
     "Comparison": "scores",
+    "Cost": "cost",
     "Direction": "scores",
     "FailedRun": "errors",
     "InputError": "errors",
@@ -35,6 +37,7 @@ _HOME_OF = {
     "Problem": "scores",
     "Recipe": "recipe",
     "Report": "scores",
+    "Retraining": "cost",
     "Score": "scores",
     "ScoreInfo": "scores",
     "Split": "problem",
@@ -49,6 +52,7 @@ __all__ = [
     "BrokenSubmission",
     "Challenge",
     "Comparison",
+    "Cost",
     "Direction",
     "FailedRun",
     "InputError",
@@ -60,6 +64,7 @@ __all__ = [
     "Problem",
     "Recipe",
     "Report",
+    "Retraining",
     "Score",
     "ScoreInfo",
     "Split",

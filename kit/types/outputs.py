@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kit.types.arrays import read_only
+from kit.types.cost import Cost
 
 PARTS = ("retain", "forget", "validation", "test")
 # Of so many models of a population the logits are kept, for the scores that need all classes' probabilities.
@@ -70,10 +71,11 @@ class Outputs:
             `ModelOutputs`.
         correct: part -> booleans of shape (models, examples).
         labels: part -> int32 of shape (examples,).
-        seconds: float64 (models,): duration of each call of the method; NaN for a stored model.
+        seconds: float64 (models,): duration of each call of the method by the clock; NaN for a stored model.
         seeds: int64 (models,): seed of each run.
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
         facts: name -> float64 (models,): what the method told of each run beside its model.
+        costs: of each call; by default nothing but its duration is known.
 
     Example:
         >>> logits, labels = {"test": np.zeros((1, 2, 4))}, {"test": np.array([0, 3])}
@@ -90,8 +92,10 @@ class Outputs:
     seeds: np.ndarray
     logits: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    costs: tuple[Cost, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "costs", self.costs or tuple(Cost(float(seconds)) for seconds in self.seconds))
         object.__setattr__(self, "seconds", read_only(np.asarray(self.seconds, np.float64)))
         object.__setattr__(self, "seeds", read_only(np.asarray(self.seeds, np.int64)))
         for name, dtype in (
@@ -186,6 +190,7 @@ class Outputs:
             self.seeds[chosen],
             {part: array[chosen[chosen < len(array)]] for part, array in self.logits.items()},
             {name: values[chosen] for name, values in self.facts.items()},
+            tuple(self.costs[number] for number in chosen),
         )
 
     def losses(self, part: str) -> np.ndarray:

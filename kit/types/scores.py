@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from kit.rules import DRAWN_SPLITS
+from kit.types.cost import Retraining
 from kit.types.errors import InputError
 from kit.types.forget import forget_form
 from kit.types.once import Once
@@ -31,7 +32,7 @@ class Comparison:
         members: int64 indices into the forget set that the attacks use; empty where no attack is possible.
         nonmembers: int64 indices into the test set, as many as `members` and of the same class or group mix.
         attack_impossible: why the two are empty; empty text where they are not.
-        reference_seconds: duration of one retraining in plain Keras on this machine.
+        reference: what one retraining costs on this machine.
         alone: whether the scored model is the only retrained one, so that there is no other to compare it with.
         once: what scores share: `once(function, retrained, ...)` is computed once for all rows of a table.
     """
@@ -41,7 +42,7 @@ class Comparison:
     members: np.ndarray
     nonmembers: np.ndarray
     attack_impossible: str
-    reference_seconds: float
+    reference: Retraining
     alone: bool = False
     once: Once = field(default_factory=Once, repr=False, compare=False)
 
@@ -158,8 +159,9 @@ class Report:
         split_sha256, data_sha256: hex digests of the division and of the examples.
         data_source: where the examples came from; empty for those that are computed.
         weights_sha256: hex digest of the original model's weights.
-        seconds: of a call, on average; None where a stored model was not made in this run.
-        reference_seconds: of one retraining in plain Keras.
+        seconds: of a call by the clock, on average; None where a stored model was not made in this run.
+        reference_seconds: of one retraining in plain Keras, those of the processor, without tracing; before version 2.0
+            of the scores, by the clock.
         scores: by name.
         score_version: results of the same major and minor version can be compared.
         versions: of kit, Python and libraries; machine: what else the bits depend on.
@@ -170,6 +172,8 @@ class Report:
         facts: what the method reported of its runs, on average.
         containment: what separated the method from the process that scored it: `sandboxed` or `contained` for files,
             `in-process` for functions and built-in methods; empty where that is not known.
+        cpu_seconds: of a call, tracing included, on average; None where nobody measured.
+        tracing_seconds: of these, in the first steps of traces; None where nobody measured.
     """
 
     challenge: str
@@ -195,6 +199,8 @@ class Report:
     pretraining: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
     containment: str = ""
+    cpu_seconds: float | None = None
+    tracing_seconds: float | None = None
 
     @property
     def split_drawn(self) -> bool:

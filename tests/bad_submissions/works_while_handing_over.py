@@ -14,7 +14,9 @@ def unlearning(net, retain, forget, validation):
 
     class Late(base):
         def get_weights(self):
-            time.sleep(3)
+            end = time.process_time() + 3
+            while time.process_time() < end:
+                pass
             return super().get_weights()
 
     net.__class__ = Late

@@ -634,5 +634,5 @@ def test_a_name_is_no_challenge(call: Callable[[], Any], refused: Callable[..., 
 def test_an_unknown_method_is_refused_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
-    monkeypatch.setattr(timing, "reference_seconds", lambda *_, **__: pytest.fail("a retraining was timed"))
+    monkeypatch.setattr(timing, "reference", lambda *_, **__: pytest.fail("a retraining was timed"))
     refused(lambda: kit.evaluate("finetun", kit.load_challenge("digits")), "no method 'finetun'", "finetune")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_helpers import call
+from retrainings import taking
 
 import kit
 from kit import evaluation, files, methods, models
@@ -200,7 +201,7 @@ def class_five() -> kit.Evaluation:
     recipe = Recipe(epochs=30, learning_rate=0.05)
     challenge = kit.make_challenge("five", arrays, partition=partition, forget="class:5", recipe=recipe, batch_size=32)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+        monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
         return evaluation.evaluate_all(["finetune"], challenge, num_retrained=3)
 
 
@@ -279,7 +280,7 @@ def test_a_run_on_the_real_fives(
 ) -> None:
     require_data("mnist-five")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)  # measured in test_timing.py
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))  # measured in test_timing.py
     result = call("run", "--challenge", "mnist-five", "--json", "out.json")
     assert result.code == 0, result.err
     reports = {one["method"]: one for one in json.loads((tmp_path / "out.json").read_text())["reports"]}

@@ -9,6 +9,7 @@ from typing import Any
 import processes
 import pytest
 from cli_helpers import call, one_paragraph
+from retrainings import taking
 
 import kit
 from kit import challenges, engines, evaluation
@@ -137,7 +138,7 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
 @pytest.mark.slow
 def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     processes.fork_workers(monkeypatch)
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
     result = call("evaluate", "finetune", "--num-models", "8", "--json", "result.json", "--workers", "1")
     assert result.code == 0, result.err
     results = folder / "runs" / "noisy-digits"

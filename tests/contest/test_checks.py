@@ -10,6 +10,7 @@ from typing import Any, Self
 import guests
 import numpy as np
 import pytest
+from retrainings import taking
 
 import kit
 from kit.contest import validate
@@ -18,7 +19,7 @@ from kit.runs.worker import Worker
 from kit.submission.contained import Imported, Limits, Returned
 from kit.submission.entry import Entry
 from kit.submission.handover import Inputs
-from kit.types import Challenge, Problem
+from kit.types import Challenge, Cost, Problem
 
 
 def noise(net: Any, retain: Any, forget: Any, validation: Any) -> Any:
@@ -28,7 +29,7 @@ def noise(net: Any, retain: Any, forget: Any, validation: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
     guests.fork_them(monkeypatch)
 
 
@@ -60,7 +61,7 @@ def test_a_large_challenge_is_cut_in_proportion(inputs: Inputs, size: int) -> No
 
 
 class Pretended:
-    """A contained process whose call takes 0.5 s and 2 ms for each retain example."""
+    """A contained process whose call takes 0.5 s and 2 ms for each retain example, and 9 s by the clock."""
 
     imported, output_bytes = Imported(), 0
 
@@ -80,7 +81,8 @@ class Pretended:
         weights = tuple(
             (array + generator.normal(0, 0.01, array.shape)).astype(array.dtype) for array in self.inputs.weights
         )
-        return Returned(weights, 0.5 + 0.002 * len(self.inputs.arrays["retain_y"]), {})
+        seconds = 0.5 + 0.002 * len(self.inputs.arrays["retain_y"])
+        return Returned(weights, Cost(9.0, seconds), {})
 
 
 @pytest.mark.parametrize("most", [100, 10_000], ids=["projected", "measured"])
@@ -104,7 +106,7 @@ def test_the_time_budget_is_a_fifth_of_a_retraining(
     small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch, seconds: float, status: str
 ) -> None:
     run = Pretended.run
-    monkeypatch.setattr(Pretended, "run", lambda self, seed: Returned(run(self, seed).weights, seconds, {}))
+    monkeypatch.setattr(Pretended, "run", lambda self, seed: Returned(run(self, seed).weights, Cost(9.0, seconds), {}))
     monkeypatch.setattr(validate, "Contained", Pretended)
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
     found = {one.name: one.status for one in validate.examine(noise, small_challenge)}

@@ -40,6 +40,7 @@ from kit.runs.population import run_population
 from kit.runs.run import Unlearned
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
+from kit.scorers import efficiency
 from kit.submission import source as submission
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
@@ -242,8 +243,9 @@ def test_a_pack_scores_what_its_method_scores(
     assert len(rows) == 4
     packed, alone = rows["noisy (packed)"], rows["noisy"]
     assert len(packed.scores) > 3
-    assert {key: score for key, score in packed.scores.items() if key != "time_ratio"} == {
-        key: score for key, score in alone.scores.items() if key != "time_ratio"
+    of_cost = {info.name for info in efficiency.SCORES}
+    assert {key: score for key, score in packed.scores.items() if key not in of_cost} == {
+        key: score for key, score in alone.scores.items() if key not in of_cost
     }
     assert packed.seconds == outputs.seconds.mean()
     same = ("seed", "num_models", "num_retrained", "split_sha256", "data_sha256", "weights_sha256", "reference_seconds")
@@ -1059,7 +1061,7 @@ FORGED: dict[str, tuple[Callable[[Entries], bytes], str, str]] = {
     "seeds huge negative": (told(seeds=[-(10**30), 2, 3]), "manifest", "make no sense"),
     # BUG: accepted; evaluate_all(seed=-1) then ends in NumPy's ValueError.
     "seed negative": (told(seed=-1), "manifest", "make no sense"),
-    "score version": (told(score_version="0.9"), "manifest", "another score_version: 0.9, here 1.2"),
+    "score version": (told(score_version="0.9"), "manifest", f"another score_version: 0.9, here {rules.SCORE_VERSION}"),
     "wrong data": (told(data_sha256="0" * 64), "manifest", "another data_sha256: 0000000000000000, here "),
     "wrong split": (told(split_sha256="0" * 64), "manifest", "another split_sha256: 0000000000000000, here "),
     "wrong original": (told(original_sha256="f" * 64), "manifest", "another original_sha256: ffffffffffffffff, here"),

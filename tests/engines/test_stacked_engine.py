@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from retrainings import taking
 
 import kit
 from kit import engines
@@ -144,7 +145,7 @@ def test_populations_tables_and_packs_begin_with_it(
 
     monkeypatch.setattr(engines, "start", start)
     monkeypatch.setattr(engines, "usable_cores", lambda: 2)
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, check: 1.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, check: taking(1.0))
     for call in (
         lambda: kit.run_population(method, small_challenge, num_models=16),
         lambda: kit.evaluate_all([method], small_challenge, num_models=16),

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from retrainings import taking
 
 import kit
 from kit import evaluation
@@ -21,7 +22,7 @@ from kit.types import PARTS, Arrays, Comparison, Outputs, Recipe
 @pytest.fixture(autouse=True)
 def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a retraining takes in plain Keras is of no matter here, and takes seconds to find out."""
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 1.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(1.0))
 
 
 def outputs(accuracies: dict[str, float], models: int = 1, labels: np.ndarray | None = None) -> Outputs:

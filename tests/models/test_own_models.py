@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import processes
 import pytest
+from retrainings import taking
 
 import kit
 from kit import models
@@ -36,7 +37,7 @@ IMAGES = Arrays(np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=n
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """No retraining is timed: what that makes of a user's model, the command's test shows."""
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
 
 
 # What is taken

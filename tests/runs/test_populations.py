@@ -211,7 +211,11 @@ def test_half_a_file_of_a_killed_process_goes_but_not_one_that_is_being_written(
 def test_a_record_tells_how_a_run_was_made(population: Callable[..., Outputs], tmp_path: Path) -> None:
     outputs = population(1)
     record = json.loads((run_folders(tmp_path)[0] / "done.json").read_text())["content"]
-    assert (record["method"], record["seed"], record["seconds"]) == ("finetune", outputs.seeds[0], outputs.seconds[0])
+    assert (record["method"], record["seed"], record["cost"]["seconds"]) == (
+        "finetune",
+        outputs.seeds[0],
+        outputs.seconds[0],
+    )
     assert record["versions"]["tensorflow"] == tf.__version__
     assert record["versions"]["keras"] == keras.__version__
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from cli_helpers import call
+from retrainings import taking
 
 import kit
 from kit import evaluation, files
@@ -113,7 +114,7 @@ def test_scores_are_computed_in_float32(half_worker: Worker, whole_worker: Worke
 
 
 def test_the_report_tells_the_precision(small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "reference_seconds", lambda challenge, **_: 1.0)
+    monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(1.0))
     for precision in ("bfloat16", "float32"):
         challenge = dataclasses.replace(small_challenge, precision=precision)
         result = evaluation.evaluate_all(["original"], challenge, num_retrained=3)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_helpers import call
+from retrainings import taking
 
 import kit
 from kit import challenges, evaluation, files, scorers, seals
@@ -98,7 +99,7 @@ def original(made: Made, shipped: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def quick_reference() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "reference_seconds", lambda challenge, **_: 1.0)
+        patch.setattr(timing, "reference", lambda challenge, **_: taking(1.0))
         yield
 
 
@@ -354,7 +355,7 @@ def test_its_run_is_kept_under_a_name_of_its_own(
     stored = f"stored-{files.sha256_of(rebuilt.path)[:16]}-run-0000"
     assert evaluated() == ["seed-4-run-0000", stored]
     (done,) = (tmp_path / "runs").rglob(f"{stored}/done.json")
-    assert json.loads(done.read_text())["content"]["seconds"] is None
+    assert "seconds" not in json.loads(done.read_text())["content"]["cost"]
     monkeypatch.setattr(retrained, "load", lambda _: pytest.fail("what it says of each example is on disk"))
     assert len(evaluated()) == 2
 

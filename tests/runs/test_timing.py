@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from retrainings import taking
 
 import kit
 from kit.machine import threads
 from kit.runs import plain_keras, timing
-from kit.toolbox import augmentation
-from kit.types import Challenge, Recipe
+from kit.toolbox import augmentation, tracing
+from kit.toolbox.costs import Traces
+from kit.types import Challenge, Recipe, Retraining
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
 
@@ -30,34 +33,42 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "reference"
 
 
-def measured(challenge: Challenge, home: Path) -> tuple[float, float]:
-    """Measures anew; returns the seconds and the share of the steps that was taken."""
+def measured(challenge: Challenge, home: Path) -> tuple[Retraining, float]:
+    """Measures anew; returns what a retraining costs and the share of the steps that was taken."""
     for path in home.glob("*"):
         path.unlink()
-    seconds = timing.reference_seconds(challenge)
+    retraining = timing.reference(challenge)
     (path,) = home.iterdir()
     recorded = json.loads(path.read_text())["content"]
-    assert recorded["seconds"] == seconds
+    assert Retraining(**recorded["retraining"]) == retraining == timing.reference(challenge)
     assert recorded["challenge"] == challenge.name
-    return seconds, recorded["measured_share"]
+    return retraining, recorded["measured_share"]
 
 
 def test_a_short_retraining_is_measured_whole(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the clock of this machine: its seconds are not more than go by meanwhile."""
+    """By the clock and by this process's time: the seconds are not more than go by meanwhile."""
     monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 1000.0)
-    begin = time.perf_counter()
-    seconds, share = measured(small_challenge, home)
+    begin, spent = time.perf_counter(), time.process_time()
+    retraining, share = measured(small_challenge, home)
     assert share == 1
-    assert 0 < seconds < time.perf_counter() - begin
+    assert 0 < retraining.seconds < time.perf_counter() - begin
+    assert 0 < retraining.work + retraining.tracing < time.process_time() - spent
+    assert retraining.tracing > 0
+    assert retraining.operations > 0
+    assert retraining.passes == small_challenge.recipe.epochs * len(small_challenge.split.retain)
+    assert not retraining.by_the_clock
 
 
 @pytest.mark.slow
 def test_a_long_retraining_is_extrapolated(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the second: on a clock that the steps themselves move, 3 s for the first and a tenth for each other."""
+    """To the second: on clocks that the steps themselves move, 3 s for the first and a tenth for each other.
+
+    The processor's goes half as fast.
+    """
     long = dataclasses.replace(small_challenge, recipe=Recipe(epochs=60))
     steps = 60 * -(-len(long.split.retain) // long.batch_size)
     clock, taken = SimpleNamespace(now=0.0), []
@@ -68,8 +79,9 @@ def test_a_long_retraining_is_extrapolated(
         take(watch, batch, logs)
         taken.append(batch)
 
-    monkeypatch.setattr(plain_keras.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(plain_keras._Moment, "now", lambda: plain_keras._Moment(clock.now, clock.now / 2))
     monkeypatch.setattr(plain_keras._Watch, "on_train_batch_end", take_a_step)
+    monkeypatch.setattr(tracing, "watched", lambda: contextlib.nullcontext(Traces(1.5, 7)))
     part, share = measured(long, home)
     assert len(taken) == pytest.approx(1 + (plain_keras._LONGEST_MEASUREMENT - 3) / 0.1, abs=1)
     assert share == len(taken) / steps < 0.9
@@ -77,7 +89,10 @@ def test_a_long_retraining_is_extrapolated(
     monkeypatch.setattr(plain_keras, "_LONGEST_MEASUREMENT", 1000.0)
     whole, share = measured(long, home)
     assert (len(taken), share) == (steps, 1)
-    assert part == pytest.approx(whole) == pytest.approx(3 + 0.1 * (steps - 1))
+    assert dataclasses.asdict(part) == pytest.approx(dataclasses.asdict(whole))
+    assert whole.seconds == pytest.approx(3 + 0.1 * (steps - 1))
+    assert whole.work == pytest.approx(0.05 * steps)  # a first step as long as the others, and the rest is tracing
+    assert (whole.tracing, whole.operations) == (pytest.approx(1.45), 7)
 
 
 @pytest.mark.parametrize(("epochs", "share"), [(0, 0), (1, 1)])
@@ -85,8 +100,10 @@ def test_the_shortest_retrainings_are_measured_too(
     small_challenge: Challenge, home: Path, epochs: int, share: float
 ) -> None:
     one_step = dataclasses.replace(small_challenge, recipe=Recipe(epochs=epochs), batch_size=1000)
-    seconds, found = measured(one_step, home)
-    assert seconds > 0
+    retraining, found = measured(one_step, home)
+    assert retraining.seconds > 0
+    assert retraining.work > 0
+    assert retraining.tracing == 0  # nobody can tell it from a step
     assert found == share
 
 
@@ -95,10 +112,10 @@ class Training:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float, others: float) -> None:
         self.now, self.first, self.others = 0.0, first, others
-        monkeypatch.setattr(plain_keras.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(plain_keras._Moment, "now", lambda: plain_keras._Moment(self.now, self.now))
 
     def run(self, steps: int) -> plain_keras._Watch:
-        watch = plain_keras._Watch(self.now, steps)
+        watch = plain_keras._Watch(steps)
         watch._model = SimpleNamespace(stop_training=False)  # what Keras sets
         for step in range(steps):
             self.now += self.others if step else self.first
@@ -112,17 +129,15 @@ class Training:
 @pytest.mark.parametrize(("steps", "taken"), [(1, 1), (2, 2), (100, 100), (150, 150), (1000, 151), (10**6, 151)])
 def test_tracing_is_counted_once(monkeypatch: pytest.MonkeyPatch, steps: int, taken: int) -> None:
     """5 s for the first step and a tenth for each other: after 20 s the rest is reckoned at a tenth each."""
-    training = Training(monkeypatch, 5.0, 0.1)
-    watch = training.run(steps)
+    watch = Training(monkeypatch, 5.0, 0.1).run(steps)
     assert watch.done == pytest.approx(taken, abs=1)
-    assert training.now + watch.seconds_left() == pytest.approx(5 + 0.1 * (steps - 1))
+    assert watch.elapsed().clock == watch.elapsed().cpu == pytest.approx(5 + 0.1 * (steps - 1))
 
 
 def test_two_steps_are_taken_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    training = Training(monkeypatch, 300.0, 50.0)
-    watch = training.run(10)
+    watch = Training(monkeypatch, 300.0, 50.0).run(10)
     assert watch.done == 2
-    assert watch.seconds_left() == pytest.approx(8 * 50)
+    assert watch.elapsed().clock == pytest.approx(300 + 9 * 50)
 
 
 def test_augmented_images_are_measured_with_their_augmentation(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +156,8 @@ def test_augmented_images_are_measured_with_their_augmentation(home: Path, monke
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
     recipe = Recipe(epochs=2, augmentation="crop_and_flip")
     challenge = kit.make_challenge("images", kit.Arrays(images, np.arange(60) % 3), recipe=recipe, batch_size=16)
-    seconds, share = measured(challenge, home)
-    assert (seconds > 0, share) == (True, 1)
+    retraining, share = measured(challenge, home)
+    assert (retraining.work > 0, share) == (True, 1)
     assert sorted(shapes) == sorted([16, 16, len(challenge.split.retain) - 32] * 2)
     assert len(set(seeds[:3])) == 3
 
@@ -161,19 +176,19 @@ CHANGES: dict[str, Callable[[Challenge], Challenge]] = {
 def test_what_takes_another_time_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
-    timing.reference_seconds(small_challenge)
-    timing.reference_seconds(small_challenge)
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (taking(1.0), 1.0))
+    timing.reference(small_challenge)
+    timing.reference(small_challenge)
     assert len(list(home.iterdir())) == 1
-    timing.reference_seconds(CHANGES[change](small_challenge))
+    timing.reference(CHANGES[change](small_challenge))
     assert len(list(home.iterdir())) == 2
 
 
 def test_another_number_of_threads_is_measured_for_itself(
     small_challenge: Challenge, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (1.0, 1.0))
-    timing.reference_seconds(small_challenge)
+    monkeypatch.setattr(plain_keras, "time_retraining", lambda challenge: (taking(1.0), 1.0))
+    timing.reference(small_challenge)
     monkeypatch.setenv(threads.VARIABLE, "2")
-    timing.reference_seconds(small_challenge)
+    timing.reference(small_challenge)
     assert len(list(home.iterdir())) == 2

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from retrainings import taking
 from scipy import stats
 from sklearn.metrics import accuracy_score
 
-from kit.scorers import accuracy, efficiency
+from kit.scorers import accuracy
 from kit.scorers.accuracy import accuracy_with_stderr, variance_of_mean
-from kit.scorers.efficiency import time_ratio
 from kit.types import PARTS, Comparison, Outputs
 
 PROPERTY = settings(max_examples=100, deadline=None, database=None, derandomize=True)
@@ -127,7 +127,7 @@ def comparison(unlearned: int, retrained: int) -> Comparison:
         )
         for method, models in (("method", unlearned), ("retrain", retrained))
     ]
-    return Comparison(*populations, np.array([], int), np.array([], int), "not asked for", reference_seconds=10.0)
+    return Comparison(*populations, np.array([], int), np.array([], int), "not asked for", reference=taking(10.0))
 
 
 @pytest.mark.parametrize("models", [1, 3])
@@ -178,7 +178,7 @@ def without_class(gone: tuple[int, ...], models: int = 3, test: tuple[int, ...] 
         )
         for _ in range(2)
     ]
-    return Comparison(*sides, np.array([], int), np.array([], int), "a class is gone", reference_seconds=10.0)
+    return Comparison(*sides, np.array([], int), np.array([], int), "a class is gone", reference=taking(10.0))
 
 
 def accuracy_by_hand(outputs: Outputs, part: str, classes: set[int]) -> float:
@@ -232,34 +232,3 @@ def test_a_test_set_without_the_forgotten_class_or_with_nothing_else() -> None:
         scores = {score.name: score for score in accuracy.score(compared)}
         assert scores["test_accuracy"].value == pytest.approx(compared.unlearned.correct["test"].mean(), abs=1e-12)
         assert (scores["forgotten_class_accuracy"].value is None) == (compared is without)
-
-
-# Time
-
-
-def test_time_ratio_of_one_run_has_no_standard_error() -> None:
-    assert time_ratio(np.array([3.0]), 12.0) == (0.25, None)
-
-
-def test_time_ratio_of_several_runs() -> None:
-    seconds = np.array([1.0, 2.0, 4.0])
-    value, stderr = time_ratio(seconds, 5.0)
-    assert value == pytest.approx((1 + 2 + 4) / 3 / 5, rel=1e-12)
-    assert stderr == pytest.approx(stats.sem(seconds / 5), rel=1e-12)
-
-
-def test_a_model_that_comes_with_the_kit_has_no_time_ratio() -> None:
-    given = comparison(3, 4)
-    for seconds in ([np.nan] * 3, [1.0, np.nan, 1.0]):
-        shipped = dataclasses.replace(given.unlearned, method="retrain", seconds=np.array(seconds))
-        (score,) = efficiency.score(dataclasses.replace(given, unlearned=shipped))
-        assert (score.value, score.stderr, score.direction) == (None, None, "down")
-        assert score.reason == "retrain is a stored model and was not made in this run"
-
-
-def test_time_ratio_is_that_of_the_unlearned_models() -> None:
-    given = comparison(3, 4)
-    (score,) = efficiency.score(given)
-    assert (score.name, score.direction, score.target) == ("time_ratio", "down", None)
-    assert score.value == pytest.approx(sum(given.unlearned.seconds) / 3 / 10, rel=1e-12)
-    assert efficiency.score(comparison(1, 4))[0].stderr is None

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrainings import taking
 
 from kit import scorers
 from kit.types import PARTS, Comparison, Outputs, Score
@@ -47,7 +48,7 @@ def make_comparison(seed: int = 0, impossible: str = "") -> Comparison:
         generator.permutation(SIZES["forget"])[:pairs],
         generator.permutation(SIZES["test"])[:pairs],
         impossible,
-        reference_seconds=7.0,
+        reference=taking(7.0),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import guests
 import pytest
 from bad_corpus import FOLDER, Bad
+from retrainings import taking
 
 import kit
 from kit import files
@@ -56,7 +57,7 @@ def fails_as_it_says(nothing_is_lost_left_running_or_escaped: Path) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         guests.fork_them(patch)
         patch.setattr(validate, "Worker", lambda _: worker)
-        patch.setattr(timing, "reference_seconds", lambda challenge, **_: REFERENCE_SECONDS)
+        patch.setattr(timing, "reference", lambda challenge, **_: taking(REFERENCE_SECONDS))
         yield check
 
 

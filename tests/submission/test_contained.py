@@ -18,6 +18,7 @@ import numpy as np
 import processes
 import psutil
 import pytest
+from retrainings import taking
 
 import kit
 from kit.runs import timing
@@ -51,7 +52,7 @@ def unlearning(net, retain, forget, validation):
 @pytest.fixture(scope="module", autouse=True)
 def quick_reference() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "reference_seconds", lambda challenge, **_: 10.0)
+        patch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
         yield
 
 
@@ -118,7 +119,9 @@ def test_a_contained_run_has_the_bits_of_one_in_this_process(life: Life, worker:
     function = kit.load_method(TEMPLATE)
     for seed, there in life.returned.items():
         here = kit.unlearn(function, worker.challenge, seed=seed, worker=worker).net.get_weights()
-        assert there.seconds > 0
+        assert there.cost.seconds > 0
+        assert 0 < there.cost.tracing < there.cost.cpu_seconds
+        assert there.cost.operations > 100
         for mine, theirs in zip(here, there.weights, strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
@@ -282,7 +285,7 @@ def test_the_clock_stands_still_while_weights_are_handed_over(
 
     monkeypatch.setattr(Contained, "_wait", note)
     with start(slow) as process:
-        seconds = process.run(0).seconds
+        seconds = process.run(0).cost.seconds
     assert 0.5 <= seconds == times["returned"] - times["calling"] < times["written"] - times["calling"]
 
 

@@ -21,6 +21,11 @@ def prepare() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
 
 
+def has_accelerator() -> bool:
+    """Returns whether this process computes on anything but the processor."""
+    return bool(jax.default_backend() != "cpu")
+
+
 def runs_eagerly() -> bool:
     """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
     return bool(jax.config.jax_disable_jit)  # type: ignore[attr-defined]

@@ -37,6 +37,11 @@ def prepare() -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def has_accelerator() -> bool:
+    """Returns whether this process computes on a graphics card."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def runs_eagerly() -> bool:
     """Returns whether compiled functions are executed step by step, a setting for debugging that is the process's."""
     return bool(tf.config.functions_run_eagerly())

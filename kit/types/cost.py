@@ -1,0 +1,85 @@
+"""What a call has cost, and what a retraining costs: numerators and denominators of the ratios that are held against a
+budget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from kit.rules import MOST_TRACES
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call has cost.
+
+    Args:
+        seconds: by the clock.
+        cpu_seconds: of all its processes, as the kernel counts them; NaN where nobody measured.
+        tracing: seconds of these in first steps, in which TensorFlow traces; of a contained process, as it claims.
+        operations: in the graphs that were traced, as claimed.
+        passes: over single examples, forward and backward together being one; NaN where they are not counted.
+    """
+
+    seconds: float
+    cpu_seconds: float = math.nan
+    tracing: float = 0.0
+    operations: int = 0
+    passes: float = math.nan
+
+    def shared(self, number: int) -> Cost:
+        """Returns the cost of one of so many runs that were computed together; passes are counted for each."""
+        return replace(self, seconds=self.seconds / number, cpu_seconds=self.cpu_seconds / number)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What one retraining costs on this machine: the units of all ratios.
+
+    Args:
+        seconds: by the clock, in plain Keras, tracing included: what patience and limits are multiples of.
+        work: CPU seconds in plain Keras without tracing.
+        tracing: CPU seconds of the first step of `fit`, in which TensorFlow traces.
+        operations: in the graphs that were traced.
+        passes: over single examples: epochs of the recipe times examples of the retain set.
+        by_the_clock: whether `work` is in seconds by the clock, since an accelerator computes, whose work no processor
+            counts.
+    """
+
+    seconds: float
+    work: float
+    tracing: float
+    operations: int
+    passes: float
+    by_the_clock: bool = False
+
+    def work_of(self, cost: Cost) -> float:
+        """Returns the seconds of a call without tracing, in the unit of `work`; NaN where nobody measured.
+
+        What is taken out for tracing is bounded by what was measured here, on plain Keras and the same network: for
+        each operation of a graph as much as one cost there, and as much as `MOST_TRACES` first steps in all. So work
+        that hides in a trace is counted, and a process that lies about its traces gains no more than that.
+
+        Example:
+            >>> unit = Retraining(seconds=7.0, work=5.0, tracing=1.0, operations=500, passes=56_600)
+            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.2, operations=500))  # of 1.2 s, 1 s is taken out
+            1.0
+            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.2, operations=5))  # hardly anything was traced
+            1.99
+        """
+        return max(self.whole_of(cost) - self.traced_of(cost), 0.0)
+
+    def traced_of(self, cost: Cost) -> float:
+        """Returns the seconds of a call that are taken out for tracing; NaN where nobody measured."""
+        an_operation = self.tracing / self.operations if self.operations else 0.0
+        most = min(cost.operations * an_operation, MOST_TRACES * self.tracing)
+        return math.nan if math.isnan(cost.cpu_seconds) else min(cost.tracing, most)
+
+    def whole_of(self, cost: Cost) -> float:
+        """Returns the seconds of a call, tracing included."""
+        return cost.seconds if self.by_the_clock else cost.cpu_seconds
+
+    @property
+    def unit(self) -> str:
+        """What kind of seconds these are, in words."""
+        return "by the clock" if self.by_the_clock else "CPU seconds"

@@ -1,0 +1,305 @@
+"""The clock of contained runs: whatever a submission does, wherever it hides it, is billed, and to one processor."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import guests
+import pytest
+
+from kit import files
+from kit.machine.cores import Cores
+from kit.runs.worker import Worker
+from kit.submission.contained import Contained, Limits
+from kit.submission.entry import Entry
+from kit.submission.source import read_source
+from kit.types import Challenge, Retraining
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="contained runs of these tests are forked")
+
+SECONDS = 1.0  # of hidden work; what a run costs besides is a fifth of that
+BEGINNING = f"""
+import os, signal, threading, time
+import keras
+import numpy as np
+import tensorflow as tf
+
+def work(seconds={SECONDS}):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(1000))
+
+def in_a_child():
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    return pid
+
+def unlearning(net, retain, forget, validation):
+    net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
+    return net
+
+honest = unlearning
+"""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Where work is hidden, how often `SECONDS` of it in two runs, and whether it goes on after the first."""
+
+    text: str
+    amount: float = 1
+    goes_on: bool = False
+    counter_needed: bool = False
+
+
+HIDDEN = {
+    "at the import": Hidden("work()"),
+    "in a thread that goes on": Hidden(
+        """
+        def unlearning(*handed):
+            if not hasattr(work, "begun"):
+                work.begun = threading.Thread(target=work)
+                work.begun.start()
+            return honest(*handed)
+        """,
+        goes_on=True,
+    ),
+    "where the next run is prepared": Hidden(
+        """
+        put = keras.Model.set_weights
+        def put_and_work(net, weights):
+            work(0.5)
+            put(net, weights)
+        keras.Model.set_weights = put_and_work
+        def unlearning(net, *sets):
+            return net
+        """
+    ),
+    "where the weights are asked for": Hidden(
+        """
+        class Late(keras.Model):
+            def get_weights(net):
+                work(0.5)
+                return super().get_weights()
+        def unlearning(net, *sets):
+            return Late(net.inputs, net.outputs)
+        """
+    ),
+    "after it said that it had returned": Hidden(
+        """
+        import sys
+        def unlearning(*handed):
+            frame = sys._getframe()
+            while "child" not in frame.f_locals:
+                frame = frame.f_back
+            child = frame.f_locals["child"]
+            child.honest = reply = getattr(child, "honest", child.reply)
+            reply("returned")
+            work(0.5)
+            child.reply = lambda kind, **content: kind != "returned" and reply(kind, **content)
+            return honest(*handed)
+        """
+    ),
+    "in a child": Hidden(
+        """
+        def unlearning(*handed):
+            os.waitpid(in_a_child(), 0)
+            return honest(*handed)
+        """,
+        2,
+    ),
+    "in a child that goes on": Hidden(
+        """
+        def unlearning(*handed):
+            if not hasattr(work, "begun"):
+                work.begun = in_a_child()
+            return honest(*handed)
+        """,
+        goes_on=True,
+    ),
+    "in a daemon of a session of its own": Hidden(
+        """
+        def unlearning(*handed):
+            if not hasattr(work, "begun"):
+                work.begun = os.fork()
+                if work.begun == 0:
+                    os.setsid()
+                    in_a_child()
+                    os._exit(0)
+                os.waitpid(work.begun, 0)
+            return honest(*handed)
+        """,
+        goes_on=True,
+    ),
+    "in children whose remains nobody keeps": Hidden(
+        """
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        def unlearning(*handed):
+            for _ in range(10):
+                pid = os.fork()
+                if pid == 0:
+                    work(0.1)
+                    os._exit(0)
+                try:
+                    os.waitpid(pid, 0)
+                except ChildProcessError:
+                    pass
+            return honest(*handed)
+        """,
+        2,
+        counter_needed=True,
+    ),
+    "in a trace": Hidden(
+        """
+        def unlearning(*handed):
+            @tf.function(autograph=False)
+            def traced():
+                work(0.5)
+                return tf.constant(1)
+            traced()
+            return honest(*handed)
+        """
+    ),
+    "on all processors": Hidden(
+        """
+        def unlearning(*handed):
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(0, range(os.cpu_count()))
+            children = [in_a_child() for _ in range(2)]
+            for child in children:
+                os.waitpid(child, 0)
+            return honest(*handed)
+        """,
+        4,
+    ),
+}
+QUICK = {"at the import"}
+# A trace of plain Keras makes some 900 operations in a second.
+UNIT = Retraining(seconds=10.0, work=8.0, tracing=1.0, operations=900, passes=1000.0)
+
+
+@pytest.fixture(scope="module")
+def worker(small_challenge: Challenge) -> Worker:
+    return Worker(small_challenge)
+
+
+@pytest.fixture(scope="module")
+def start(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Contained]]:
+    folder = tmp_path_factory.mktemp("submissions")
+
+    def begin(text: str) -> Contained:
+        (folder / "mine.py").write_text(BEGINNING + textwrap.dedent(text))
+        return Contained(read_source(folder / "mine.py"), worker.inputs(Entry("mine")), Limits(seconds=60))
+
+    with pytest.MonkeyPatch.context() as patch:
+        guests.fork_them(patch)
+        yield begin
+
+
+def billed(process: Contained, *, goes_on: bool = False) -> float:
+    """Returns the work of two runs of a process; between them time passes, in which it may go on."""
+    first = process.run(0)
+    if goes_on:
+        time.sleep(4 * SECONDS)
+    return UNIT.work_of(first.cost) + UNIT.work_of(process.run(1).cost)
+
+
+@pytest.mark.parametrize(
+    "where", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in HIDDEN]
+)
+def test_hidden_work_is_billed(start: Callable[[str], Contained], where: str) -> None:
+    hidden = HIDDEN[where]
+    with start(hidden.text) as process:
+        if hidden.counter_needed and not process.misses_nothing:
+            pytest.skip("the kernel gives this user no counter, and the books of /proc lack such children")
+        assert billed(process, goes_on=hidden.goes_on) > 0.8 * hidden.amount * SECONDS
+
+
+def test_what_a_process_does_before_it_touches_the_submission_is_not_billed(start: Callable[[str], Contained]) -> None:
+    with start("") as process:
+        costs = process.run(0).cost, process.run(1).cost
+        whole = process._meter.seconds()
+    assert 0 < sum(cost.cpu_seconds for cost in costs) < whole
+
+
+def test_what_a_process_says_of_its_traces_is_bounded(start: Callable[[str], Contained]) -> None:
+    lie = """
+    import sys
+    def unlearning(*handed):
+        frame = sys._getframe()
+        while "child" not in frame.f_locals:
+            frame = frame.f_back
+        child = frame.f_locals["child"]
+        child.honest = reply = getattr(child, "honest", child.reply)
+        child.reply = lambda kind, **content: reply(kind, **content | {lies})
+        return honest(*handed)
+    """
+    for said in ({"tracing": 1e9, "operations": 10**15}, {"tracing": "long", "operations": [1]}, {"operations": -5}):
+        with start(lie.replace("{lies}", repr(said))) as process:
+            cost = process.run(0).cost
+        assert 0 <= UNIT.traced_of(cost) <= 10 * UNIT.tracing
+        assert cost.cpu_seconds > 0
+
+
+# One thread means one thread
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system ties no process to a processor")
+def test_a_contained_process_has_one_processor_which_no_other_has(
+    start: Callable[[str], Contained], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    tells = """
+    def unlearning(*handed):
+        print("on", *sorted(os.sched_getaffinity(0)), flush=True)
+        return honest(*handed)
+    """
+    allowed = os.sched_getaffinity(0)
+    with start(tells) as process:
+        process.run(0)
+        processor = set(process._cores.numbers)
+        assert not processor & set(Cores(len(allowed)).numbers)
+    assert len(processor) == 1
+    assert process.output.split()[-2:] == ["on", str(*processor)]
+
+
+def test_processors_are_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    first = Cores(1)
+    first.close()
+    again = Cores(1)
+    assert len(again.numbers) == hasattr(os, "sched_getaffinity")
+    again.close()
+    assert again.numbers == ()
+
+
+def test_where_too_few_are_left_a_process_is_not_tied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    assert Cores(10_000).numbers == ()
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "a file" / "below")
+    (tmp_path / "a file").write_text("")
+    assert Cores(1).numbers == ()
+
+
+# Patience
+
+
+def test_a_process_that_works_slowly_on_a_busy_machine_is_waited_for(start: Callable[[str], Contained]) -> None:
+    """Ended after so many seconds of its own: here it has a third of a processor, and works for half of its limit."""
+    slow = """
+    def unlearning(*handed):
+        for _ in range(20):
+            work(0.02)
+            time.sleep(0.05)
+        return honest(*handed)
+    """
+    with start(slow) as process:
+        process.limits = Limits(seconds=1.0)
+        assert process.run(0).cost.seconds > 1.3
