@@ -9,6 +9,7 @@ can see, and of how a contained process starts and dies begin real ones.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import runpy
 import signal
@@ -34,14 +35,26 @@ _PR_SET_NAME = 15
 _NAME = f"guest-{os.getpid()}"
 
 
-def fork_them(patch: pytest.MonkeyPatch) -> None:
-    """Has contained runs of this process forked, until the patch is undone; on Linux, where that is safe."""
+def fork_them(patch: pytest.MonkeyPatch, *, warmed_up: bool = False) -> None:
+    """Has contained runs of this process forked, until the patch is undone; on Linux, where that is safe.
+
+    Args:
+        patch: undone when it is over.
+        warmed_up: do before the first call what Keras does at its first use, and measure what handing over costs, for
+            tests of what a call costs.
+    """
     if sys.platform != "linux":
         return
     from kit.submission import contained  # here: those that are forked read this module too, and have a kit of theirs
 
-    ours = SimpleNamespace(Popen=Supervisor, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
+    ours = SimpleNamespace(
+        Popen=functools.partial(Supervisor, warmed_up=warmed_up),
+        PIPE=subprocess.PIPE,
+        TimeoutExpired=subprocess.TimeoutExpired,
+    )
     patch.setattr(contained, "subprocess", ours)
+    if not warmed_up:
+        patch.setattr(contained.Contained, "_rehearsed", lambda _: 0.0)
 
 
 def still_running(home: Path) -> list[psutil.Process]:
@@ -60,7 +73,14 @@ class Supervisor:
     """What `kit.submission.contained` uses of `subprocess.Popen`."""
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], start_new_session: bool, **pipes: int
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        start_new_session: bool,
+        warmed_up: bool,
+        **pipes: int,
     ) -> None:
         """Forks a process from one that has the libraries, and has it supervise."""
         assert start_new_session
@@ -68,7 +88,9 @@ class Supervisor:
         program = list(command[command.index("-m") + 2 :])
         theirs, ours = zip(os.pipe(), *(os.pipe()[::-1] for _ in range(2)), strict=True)
         ends = [Connection(end, readable=not number, writable=bool(number)) for number, end in enumerate(theirs)]
-        self._process = forkserver().Process(target=_supervise, args=(program, str(cwd), dict(env), _NAME, ends))
+        self._process = forkserver().Process(
+            target=_supervise, args=(program, str(cwd), dict(env), _NAME, ends, warmed_up)
+        )
         self._process.start()
         for end in ends:
             end.close()
@@ -95,7 +117,9 @@ class Supervisor:
 class Guest:
     """What `kit.submission.supervisor` uses of `subprocess.Popen`."""
 
-    def __init__(self, command: Sequence[str], *, start_new_session: bool, preexec_fn: Callable[[], None]) -> None:
+    def __init__(
+        self, command: Sequence[str], *, start_new_session: bool, preexec_fn: Callable[[], None], warmed_up: bool
+    ) -> None:
         """Forks this process, which has the libraries, and has it run the contained program."""
         assert start_new_session
         self.returncode: int | None = None
@@ -106,7 +130,15 @@ class Guest:
             preexec_fn()
             at = command.index("-m") + 1
             sys.argv = list(command[at:])
-            _run(lambda: runpy.run_module(command[at], run_name="__main__", alter_sys=True))
+
+            def contain() -> None:
+                from kit.toolbox import setup
+
+                if not warmed_up:
+                    setup.warm_up = lambda: None
+                runpy.run_module(command[at], run_name="__main__", alter_sys=True)
+
+            _run(contain)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -134,7 +166,9 @@ class Guest:
             os.kill(self.pid, number)
 
 
-def _supervise(program: list[str], folder: str, env: dict[str, str], name: str, ends: list[Connection]) -> None:
+def _supervise(
+    program: list[str], folder: str, env: dict[str, str], name: str, ends: list[Connection], warmed_up: bool
+) -> None:
     """Runs in a forked process: the surroundings that an interpreter would find, then the supervisor of the copy."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
     os.setsid()
@@ -156,7 +190,8 @@ def _supervise(program: list[str], folder: str, env: dict[str, str], name: str, 
     def supervise() -> None:
         from kit.submission import supervisor
 
-        supervisor.subprocess = SimpleNamespace(Popen=Guest, TimeoutExpired=subprocess.TimeoutExpired)
+        start = functools.partial(Guest, warmed_up=warmed_up)
+        supervisor.subprocess = SimpleNamespace(Popen=start, TimeoutExpired=subprocess.TimeoutExpired)
         supervisor.main()
 
     _run(supervise)

@@ -21,6 +21,12 @@ def test_the_time_budget_is_that_of_the_page() -> None:
     assert f"fails it from {rules.TIME_BUDGET * rules.TIMING_NOISE:.1f} on" in text
 
 
+def test_what_is_taken_out_for_tracing_is_that_of_the_page() -> None:
+    text = " ".join(PAGE.split())
+    assert f"no more than {rules.TIMING_NOISE} times what the kit itself has measured" in text
+    assert f"for {rules.MOST_TRACES} whole first steps in all" in text
+
+
 def test_the_patience_is_that_of_the_page() -> None:
     words = {2: "two", 10: "ten"}
     text = row("patience")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 from tqdm import tqdm
 
+from kit.machine import yardstick
 from kit.runs import originals, process
 from kit.toolbox import examples, setup, tracing
 from kit.toolbox.augmentation import AUGMENTATIONS
@@ -29,6 +30,7 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
     if augment is not None:
         retain = examples.augmented(retain, augment)
     rates = [float(rate) for rate in recipe.learning_rates()]
+    before = yardstick.seconds()
     watch = _Watch(recipe.epochs * len(retain))
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
     with watch.bar, setup.compiled_anew(), tracing.watched() as traces:  # an earlier command may have compiled it
@@ -38,8 +40,8 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
             jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
         )
         net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
-    by_the_clock = setup.has_accelerator()
     whole, a_step = watch.elapsed(), watch.a_step()
+    by_the_clock = setup.has_accelerator()
     # Of a single step nobody can tell what of it was tracing.
     first = max(traces.seconds - a_step.cpu, 0.0) if watch.done > 1 else 0.0
     retraining = Retraining(
@@ -49,6 +51,7 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
         operations=traces.operations,
         passes=float(recipe.epochs * len(challenge.split.retain)),
         by_the_clock=by_the_clock,
+        yardstick=(before + yardstick.seconds()) / 2,
     )
     return retraining, watch.done / max(watch.steps, 1)
 

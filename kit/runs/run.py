@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 
 from kit import files, methods
+from kit.machine import yardstick
 from kit.machine.cpu_seconds import Stopwatch
 from kit.models.weights import same_weights
 from kit.rules import RETRAIN
@@ -143,7 +145,7 @@ def _costed(
     The passes of a method of the kit are counted where they are made, and what it has compiled and traced, once for
     many runs, is left out of its seconds. Of a user's function it is told beside them.
     """
-    stopwatch, start = Stopwatch(), 0.0
+    stopwatch, start, pace = Stopwatch(), 0.0, math.nan if built_in else yardstick.seconds()
 
     def begin() -> None:
         nonlocal stopwatch, start
@@ -153,7 +155,8 @@ def _costed(
         returned, traces = call.make(function, settings, begin)
         seconds, spent = time.perf_counter() - start, stopwatch.seconds()
     if not built_in:
-        return returned, Cost(seconds, spent, traces.seconds, traces.operations)
+        pace = (pace + yardstick.seconds()) / 2
+        return returned, Cost(seconds, spent, traces.seconds, traces.operations, yardstick=pace)
     return returned, Cost(seconds - counter.compiling, max(spent - traces.seconds, 0.0), passes=counter.passes)
 
 

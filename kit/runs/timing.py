@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -36,6 +37,7 @@ def reference(challenge: Challenge, check: Callable[[], object] | None = None) -
     from kit.runs import plain_keras
 
     retraining, measured = plain_keras.time_retraining(challenge)
-    content = {"retraining": asdict(retraining), "measured_share": measured, "challenge": challenge.name}
+    known = {name: value for name, value in asdict(retraining).items() if not math.isnan(value)}
+    content = {"retraining": known, "measured_share": measured, "challenge": challenge.name}
     seals.write_json(path, place, content)
     return retraining

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import queue
 import secrets
 import subprocess
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,7 @@ import numpy as np
 import psutil
 
 from kit import files
-from kit.machine import threads
+from kit.machine import threads, yardstick
 from kit.machine.cores import Cores
 from kit.machine.cpu_seconds import Meter
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
@@ -49,6 +50,8 @@ _HANDING_OVER_SECONDS = 1.0
 _LARGEST = 1e12
 # A process that works is waited for so many times longer by the clock, if it has this share of a processor.
 _LONGEST_WAIT, _LEAST_SHARE = 20, 0.03
+# A process that waits for its next run takes less of a processor.
+_AT_REST = 0.1
 _TOKEN = "KIT_CONTAINED"  # noqa: S105 (the name of an environment variable)
 
 
@@ -99,10 +102,9 @@ class Imported:
     @classmethod
     def heard(cls, reply: Mapping[str, Any], printed: int) -> Self:
         """Returns it from a reply, which can say anything."""
-        seconds, changed = reply.get("seconds"), reply.get("changed")
+        changed = reply.get("changed")
         names = changed[:10] if isinstance(changed, list) else []
-        finite = isinstance(seconds, float) and np.isfinite(seconds)
-        return cls(float(seconds) if finite else 0.0, tuple(printable(name, 80) for name in names), printed)  # type: ignore[arg-type]
+        return cls(_number(reply.get("seconds")), tuple(printable(name, 80) for name in names), printed)
 
 
 class Contained:
@@ -163,6 +165,16 @@ class Contained:
         self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
         self._request({"sandbox": sandbox.command(self._folder) if self.sandboxed else []})
         self._wait("started", START_SECONDS, "starting")
+        self._handing_over = self._rehearsed() if FORKS else 0.0
+
+    def _rehearsed(self) -> float:
+        """Returns the CPU seconds of a run that does nothing: what each costs the kit, once its process is there."""
+        self._request({"seed": None})
+        self._wait("importing", START_SECONDS, "starting")
+        before = self._meter.seconds()
+        for kind in ("imported", "calling", "returned", "written", "ended"):
+            self._wait(kind, START_SECONDS, "preparing")
+        return self._meter.seconds() - before
 
     def _request(self, content: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -181,7 +193,7 @@ class Contained:
         if self._used and not FORKS:
             self.close()
             self.__enter__()
-        self._used = True
+        self._used, before = True, self._yardstick()
         self._request({"seed": seed})
         self._wait("importing", START_SECONDS, "starting")
         self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
@@ -193,13 +205,17 @@ class Contained:
         written, reply = self._wait("written", WRITE_SECONDS, "returning")
         _, ended = self._wait("ended", WRITE_SECONDS, "returning")
         late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
-        outlived = ended.get("outlived", 0)
-        return Returned(self._read_weights(), self._cost((written if late else end) - start, reply), reply, outlived)
+        cost = self._cost((written if late else end) - start, reply)
+        cost = replace(cost, yardstick=(before + self._yardstick()) / 2)
+        return Returned(self._read_weights(), cost, reply, ended.get("outlived", 0))
 
     def _cost(self, seconds: float, reply: Mapping[str, Any]) -> Cost:
-        """Returns what was spent since a run's process began to import; it tells of its tracing alone."""
+        """Returns what was spent since a run's process began to import, besides handing over.
+
+        The process tells of its tracing alone.
+        """
         operations = int(max(_number(reply.get("operations")), 0.0))
-        spent = self._meter.seconds() - self._billed
+        spent = max(self._meter.seconds() - self._billed - self._handing_over, 0.0)
         return Cost(seconds, spent, max(_number(reply.get("tracing")), 0.0), operations)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
@@ -224,6 +240,12 @@ class Contained:
         if reply.get("kind") == "unconfined":
             raise sandbox.refusal(f"it worked a moment ago, and now {reply.get('reason')}.")
         raise self._ending(stage, reply)
+
+    def _yardstick(self) -> float:
+        """Returns how fast the processor is; NaN where the process was at work meanwhile, and may have made it slow."""
+        before = self._meter.seconds()
+        seconds = yardstick.seconds()
+        return seconds if self._meter.seconds() - before < _AT_REST * seconds else math.nan
 
     def _next_reply(self, seconds: float) -> tuple[float, dict[str, Any]] | None:
         """Waits for a reply while the process has worked for fewer seconds; one that sleeps has the clock's seconds.

@@ -115,9 +115,15 @@ class Child:
             digest.update(arrays.x.tobytes() + arrays.y.tobytes())
         return digest.hexdigest()
 
-    def run(self, seed: int, say: Callable[[bytes], None]) -> None:
-        """Imports the submission, calls it, and hands back the weights of what it returns, telling how it goes."""
+    def run(self, seed: int | None, say: Callable[[bytes], None]) -> None:
+        """Imports the submission, calls it, and hands back the weights of what it returns, telling how it goes.
+
+        Without a seed nothing is imported, and the original handed back: what that costs is what a run costs the kit.
+        """
+        from kit.toolbox import setup
+
         process = os.getpid()
+        setup.warm_up()  # what Keras does at its first use is not the submission's work
 
         def reply(kind: str, **content: Any) -> None:
             if os.getpid() == process:  # a forked copy of this process has nothing to say
@@ -125,28 +131,32 @@ class Child:
 
         self.reply: Callable[..., None] = reply
         try:
-            method = self._load()
+            method = self._load(rehearsing=seed is None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: a stranger's file can raise anything
             reply("import_failed", **_described(error.__cause__ or error, self.submission))
             return
         try:
-            self._call(method, seed)
+            self._call(method, seed or 0)
         except BaseException as error:
             traceback.print_exc()
             reply("raised", **_described(error, self.submission))
 
-    def _load(self) -> Callable[..., Any]:
-        """Imports the submission and says how long that took and what it changed."""
+    def _load(self, *, rehearsing: bool) -> Callable[..., Any]:
+        """Imports the submission, or nothing to rehearse, and says how long that took and what it changed."""
         from kit.submission.importing import import_file
 
         before = _surroundings([self.given_folder, self.work_folder])
         self.reply("importing")
         start = time.perf_counter()
-        name = self.settings["entry"]
-        if name.endswith(".pickle"):  # a function of the user's notebook, written by the kit that started this process
+        name, method = self.settings["entry"], _does_nothing
+        if rehearsing:
+            pass
+        elif name.endswith(
+            ".pickle"
+        ):  # a function of the user's notebook, written by the kit that started this process
             import cloudpickle
 
-            method: Callable[..., Any] = cloudpickle.loads((self.submission / name).read_bytes())
+            method = cloudpickle.loads((self.submission / name).read_bytes())
         else:
             method = import_file(self.submission / name)
         seconds = time.perf_counter() - start
@@ -209,6 +219,10 @@ class Child:
             children=[process.name() for process in psutil.Process().children(recursive=True)][:5],
             threads=[thread.name for thread in threading.enumerate() if _is_foreign(thread)][:5],
         )
+
+
+def _does_nothing(net: Any, *_sets: Any, **_hyperparameters: Any) -> Any:
+    return net
 
 
 def _is_foreign(thread: threading.Thread) -> bool:

@@ -19,7 +19,8 @@ def unlearning(
         The unlearned model, of the same architecture: the scorer takes its weights.
 
     Random numbers come from keras, numpy.random or random, which are seeded before each call: two seeds should give two
-    models, the same seed the same one. The call may take a fifth of a retraining in plain Keras. RULES.md has the rest.
+    models, the same seed the same one. The call may take a fifth of the CPU seconds of a retraining in plain
+    Keras. RULES.md has the rest.
     """
     net.compile(
         optimizer=keras.optimizers.SGD(learning_rate=0.01, momentum=0.9),

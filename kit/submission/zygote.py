@@ -30,8 +30,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LARGEST_LINE = 1 << 20
 _SETTLE_SECONDS, _KILL_SECONDS = 0.5, 10.0
 
-# Makes one run: its seed, and what takes the lines that it sends.
-Run = Callable[[int, Callable[[bytes], None]], None]
+# Makes one run: its seed (None: it imports and calls nothing), and what takes the lines that it sends.
+Run = Callable[[int | None, Callable[[bytes], None]], None]
 
 
 class Zygote:
@@ -55,12 +55,12 @@ class Zygote:
         """Makes a run for each line `{"seed": ...}`, and says `ended` when all of its processes have."""
         for line in requests:
             try:
-                content = {"kind": "ended", **self._in_a_fresh_process(int(json.loads(line)["seed"]))}
+                content = {"kind": "ended", **self._in_a_fresh_process(json.loads(line)["seed"])}
             except OSError as error:
                 content = {"kind": "unconfined", "reason": str(error)}
             self._send(json.dumps(content).encode())
 
-    def _in_a_fresh_process(self, seed: int) -> dict[str, Any]:
+    def _in_a_fresh_process(self, seed: int | None) -> dict[str, Any]:
         """Returns the exit code (negative: a signal), and how many processes outlived it."""
         for folder in self._folders:
             files.remove(folder)
@@ -78,7 +78,7 @@ class Zygote:
                 sandbox.close()
         return {"exit_code": code, "outlived": outlived}
 
-    def _fork(self, sandbox: confinement.Sandbox | None, writing: int, seed: int) -> int:
+    def _fork(self, sandbox: confinement.Sandbox | None, writing: int, seed: int | None) -> int:
         """Returns the number of the process that makes the run, a child of this one."""
         if sandbox is None:
             process = os.fork()
@@ -101,7 +101,7 @@ class Zygote:
             raise OSError("the sandbox cannot be entered")
         return int(said)
 
-    def _begin(self, writing: int, seed: int) -> NoReturn:
+    def _begin(self, writing: int, seed: int | None) -> NoReturn:
         """Makes the run, in its own process."""
         with _last_words():
             os.setsid()  # a signal to the own group would reach this one's, out of the sandbox even

@@ -6,7 +6,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from kit.rules import MOST_TRACES
+from kit.rules import MOST_TRACES, TIMING_NOISE
+
+# The same work does not take more than so many times as long at another moment.
+_MOST_PACE = 2.0
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Cost:
         tracing: seconds of these in first steps, in which TensorFlow traces; of a contained process, as it claims.
         operations: in the graphs that were traced, as claimed.
         passes: over single examples, forward and backward together being one; NaN where they are not counted.
+        yardstick: CPU seconds of a fixed piece of work (`kit.machine.yardstick`) just before and after; NaN where that
+            was not measured.
     """
 
     seconds: float
@@ -26,6 +31,7 @@ class Cost:
     tracing: float = 0.0
     operations: int = 0
     passes: float = math.nan
+    yardstick: float = math.nan
 
     def shared(self, number: int) -> Cost:
         """Returns the cost of one of so many runs that were computed together; passes are counted for each."""
@@ -44,6 +50,7 @@ class Retraining:
         passes: over single examples: epochs of the recipe times examples of the retain set.
         by_the_clock: whether `work` is in seconds by the clock, since an accelerator computes, whose work no processor
             counts.
+        yardstick: CPU seconds of a fixed piece of work just before and after.
     """
 
     seconds: float
@@ -52,32 +59,36 @@ class Retraining:
     operations: int
     passes: float
     by_the_clock: bool = False
+    yardstick: float = math.nan
 
     def work_of(self, cost: Cost) -> float:
         """Returns the seconds of a call without tracing, in the unit of `work`; NaN where nobody measured.
 
         What is taken out for tracing is bounded by what was measured here, on plain Keras and the same network: for
-        each operation of a graph as much as one cost there, and as much as `MOST_TRACES` first steps in all. So work
-        that hides in a trace is counted, and a process that lies about its traces gains no more than that.
+        each operation of a graph 1.5 times what one cost there (timings are noisy), and as much as `MOST_TRACES` first
+        steps in all. So work that hides in a trace is counted, and a process that lies about its traces gains no more
+        than that.
 
         Example:
             >>> unit = Retraining(seconds=7.0, work=5.0, tracing=1.0, operations=500, passes=56_600)
-            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.2, operations=500))  # of 1.2 s, 1 s is taken out
+            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.0, operations=500))
             1.0
-            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.2, operations=5))  # hardly anything was traced
-            1.99
+            >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.0, operations=5))  # hardly anything was traced
+            1.985
         """
-        return max(self.whole_of(cost) - self.traced_of(cost), 0.0)
+        whole = cost.seconds if self.by_the_clock else cost.cpu_seconds * self._pace_of(cost)
+        return max(whole - self.traced_of(cost), 0.0)
 
     def traced_of(self, cost: Cost) -> float:
         """Returns the seconds of a call that are taken out for tracing; NaN where nobody measured."""
-        an_operation = self.tracing / self.operations if self.operations else 0.0
+        an_operation = TIMING_NOISE * self.tracing / self.operations if self.operations else 0.0
         most = min(cost.operations * an_operation, MOST_TRACES * self.tracing)
-        return math.nan if math.isnan(cost.cpu_seconds) else min(cost.tracing, most)
+        return math.nan if math.isnan(cost.cpu_seconds) else min(cost.tracing * self._pace_of(cost), most)
 
-    def whole_of(self, cost: Cost) -> float:
-        """Returns the seconds of a call, tracing included."""
-        return cost.seconds if self.by_the_clock else cost.cpu_seconds
+    def _pace_of(self, cost: Cost) -> float:
+        """Returns how many seconds of the retraining one of the call was worth: the processor may be slower by then."""
+        pace = self.yardstick / cost.yardstick
+        return 1.0 if math.isnan(pace) else min(max(pace, 1 / _MOST_PACE), _MOST_PACE)
 
     @property
     def unit(self) -> str:

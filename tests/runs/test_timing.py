@@ -81,6 +81,7 @@ def test_a_long_retraining_is_extrapolated(
 
     monkeypatch.setattr(plain_keras._Moment, "now", lambda: plain_keras._Moment(clock.now, clock.now / 2))
     monkeypatch.setattr(plain_keras._Watch, "on_train_batch_end", take_a_step)
+    monkeypatch.setattr(plain_keras.yardstick, "seconds", lambda: 0.02)
     monkeypatch.setattr(tracing, "watched", lambda: contextlib.nullcontext(Traces(1.5, 7)))
     part, share = measured(long, home)
     assert len(taken) == pytest.approx(1 + (plain_keras._LONGEST_MEASUREMENT - 3) / 0.1, abs=1)

@@ -1,0 +1,93 @@
+"""Does a busy machine change what a call is billed? The template's time ratio, idle and beside busy processes.
+
+    python -m benchmarks.clock [--busy 8] [--runs 4] [--rounds 3] [FILE]
+
+A retraining in plain Keras is timed once, on the machine as it is. Then the file (by default what 'kit new' writes,
+with five epochs) runs contained, in turns alone and beside so many processes that do nothing but compute. Shown are
+medians of the rounds: seconds by the clock over those of the retraining, which was held against the budget once, and
+CPU seconds without tracing over those of the retraining, which is. Ends with 1 where the latter differ by more than
+a fifth.
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import kit
+from kit.runs import timing
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from kit.submission.contained import Contained, Limits
+from kit.submission.source import read_source
+
+MOST = 1.2
+BUSY = "while True: pass"
+
+
+@contextlib.contextmanager
+def busy_machine(processes: int) -> Iterator[None]:
+    running = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def ratios(path: Path, worker: Worker, unit: kit.types.Retraining, runs: int) -> tuple[float, float]:
+    """Returns a call's seconds by the clock over a retraining's, and its work over a retraining's, on average."""
+    inputs = worker.inputs(Entry("mine"))
+    with Contained(read_source(path), inputs, Limits(seconds=600)) as contained:
+        costs = [contained.run(seed).cost for seed in range(runs)]
+    by_the_clock = statistics.mean(cost.seconds for cost in costs) / unit.seconds
+    return by_the_clock, statistics.mean(unit.work_of(cost) for cost in costs) / unit.work
+
+
+def template(folder: str) -> Path:
+    text = (Path(kit.__file__).parent / "submission" / "template.py").read_text().replace("epochs=1", "epochs=5")
+    path = Path(folder) / "template.py"
+    path.write_text(text)
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--busy", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    worker = Worker(kit.load_challenge())
+    unit = timing.reference(worker.challenge)
+    alone, beside = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.file or template(folder)
+        for _ in range(options.rounds):
+            alone.append(ratios(path, worker, unit, options.runs))
+            with busy_machine(options.busy):
+                beside.append(ratios(path, worker, unit, options.runs))
+    processors = len(os.sched_getaffinity(0))
+    print(f"{path.name} on {worker.challenge.name}, {options.runs} runs a round, {processors} processors")
+    print(f"{'':40s}{'alone':>8s}{f'beside {options.busy}':>12s}{'ratio':>8s}")
+    for title, idle, busy in zip(
+        ("seconds by the clock / a retraining's", "CPU seconds / a retraining's"),
+        map(statistics.median, zip(*alone, strict=True)),
+        map(statistics.median, zip(*beside, strict=True)),
+        strict=True,
+    ):
+        print(f"{title:40s}{idle:8.3f}{busy:12.3f}{busy / idle:8.2f}")
+    sys.exit(0 if 1 / MOST < busy / idle < MOST else 1)
+
+
+if __name__ == "__main__":
+    main()
