@@ -19,7 +19,8 @@ from kit.runs import timing
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
 from kit.submission import reaching, sandbox, text_checks
-from kit.submission.contained import Contained, Limits, Returned, default_memory_bytes
+from kit.submission.answers import Returned
+from kit.submission.contained import Contained, Limits, default_memory_bytes
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.handover import Inputs
 from kit.submission.inside import PROBED

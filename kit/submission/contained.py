@@ -34,7 +34,8 @@ from kit.machine.cpu_seconds import Meter
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.submission import handover, sandbox
-from kit.submission.diagnosis import explain, printable
+from kit.submission.answers import Imported, Returned, number
+from kit.submission.diagnosis import explain
 from kit.submission.handover import Inputs
 from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
@@ -47,7 +48,6 @@ START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
 _HANDING_OVER_SECONDS = 1.0
-_LARGEST = 1e12
 # A process that works is waited for so many times longer by the clock, if it has this share of a processor.
 _LONGEST_WAIT, _LEAST_SHARE = 20, 0.03
 # A process that waits for its next run takes less of a processor.
@@ -66,45 +66,6 @@ class Limits:
 
     seconds: float = 600.0
     memory_bytes: int = field(default_factory=default_memory_bytes)
-
-
-@dataclass(frozen=True)
-class Returned:
-    """What came back from one call.
-
-    Args:
-        weights: checked.
-        cost: CPU seconds are those of all processes of the run, the import of the submission included.
-        reply: what the process says about itself.
-        outlived: how many processes it has left behind, which are killed.
-    """
-
-    weights: tuple[np.ndarray, ...]
-    cost: Cost
-    reply: Mapping[str, Any]
-    outlived: int = 0
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What the last import of a submission took and did, as its process says.
-
-    Args:
-        seconds: its duration.
-        changed: names of what it changed.
-        printed: how many bytes it printed.
-    """
-
-    seconds: float = 0.0
-    changed: tuple[str, ...] = ()
-    printed: int = 0
-
-    @classmethod
-    def heard(cls, reply: Mapping[str, Any], printed: int) -> Self:
-        """Returns it from a reply, which can say anything."""
-        changed = reply.get("changed")
-        names = changed[:10] if isinstance(changed, list) else []
-        return cls(_number(reply.get("seconds")), tuple(printable(name, 80) for name in names), printed)
 
 
 class Contained:
@@ -214,9 +175,9 @@ class Contained:
 
         The process tells of its tracing alone.
         """
-        operations = int(max(_number(reply.get("operations")), 0.0))
+        operations = int(max(number(reply.get("operations")), 0.0))
         spent = max(self._meter.seconds() - self._billed - self._handing_over, 0.0)
-        return Cost(seconds, spent, max(_number(reply.get("tracing")), 0.0), operations)
+        return Cost(seconds, spent, max(number(reply.get("tracing")), 0.0), operations)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
         try:
@@ -288,11 +249,6 @@ class Contained:
             raise refusal(self.source.name, reason or type(error).__name__, check, self._expected) from error
 
     @property
-    def misses_nothing(self) -> bool:
-        """Whether the kernel gave a counter of all CPU seconds, children that nobody keeps account of included."""
-        return self._meter.misses_nothing
-
-    @property
     def output(self) -> str:
         """What the submission printed: the beginning and the end of it."""
         return self._output.text() if hasattr(self, "_output") else ""
@@ -341,9 +297,3 @@ class Contained:
             with contextlib.suppress(psutil.Error, OSError):
                 if candidate.environ().get(_TOKEN) == self._token:
                     candidate.kill()
-
-
-def _number(value: object) -> float:
-    """Returns a finite number for whatever a contained process says."""
-    is_number = isinstance(value, int | float) and abs(value) < _LARGEST  # JSON has numbers without end
-    return float(value) if is_number else 0.0  # type: ignore[arg-type]

@@ -16,7 +16,8 @@ import kit
 from kit.contest import validate
 from kit.runs import timing
 from kit.runs.worker import Worker
-from kit.submission.contained import Imported, Limits, Returned
+from kit.submission.answers import Imported, Returned
+from kit.submission.contained import Limits
 from kit.submission.entry import Entry
 from kit.submission.handover import Inputs
 from kit.types import Challenge, Cost, Problem

@@ -140,7 +140,7 @@ def test_every_ending_is_told_in_one_safe_paragraph(
         ({"exit_code": 128 + signal.SIGKILL}, "signal SIGKILL"),  # as bubblewrap reports it
         ({"exit_code": 3}, "exit code 3"),
         ({"exit_code": 1, "ended_for": "processes"}, "too many processes"),
-        ({"exit_code": None, "ended_for": "supervisor"}, "killed the process that watches it"),
+        ({"exit_code": None, "ended_for": "supervisor"}, "killed or stopped the process that watches it"),
         ({"exit_code": -9, "ended_for": "memory"}, "more memory than the limit of 1.0 GiB"),
     ],
 )

@@ -25,7 +25,8 @@ from kit.runs import timing
 from kit.runs.worker import Worker
 from kit.submission import diagnosis, sandbox
 from kit.submission import source as submission
-from kit.submission.contained import Contained, Limits, Returned
+from kit.submission.answers import Returned
+from kit.submission.contained import Contained, Limits
 from kit.submission.entry import Entry, resolve
 from kit.types import BrokenSubmission, Challenge, InputError
 
@@ -338,7 +339,8 @@ import sys
 import numpy as np
 import kit
 from kit.runs.worker import Worker
-from kit.submission.contained import Contained, Limits, Returned
+from kit.submission.answers import Returned
+from kit.submission.contained import Contained, Limits
 from kit.submission.entry import resolve
 
 challenge = kit.make_challenge("small", kit.Arrays(np.eye(60, dtype=np.float32), np.arange(60) % 3))

@@ -20,7 +20,8 @@ import pytest
 
 from kit.runs.worker import Worker
 from kit.submission import sandbox
-from kit.submission.contained import Contained, Limits, Returned
+from kit.submission.answers import Returned
+from kit.submission.contained import Contained, Limits
 from kit.submission.entry import Entry
 from kit.submission.memory import Memory
 from kit.submission.source import Source

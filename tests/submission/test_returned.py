@@ -7,6 +7,7 @@ from pathlib import Path
 
 import guests
 import pytest
+from retrainings import taking
 
 import kit
 from kit.contest import validate
@@ -97,7 +98,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def examined(path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> dict[str, validate.Checked]:
     monkeypatch.setattr(validate, "Worker", lambda _: worker)
-    monkeypatch.setattr(validate.timing, "reference_seconds", lambda _: 1000.0)
+    monkeypatch.setattr(validate.timing, "reference", lambda _: taking(1000.0))
     return {found.name: found for found in validate.examine(path, worker.challenge, limits=Limits(60.0))}
 
 
