@@ -192,7 +192,7 @@ class _Table:
     ) -> None:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
         self._announce = announce
-        self._levels: dict[str, str] = {}
+        self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
         self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
         self._reference = Reference.choose(challenge, training, plan)
         self._original: Pretrained = original_of(challenge, training)

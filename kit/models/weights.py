@@ -119,6 +119,25 @@ def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:
     return stream.getvalue()
 
 
+def in_dtypes(arrays: Sequence[np.ndarray], dtypes: Sequence[np.dtype]) -> list[np.ndarray]:
+    """Returns floating-point arrays in other floating-point dtypes; arrays of another kind or number are left.
+
+    Example:
+        >>> in_dtypes([np.zeros(1, np.float16), np.zeros(1, int)], [np.dtype(np.float32)] * 2)
+        [array([0.], dtype=float32), array([0])]
+    """
+    if len(arrays) != len(dtypes):
+        return list(arrays)
+    return [
+        array.astype(dtype) if _is_floating(array.dtype) and _is_floating(dtype) else array
+        for array, dtype in zip(arrays, dtypes, strict=True)
+    ]
+
+
+def _is_floating(dtype: np.dtype) -> bool:
+    return dtype.kind == "f" or dtype.name == "bfloat16"  # which NumPy knows from elsewhere
+
+
 def same_weights(weights: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     """Returns whether two models have the same weights, to the bit.
 

@@ -182,7 +182,7 @@ class Child:
         """Calls the submission once and hands back the weights of what it returns."""
         import keras
 
-        from kit.models.weights import weights_to_bytes
+        from kit.models.weights import in_dtypes, weights_to_bytes
         from kit.submission.call import Call
         from kit.toolbox.examples import Selection
 
@@ -199,7 +199,8 @@ class Child:
             )
             self.reply("no_model", type=type(returned).__name__, net_edited=edited)
             return
-        data = weights_to_bytes([np.asarray(array) for array in returned.get_weights()])
+        arrays = [np.asarray(array) for array in returned.get_weights()]
+        data = weights_to_bytes(in_dtypes(arrays, [array.dtype for array in self.weights]))
         (self.work_folder / ".weights.npz").unlink(missing_ok=True)
         (self.work_folder / ".weights.npz").write_bytes(data)
         after = _surroundings([self.given_folder, self.work_folder])

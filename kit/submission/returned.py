@@ -1,8 +1,9 @@
 """What a method may return: one rule, for a call in this process and in a contained one, a population, a pack, a check.
 
-It is a Keras model. Its weights are those of the original's architecture: as many, of the same shapes and dtypes,
-finite. It says what they say there, because the scorer takes the weights alone. How it is built is the method's
-business: a wrapper, a subclass or layers that compute in bfloat16 are as good as `net`.
+It is a Keras model. Its weights are those of the original's architecture: as many, of the same shapes, finite in the
+dtypes of `net`, into which other floating-point numbers are converted. It says what they say there, because the scorer
+takes the weights alone. How it is built is the method's business: a wrapper, a subclass or layers that compute in
+bfloat16 are as good as `net`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.models.weights import Expected, RefusedWeightsError, require_like
+from kit.models.weights import Expected, RefusedWeightsError, in_dtypes, require_like
 from kit.submission.diagnosis import printable
 from kit.types import BrokenSubmission
 
@@ -22,7 +23,7 @@ _LARGEST = 1e300
 
 
 def checked_weights(name: str, weights: Sequence[Any], expected: Sequence[Expected]) -> tuple[np.ndarray, ...]:
-    """Returns the weights of a returned model as arrays.
+    """Returns the weights of a returned model as arrays of the expected dtypes.
 
     Args:
         name: of the method.
@@ -36,7 +37,8 @@ def checked_weights(name: str, weights: Sequence[Any], expected: Sequence[Expect
         >>> checked_weights("mine", [np.zeros(2)], [Expected((2,), np.dtype(np.float64))])
         (array([0., 0.]),)
     """
-    arrays = tuple(np.asarray(array) for array in weights)
+    dtypes = [array.dtype for array in expected]
+    arrays = tuple(in_dtypes([np.asarray(array) for array in weights], dtypes))
     try:
         require_like(arrays, expected)
     except RefusedWeightsError as error:

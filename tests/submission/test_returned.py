@@ -57,11 +57,20 @@ def policy(net):
 def softmax(net):
     return keras.Sequential([net, keras.layers.Softmax()])
 
-def float16_weights(net):
+def in_dtype(net, dtype):
     other = keras.models.clone_model(net, clone_function=lambda layer: type(layer).from_config(
-        layer.get_config() | {"dtype": "float16"}))
+        layer.get_config() | {"dtype": dtype}))
     other.set_weights(net.get_weights())
     return other
+
+def float16_weights(net):
+    return in_dtype(net, "float16")
+
+def bfloat16_weights(net):
+    return in_dtype(net, "bfloat16")
+
+def float64_weights(net):
+    return in_dtype(net, "float64")
 
 def not_finite(net):
     net.set_weights([array * np.nan for array in net.get_weights()])
@@ -74,10 +83,10 @@ def unlearning(net, retain, forget, validation):
     net.set_weights([array + np.random.normal(0, 0.02, array.shape) for array in net.get_weights()])
     return RETURNED(net)
 """
-LEGAL = ["wrapper", "subclass", "bfloat16_layers", "policy"]
-ILLEGAL = {
-    "softmax": "architecture", "float16_weights": "weights", "not_finite": "weights", "nothing": "returns_model"
-}  # fmt: skip
+LEGAL = [
+    "wrapper", "subclass", "bfloat16_layers", "policy", "float16_weights", "bfloat16_weights", "float64_weights"
+]  # fmt: skip
+ILLEGAL = {"softmax": "architecture", "not_finite": "weights", "nothing": "returns_model"}
 
 
 @pytest.fixture(scope="module")
