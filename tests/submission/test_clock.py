@@ -245,7 +245,7 @@ def test_what_a_process_says_of_its_traces_is_bounded(start: Callable[[str], Con
         with start(lie.replace("{lies}", repr(said))) as process:
             cost = process.run(0).cost
         assert 0 <= UNIT.traced_of(cost) <= 10 * UNIT.tracing
-        assert cost.cpu_seconds > 0
+        assert 0 <= UNIT.work_of(cost) < 60
 
 
 # One thread means one thread
