@@ -72,12 +72,17 @@ def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
         with _replacing(path, mode) as stream:
             yield stream
     except OSError as error:
-        elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
-        raise CannotWrite(
-            f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and "
-            f"room on its disk. Free some space, or {elsewhere}; what was finished before is kept, and the same "
-            "command goes on there."
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> CannotWrite:
+    """Returns what to raise where the system refuses to write a file."""
+    elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
+    return CannotWrite(
+        f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and room on "
+        f"its disk. Free some space, or {elsewhere}; what was finished before is kept, and the same command goes on "
+        "there."
+    )
 
 
 @contextlib.contextmanager

@@ -42,9 +42,11 @@ def held(path: Path, *, on_wait: Callable[[], object] | None) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # before others can have the lock: they look whether it is still this file
-            path.unlink()
-        os.close(handle)
+        try:
+            with contextlib.suppress(OSError):  # while nobody else has the lock: who waits looks for its file again
+                os.unlink(path)
+        finally:
+            os.close(handle)
 
 
 def _acquired(path: Path, on_wait: Callable[[], object] | None) -> int:

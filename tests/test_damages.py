@@ -14,7 +14,7 @@ import pytest
 from kit import files, reports, seals
 from kit.challenges import splits
 from kit.commands import drawing
-from kit.contest import pack
+from kit.contest import growing as growing_zips
 from kit.datasets import cache, registry
 from kit.evaluation import scoring
 from kit.machine import xla_code
@@ -131,13 +131,13 @@ def trainings(root: Path, challenge: Challenge) -> list[Kind]:
     trace, search = root / "trace.json", Search("ssd", "digits")
     Trace(trace, search, challenge).keep("competition_score", {"dampening": 0.5}, 0, 0.61)
     output = root / "submission.zip"
-    growing = pack._GrowingZip(output, {"method": "noisy"})
+    growing = growing_zips.GrowingZip(output, {"method": "noisy"})
     for number in range(2):
-        growing.append(pack.checkpoint_name(number), np.arange(9.0).tobytes(), number, 5.999)
+        growing.append(growing_zips.checkpoint_name(number), np.arange(9.0).tobytes(), number, 5.999)
     partial, journal = growing._partial, growing._journal
 
     def resumed() -> Any:
-        again = pack._GrowingZip(output, {"method": "noisy"})
+        again = growing_zips.GrowingZip(output, {"method": "noisy"})
         return AGAIN if len(again) == 0 else (again._seeds, again._seconds, partial.read_bytes())
 
     return [

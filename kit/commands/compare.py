@@ -16,6 +16,7 @@ from kit.commands.options import (
     DebugOption,
     EngineOption,
     ForgetOption,
+    FreshOracleOption,
     GpusOption,
     JsonOption,
     MemoryLimitOption,
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from kit.types import Challenge
 
 MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")]
-FreshOracleOption = Annotated[
-    bool, typer.Option("--fresh-oracle", help="Retrain, even where retrained models come with the kit.")
-]
 
 
 @dataclass(frozen=True)

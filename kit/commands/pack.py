@@ -17,6 +17,7 @@ from kit.commands.options import (
     DebugOption,
     EngineOption,
     ForgetOption,
+    FreshOracleOption,
     GpusOption,
     JsonOption,
     MemoryLimitOption,
@@ -99,9 +100,15 @@ def pack(
 def check_pack(
     file: Annotated[Path, typer.Argument(metavar="ZIP", help="What 'kit pack' wrote.")],
     num_models: Annotated[int | None, typer.Option("--num-models", min=1, help="How many there must be.")] = None,
+    rerun: Annotated[int, typer.Option("--rerun", min=0, help="Make so many again, compare and time them.")] = 0,
+    method: Annotated[str | None, typer.Option("--method", metavar="FILE|METHOD", help="What --rerun runs.")] = None,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
+    fresh_oracle: FreshOracleOption = False,
+    sandbox: SandboxOption = False,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     debug: DebugOption = False,
@@ -112,6 +119,7 @@ def check_pack(
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
     from kit import challenges
 
+    _check_rerun(rerun, method, sandbox)
     challenges.check_request(challenge, forget=forget)
     options.require_writable(out)
     options.require_writable_json(json_file)
@@ -119,30 +127,44 @@ def check_pack(
 
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
-        from kit import evaluation
-        from kit.contest import check_pack as checking
+        from kit.commands import judging
     from kit import reports, seals
 
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
-
-    def show(outcome: checking.PackCheck) -> None:
-        options.print_check(console, outcome.name, outcome.status, outcome.message)
-
-    checked = checking.check_pack(file, loaded, num_models=num_models, announce=show)
-    content: dict[str, Any] = {"checks": [asdict(outcome) for outcome in checked.checks]}
-    if checked.outputs is None or not checked.sound:
+    again = judging.rerun_of(method, rerun, options.containment(sandbox, time_limit, memory_limit)) if method else None
+    with options.resumable():
+        verdict = judging.judge(
+            file,
+            loaded,
+            num_models=num_models,
+            rerun=again,
+            fresh_oracle=fresh_oracle,
+            root=out,
+            show=lambda outcome: options.print_check(console, outcome.name, outcome.status, outcome.message),
+            announce=options.announcer(),
+        )
+    content: dict[str, Any] = {"checks": [asdict(outcome) for outcome in verdict.checks]}
+    if not verdict.reports:
         console.print(f"\n{file}: not accepted.", soft_wrap=True, markup=False)
         options.write_json(json_file, content)
         raise typer.Exit(1)
-    with options.resumable():
-        result = evaluation.evaluate_all(
-            [],
-            loaded,
-            num_models=checked.outputs.num_models,
-            seed=checked.seed,
-            root=out,
-            given=[checked.outputs],
-            announce=options.announcer(),
+    reports.print_table(verdict.reports, console)
+    options.write_json(json_file, seals.with_digest(content | reports.to_json(verdict.reports)))
+
+
+def _check_rerun(rerun: int, method: str | None, sandbox: bool) -> None:
+    """Checks that there is something to be made again, and a number of how often.
+
+    Raises:
+        InputError: one of both is missing, or the method is none.
+    """
+    from kit.submission.source import check_identifier
+
+    if bool(rerun) != (method is not None):
+        raise InputError(
+            "--rerun and --method belong together: how many models are made again, and by what. Expected both or none. "
+            "Try --rerun 4 --method my_method.py."
         )
-    reports.print_table(result.reports, console)
-    options.write_json(json_file, seals.with_digest(content | reports.to_json(result.reports)))
+    if method is not None:
+        check_identifier(method)
+        options.check_sandbox(sandbox)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from kit import files
+from kit.contest.outcomes import PackCheck
 from kit.contest.pack import MANIFEST, checkpoint_name
-from kit.digests import digest_of_arrays
+from kit.contest.rerun import Rerun, chosen
+from kit.contest.rerun import check as check_again
+from kit.contest.suspicions import check_against, check_diversity
 from kit.models.weights import Expected, expected_like, largest_file, read_weights
 from kit.rules import SCORE_VERSION
+from kit.runs import oracles
 from kit.runs.worker import Worker
 from kit.submission.diagnosis import printable
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
@@ -32,17 +36,12 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class PackCheck:
-    """One check of a pack: its name, whether it passed, and what was found."""
-
-    name: str
-    status: str
-    message: str
-
-
-@dataclass(frozen=True)
 class CheckedPack:
-    """The checks of a pack, and what its models put out where all of them passed."""
+    """The checks of a pack, and what its models put out where it could be read.
+
+    Seconds of the outputs are those that were measured here, NaN where nothing was: what a manifest says of them is
+    shown as reported, and never ranked.
+    """
 
     checks: tuple[PackCheck, ...]
     outputs: Outputs | None
@@ -67,6 +66,8 @@ def check_pack(
     challenge: Challenge,
     *,
     num_models: int | None = None,
+    retrained: Outputs | None = None,
+    rerun: Rerun | None = None,
     worker: Worker | None = None,
     announce: Callable[[PackCheck], None] | None = None,
 ) -> CheckedPack:
@@ -76,6 +77,9 @@ def check_pack(
         path: the zip.
         challenge: the one that it is for.
         num_models: how many models there must be; by default as many as the manifest says.
+        retrained: what three retrained models or more say, to look for copies of them and for diversity; by default
+            those that come with the kit for this split, if any do.
+        rerun: has models made again and timed.
         worker: models to reuse.
         announce: is told each check as soon as it is known.
 
@@ -91,24 +95,27 @@ def check_pack(
         if announce is not None:
             announce(checks[-1])
 
+    def record_all(outcomes: Iterable[PackCheck]) -> None:
+        for outcome in outcomes:
+            record(outcome.name, outcome.message, outcome.status)
+
     worker, outputs, manifest = worker or Worker(challenge), None, dict[str, Any]()
     try:
         with _opened(path) as archive:
             record("zip", f"{path.stat().st_size / 1e6:.1f} MB")
             manifest = _read_manifest(archive, challenge, worker.original.sha256)
-            record("manifest", f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}")
+            record("manifest", _described(manifest))
             count = _check_names(archive, manifest, num_models)
             record("names", f"{count} checkpoints")
-            outputs, num_different = _read_models(archive, manifest, challenge, worker)
+            again = [] if rerun is None else chosen(rerun.num_models, count, files.sha256_of(path))
+            outputs, models = _read_models(archive, manifest, challenge, worker, again)
             record("checkpoints", f"shapes, {manifest['dtype']} and finite values of {count} models")
-            if num_different == count:
-                record("diversity", "no two models are the same")
-            else:
-                message = (
-                    f"only {num_different} of {count} models differ. Expected each seed to give another model: the "
-                    "competition's metric gives a deterministic method no points. Let chance in."
-                )
-                record("diversity", message, "WARN")
+            retrained = retrained or oracles.load(challenge)
+            record_all([check_diversity(outputs)] if retrained is None else check_against(outputs, retrained))
+            if rerun is not None:
+                remade, seconds = check_again(rerun, manifest, models, Worker.for_entry(rerun.entry, challenge, worker))
+                record_all(remade)
+                outputs = replace(outputs, seconds=np.full(count, np.nan if seconds is None else seconds))
     except _Refused as refused:
         record(refused.name, str(refused), "FAIL")
     return CheckedPack(tuple(checks), outputs, int(manifest.get("seed", 0)))
@@ -179,6 +186,13 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
     return checked
 
 
+def _described(manifest: dict[str, Any]) -> str:
+    """Returns what a pack says of itself; how long its models took, its maker alone knows."""
+    seconds = sum(manifest["seconds"]) / len(manifest["seconds"])
+    said = f"reported, not measured: {seconds:.3g} s a model (--rerun measures)"
+    return f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}; {said}"
+
+
 def _sound_lists(manifest: dict[str, Any]) -> bool:
     seeds, seconds, count = manifest["seeds"], manifest["seconds"], manifest["num_models"]
     sound = all(isinstance(value, int | float) and 0 <= value < _MOST_SECONDS for value in seconds)
@@ -205,21 +219,23 @@ def _check_names(archive: zipfile.ZipFile, manifest: dict[str, Any], num_models:
 
 
 def _read_models(
-    archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: Worker
-) -> tuple[Outputs, int]:
-    """Returns the outputs of all models, read one at a time, and how many models differ."""
+    archive: zipfile.ZipFile, manifest: dict[str, Any], challenge: Challenge, worker: Worker, wanted: Sequence[int]
+) -> tuple[Outputs, dict[int, Sequence[np.ndarray]]]:
+    """Returns the outputs of all models, read one at a time, and the weights of those that are wanted."""
     original, name = worker.original.weights, printable(manifest["method"], 80)
     half = manifest["dtype"] == "float16"
     expected: Sequence[Expected] = expected_like(original)
     if half:
         expected = [replace(e, dtype=np.dtype(np.float16)) if e.dtype.kind == "f" else e for e in expected]
-    digests, runs = set(), []
+    kept: dict[int, Sequence[np.ndarray]] = {}
+    runs = []
     for number in tqdm(range(manifest["num_models"]), desc="reading", unit="model", delay=2, leave=False):
         entry = checkpoint_name(number)
         content = _read_entry(archive, entry, largest_file(expected), "checkpoints")
         try:
             weights = read_weights(content, expected)
-            digests.add(digest_of_arrays(weights))
+            if number in wanted:
+                kept[number] = weights
             restored = [array.astype(like.dtype) for array, like in zip(weights, original, strict=True)]
             model_outputs = worker.outputs(restored, f"{name}, {entry}")
             runs.append(model_outputs if number < NUM_WITH_LOGITS else replace(model_outputs, logits={}))
@@ -227,6 +243,6 @@ def _read_models(
             raise _Refused(
                 "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."
             ) from error
-    labels = {part: challenge.labels(part) for part in PARTS}
-    outputs = Outputs.of_models(name, runs, labels, seconds=manifest["seconds"], seeds=manifest["seeds"])
-    return outputs, len(digests)
+    labels, unknown = {part: challenge.labels(part) for part in PARTS}, [np.nan] * len(runs)
+    outputs = Outputs.of_models(name, runs, labels, seconds=unknown, seeds=manifest["seeds"])
+    return outputs, kept

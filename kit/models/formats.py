@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import keras
@@ -15,6 +14,7 @@ from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
 from kit.models.torch.pickle import shown
+from kit.scratch import Scratch
 from kit.types import InputError
 
 _SHOWN = 3
@@ -60,8 +60,8 @@ def save(net: keras.Model, path: Path) -> None:
         weights.write_file(path, net.get_weights())
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            temporary = Path(folder) / f"new{kind}"  # Keras looks at the ending
+        with Scratch(f".{path.name}.", path.parent) as folder:
+            temporary = folder.path / f"new{kind}"  # Keras looks at the ending
             (net.save if kind == ".keras" else net.save_weights)(temporary)
             os.replace(temporary, path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,10 +139,14 @@ def run_entry(
     """
     order = order_of(entry, challenge, original, request, engine)
     num_with_logits = NUM_WITH_LOGITS if challenge.task.keeps_logits else 0
-    runs = {} if order.store is None else _finished(order.store, request.num_models, num_with_logits)
-    missing = [number for number in range(request.num_models) if number not in runs]
-    if missing:
-        _make(order, missing, runs, engine, get_worker)
+    with contextlib.ExitStack() as stack:
+        runs = {} if order.store is None else _finished(order.store, request.num_models, num_with_logits)
+        if order.store is not None and len(runs) < request.num_models:
+            stack.enter_context(order.store.alone(lambda: _say_that_it_waits(entry)))
+            runs = _finished(order.store, request.num_models, num_with_logits)  # another process may have made them
+        missing = [number for number in range(request.num_models) if number not in runs]
+        if missing:
+            _make(order, missing, runs, engine, get_worker)
     return _outputs(entry.name, challenge, [runs[number] for number in range(request.num_models)])
 
 
@@ -178,6 +183,10 @@ def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: 
         versions=present_versions(engine.backend),
         at_once=min(engine.workers, request.num_models) if engine.together else 1,
     )
+
+
+def _say_that_it_waits(entry: Entry) -> None:
+    tqdm.write(f"waiting for another process, which makes the same models of {entry.name}", file=sys.stderr)
 
 
 def _finished(store: Store, num_models: int, num_with_logits: int) -> dict[int, Run]:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from kit.models.weights import read_checked_file, write_file
 from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
 from kit.runs.settings import of_pretraining
+from kit.scratch import Scratch
 from kit.types import Challenge, FailedRun, InputError, Split
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def retrain(challenge: Challenge, method: str, seed: int, base: keras.Model) -> 
     # A split that nobody looks at: a training is handed all that it may learn from.
     unused = Split("unused", 0, np.arange(1), np.arange(1, len(retain)))
     alone = dataclasses.replace(challenge, train=challenge.train.take(retain), split=unused)
-    with tempfile.TemporaryDirectory(prefix="kit-training-") as folder:
-        return _trained(method, alone, seed, Path(folder), base)
+    with Scratch("kit-training-") as folder:
+        return _trained(method, alone, seed, folder.path, base)
 
 
 def new_base(challenge: Challenge) -> keras.Model:
@@ -90,8 +90,8 @@ def new_base(challenge: Challenge) -> keras.Model:
 @contextlib.contextmanager
 def copy_of_state(original: Pretrained) -> Iterator[Path]:
     """Gives a copy of what the training has kept, for one run to change."""
-    with tempfile.TemporaryDirectory(prefix="kit-state-") as folder:
-        copied = Path(folder) / _STATE
+    with Scratch("kit-state-") as folder:
+        copied = folder.path / _STATE
         shutil.copytree(original.state, copied)
         yield copied
 
@@ -126,8 +126,8 @@ def _train(challenge: Challenge, method: str, folder: Path) -> None:
 
     process.prepare()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        state = Path(temporary) / "whole" / _STATE
+    with Scratch(f".{folder.name}-", folder.parent) as temporary:
+        state = temporary.path / "whole" / _STATE
         state.mkdir(parents=True)
         net = _trained(method, challenge, challenge.training_seed, state, new_base(challenge))
         write_file(state.parent / _WEIGHTS, net.get_weights())

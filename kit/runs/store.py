@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kit import files, methods, seals
+from kit import files, locks, methods, seals
 from kit.digests import digest_of
 from kit.machine import environment
 from kit.runs import originals
@@ -51,6 +52,24 @@ class Store:
     def checkpoint(self, number: int) -> Path:
         """Returns the file for the state of a run that is not finished."""
         return self.folder_of(number) / _CHECKPOINT
+
+    @contextlib.contextmanager
+    def alone(self, on_wait: Callable[[], object]) -> Iterator[None]:
+        """Keeps other processes from making the same runs meanwhile.
+
+        Args:
+            on_wait: is called once if another process does so now, which is then waited for.
+
+        Raises:
+            CannotWrite: the folder cannot be made.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locks.held(self.folder / f".{self.prefix}.lock", on_wait=on_wait))
+            except OSError as error:
+                raise files.cannot_write(self.folder, error) from error
+            yield
 
     def write(self, number: int, run: Run) -> None:
         """Writes a run, its record last: what has a record is whole."""

@@ -1,0 +1,109 @@
+"""A host makes some models of a pack again: are they the same to the bit, and how long does one take here?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kit import seals
+from kit.contest.outcomes import PackCheck
+from kit.machine import environment
+from kit.models.weights import same_weights
+from kit.rules import TIME_BUDGET, TIMING_NOISE
+from kit.runs import timing
+from kit.runs.contained import Containment
+from kit.runs.run import weights_of_runs
+from kit.runs.seeds import run_seed
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What a host asks for: how many models are made again, by which method, and contained how."""
+
+    num_models: int
+    entry: Entry
+    containment: Containment | None = None
+
+
+def chosen(num_models: int, count: int, pack_sha256: str) -> list[int]:
+    """Returns which models are made again: the same ones each time, that nobody can tell without this home's key."""
+    generator = np.random.default_rng(list(seals.code(f"rerun/{pack_sha256}")))
+    return sorted(generator.choice(count, size=min(num_models, count), replace=False).tolist())
+
+
+def check(
+    rerun: Rerun, manifest: Mapping[str, Any], models: Mapping[int, Sequence[np.ndarray]], worker: Worker
+) -> tuple[list[PackCheck], float | None]:
+    """Makes models again and compares them; returns the checks, and the seconds of a call measured here.
+
+    Args:
+        rerun: what was asked for.
+        manifest: the pack's.
+        models: the weights of the chosen models as the pack has them, by number.
+        worker: made for the method.
+
+    Raises:
+        FailedRun: the method broke its contract.
+    """
+    problem = _problem(rerun.entry, manifest)
+    if problem:
+        return [PackCheck("rerun", "FAIL", problem)], None
+    same, seconds = 0, []
+    with weights_of_runs(rerun.entry, worker, rerun.containment) as run_once:
+        for number, packed in models.items():
+            made = run_once(manifest["seeds"][number], None)
+            seconds.append(made.seconds)
+            stored = [np.asarray(array).astype(like.dtype) for array, like in zip(made.weights, packed, strict=True)]
+            same += same_weights(stored, packed)
+    ratio = float(np.mean(seconds)) / timing.reference_seconds(worker.challenge)
+    return [_bits(same, len(models), manifest), _time(ratio, len(models))], float(np.mean(seconds))
+
+
+def _problem(entry: Entry, manifest: Mapping[str, Any]) -> str:
+    """Returns why the pack cannot be of this method's runs, nothing where it can."""
+    if entry.as_source().sha256 != manifest["method_sha256"]:
+        return (
+            f"The pack was made by another file than '{entry.name}': their sha256 differ. Expected the method that was "
+            "packed. Give that one with --method."
+        )
+    seeds = [run_seed(manifest["seed"], entry.name, number) for number in range(manifest["num_models"])]
+    if manifest["seeds"] != seeds:
+        return (
+            f"Its seeds are not those of a population with the seed {manifest['seed']}. Expected each run's own, so "
+            "that nobody chooses among them. Pack again."
+        )
+    return ""
+
+
+def _bits(same: int, count: int, manifest: Mapping[str, Any]) -> PackCheck:
+    if same == count:
+        return PackCheck("rerun", "PASS", f"{count} models, made again from their seeds, are the same to the bit")
+    here = {**environment.versions(), **environment.machine()}
+    there = {**manifest["machine"], **manifest["versions"]}
+    other = sorted(name for name, value in here.items() if there.get(name) != value)
+    found = f"{count - same} of {count} models, made again from their seeds, have other weights"
+    if other:
+        advice = "Expected the same bits on the same machine and versions alone. Rerun there to be sure."
+        return PackCheck("rerun", "WARN", f"{found}; it was packed with another {', '.join(other)}. {advice}")
+    return PackCheck(
+        "rerun",
+        "FAIL",
+        f"{found} on the same kind of machine. Expected the method's own models. Do not accept the pack.",
+    )
+
+
+def _time(ratio: float, count: int) -> PackCheck:
+    found = f"a call takes {ratio:.2f} of a retraining in plain Keras, measured here in {count} runs"
+    if ratio <= TIME_BUDGET * TIMING_NOISE:
+        return PackCheck("time", "PASS", found)
+    return PackCheck(
+        "time",
+        "FAIL",
+        f"{found}: as long as if each model were trained anew. Expected {TIME_BUDGET} at most. Have the method do "
+        "less, or leave retraining to the reference.",
+    )
