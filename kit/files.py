@@ -79,9 +79,9 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
     """Returns what to raise where the system refuses to write a file."""
     elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
     return CannotWrite(
-        f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and room on "
-        f"its disk. Free some space, or {elsewhere}; what was finished before is kept, and the same command goes on "
-        "there."
+        f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and room "
+        f"on its disk. Free some space, or {elsewhere}; what was finished before is kept, and the same command goes "
+        "on there."
     )
 
 

@@ -106,7 +106,7 @@ def check_pack(
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
     fresh_oracle: FreshOracleOption = False,
-    sandbox: SandboxOption = False,
+    sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     out: OutOption = Path("runs"),
@@ -119,7 +119,7 @@ def check_pack(
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
     from kit import challenges
 
-    _check_rerun(rerun, method, sandbox)
+    sandbox = options.decide_sandbox(sandbox, _check_rerun(rerun, method))
     challenges.check_request(challenge, forget=forget)
     options.require_writable(out)
     options.require_writable_json(json_file)
@@ -152,8 +152,8 @@ def check_pack(
     options.write_json(json_file, seals.with_digest(content | reports.to_json(verdict.reports)))
 
 
-def _check_rerun(rerun: int, method: str | None, sandbox: bool) -> None:
-    """Checks that there is something to be made again, and a number of how often.
+def _check_rerun(rerun: int, method: str | None) -> bool:
+    """Checks that there is something to be made again, and a number of how often; returns whether it is a file.
 
     Raises:
         InputError: one of both is missing, or the method is none.
@@ -165,6 +165,7 @@ def _check_rerun(rerun: int, method: str | None, sandbox: bool) -> None:
             "--rerun and --method belong together: how many models are made again, and by what. Expected both or none. "
             "Try --rerun 4 --method my_method.py."
         )
-    if method is not None:
-        check_identifier(method)
-        options.check_sandbox(sandbox)
+    if method is None:
+        return False
+    check_identifier(method)
+    return method not in methods.names()

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from processes import Forked, fork_workers
 
 import kit
-from kit import engines, evaluation, files, rules, seals
+from kit import engines, evaluation, files, locks, rules, seals
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
@@ -725,6 +725,17 @@ def test_a_damaged_journal_is_refused_and_nothing_is_lost(
     assert_same_pack(path, three)
 
 
+def test_a_zip_that_another_process_writes_is_left_to_it(
+    packs: Packs, hook: dict[str, Any], refused: Refused, tmp_path: Path
+) -> None:
+    path = tmp_path / "pack.zip"
+    with locks.held(tmp_path / ".pack.zip.lock", on_wait=None):
+        refused(lambda: packs(path, 1), "Another 'kit pack' is writing", "choose another --output")
+    assert hook["seeds"] == []
+    packs(path, 1)
+    assert os.listdir(tmp_path) == ["pack.zip"]
+
+
 # BUG: what a killed write of the journal left stays beside the zip for ever.
 def test_half_a_journal_of_a_killed_process_does_not_stay(
     packs: Packs, states: list[tuple[bytes, bytes]], three: Path, tmp_path: Path
@@ -888,7 +899,7 @@ def test_beside_the_zip_there_is_never_more_than_one_model(
         models = seen.count("run") - (kind == "run" or kind == "pack")
         found = list(tmp_path.rglob("*"))
         sizes = {file: file.stat().st_size for file in found if file.is_file()}
-        assert set(sizes) <= {partial, journal}
+        assert set(sizes) <= {partial, journal, path.with_name(f".{path.name}.lock")}
         assert sizes.get(partial, 0) <= max(models, 1) * (one + 500)
         assert sum(sizes.values()) - sizes.get(partial, 0) <= one
 

@@ -22,9 +22,10 @@ import signals
 import tensorflow as tf
 
 import kit
-from kit import engines
+from kit import engines, locks
 from kit.engines import Engine
 from kit.runs import originals, run, store
+from kit.runs import population as populations
 from kit.runs.choice import default_engine
 from kit.runs.order import Maker, Order
 from kit.runs.population import run_population
@@ -194,6 +195,25 @@ def test_an_unfinished_or_damaged_run_is_made_again(
         assert calls == first.seeds[[0, 1, 0]].tolist()
     assert (folder / "outputs.npz").read_bytes() == intact
     assert sorted(path.name for path in folder.iterdir()) == ["done.json", "outputs.npz"]
+
+
+def test_of_two_processes_that_make_the_same_runs_the_second_waits_and_finds_them(
+    population: Callable[..., Outputs], calls: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = population(2)
+    second_run = run_folders(tmp_path)[1]
+    lock = locks.held(second_run.parent / ".seed-0.lock", on_wait=None)
+    lock.__enter__()
+    second_run.rename(tmp_path / "not yet there")
+
+    def finish_the_others(entry: Any) -> None:
+        (tmp_path / "not yet there").rename(second_run)
+        lock.__exit__(None, None, None)
+
+    monkeypatch.setattr(populations, "_say_that_it_waits", finish_the_others)
+    assert_same_models(population(2), first)
+    assert len(calls) == 2
+    assert sorted(path.name for path in second_run.parent.iterdir()) == ["seed-0-run-0000", "seed-0-run-0001"]
 
 
 def test_half_a_file_of_a_killed_process_goes_but_not_one_that_is_being_written(
