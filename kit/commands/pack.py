@@ -158,8 +158,6 @@ def _check_rerun(rerun: int, method: str | None) -> bool:
     Raises:
         InputError: one of both is missing, or the method is none.
     """
-    from kit.submission.source import check_identifier
-
     if bool(rerun) != (method is not None):
         raise InputError(
             "--rerun and --method belong together: how many models are made again, and by what. Expected both or none. "
@@ -167,5 +165,7 @@ def _check_rerun(rerun: int, method: str | None) -> bool:
         )
     if method is None:
         return False
+    from kit.submission.source import check_identifier
+
     check_identifier(method)
     return method not in methods.names()
