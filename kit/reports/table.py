@@ -128,7 +128,8 @@ def _cell(score: Score, info: ScoreInfo) -> str:
     if score.value is None:
         return "-"
     value = f"{score.value:{'+' if info.signed else ''}.{info.digits}f}"
-    return value if score.stderr is None else f"{value}\n±{score.stderr:.{info.digits}f}"
+    stderr = score.stderr if score.gap_stderr is None else score.gap_stderr
+    return value if stderr is None else f"{value}\n±{stderr:.{info.digits}f}"
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:

@@ -23,15 +23,16 @@ def _meaning(report: Report) -> str:
     measured = (
         f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
     )
+    low, high = gap.interval or (gap.value - NOISE * gap.stderr, gap.value + NOISE * gap.stderr)
     if report.method == ORIGINAL:
-        if gap.value > NOISE * gap.stderr:
+        if low > 0:
             return f"{measured}, outside the noise: the forget set left a trace, so there is something to unlearn."
         return (
             f"{measured}, inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
         )
-    if gap.value > NOISE * gap.stderr:
+    if low > 0:
         verdict = "outside the noise: traces of the forget set are left."
-    elif gap.value < -NOISE * gap.stderr:
+    elif high < 0:
         verdict = "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
     else:
         verdict = (
@@ -56,8 +57,13 @@ def _forgetting(report: Report) -> str:
     low, high = score.interval
     return (
         f" Its forgetting score is {score.value:.4f} ({low:.4f} to {high:.4f}), {normalised.value:.1%} ± "
-        f"{normalised.stderr:.1%} of what retrained models get against each other."
+        f"{normalised.stderr:.1%} of what retrained models get against each other{_ceiling(report)}."
     )
+
+
+def _ceiling(report: Report) -> str:
+    ceiling = report.score("forgetting_ceiling").value
+    return "" if ceiling is None else f", {ceiling:.3f}"
 
 
 def facts_told(reports: Sequence[Report]) -> list[str]:

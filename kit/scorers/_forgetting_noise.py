@@ -25,8 +25,8 @@ class ForgettingQuality:
         score: F, of all N models a side.
         stderr: its standard error, over models and forget examples.
         interval: 95 % of F's values if models and examples were drawn anew.
-        ceiling: F of retrained against retrained models in disjoint halves, N / 2 a side.
-        normalised: F of half of the unlearned against half of the retrained models, divided by the ceiling.
+        ceiling: F of retrained against other retrained models, as many a side as `points_among` was told, at best N.
+        normalised: F divided by the ceiling.
         normalised_stderr: of `normalised`.
         epsilons: float64 (examples,).
     """
@@ -62,7 +62,9 @@ def forgetting_quality(
         delta, bins: as in `forgetting_score`.
         num_halves: random halves, >= 2.
         seed: of their draw.
-        among_retrained: what `points_among` returned of these retrained models, with these settings, if at hand.
+        among_retrained: what `points_among` returned with these settings: of twice as many retrained models it is
+            with N on either side, and the normalised score compares like with like. By default it is of these N, with
+            N / 2 on either side.
 
     Example:
         >>> generator = np.random.default_rng(0)
@@ -82,14 +84,15 @@ def forgetting_quality(
         points(example_epsilons(some[ours], others[reference], delta=delta), num_models // 2, bins=bins)
         for ours, reference, _ in _draw_halves(num_models, num_halves, seed)
     ]
-    method, retrain = np.array(of_method), among_retrained
-    score, ceiling = float(earned.mean()), float(retrain.mean())
-    variance = _variance(variance_of_mean(earned), method)
-    normalised = float(method.mean()) / ceiling if ceiling else 0.0
-    difference = method - normalised * retrain
-    of_ratio = difference.mean(axis=0).var(ddof=1) / num_examples if num_examples > 1 else 0.0
-    normalised_stderr = float(np.sqrt(_variance(of_ratio, difference))) / ceiling if ceiling else 0.0
-    stderr = float(np.sqrt(variance))
+    method, score, ceiling = np.array(of_method), float(earned.mean()), float(among_retrained.mean())
+    stderr = float(np.sqrt(_variance(variance_of_mean(earned), method)))
+    normalised, normalised_stderr = score / ceiling if ceiling else 0.0, 0.0
+    if normalised:
+        # Half the models earn more than all of them, the worse the method the more: their noise is taken in proportion.
+        in_proportion = method * (score / method.mean()) if method.any() else method
+        paired = earned[_halved(num_examples)] - normalised * among_retrained.mean(axis=0)
+        of_ratio = variance_of_mean(paired) * len(paired) / num_examples
+        normalised_stderr = float(np.sqrt(_variance(of_ratio, in_proportion))) / ceiling
     return ForgettingQuality(
         score, stderr, _interval(score, stderr, num_halves), ceiling, normalised, normalised_stderr, epsilons
     )
@@ -97,20 +100,26 @@ def forgetting_quality(
 
 def points_among(
     retrained: np.ndarray,
+    most: int | None = None,
     *,
     delta: float = DELTA,
     bins: Bins = "released",
     num_halves: int = NUM_HALVES,
     seed: int = 0,
 ) -> np.ndarray:
-    """Returns what one half of the retrained models earns against the other, float64 (num_halves, examples).
+    """Returns what retrained models earn against as many other retrained models, float64 (num_halves, examples).
 
     It is the same whatever they are compared with; arguments as for `forgetting_quality`. Of more than 1,000 examples
     evenly spaced ones are taken.
+
+    Args:
+        retrained: confidences (models, examples).
+        most: models on either side; by default, and at most, half of those there are.
     """
     some, half = retrained[:, _halved(retrained.shape[1])], len(retrained) // 2
+    number = min(half, most or half)
     earned = [
-        points(example_epsilons(some[others], some[reference], delta=delta), half, bins=bins)
+        points(example_epsilons(some[others[:number]], some[reference[:number]], delta=delta), number, bins=bins)
         for _, reference, others in _draw_halves(len(retrained), num_halves, seed)
     ]
     return np.array(earned)

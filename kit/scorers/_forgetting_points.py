@@ -152,8 +152,8 @@ def forgetting_score(
 ) -> float:
     """Returns the forgetting quality F of the 2023 competition: the mean of the examples' points.
 
-    Retrained models against retrained models get about 0.17 to 0.20, not 1: of 160,000 attackers an example the
-    luckiest counts. `forgetting_quality` measures that ceiling and divides by it.
+    Retrained models against retrained models get 0.09 to 0.2, not 1, by their number and spread: of 160,000 attackers
+    an example the luckiest counts. `forgetting_quality` measures that ceiling and divides by it.
 
     Args:
         unlearned, retrained: confidences (models, examples), as many models on either side; 512 in the competition.

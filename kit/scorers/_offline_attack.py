@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kit.scorers._ranks import as_shares, doubled_placements
-from kit.scorers._resampling import halves, num_groups, stderr_of_replicates, too_few_models
+from kit.scorers._resampling import halves, interval_of, num_groups, stderr_of_replicates, too_few_models
 from kit.scorers._threads import blocks, in_threads
 from kit.scorers.accuracy import variance_of_mean
 from kit.types import Comparison, Outputs, Score
@@ -58,11 +58,13 @@ class _Reference:
         whole: what was measured by either half.
         reduced: the same without each group of the jackknife in turn; a half that has none of it is that of `whole`.
         target: mean AUC of the models of one half, attacked with the other half as out-models.
+        targets: the same without each group of the jackknife, (groups,).
     """
 
     whole: _Halves
     reduced: list[_Halves]
     target: float
+    targets: np.ndarray
 
 
 def offline_attack_score(name: str, comparison: Comparison, attack: OfflineAttack) -> Score:
@@ -71,7 +73,8 @@ def offline_attack_score(name: str, comparison: Comparison, attack: OfflineAttac
     The retrained models are cut in halves. Value: mean over unlearned models and over either half as out-models.
     Target: the models of one half attacked with the other half as out-models, both ways; so the out-models are as many
     for the value as for the target, and never the attacked ones. Standard error: over models and over examples, see
-    `two_way_stderr`.
+    `two_way_stderr`. The gap's: over new trainings on the same split, by the jackknife of value minus target, which
+    have examples and out-models in common.
     """
     numbers = comparison.unlearned.num_models, comparison.retrained.num_models
     reason = comparison.attack_impossible or too_few_models(*numbers)
@@ -84,7 +87,11 @@ def offline_attack_score(name: str, comparison: Comparison, attack: OfflineAttac
     attacked = np.array([len(models), *(np.count_nonzero(models % groups != group) for group in range(groups))])
     placements = as_shares(doubled, num_members, 2 * attacked[:, np.newaxis])
     stderr = two_way_stderr(placements[0], placements[1:], num_members)
-    return Score(name, float(placements[0, :num_members].mean()), stderr, "match_retrain", reference.target)
+    value, *without = (float(mean) for mean in placements[:, :num_members].mean(axis=1))
+    gap_stderr = stderr_of_replicates(np.array(without) - reference.targets)
+    score = Score(name, value, stderr, "match_retrain", reference.target)
+    gap_interval = interval_of(value - reference.target, gap_stderr, groups - 1)
+    return replace(score, gap_stderr=gap_stderr, gap_interval=gap_interval)
 
 
 def two_way_stderr(placements: np.ndarray, replicates: np.ndarray, num_members: int) -> float:
@@ -127,12 +134,17 @@ def _reference(
     samples = {half.tobytes(): half for cut in cuts for half in cut}
     measured = dict(zip(samples, _measured(attack, sides, list(samples.values())), strict=True))
     of_whole, *reduced = [[measured[half.tobytes()] for half in cut] for cut in cuts]
-    num_members = len(members)
-    aucs = [
-        _aucs(attack, (sides[0][half], sides[1][half]), other, num_members)
-        for half, other in zip(whole, of_whole[::-1], strict=True)
-    ]
-    return _Reference(of_whole, reduced, float(np.mean(aucs)))
+    attacked = _Attacked(attack, sides, len(members))
+    by_whole = [attacked.aucs(half, other) for half, other in zip(whole, of_whole[::-1], strict=True)]
+    targets = []
+    for group, cut in enumerate(reduced):
+        # Those left out are in one half, as a rule: the aucs of its other models are as they were.
+        of_halves = [
+            aucs[half % groups != group] if other is whole_other else attacked.aucs(half[half % groups != group], other)
+            for half, other, whole_other, aucs in zip(whole, cut[::-1], of_whole[::-1], by_whole, strict=True)
+        ]
+        targets.append(np.mean([aucs.mean() for aucs in of_halves]))
+    return _Reference(of_whole, reduced, float(np.mean(by_whole)), np.array(targets))
 
 
 def _measured(attack: OfflineAttack, sides: _Sides, samples: Sequence[np.ndarray]) -> list[_Sides]:
@@ -149,14 +161,23 @@ def _measured(attack: OfflineAttack, sides: _Sides, samples: Sequence[np.ndarray
     return list(zip(*of_sides, strict=True))
 
 
-def _aucs(attack: OfflineAttack, sides: _Sides, measured: _Sides, num_members: int) -> np.ndarray:
-    """The AUC of the attack on each model, (models,)."""
+@dataclass(frozen=True)
+class _Attacked:
+    """Retrained models under an attack: what it sees of them, and how many of its examples are members."""
 
-    def of_model(number: int) -> float:
-        doubled = attack.placements(attack.values(sides, number), measured, num_members)
-        return float(doubled[:num_members].mean() / (2 * (len(doubled) - num_members)))
+    attack: OfflineAttack
+    sides: _Sides
+    num_members: int
 
-    return np.array(in_threads(of_model, range(len(sides[0]))))
+    def aucs(self, models: np.ndarray, measured: _Sides) -> np.ndarray:
+        """The AUC of the attack on each of some models (indices), with other models as out-models, (models,)."""
+
+        def of_model(number: int) -> float:
+            values = self.attack.values(self.sides, number)
+            doubled = self.attack.placements(values, measured, self.num_members)
+            return float(doubled[: self.num_members].mean() / (2 * (len(doubled) - self.num_members)))
+
+        return np.array(in_threads(of_model, models))
 
 
 def _doubled_placements(attack: OfflineAttack, sides: _Sides, reference: _Reference, num_members: int) -> np.ndarray:

@@ -108,6 +108,24 @@ def stderr_of_replicates(replicates: np.ndarray) -> float:
     return float(np.sqrt((len(replicates) - 1) * replicates.var()))
 
 
+def interval_of(value: float, stderr: float, degrees: float) -> tuple[float, float]:
+    """Returns 95 % by Student's t.
+
+    Args:
+        value: in the middle.
+        stderr: its standard error.
+        degrees: of freedom of the standard error: one less than the models, or groups of models, that it is from.
+
+    Example:
+        >>> [round(end, 2) for end in interval_of(0.0, 1.0, 5)]
+        [-2.57, 2.57]
+    """
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
+
+    half = float(ndtri(0.975) if np.isinf(degrees) else stdtrit(degrees, 0.975)) * stderr
+    return value - half, value + half
+
+
 def balanced_halves(num_models: int) -> np.ndarray:
     """Returns which models belong to each of a balanced set of half-samples, booleans (replicates, models).
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kit.scorers._gap import Gap, gap_of_means
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 SCORES = (
@@ -76,6 +77,39 @@ def accuracy_with_stderr(correct: np.ndarray) -> tuple[float, float]:
     return float(per_example.mean()), float(np.sqrt(over_examples + variance_of_mean(correct.mean(axis=1))))
 
 
+def accuracy_gap(unlearned: np.ndarray, retrained: np.ndarray) -> Gap:
+    """Returns by how much unlearned models are righter than retrained ones on the same examples, with its noise.
+
+    Paired by example: what makes the examples easy or hard is the same on both sides. The error is that over new
+    trainings on these examples; half an observation on either side stands for what never happened. With a single
+    retrained model it is that over examples.
+
+    Args:
+        unlearned, retrained: booleans (models, examples), of the same examples.
+
+    Example:
+        >>> examples = np.arange(100)
+        >>> gap = accuracy_gap(np.array([examples < 90, examples < 88]), np.array([examples < 80, examples < 82]))
+        >>> round(gap.value, 3), round(gap.stderr, 3)
+        (0.08, 0.014)
+    """
+    sides = [np.asarray(side) for side in (unlearned, retrained)]
+    difference = sides[0].mean(axis=0, dtype=np.float64) - sides[1].mean(axis=0, dtype=np.float64)
+    least = float(np.hypot(*(0.5 / side.size for side in sides)))
+    means = [side.mean(axis=1, dtype=np.float64) for side in sides]
+    return gap_of_means(means[0], means[1], float(np.sqrt(variance_of_mean(difference))), least)
+
+
+def score_with_gap(info: ScoreInfo, unlearned: np.ndarray, retrained: np.ndarray) -> Score:
+    """Returns a share of examples, held against the retrained models'; booleans (models, examples), as `accuracy_gap`.
+
+    The value's standard error is that of `accuracy_with_stderr`, over trainings and over examples as drawn.
+    """
+    value, stderr = accuracy_with_stderr(unlearned)
+    gap, target = accuracy_gap(unlearned, retrained), float(retrained.mean())
+    return Score(info.name, value, stderr, info.direction, target, gap_stderr=gap.stderr, gap_interval=gap.interval)
+
+
 def variance_of_mean(values: np.ndarray) -> float:
     """Returns the variance of the mean of `values` (models,), estimated from their spread; 0 for a single one."""
     return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
@@ -110,16 +144,17 @@ def score(comparison: Comparison) -> list[Score]:
     scores = []
     for info in SCORES[:-1]:
         part = info.name.removesuffix("_accuracy")
-        value, stderr = accuracy_with_stderr(correct_of_interest(unlearned, part))
-        matches = info.direction == "match_retrain"
-        target = float(comparison.once(accuracies, retrained, part).mean()) if matches else None
-        scores.append(Score(info.name, value, stderr, info.direction, target))
+        correct = correct_of_interest(unlearned, part)
+        if info.direction == "match_retrain":
+            scores.append(score_with_gap(info, correct, correct_of_interest(retrained, part)))
+        else:
+            scores.append(Score(info.name, *accuracy_with_stderr(correct), info.direction))
     return [*scores, _forgotten_class_score(unlearned, retrained)]
 
 
 def _forgotten_class_score(unlearned: Outputs, retrained: Outputs) -> Score:
-    name, direction, where = SCORES[-1].name, SCORES[-1].direction, _forgotten_class(unlearned, "test")
+    info, where = SCORES[-1], _forgotten_class(unlearned, "test")
     if not where.any():
-        return Score(name, None, None, direction, reason="no class that the test set has is forgotten altogether")
-    value, stderr = accuracy_with_stderr(unlearned.correct["test"][:, where])
-    return Score(name, value, stderr, direction, float(retrained.correct["test"][:, where].mean()))
+        reason = "no class that the test set has is forgotten altogether"
+        return Score(info.name, None, None, info.direction, reason=reason)
+    return score_with_gap(info, unlearned.correct["test"][:, where], retrained.correct["test"][:, where])

@@ -60,7 +60,7 @@ SCORES = (
     ScoreInfo(
         "forgetting_ceiling",
         "up",
-        "what retrained models get against each other: the most to be expected",
+        "what retrained models get against as many others, measured here: the most to be expected",
         heading="\nceiling",
         table="populations",
         column=2,
@@ -68,7 +68,7 @@ SCORES = (
     ScoreInfo(
         "forgetting_score_normalised",
         "up",
-        "the score of one half of the models, divided by the ceiling",
+        "the score, divided by the ceiling",
         heading="of the\nceiling",
         table="populations",
         column=3,
@@ -89,7 +89,12 @@ FEW_MODELS = 256
 
 
 def score(comparison: Comparison) -> list[Score]:
-    """Returns the scores that `SCORES` declares; as many models as both sides have."""
+    """Returns the scores that `SCORES` declares; as many models as both sides have.
+
+    The ceiling is of all retrained models: two samples of them without one in common, each as many as the method has
+    models, or half of them where they are not twice as many; then a warning says so. Standard errors and intervals are
+    over trainings and over examples as drawn, as the competition's score is a mean over examples.
+    """
     count = min(comparison.unlearned.num_models, comparison.retrained.num_models)
     if count < MIN_MODELS:
         reason = f"{count} model{'s' * (count != 1)} on one side, and it takes {MIN_MODELS} to see a distribution"
@@ -109,7 +114,7 @@ def score(comparison: Comparison) -> list[Score]:
         (quality.normalised, quality.normalised_stderr, None),
         (competition, competition_stderr, None),
     )
-    warnings = _warnings(unlearned, retrained)
+    warnings = (*_warnings(unlearned, retrained), *_unequal(count, comparison.retrained.num_models))
     return [
         Score(info.name, value, stderr, info.direction, interval=interval, warnings=warnings if number == 0 else ())
         for number, (info, (value, stderr, interval)) in enumerate(zip(SCORES, values, strict=True))
@@ -117,9 +122,18 @@ def score(comparison: Comparison) -> list[Score]:
 
 
 def _of_retrained(retrained: Outputs, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Guarded confidences of the first models, and what their halves earn against each other."""
-    confidences = guarded(retrained.confidences["forget"][:count])
-    return confidences, points_among(confidences)
+    """Guarded confidences of the first models, and what so many of all earn against as many others."""
+    confidences = guarded(retrained.confidences["forget"])
+    return confidences[:count], points_among(confidences, count)
+
+
+def _unequal(count: int, num_retrained: int) -> list[str]:
+    if num_retrained >= 2 * count:
+        return []
+    return [
+        f"The ceiling is what {num_retrained // 2} retrained models get against {num_retrained // 2} others, and the score "
+        f"is that of {count}: for as many on both sides it takes {2 * count} retrained models (--num-retrained)."
+    ]
 
 
 def _warnings(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[str, ...]:

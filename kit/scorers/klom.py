@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit.scorers._resampling import balanced_halves, halves, too_few_models
+from kit.scorers._resampling import NUM_GROUPS, balanced_halves, halves, interval_of, too_few_models
 from kit.scorers._threads import blocks, in_threads
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
@@ -94,7 +94,9 @@ def score(comparison: Comparison) -> list[Score]:
     the unlearned. So all divergences are between n / 2 and n / 2 models, with more noise than numbers in papers, which
     are between n and n; n is at most 256.
 
-    Standard errors over models: the spread of the percentile over balanced half-samples, in bins shared by all.
+    Standard errors over models, of the same examples: a value is the mean of two ways that no model has part in both
+    of, so that half of their difference varies as it does, and its mean square over many cuts is the variance; in bins
+    shared by all. The gap's adds that of the target, with which the value hardly varies.
     """
     sides = comparison.unlearned, comparison.retrained
     reason = too_few_models(*(side.num_models for side in sides), fewest=FEWEST_MODELS)
@@ -106,20 +108,35 @@ def score(comparison: Comparison) -> list[Score]:
             continue
         part = info.name.removeprefix("klom_")
         unlearned, retrained = (side.confidences[part][:number] for side in sides)
-        value, target = (
-            _mean_of_both_ways(unlearned, retrained),
-            comparison.once(_target, comparison.retrained, part, number),
+        target, of_target = comparison.once(_target, comparison.retrained, part, number)
+        value, stderr = _mean_of_both_ways(unlearned, retrained), stderr_of_two_ways(unlearned, retrained)
+        gap_stderr = float(np.hypot(stderr, of_target))
+        interval, gap_interval = (
+            interval_of(middle, error, NUM_GROUPS - 1)
+            for middle, error in ((value, stderr), (value - target, gap_stderr))
         )
-        samples = balanced_halves(number)
-        divergences = _klom_of_samples(unlearned, retrained, samples, samples)
-        stderr = float(np.percentile(divergences, PERCENTILE, axis=1).std())
-        scores.append(Score(info.name, value, stderr, info.direction, target))
+        score = Score(info.name, value, stderr, info.direction, target, interval=interval)
+        scores.append(replace(score, gap_stderr=gap_stderr, gap_interval=gap_interval))
     return scores
 
 
-def _target(retrained: Outputs, part: str, number: int) -> float:
+def stderr_of_two_ways(unlearned: np.ndarray, retrained: np.ndarray) -> float:
+    """Returns the standard error of the mean of both ways between halves, from cuts that are balanced.
+
+    Args:
+        unlearned, retrained: margins (models, examples), as many models on either side.
+    """
+    first = balanced_halves(len(unlearned))
+    within = first.any(axis=0)  # the few that are left over are in no half
+    ways = np.percentile(_klom_of_samples(unlearned, retrained, first, ~first & within), PERCENTILE, axis=1)
+    # Each cut comes with its complement, which is the other way.
+    differences = (ways[: len(ways) // 2] - ways[len(ways) // 2 :]) / 2
+    return float(np.sqrt((differences**2).mean()))
+
+
+def _target(retrained: Outputs, part: str, number: int) -> tuple[float, float]:
     confidences = retrained.confidences[part][:number]
-    return _mean_of_both_ways(confidences, confidences)
+    return _mean_of_both_ways(confidences, confidences), stderr_of_two_ways(confidences, confidences)
 
 
 def _mean_of_both_ways(unlearned: np.ndarray, retrained: np.ndarray) -> float:

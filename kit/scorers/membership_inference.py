@@ -5,10 +5,11 @@ Members are examples of the forget set, non-members examples of the test set; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kit.scorers._gap import Gap, gap_of_means
 from kit.scorers._logistic_attack import (
     MIN_MEMBERS,
     mia_accuracies,
@@ -131,8 +132,9 @@ def membership_auc_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarra
 
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988.
     """
-    placed = _placements((np.asarray(member_losses)[np.newaxis], np.asarray(nonmember_losses)[np.newaxis]))
-    return float(np.sqrt(variance_of_mean(placed.of_members) + variance_of_mean(placed.of_nonmembers)))
+    return _over_examples(
+        _placements((np.asarray(member_losses)[np.newaxis], np.asarray(nonmember_losses)[np.newaxis]))
+    )
 
 
 def membership_auc_null_band(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> tuple[float, float]:
@@ -169,15 +171,16 @@ def membership_auc_gap(
 ) -> tuple[float, float]:
     """Returns the mean AUC of unlearned models minus that of retrained models, and its standard error.
 
-    The variance has two parts. Over examples: that of DeLong for the difference of AUCs on the same examples, each
-    averaged over its models, so that the luck of one forget set cancels out. Over seeds: of the retrained models'
-    mean, and of the unlearned models' mean; a single unlearned model is taken to vary as much as a retrained one, which
-    makes the standard error right where it matters, for a method that is as good as retraining.
+    The error is that over new trainings on the same split: of the retrained models' mean, and of the unlearned models'
+    mean; a single unlearned model is taken to vary as much as a retrained one, which makes the standard error right
+    where it matters, for a method that is as good as retraining. The examples are the same on both sides, and their
+    luck is not in the difference.
 
     Args:
         unlearned: losses of members (models, k) and of non-members (models, l).
         retrained: the same of other models, on the same examples. Of a single one, nothing is known of the spread over
-            seeds, which the standard error then leaves out.
+            trainings; then the standard error is DeLong's over examples, paired: that of the difference of two AUCs on
+            the same examples, which holds for trainings too if these change the examples independently of each other.
 
     Returns:
         Gap in [-1, 1] (below 0: the forget set now has higher losses than for a model that never saw it) and stderr.
@@ -188,7 +191,8 @@ def membership_auc_gap(
         >>> abs(gap) < 3 * stderr
         True
     """
-    return _gap(_placements(unlearned), _placements(retrained))
+    gap = _gap(_placements(unlearned), _placements(retrained))
+    return gap.value, gap.stderr
 
 
 def score(comparison: Comparison) -> list[Score]:
@@ -198,7 +202,7 @@ def score(comparison: Comparison) -> list[Score]:
     sample = comparison.members, comparison.nonmembers
     losses = _losses(comparison.unlearned, *sample)
     unlearned, retrained = _Attacked.by(losses), comparison.once(_attacked, comparison.retrained, *sample)
-    gap, gap_stderr = _gap(unlearned.placed, retrained.placed)
+    gap = _gap(unlearned.placed, retrained.placed)
     first = losses[0][0], losses[1][0]
     warnings = () if comparison.retrained.num_models > 1 else (_ONE_RETRAINED,)
     return [
@@ -213,10 +217,10 @@ def score(comparison: Comparison) -> list[Score]:
             "mia_auc",
             unlearned.placed.aucs,
             retrained.placed.aucs,
-            over_examples=membership_auc_stderr(*first),
+            over_examples=_over_examples(unlearned.placed),
             null_band=membership_auc_null_band(*first),
         ),
-        Score("mia_gap", gap, gap_stderr, "match_retrain", target=0.0, warnings=warnings),
+        Score("mia_gap", gap.value, gap.stderr, "match_retrain", 0.0, interval=gap.interval, warnings=warnings),
         _low_false_positive_score(losses, unlearned.true_positives, retrained.true_positives),
     ]
 
@@ -249,14 +253,14 @@ def _placements(losses: _Losses) -> Placements:
     return placements(-np.concatenate([members, nonmembers], axis=1), members.shape[1])
 
 
-def _gap(unlearned: Placements, retrained: Placements) -> tuple[float, float]:
-    over_examples = variance_of_mean(unlearned.of_members - retrained.of_members)
-    over_examples += variance_of_mean(unlearned.of_nonmembers - retrained.of_nonmembers)
-    aucs = unlearned.aucs, retrained.aucs
-    spread_of_one = float(np.var(aucs[1], ddof=1)) if len(aucs[1]) > 1 else 0.0
-    over_seeds = spread_of_one / len(aucs[1])
-    over_seeds += variance_of_mean(aucs[0]) if len(aucs[0]) > 1 else spread_of_one
-    return float(aucs[0].mean() - aucs[1].mean()), float(np.sqrt(over_examples + over_seeds))
+def _over_examples(placed: Placements) -> float:
+    return float(np.sqrt(variance_of_mean(placed.of_members) + variance_of_mean(placed.of_nonmembers)))
+
+
+def _gap(unlearned: Placements, retrained: Placements) -> Gap:
+    sides = (unlearned.of_members, retrained.of_members), (unlearned.of_nonmembers, retrained.of_nonmembers)
+    paired = Placements(unlearned.aucs, *(ours - theirs for ours, theirs in sides))
+    return gap_of_means(unlearned.aucs, retrained.aucs, _over_examples(paired))
 
 
 def _attack_score(
@@ -267,8 +271,13 @@ def _attack_score(
     over_examples: float,
     null_band: tuple[float, float] | None = None,
 ) -> Score:
+    """The standard error of the value is over trainings and over examples as drawn; that of the gap is `mia_gap`'s."""
     stderr = float(np.hypot(over_examples, np.sqrt(variance_of_mean(values))))
-    return Score(name, float(values.mean()), stderr, "match_retrain", float(targets.mean()), null_band)
+    score = Score(name, float(values.mean()), stderr, "match_retrain", float(targets.mean()), null_band)
+    if len(targets) == 1:  # whose spread is not known; `mia_gap` has that of its AUC over examples
+        return score
+    gap = gap_of_means(values, targets, 0.0)
+    return replace(score, gap_stderr=gap.stderr, gap_interval=gap.interval)
 
 
 def _low_false_positive_score(losses: _Losses, values: np.ndarray, targets: np.ndarray) -> Score:

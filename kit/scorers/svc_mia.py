@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit.scorers._threads import blocks, in_threads
-from kit.scorers.accuracy import accuracy_with_stderr
+from kit.scorers.accuracy import score_with_gap
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def score(comparison: Comparison) -> list[Score]:
         if reason:
             scores.append(Score(info.name, None, None, info.direction, reason=reason))
             continue
-        value, stderr = accuracy_with_stderr(unlearned)
-        scores.append(Score(info.name, value, stderr, info.direction, float(retrained.mean())))
+        scores.append(score_with_gap(info, unlearned, retrained))
     return scores
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from kit.scorers._ranks import auc_of_sorted
-from kit.scorers._resampling import halves, num_groups, stderr_of_replicates, too_few_models
+from kit.scorers._resampling import halves, interval_of, num_groups, stderr_of_replicates, too_few_models
 from kit.scorers._threads import blocks, in_threads
 from kit.scorers.lira import CLIP, FLOOR, mean_auc
 from kit.scorers.membership_inference import true_positive_rate
@@ -129,9 +130,7 @@ def ulira_true_positive_rate(ratios: Ratios, *, false_positive_rate: float = FAL
 def score(comparison: Comparison) -> list[Score]:
     """Returns the scores that `SCORES` declares, of the whole forget set and of as many models on either side.
 
-    The standard errors are those over models, by the jackknife; the forget set is taken as given. Where there is next
-    to nothing to tell the models apart by, they are half as large again as need be, or nearly twice: what is fitted
-    and what is judged then only vary together, and the jackknife counts that more than once.
+    The standard errors are those over new trainings on the same split; see `variance_of_cross_fit`.
     """
     sides = comparison.unlearned, comparison.retrained
     reason = too_few_models(*(side.num_models for side in sides))
@@ -139,12 +138,14 @@ def score(comparison: Comparison) -> list[Score]:
         return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
     number = min(side.num_models for side in sides)
     number -= number % 2
-    values, *replicates = _measures([side.confidences["forget"][:number] for side in sides])
-    stderrs = map(stderr_of_replicates, np.array(replicates).T)
-    scores = [
-        Score(info.name, value, stderr, info.direction, target)
-        for info, value, stderr, target in zip(SCORES, values, stderrs, TARGETS, strict=True)
-    ]
+    values, without, judged_without = _measures([side.confidences["forget"][:number] for side in sides])
+    scores = []
+    for info, value, target, *replicates in zip(SCORES, values, TARGETS, without.T, judged_without.T, strict=True):
+        stderr = float(np.sqrt(variance_of_cross_fit(*replicates)))
+        interval = interval_of(value, stderr, len(without) - 1)
+        gap_interval = interval[0] - target, interval[1] - target
+        score = Score(info.name, value, stderr, info.direction, target, interval=interval)
+        scores.append(replace(score, gap_stderr=stderr, gap_interval=gap_interval))
     num_examples = len(comparison.retrained.labels["forget"])
     if FALSE_POSITIVE_RATE * number * num_examples < 10:
         why = f"1 % of {number} retrained models times {num_examples} examples is fewer than 10"
@@ -154,26 +155,53 @@ def score(comparison: Comparison) -> list[Score]:
     return scores
 
 
-def _measures(sides: Sequence[np.ndarray]) -> list[list[float]]:
-    """The three measures of all models, then without each group of the jackknife.
+def variance_of_cross_fit(without: np.ndarray, judged_without: np.ndarray) -> float:
+    """Returns the variance over models of a measure for which either half of them is judged by fits to the other.
+
+    Where there is nothing to tell the models apart by, such a measure is a product: of the luck of those fitted with
+    the luck of those judged, the same for both halves. The jackknife J counts a product twice, and the jackknife V of
+    the judged models alone, whose fits stay, counts half of it. Where there is much to tell, the fits hardly matter,
+    and both are right. The mean of J and twice V, (J + 2 V) / 3, is right in either case and between them. It is kept
+    to 2 V, which is as much as there can be: J also counts the jumps of a measure that thresholds are part of.
+
+    Args:
+        without: the measure without each group of models, (groups,).
+        judged_without: without judging each group, by which the other half is nevertheless fitted, (groups,).
+
+    Source: Efron and Stein, The jackknife estimate of variance, Annals of Statistics 1981: a term of k models is
+    counted k times.
+
+    Example:
+        >>> variance_of_cross_fit(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
+        1.0
+    """
+    whole, judged = (stderr_of_replicates(replicates) ** 2 for replicates in (without, judged_without))
+    return min((whole + 2 * judged) / 3, 2 * judged)
+
+
+def _measures(sides: Sequence[np.ndarray]) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """The three measures of all models, then without each group of the jackknife, then without judging it.
 
     Args:
         sides: confidences of unlearned and of retrained models, (models, examples), as even a number of either.
+
+    Returns:
+        Three numbers, then float64 (groups, 3) twice.
     """
     number = len(sides[0])
     groups, cut = num_groups(number, number), halves(number)
     folds = [_fold(sides, [cut[1 - half]] * 2, [cut[half]] * 2) for half in (0, 1)]
 
-    def without(group: int | None) -> list[float]:
-        if group is None:
-            return _sorted_measures(*zip(*folds, strict=True))
+    def without(group: int) -> list[list[float]]:
         # The number of groups is even, so a group lies in one half: the other is judged anew, without it.
         half = group % 2
         kept = cut[half] % groups != group
+        left = [side[kept] for side in folds[half]]
         judged_anew = _fold(sides, [cut[half][kept]] * 2, [cut[1 - half]] * 2)
-        return _sorted_measures(*zip([side[kept] for side in folds[half]], judged_anew, strict=True))
+        return [_sorted_measures(*zip(left, other, strict=True)) for other in (judged_anew, folds[1 - half])]
 
-    return in_threads(without, [None, *range(groups)])
+    replicates = np.array(in_threads(without, range(groups)))
+    return _sorted_measures(*zip(*folds, strict=True)), replicates[:, 0], replicates[:, 1]
 
 
 def _sorted_measures(unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray]) -> list[float]:

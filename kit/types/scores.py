@@ -119,6 +119,9 @@ class Score:
         reason: why the value is None.
         interval: 95 % confidence, where it is not the value with two standard errors on either side.
         warnings: sentences for whoever reads the value.
+        gap_stderr: one standard error of value minus target, over new trainings of the same split: both are measured
+            on the same examples, whose luck is in `stderr` but not in the gap.
+        gap_interval: 95 % confidence of value minus target.
     """
 
     name: str
@@ -130,6 +133,8 @@ class Score:
     reason: str = ""
     interval: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
+    gap_stderr: float | None = None
+    gap_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
