@@ -114,10 +114,10 @@ def score(comparison: Comparison) -> list[Score]:
         (quality.normalised, quality.normalised_stderr, None),
         (competition, competition_stderr, None),
     )
-    warnings = (*_warnings(unlearned, retrained), *_unequal(count, comparison.retrained.num_models))
+    warnings = _warnings(unlearned, retrained), (), _unequal(count, comparison.retrained.num_models), ()
     return [
-        Score(info.name, value, stderr, info.direction, interval=interval, warnings=warnings if number == 0 else ())
-        for number, (info, (value, stderr, interval)) in enumerate(zip(SCORES, values, strict=True))
+        Score(info.name, value, stderr, info.direction, interval=interval, warnings=sentences)
+        for info, (value, stderr, interval), sentences in zip(SCORES, values, warnings, strict=True)
     ]
 
 
@@ -127,13 +127,15 @@ def _of_retrained(retrained: Outputs, count: int) -> tuple[np.ndarray, np.ndarra
     return confidences[:count], points_among(confidences, count)
 
 
-def _unequal(count: int, num_retrained: int) -> list[str]:
-    if num_retrained >= 2 * count:
-        return []
-    return [
-        f"The ceiling is what {num_retrained // 2} retrained models get against {num_retrained // 2} others, and the score "
-        f"is that of {count}: for as many on both sides it takes {2 * count} retrained models (--num-retrained)."
-    ]
+def _unequal(count: int, num_retrained: int) -> tuple[str, ...]:
+    """What is to be said where there are too few retrained models for a ceiling with as many as the score has."""
+    half = num_retrained // 2
+    if half >= count:
+        return ()
+    return (
+        f"The ceiling is what {half} retrained models get against {half} others, the score that of {count} against "
+        f"{count}. For the same number in both, have {2 * count} retrained models.",
+    )
 
 
 def _warnings(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[str, ...]:

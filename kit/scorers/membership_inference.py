@@ -25,6 +25,7 @@ from kit.types import Comparison, Outputs, Score, ScoreInfo
 __all__ = [
     "MIN_MEMBERS",
     "SCORES",
+    "auc_gap",
     "match_nonmembers",
     "membership_auc",
     "membership_auc_gap",
@@ -191,8 +192,20 @@ def membership_auc_gap(
         >>> abs(gap) < 3 * stderr
         True
     """
-    gap = _gap(_placements(unlearned), _placements(retrained))
+    gap = auc_gap(unlearned, retrained)
     return gap.value, gap.stderr
+
+
+def auc_gap(unlearned: tuple[np.ndarray, np.ndarray], retrained: tuple[np.ndarray, np.ndarray]) -> Gap:
+    """Returns `membership_auc_gap` of the same arguments with its 95 % interval.
+
+    Example:
+        >>> losses = np.random.default_rng(0).exponential(size=(6, 2, 50))
+        >>> gap = auc_gap((losses[:1, 0], losses[:1, 1]), (losses[1:, 0], losses[1:, 1]))
+        >>> gap.interval[0] < 0 < gap.interval[1]
+        True
+    """
+    return _gap(_placements(unlearned), _placements(retrained))
 
 
 def score(comparison: Comparison) -> list[Score]:
