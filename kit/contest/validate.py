@@ -238,10 +238,10 @@ class _Examination:
         entry, imported = self.source.entry, contained.imported
         if imported is None:
             return
-        problem = run_checks.import_problem(entry, imported.seconds)
-        self.add("imports", problem, level="WARN", fact=f"in {imported.seconds:.1f} s")
-        problem = run_checks.side_effects_problem(entry, imported.changed, imported.printed)
-        self.add("import_side_effects", problem, level="WARN")
+        slow = run_checks.import_problem(entry, imported.seconds)
+        self.add("imports", slow, level="WARN", fact=f"in {imported.seconds:.1f} s")
+        changes = run_checks.side_effects_problem(entry, imported.changed, imported.printed)
+        self.add("import_side_effects", changes, level="WARN")
 
     def _check_model(self, returned: Returned) -> None:
         """Looks at the model of the first run, whose weights have the right shapes and are finite."""
@@ -261,13 +261,12 @@ class _Examination:
             self.add("above_chance", problem, fact=f"retain accuracy {accuracy:.3f}")
 
     def _check_seeds(self, returned: Returned, other: Returned, again: Returned) -> None:
-        same, original = same_weights, self.worker.original.weights
-        if not same(returned.weights, original):
+        same = same_weights
+        if not same(returned.weights, self.worker.original.weights):
             alike = same(returned.weights, other.weights)
-            problem = run_checks.same_for_two_seeds_problem(self.name) if alike else ""
-            self.add("seeds_differ", problem, level="WARN")
-        repeatable = same(other.weights, again.weights)
-        self.add("repeatable", "" if repeatable else run_checks.not_repeatable_problem(self.name), level="WARN")
+            self.add("seeds_differ", run_checks.same_for_two_seeds_problem(self.name) if alike else "", level="WARN")
+        problem = "" if same(other.weights, again.weights) else run_checks.not_repeatable_problem(self.name)
+        self.add("repeatable", problem, level="WARN")
 
     def _check_time(self, costs: Sequence[Cost]) -> None:
         """Holds the mean of all runs against the budget: what one process does for its next run is in it."""

@@ -148,11 +148,7 @@ def load(challenge: Challenge) -> Pretrained:
 
 
 def read_record(path: Path, advice: str) -> dict[str, Any]:
-    """Returns the record beside weights in the kit's cache.
-
-    Raises:
-        FailedRun: it is not as this user's kit wrote it; `advice` says what to do then.
-    """
+    """Returns the record beside weights in the kit's cache; `FailedRun` and `advice` where another kit wrote it."""
     record: dict[str, Any] | None = seals.read_json(path.with_suffix(".json"), _place(path))
     if record is None:
         raise FailedRun(

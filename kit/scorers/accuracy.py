@@ -95,7 +95,7 @@ def accuracy_gap(unlearned: np.ndarray, retrained: np.ndarray) -> Gap:
     """
     sides = [np.asarray(side) for side in (unlearned, retrained)]
     difference = sides[0].mean(axis=0, dtype=np.float64) - sides[1].mean(axis=0, dtype=np.float64)
-    least = float(np.hypot(*(0.5 / side.size for side in sides)))
+    least = float(np.hypot(0.5 / sides[0].size, 0.5 / sides[1].size))
     means = [side.mean(axis=1, dtype=np.float64) for side in sides]
     return gap_of_means(means[0], means[1], float(np.sqrt(variance_of_mean(difference))), least)
 
