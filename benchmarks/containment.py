@@ -69,7 +69,10 @@ def cpu_seconds() -> float:
 def report(row: np.ndarray, challenge: str, arguments: argparse.Namespace) -> None:
     here, here_cpu, there, there_cpu, start, start_cpu, runs, runs_cpu = row
     number = arguments.num_models
-    print(f"{number} runs of the template on {challenge}; the same bits both ways {'seconds':>18s}  CPU seconds")
+    print(
+        f"{number} runs of the template on {challenge}; the same bits both ways".ljust(60)
+        + f"{'seconds':>12s}{'CPU s':>12s}"
+    )
     print(f"{'in this process':60s}{here:12.2f}{here_cpu:12.2f}")
     how = "in bubblewrap" if arguments.sandbox else "contained"
     print(f"{how:60s}{there:12.2f}{there_cpu:12.2f}   ratio {there_cpu / here_cpu:.2f}")

@@ -381,15 +381,18 @@ def dense(*units: int) -> Net:
 @pytest.mark.parametrize(
     ("method", "says"),
     [
-        (returns(None), "returned NoneType. Expected the unlearned keras.Model"),
-        (returns(keras.callbacks.History()), "returned History. Expected the unlearned keras.Model"),
-        (returns(lambda net: net.get_weights()), "returned list. Expected the unlearned keras.Model"),
+        (returns(None), "returned nothing. Expected the unlearned keras.Model"),
+        (
+            returns(keras.callbacks.History()),
+            "returned a History (net.fit returns a History, not the model). Expected the unlearned",
+        ),
+        (returns(lambda net: net.get_weights()), "returned a list. Expected the unlearned keras.Model"),
         (returns(lambda net: keras.Model), "Expected the unlearned keras.Model"),
-        (returns(lambda net: dense(3)), "has 2 weight arrays of other shapes than the original's 4"),
-        (returns(lambda net: dense(64, 3)), "has 4 weight arrays of other shapes than the original's 4"),
-        (returns(lambda net: keras.Sequential()), "has 0 weight arrays of other shapes"),
-        (other_weights(np.nan), "gives NaN or infinite logits for"),
-        (other_weights(np.inf), "gives NaN or infinite logits for"),
+        (returns(lambda net: dense(3)), "there are 2 arrays, not 4"),
+        (returns(lambda net: dense(64, 3)), "array 0 has shape (6, 64) and dtype float32, expected (6, 128)"),
+        (returns(lambda net: keras.Sequential()), "there are 0 arrays, not 4"),
+        (other_weights(np.nan), "array 0 holds NaN or infinite values"),
+        (other_weights(np.inf), "array 0 holds NaN or infinite values"),
     ],
 )
 def test_a_broken_method_is_told_what_is_expected(
