@@ -280,7 +280,7 @@ class _Table:
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
             containment=self._levels.get(name, ""),
-            cpu_seconds=_mean([cost.cpu_seconds for cost in costs]),
+            cpu_seconds=_mean([comparison.reference.whole_of(cost) for cost in costs]),
             tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
         )
 

@@ -76,8 +76,11 @@ class Retraining:
             >>> unit.work_of(Cost(2.0, cpu_seconds=2.0, tracing=1.0, operations=5))  # hardly anything was traced
             1.985
         """
-        whole = cost.seconds if self.by_the_clock else cost.cpu_seconds * self._pace_of(cost)
-        return max(whole - self.traced_of(cost), 0.0)
+        return max(self.whole_of(cost) - self.traced_of(cost), 0.0)
+
+    def whole_of(self, cost: Cost) -> float:
+        """Returns the seconds of a call, tracing included, as many as they were worth beside the retraining."""
+        return cost.seconds if self.by_the_clock else cost.cpu_seconds * self._pace_of(cost)
 
     def traced_of(self, cost: Cost) -> float:
         """Returns the seconds of a call that are taken out for tracing; NaN where nobody measured."""

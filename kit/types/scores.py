@@ -177,7 +177,7 @@ class Report:
         facts: what the method reported of its runs, on average.
         containment: what separated the method from the process that scored it: `sandboxed` or `contained` for files,
             `in-process` for functions and built-in methods; empty where that is not known.
-        cpu_seconds: of a call, tracing included, on average; None where nobody measured.
+        cpu_seconds: of a call, tracing included, at the pace of the retraining, on average; None where nobody measured.
         tracing_seconds: of these, in the first steps of traces; None where nobody measured.
     """
 
