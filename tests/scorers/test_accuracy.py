@@ -232,3 +232,38 @@ def test_a_test_set_without_the_forgotten_class_or_with_nothing_else() -> None:
         scores = {score.name: score for score in accuracy.score(compared)}
         assert scores["test_accuracy"].value == pytest.approx(compared.unlearned.correct["test"].mean(), abs=1e-12)
         assert (scores["forgotten_class_accuracy"].value is None) == (compared is without)
+
+
+# Against the retrained models
+
+
+def test_the_gap_to_the_target_is_paired_and_over_trainings() -> None:
+    """Examples are hard for both sides alike: of their luck nothing is in the gap, and much in the value."""
+    generator = np.random.default_rng(15)
+    easy = generator.uniform(size=60) < 0.7
+    sides = [easy ^ (generator.uniform(size=(count, 60)) < 0.05) for count in (6, 9)]
+    gap = accuracy.accuracy_gap(*sides)
+    welch = stats.ttest_ind(*(side.mean(axis=1) for side in sides), equal_var=False).confidence_interval()
+    assert gap.interval == pytest.approx(tuple(welch), abs=1e-12)
+    assert gap.stderr < accuracy_with_stderr(sides[0])[1] / 3
+    paired = accuracy.accuracy_gap(sides[0][:1], sides[1][:1])
+    expected = stats.sem(sides[0][0].astype(float) - sides[1][0])
+    assert paired.stderr == pytest.approx(expected, rel=1e-9)
+
+
+def test_models_that_agree_on_all_are_not_certain() -> None:
+    everything = np.ones((4, 50), bool)
+    gap = accuracy.accuracy_gap(everything, everything)
+    assert gap.value == 0
+    assert 0 < gap.stderr < 0.01
+    assert gap.interval[0] < 0 < gap.interval[1]
+
+
+def test_the_forget_accuracy_has_its_gap_and_the_others_none() -> None:
+    given = comparison(3, 4)
+    scores = {score.name: score for score in accuracy.score(given)}
+    gap = accuracy.accuracy_gap(given.unlearned.correct["forget"], given.retrained.correct["forget"])
+    forget = scores["forget_accuracy"]
+    assert (forget.gap_stderr, forget.gap_interval) == (gap.stderr, gap.interval)
+    assert forget.value - forget.target == pytest.approx(gap.value, abs=1e-12)
+    assert scores["test_accuracy"].gap_stderr is None

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from kit.scorers import _forgetting_noise, forgetting
+from kit.scorers._forgetting_noise import points_among
 from kit.scorers.forgetting import (
     ForgettingQuality,
     competition_difference,
@@ -201,7 +202,30 @@ def test_as_many_models_are_compared_as_both_sides_have(models: int, others: int
     scores = by_name(given)
     sides = [one.confidences["forget"][:12].astype(float) for one in (given.unlearned, given.retrained)]
     assert scores["forgetting_score"].value == pytest.approx(forgetting_score(*sides), abs=1e-12)
-    assert scores["forgetting_ceiling"].value == forgetting_quality(*sides).ceiling
+    among = points_among(given.retrained.confidences["forget"].astype(float), 12)
+    assert scores["forgetting_ceiling"].value == pytest.approx(among.mean(), abs=1e-12)
+    normalised = scores["forgetting_score"].value / scores["forgetting_ceiling"].value
+    assert scores["forgetting_score_normalised"].value == pytest.approx(normalised, abs=1e-12)
+
+
+def test_the_share_of_the_ceiling_is_not_flattered_by_half_the_models() -> None:
+    """It is the score over what as many retrained models get: a shift shows with all models as it does with twice."""
+    generator = np.random.default_rng(14)
+    unlearned, retrained, others = (generator.normal(off, 1.5, (32, 40)) for off in (1.5, 0.0, 0.0))
+    quality = forgetting_quality(
+        unlearned, retrained, among_retrained=points_among(np.concatenate([retrained, others]), 32)
+    )
+    ceiling = forgetting_score(others, retrained)
+    flattered = forgetting_score(unlearned[:16], retrained[:16]) / forgetting_score(others[:16], retrained[:16])
+    assert quality.normalised == pytest.approx(quality.score / ceiling, rel=0.15)
+    assert flattered > 1.3 * quality.normalised
+
+
+def test_a_ceiling_of_fewer_models_than_the_score_is_told() -> None:
+    for others, sentences in ((16, 1), (31, 1), (32, 0)):
+        warnings = by_name(comparison(16, others))["forgetting_score_normalised"].warnings
+        assert len(warnings) == sentences
+        assert all(f"what {others // 2} retrained models get against {others // 2} others" in line for line in warnings)
 
 
 def test_the_competitions_score_has_the_ratios_of_mean_accuracies_unclipped() -> None:

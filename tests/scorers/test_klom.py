@@ -189,10 +189,10 @@ def test_values_and_targets_like_for_like_by_hand() -> None:
 
 
 def test_models_like_retrained_ones_are_within_noise_of_the_target_and_a_shift_is_not() -> None:
-    """The target has as much noise as the value, and the standard error is the value's alone: hence the root of 2."""
-    for seed in range(5):
-        for score in scores(comparison(seed, (64, 64))).values():
-            assert abs(score.value - score.target) < 3 * np.sqrt(2) * score.stderr
+    """The target has as much noise as the value: the gap's interval has both."""
+    found = [score for seed in range(5) for score in scores(comparison(seed, (64, 64))).values()]
+    assert sum(score.gap_interval[0] <= 0 <= score.gap_interval[1] for score in found) >= 13  # of fifteen
+    assert all(score.gap_stderr > score.stderr for score in found)
     shifted = scores(comparison(0, (64, 64), shift=2.0))
     assert shifted["klom_forget"].value > shifted["klom_forget"].target + 3 * shifted["klom_forget"].stderr
     assert shifted["klom_retain"] == scores(comparison(0, (64, 64)))["klom_retain"]
@@ -203,8 +203,9 @@ def test_the_standard_error_covers(shift: float) -> None:
     only_forget = {"forget": 60, "retain": 2, "validation": 3, "test": 2}  # what the others are is of no matter here
     found = [scores(comparison(seed, (64, 64), shift, only_forget))["klom_forget"] for seed in range(80)]
     values, stderrs = np.array([[one.value, one.stderr] for one in found], float).T
-    assert 0.92 <= (np.abs(values - values.mean()) <= 2 * stderrs).mean() <= 1
-    assert 0.9 <= np.sqrt((stderrs**2).mean()) / values.std() <= 2
+    inside = [one.interval[0] <= values.mean() <= one.interval[1] for one in found]
+    assert 0.88 <= np.mean(inside) <= 0.99
+    assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.2
 
 
 def test_half_samples_that_are_counted_by_groups_are_those_counted_by_model() -> None:

@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
 from kit.scorers import _logistic_attack
 from kit.scorers import membership_inference as mia
+from kit.scorers.lira import mean_placements
 from kit.scorers.membership_inference import (
     match_nonmembers,
     membership_auc,
@@ -452,34 +453,42 @@ def test_over_forgetting_is_below_0_and_a_leak_above() -> None:
 
 
 @pytest.mark.parametrize("models", [1, 4])
-def test_the_two_parts_of_the_gaps_variance(models: int) -> None:
-    """Over examples: a bootstrap with the same examples for all models. Over seeds: spread of the models' AUCs."""
+def test_the_error_of_the_gap_is_the_spread_of_the_models_aucs_alone(models: int) -> None:
+    """Over new trainings: SciPy's Welch test has the same interval; a single model varies like a retrained one."""
+    members, nonmembers = shared_difficulty(np.random.default_rng(10), models + 6, shift=0.3)
+    gap = mia.auc_gap((members[:models], nonmembers[:models]), (members[models:], nonmembers[models:]))
+    values = aucs_by_ranks(members, nonmembers)
+    if models > 1:
+        expected = stats.ttest_ind(values[:models], values[models:], equal_var=False).confidence_interval()
+        assert gap.interval == pytest.approx(tuple(expected), abs=1e-12)
+    else:
+        assert gap.stderr == pytest.approx(values[1:].std(ddof=1) * np.sqrt(1 + 1 / 6), rel=1e-12)
+        assert gap.interval[1] - gap.value == pytest.approx(stats.t(5).ppf(0.975) * gap.stderr, rel=1e-9)
+
+
+def test_of_one_model_against_one_the_error_is_over_examples_and_paired() -> None:
+    """By a bootstrap with the same examples for both."""
     generator = np.random.default_rng(10)
-    members, nonmembers = shared_difficulty(generator, models + 6, shift=0.3)
-
-    def aucs(chosen_members: np.ndarray, chosen_nonmembers: np.ndarray) -> np.ndarray:
-        return aucs_by_ranks(members[:, chosen_members], nonmembers[:, chosen_nonmembers])
-
+    members, nonmembers = shared_difficulty(generator, 2, shift=0.3)
     resampled = []
     for _ in range(1000):
-        values = aucs(*generator.integers(0, PAIRS, size=(2, PAIRS)))
-        resampled.append(values[:models].mean() - values[models:].mean())
-    values = aucs(np.arange(PAIRS), np.arange(PAIRS))
-    over_seeds = values[models:].var(ddof=1) / 6
-    over_seeds += values[models:].var(ddof=1) if models == 1 else values[:models].var(ddof=1) / models
-    _, stderr = membership_auc_gap((members[:models], nonmembers[:models]), (members[models:], nonmembers[models:]))
-    assert stderr**2 > over_seeds
-    assert np.sqrt(stderr**2 - over_seeds) == pytest.approx(np.std(resampled, ddof=1), rel=0.1)
+        chosen = generator.integers(0, PAIRS, size=(2, PAIRS))
+        values = aucs_by_ranks(members[:, chosen[0]], nonmembers[:, chosen[1]])
+        resampled.append(values[0] - values[1])
+    _, stderr = membership_auc_gap((members[:1], nonmembers[:1]), (members[1:], nonmembers[1:]))
+    assert stderr == pytest.approx(np.std(resampled, ddof=1), rel=0.1)
 
 
 def test_the_standard_error_of_the_gap_covers_exchangeable_models() -> None:
-    """Models as good as retrained: the gap is noise, and 2 standard errors hold it; with six references or five."""
+    """Models as good as retrained: the gap is noise, and the interval holds it; with six references or five."""
     generator = np.random.default_rng(11)
     worlds = [shared_difficulty(generator, 7) for _ in range(400)]
     for first in (0, 1):  # model 0 against six others, model 1 against five
-        gaps = np.array([gap_to_the_rest(losses, first) for losses in worlds])
-        assert 0.9 <= (np.abs(gaps[:, 0]) < 2 * gaps[:, 1]).mean() <= 0.99, first
-        assert np.sqrt((gaps[:, 1] ** 2).mean()) == pytest.approx(gaps[:, 0].std(), rel=0.25), first
+        one, rest = slice(first, first + 1), slice(first + 1, None)
+        gaps = [mia.auc_gap(tuple(side[one] for side in pair), tuple(side[rest] for side in pair)) for pair in worlds]
+        assert 0.91 <= np.mean([gap.interval[0] < 0 < gap.interval[1] for gap in gaps]) <= 0.98, first
+        values, stderrs = np.array([(gap.value, gap.stderr) for gap in gaps]).T
+        assert np.sqrt((stderrs**2).mean()) == pytest.approx(values.std(), rel=0.1), first
 
 
 def test_a_leak_is_outside_the_noise() -> None:
@@ -585,9 +594,14 @@ def test_scores_compare_the_chosen_examples_of_forget_and_test() -> None:
         assert scores[name].value == pytest.approx(np.mean(values), abs=1e-9)
         assert scores[name].target == pytest.approx(np.mean(targets), abs=1e-9)
     first = unlearned[0][0], unlearned[1][0]
-    aucs = [auc_by_scikit_learn(*pair) for pair in zip(*unlearned, strict=True)]
+    aucs = [[auc_by_scikit_learn(*pair) for pair in zip(*losses, strict=True)] for losses in (unlearned, retrained)]
     assert scores["mia_auc"].null_band == pytest.approx(membership_auc_null_band(*first), abs=1e-9)
-    assert scores["mia_auc"].stderr == pytest.approx(np.hypot(membership_auc_stderr(*first), stats.sem(aucs)), rel=1e-6)
+    placed = mean_placements(*(-losses for losses in unlearned))
+    over_examples = sum(side.var(ddof=1) / len(side) for side in placed)
+    assert scores["mia_auc"].stderr == pytest.approx(np.hypot(np.sqrt(over_examples), stats.sem(aucs[0])), rel=1e-6)
+    welch = stats.ttest_ind(*aucs, equal_var=False).confidence_interval()
+    assert scores["mia_auc"].gap_interval == pytest.approx(tuple(welch), abs=1e-6)
+    assert scores["mia_gap"].interval == scores["mia_auc"].gap_interval
     assert scores["mia_accuracy"].null_band == pytest.approx(mia_accuracy_null_band(*first), abs=1e-9)
     gap, stderr = membership_auc_gap(unlearned, retrained)
     assert scores["mia_gap"].value == pytest.approx(gap, abs=1e-9)

@@ -27,7 +27,7 @@ from kit.scorers import (
 )
 from kit.scorers._resampling import halves, jackknife_replicates, num_groups, stderr_of_replicates
 from kit.scorers._threads import in_threads
-from kit.scorers.lira import lira_scores, mean_placements, two_way_stderr
+from kit.scorers.lira import lira_scores, mean_auc, mean_placements, two_way_stderr
 from kit.scorers.rmia import rmia_scores
 from kit.scorers.ulira import ulira_accuracy, ulira_auc, ulira_true_positive_rate
 from kit.types import Comparison, Once, Outputs
@@ -172,8 +172,20 @@ def test_the_error_of_an_offline_attack_is_that_of_attacks_on_all_replicates(
     of_all = placements(*map(np.arange, models))
     (score,) = {"lira": lira, "rmia": rmia}[name].score(given)
     assert score.value == pytest.approx(of_all[:PAIRS].mean(), abs=1e-12)
-    expected = two_way_stderr(of_all, jackknife_replicates(placements, *models), PAIRS)
-    assert score.stderr == pytest.approx(expected, abs=1e-12)
+    replicates = jackknife_replicates(placements, *models)
+    assert score.stderr == pytest.approx(two_way_stderr(of_all, replicates, PAIRS), abs=1e-12)
+
+    def target(_: np.ndarray, kept: np.ndarray) -> float:
+        cut = halves(models[1], kept)
+        aucs = [
+            mean_auc(*attack([part[half] for part in retrained], [part[other] for part in retrained]))
+            for half, other in (cut, cut[::-1])
+        ]
+        return float(np.mean(aucs))
+
+    assert score.target == pytest.approx(target(np.arange(0), np.arange(models[1])), abs=1e-12)
+    gaps = replicates[:, :PAIRS].mean(axis=1) - jackknife_replicates(target, *models)
+    assert score.gap_stderr == pytest.approx(stderr_of_replicates(gaps), abs=1e-12)
 
 
 @pytest.mark.parametrize("models", [8, 14, 40])
@@ -181,10 +193,10 @@ def test_the_errors_of_ulira_are_those_of_all_replicates(models: int) -> None:
     given = compare(outputs(4, models), outputs(5, models))
     sides = [side.confidences["forget"].astype(float) for side in (given.unlearned, given.retrained)]
 
-    def measures(kept: np.ndarray, _: np.ndarray) -> list[float]:
+    def measures(kept: np.ndarray, fitted_to: np.ndarray) -> list[float]:
         folds = []
-        cut = halves(models, kept)
-        for fitted, judged in (cut, cut[::-1]):
+        cut, fits = halves(models, kept), halves(models, fitted_to)
+        for fitted, judged in ((fits[0], cut[1]), (fits[1], cut[0])):
             normals = [(side[fitted].mean(axis=0), side[fitted].std(axis=0, ddof=1).clip(0.01)) for side in sides]
             logs = [
                 [-np.log(spread) - ((side[judged] - mean) / spread) ** 2 / 2 for mean, spread in normals]
@@ -194,11 +206,15 @@ def test_the_errors_of_ulira_are_those_of_all_replicates(models: int) -> None:
         ratios = tuple(np.concatenate(side) for side in zip(*folds, strict=True))
         return [ulira_accuracy(ratios), ulira_auc(ratios), ulira_true_positive_rate(ratios)]
 
+    everything = np.arange(models)
     replicates = jackknife_replicates(measures, models, models)
+    judged = jackknife_replicates(lambda kept, _: measures(kept, everything), models, models)
     assert len(replicates) == num_groups(models, models)
-    for score, column in zip(ulira.score(given), replicates.T, strict=True):
+    for score, *columns in zip(ulira.score(given), replicates.T, judged.T, strict=True):
         if score.value is not None:
-            assert score.stderr == pytest.approx(stderr_of_replicates(column), abs=1e-12)
+            whole, of_judged = (stderr_of_replicates(column) ** 2 for column in columns)
+            expected = min((whole + 2 * of_judged) / 3, 2 * of_judged)
+            assert score.stderr == score.gap_stderr == pytest.approx(np.sqrt(expected), abs=1e-12)
 
 
 def test_the_attack_that_begins_at_the_fit_of_all_ends_at_that_of_each_split() -> None:
