@@ -150,10 +150,11 @@ def coverage(setting: Setting, repetitions: int) -> dict[str, Coverage]:
             drawn_anew = comparison(setting, NUM_SPLITS + repetition, repetition)
             for name, estimate in competition_estimates(drawn_anew):
                 estimates.setdefault(name, []).append((0, estimate))
-    return {name: _coverage(pairs) for name, pairs in estimates.items()}
+    return {name: of_estimates(pairs) for name, pairs in estimates.items()}
 
 
-def _coverage(pairs: list[tuple[int, Estimate]]) -> Coverage:
+def of_estimates(pairs: list[tuple[int, Estimate]]) -> Coverage:
+    """Compares estimates, each with the split that it is of, with the truth: the mean of their split."""
     splits, values = (np.array(part) for part in zip(*((split, one.value) for split, one in pairs), strict=True))
     stderrs, lows, highs = (
         np.array(part) for part in zip(*((one.stderr, *one.interval) for _, one in pairs), strict=True)

@@ -161,8 +161,8 @@ def variance_of_cross_fit(without: np.ndarray, judged_without: np.ndarray) -> fl
     Where there is nothing to tell the models apart by, such a measure is a product: of the luck of those fitted with
     the luck of those judged, the same for both halves. The jackknife J counts a product twice, and the jackknife V of
     the judged models alone, whose fits stay, counts half of it. Where there is much to tell, the fits hardly matter,
-    and both are right. The mean of J and twice V, (J + 2 V) / 3, is right in either case and between them. It is kept
-    to 2 V, which is as much as there can be: J also counts the jumps of a measure that thresholds are part of.
+    and both are right. (J + 2 V) / 3 is right in either case and between them. Of measures with a threshold it is a
+    little too large, since J also counts their jumps.
 
     Args:
         without: the measure without each group of models, (groups,).
@@ -176,7 +176,7 @@ def variance_of_cross_fit(without: np.ndarray, judged_without: np.ndarray) -> fl
         1.0
     """
     whole, judged = (stderr_of_replicates(replicates) ** 2 for replicates in (without, judged_without))
-    return min((whole + 2 * judged) / 3, 2 * judged)
+    return (whole + 2 * judged) / 3
 
 
 def _measures(sides: Sequence[np.ndarray]) -> tuple[list[float], np.ndarray, np.ndarray]:
