@@ -16,8 +16,8 @@ Decisions:
   the interval covers.
 - What is held against a target speaks of new trainings on the same split (`_gap`): the examples are the same on both
   sides, and to count their luck beside the models' would count the noise of each model on each example twice. Intervals
-  are by Student's t; `python -m benchmarks.coverage` shows what they cover. Values alone (`stderr`) and the competition's
-  scores speak of examples as drawn, too.
+  are by Student's t; `python -m benchmarks.coverage` shows what they cover. Values alone (`stderr`) and the
+  competition's scores speak of examples as drawn, too.
 - The standard error of `mia_gap` counts the unlearned model's own seed as if it varied like a retrained one. That is
   right under the hypothesis that matters, that the method is as good as retraining.
 - KLoM compares halves, for value and target alike: it depends on the number of models, and no finite population
