@@ -23,10 +23,11 @@ import numpy as np
 
 from kit.scorers import accuracy, forgetting, klom, rmia, ulira
 from kit.scorers.membership_inference import auc_gap
-from kit.types import PARTS, Comparison, Outputs, Score
+from kit.types import PARTS, Comparison, Outputs, Retraining, Score
 
 # Trained on for as many repetitions each.
 NUM_SPLITS = 4
+UNIT = Retraining(seconds=1.0, work=1.0, tracing=0.0, operations=0, passes=1.0)  # of time, which is not looked at
 SIZES = ((1, 1), (1, 6), (6, 6), (16, 16), (16, 128), (128, 128))
 # As good as retraining or not, by independent and correlated examples: share of the noise in common, mean trace.
 WORLDS = ((0.0, 0.0), (0.3, 0.5))
@@ -99,7 +100,7 @@ def comparison(setting: Setting, split: int, repetition: int) -> Comparison:
 
     sample = np.arange(setting.examples)
     sides = outputs("method", setting.unlearned, trace), outputs("retrain", setting.retrained, 0.0)
-    return Comparison(*sides, sample, sample, "", 1.0)
+    return Comparison(*sides, sample, sample, "", UNIT)
 
 
 def single_estimates(given: Comparison) -> Iterator[tuple[str, Estimate]]:

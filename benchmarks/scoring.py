@@ -22,9 +22,10 @@ import numpy as np
 import psutil
 
 from kit import scorers
-from kit.types import NUM_WITH_LOGITS, Comparison, Outputs, Score
+from kit.types import NUM_WITH_LOGITS, Comparison, Outputs, Retraining, Score
 
 NUM_CLASSES = 10
+UNIT = Retraining(seconds=1.0, work=1.0, tracing=0.0, operations=0, passes=1.0)  # of time, which is not looked at
 
 
 def population(method: str, num_models: int, sizes: dict[str, int], seed: int, shift: float) -> Outputs:
@@ -94,7 +95,7 @@ def main() -> None:
         f"{arguments.models} models a method, {arguments.retrained} retrained, {arguments.examples:,} training "
         f"examples, {forget:,} of them forgotten, {len(retrained.labels['test']):,} test examples"
     )
-    comparison, scores = Comparison(retrained, retrained, pairs, pairs, "", 1.0), {}
+    comparison, scores = Comparison(retrained, retrained, pairs, pairs, "", UNIT), {}
     for row in range(1, arguments.rows + 1):
         unlearned = population(f"row {row}", arguments.models, sizes, row, row / 4)
         comparison = dataclasses.replace(comparison, unlearned=unlearned)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrainings import taking
 
 from kit.contest import pack as packing
 from kit.contest.check_pack import CheckedPack, check_pack
@@ -76,12 +77,16 @@ def test_other_retrained_models_are_no_copies(retrained: Outputs) -> None:
 
 @pytest.fixture
 def check(small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Packs three models and has two of them made again, by a retraining of so many seconds."""
+    """Packs three models and has two of them made again, beside a retraining of so many passes."""
 
     def packed_and_checked(
-        method: str, by: str | None = None, *, reference: float = 1000.0, manifest: dict[str, Any] | None = None
+        method: str,
+        by: str | None = None,
+        *,
+        passes: float = 1e9,
+        manifest: dict[str, Any] | None = None,
     ) -> CheckedPack:
-        monkeypatch.setattr(timing, "reference_seconds", lambda *_, **__: reference)
+        monkeypatch.setattr(timing, "reference", lambda *_, **__: dataclasses.replace(taking(1000.0), passes=passes))
         worker, path = Worker(small_challenge), tmp_path / "pack.zip"
         packing.pack(method, small_challenge, num_models=3, output=path, worker=worker)
         if manifest is not None:
@@ -116,7 +121,7 @@ def test_what_is_made_again_is_the_same_and_timed_here(check: Check) -> None:
 
 
 def test_retrained_models_do_not_fit_the_budget(check: Check) -> None:
-    checked = check("retrain", reference=1e-6)
+    checked = check("retrain", passes=1.0)
     assert statuses(checked)["time"] == "FAIL"
     assert not checked.sound
     assert "as long as if each model were trained anew" in checked.checks[-1].message

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit import models
+from kit import files, models
 from kit.runs import originals, outputs
 from kit.toolbox import inference
 from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
@@ -113,7 +113,7 @@ def test_stored_outputs_come_back_to_the_bit(tmp_path: Path, with_logits: bool) 
     made = ModelOutputs.of_logits(logits, {part: np.arange(size) % 3 for part, size in sizes.items()})
     made = made if with_logits else dataclasses.replace(made, logits={})
     outputs.save_outputs(tmp_path / "deep" / "outputs.npz", made)
-    loaded = outputs.load_outputs(tmp_path / "deep" / "outputs.npz")
+    loaded = outputs.load_outputs(tmp_path / "deep" / "outputs.npz", files.sha256_of(tmp_path / "deep" / "outputs.npz"))
     for kind in ("confidences", "correct", "logits"):
         ours, theirs = getattr(made, kind), getattr(loaded, kind)
         assert tuple(theirs) == tuple(ours) == (() if kind == "logits" and not with_logits else PARTS)
@@ -126,7 +126,7 @@ def test_stored_outputs_come_back_to_the_bit(tmp_path: Path, with_logits: bool) 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "outputs.npz", sizes=np.ones(4, int), correct=np.array([print], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        outputs.load_outputs(tmp_path / "outputs.npz")
+        outputs.load_outputs(tmp_path / "outputs.npz", files.sha256_of(tmp_path / "outputs.npz"))
 
 
 def test_kit_names_the_module() -> None:
