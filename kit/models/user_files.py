@@ -7,7 +7,9 @@ import json
 import math
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -49,9 +51,8 @@ def load(path: Path) -> keras.Model:
 def _built(path: Path, elements: int) -> keras.Model:
     """Returns the model of an inspected file, built without memory first: sizes take no space in a description."""
     description = inspection.description_of(path)
-    with keras.StatelessScope(initialize_variables=False):
-        # Keras changes what it is given.
-        planned = keras.saving.deserialize_keras_object(copy.deepcopy(description), safe_mode=True)
+    with ThreadPoolExecutor(1) as thread:  # Keras remembers, by thread, to make what was planned as soon as it can
+        planned = thread.submit(_planned, description).result()
     if not isinstance(planned, keras.Model):
         raise inspection.Refused("it holds no model")
     needed = sum(math.prod(weight.shape) for weight in planned.weights)
@@ -60,6 +61,13 @@ def _built(path: Path, elements: int) -> keras.Model:
     net = keras.saving.deserialize_keras_object(description, safe_mode=True)
     net.load_weights(path)
     return net
+
+
+def _planned(description: Any) -> Any:
+    """Returns what a description describes, with variables that have shapes and no values."""
+    with keras.StatelessScope(initialize_variables=False):
+        # Keras changes what it is given.
+        return keras.saving.deserialize_keras_object(copy.deepcopy(description), safe_mode=True)
 
 
 def _unloadable(path: Path, reason: str) -> InputError:
