@@ -53,7 +53,6 @@ CHECKS = {
 }
 # More retain examples than this are not trained on for a check; the time is projected from two smaller sizes.
 MAX_EXAMPLES = 2_000
-_MIN_LIMIT_SECONDS = 20.0
 
 # What a failure shows to be in order: a model with bad weights was returned by a call that ran.
 _SHOWN_BY = {

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="contained runs 
 
 SECONDS = 1.0  # of hidden work; what a run costs besides is a fifth of that
 BEGINNING = f"""
-import os, signal, threading, time
+import os, signal, sys, threading, time
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,6 +40,14 @@ def in_a_child():
         work()
         os._exit(0)
     return pid
+
+def what_speaks_for_it():
+    frame = sys._getframe()
+    while "child" not in frame.f_locals:
+        frame = frame.f_back
+    child = frame.f_locals["child"]
+    child.honest = getattr(child, "honest", child.reply)
+    return child, child.honest
 
 def unlearning(net, retain, forget, validation):
     net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
@@ -94,13 +102,8 @@ HIDDEN = {
     ),
     "after it said that it had returned": Hidden(
         """
-        import sys
         def unlearning(*handed):
-            frame = sys._getframe()
-            while "child" not in frame.f_locals:
-                frame = frame.f_back
-            child = frame.f_locals["child"]
-            child.honest = reply = getattr(child, "honest", child.reply)
+            child, reply = what_speaks_for_it()
             reply("returned")
             work(0.5)
             child.reply = lambda kind, **content: kind != "returned" and reply(kind, **content)
@@ -231,13 +234,8 @@ def test_what_a_process_does_before_it_touches_the_submission_is_not_billed(star
 
 def test_what_a_process_says_of_its_traces_is_bounded(start: Callable[[str], Contained]) -> None:
     lie = """
-    import sys
     def unlearning(*handed):
-        frame = sys._getframe()
-        while "child" not in frame.f_locals:
-            frame = frame.f_back
-        child = frame.f_locals["child"]
-        child.honest = reply = getattr(child, "honest", child.reply)
+        child, reply = what_speaks_for_it()
         child.reply = lambda kind, **content: reply(kind, **content | {lies})
         return honest(*handed)
     """
