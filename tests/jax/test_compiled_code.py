@@ -16,8 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from kit.machine import code_cache
 from kit.runs.plain_keras import time_retraining
 from kit.runs.worker import Worker
-from kit.submission import allowed
-from kit.submission.contained import Contained
+from kit.submission import allowed, handover
 from kit.toolbox import setup
 from kit.toolbox.examples import Examples
 from kit.toolbox.training import Descent
@@ -130,7 +129,5 @@ def test_a_submission_is_not_told_of_it(home: Path, monkeypatch: pytest.MonkeyPa
     """It has a home of its own, of its process's, and what would lead elsewhere is not passed on."""
     for name in ("JAX_COMPILATION_CACHE_DIR", "TF_XLA_FLAGS", "XLA_FLAGS"):
         monkeypatch.setenv(name, str(home))
-    contained = object.__new__(Contained)
-    contained._folder, contained._token = Path("its-own"), "token"
-    assert not [name for name, value in contained._environment().items() if str(home) in value]
+    assert not [name for name, value in handover.environment(Path("its-own")).items() if str(home) in value]
     assert not [part for part in allowed.COPIED if "code_cache" in part]
