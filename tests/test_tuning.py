@@ -408,10 +408,10 @@ def test_a_real_search_is_interrupted_and_goes_on(tmp_path: Path) -> None:
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Scores are kept: the same command goes on where it stopped" in error
-    scores = json.loads(trace.read_text())["scores"]
+    scores = json.loads(trace.read_text())["content"]["scores"]
     done = processes.run("kit", *command, "--json", "-", folder=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
-    assert json.loads(trace.read_text())["scores"][: len(scores)] == scores
+    assert json.loads(trace.read_text())["content"]["scores"][: len(scores)] == scores
     (row,) = json.loads(done.stdout)
     assert row["criterion"] == "accuracy_distance"  # its models are all the same
     assert len(row["trials"]) == 2

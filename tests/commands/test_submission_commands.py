@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -26,6 +27,15 @@ def unlearning(net, retain, forget, validation):
     net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
     return net
 """
+# What needs nobody to be compared with.
+OF_THE_MODELS = (
+    "retain_accuracy",
+    "forget_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+    "mia_auc",
+    "mia_accuracy",
+)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +185,7 @@ def test_a_broken_file_gets_a_row_and_the_others_keep_theirs(folder: Path, data:
 
 
 @pytest.mark.slow
-def test_several_models_are_evaluated_and_a_pack_of_them_is_accepted_with_the_same_scores(
+def test_several_models_are_evaluated_and_a_pack_of_them_is_accepted_with_what_they_reach(
     folder: Path, data: Path
 ) -> None:
     (folder / "noise.py").write_text(NOISE)
@@ -193,10 +203,10 @@ def test_several_models_are_evaluated_and_a_pack_of_them_is_accepted_with_the_sa
     checked = call("check-pack", "submission.zip", "--challenge", data, "--json", "-")
     assert checked.code == 0, checked.err
     scores = {report["method"]: report["scores"] for report in json.loads(checked.out)["reports"]}
-    for method in ("original", "noise", "retrain"):
-        for name, score in reports[method]["scores"].items():
-            if "ratio" not in name:
-                assert scores[method][name] == score, (method, name)
+    # The host's retrained models have secret seeds: what the models reach is the same, what they are held against not.
+    for method, name in itertools.product(("original", "noise"), OF_THE_MODELS):
+        assert scores[method][name]["value"] == reports[method]["scores"][name]["value"], (method, name)
+    assert scores["retrain"]["forget_accuracy"] != reports["retrain"]["scores"]["forget_accuracy"]
 
 
 def test_a_forged_pack_is_not_accepted(folder: Path, data: Path) -> None:
