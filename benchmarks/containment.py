@@ -45,15 +45,18 @@ def main() -> None:
             for seed in range(arguments.num_models)
         ]
         in_process = time.perf_counter() - begin, cpu_seconds() - cpu
-        begin, cpu = time.perf_counter(), cpu_seconds()
-        with Contained(
+        contained = Contained(
             source, worker.inputs(Entry("template")), Limits(seconds=120), sandboxed=arguments.sandbox
-        ) as contained:
-            started = time.perf_counter() - begin
+        )
+        begin, cpu = time.perf_counter(), cpu_seconds()
+        with contained:
+            pass
+        start = time.perf_counter() - begin, cpu_seconds() - cpu
+        begin, cpu = time.perf_counter(), cpu_seconds()
+        with contained:
             there = [contained.run(seed) for seed in range(arguments.num_models)]
         whole = time.perf_counter() - begin, cpu_seconds() - cpu
-        of_runs = sum(returned.cpu_seconds for returned in there)
-        rows.append([*in_process, *whole, started, whole[1] - of_runs, whole[0] - started, of_runs])
+        rows.append([*in_process, *whole, *start, whole[0] - start[0], whole[1] - start[1]])
         for mine, returned in zip(here, there, strict=True):
             if not all(map(np.array_equal, mine, returned.weights)):
                 raise SystemExit("The weights differ between the two ways.")
