@@ -9,7 +9,6 @@ can see, and of how a contained process starts and dies begin real ones.
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import runpy
 import signal
@@ -35,25 +34,20 @@ _PR_SET_NAME = 15
 _NAME = f"guest-{os.getpid()}"
 
 
-def fork_them(patch: pytest.MonkeyPatch, *, warmed_up: bool = False) -> None:
+def fork_them(patch: pytest.MonkeyPatch, *, rehearsed: bool = False) -> None:
     """Has contained runs of this process forked, until the patch is undone; on Linux, where that is safe.
 
     Args:
         patch: undone when it is over.
-        warmed_up: do before the first call what Keras does at its first use, and measure what handing over costs, for
-            tests of what a call costs.
+        rehearsed: measure what handing over costs, for tests of what a call costs.
     """
     if sys.platform != "linux":
         return
     from kit.submission import contained  # here: those that are forked read this module too, and have a kit of theirs
 
-    ours = SimpleNamespace(
-        Popen=functools.partial(Supervisor, warmed_up=warmed_up),
-        PIPE=subprocess.PIPE,
-        TimeoutExpired=subprocess.TimeoutExpired,
-    )
+    ours = SimpleNamespace(Popen=Supervisor, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
     patch.setattr(contained, "subprocess", ours)
-    if not warmed_up:
+    if not rehearsed:
         patch.setattr(contained.Contained, "_rehearsed", lambda _: 0.0)
 
 
@@ -79,7 +73,6 @@ class Supervisor:
         cwd: Path,
         env: Mapping[str, str],
         start_new_session: bool,
-        warmed_up: bool,
         **pipes: int,
     ) -> None:
         """Forks a process from one that has the libraries, and has it supervise."""
@@ -88,9 +81,7 @@ class Supervisor:
         program = list(command[command.index("-m") + 2 :])
         theirs, ours = zip(os.pipe(), *(os.pipe()[::-1] for _ in range(2)), strict=True)
         ends = [Connection(end, readable=not number, writable=bool(number)) for number, end in enumerate(theirs)]
-        self._process = forkserver().Process(
-            target=_supervise, args=(program, str(cwd), dict(env), _NAME, ends, warmed_up)
-        )
+        self._process = forkserver().Process(target=_supervise, args=(program, str(cwd), dict(env), _NAME, ends))
         self._process.start()
         for end in ends:
             end.close()
@@ -117,9 +108,7 @@ class Supervisor:
 class Guest:
     """What `kit.submission.supervisor` uses of `subprocess.Popen`."""
 
-    def __init__(
-        self, command: Sequence[str], *, start_new_session: bool, preexec_fn: Callable[[], None], warmed_up: bool
-    ) -> None:
+    def __init__(self, command: Sequence[str], *, start_new_session: bool, preexec_fn: Callable[[], None]) -> None:
         """Forks this process, which has the libraries, and has it run the contained program."""
         assert start_new_session
         self.returncode: int | None = None
@@ -130,15 +119,7 @@ class Guest:
             preexec_fn()
             at = command.index("-m") + 1
             sys.argv = list(command[at:])
-
-            def contain() -> None:
-                from kit.toolbox import setup
-
-                if not warmed_up:
-                    setup.warm_up = lambda: None
-                runpy.run_module(command[at], run_name="__main__", alter_sys=True)
-
-            _run(contain)
+            _run(lambda: runpy.run_module(command[at], run_name="__main__", alter_sys=True))
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -166,9 +147,7 @@ class Guest:
             os.kill(self.pid, number)
 
 
-def _supervise(
-    program: list[str], folder: str, env: dict[str, str], name: str, ends: list[Connection], warmed_up: bool
-) -> None:
+def _supervise(program: list[str], folder: str, env: dict[str, str], name: str, ends: list[Connection]) -> None:
     """Runs in a forked process: the surroundings that an interpreter would find, then the supervisor of the copy."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
     os.setsid()
@@ -190,8 +169,7 @@ def _supervise(
     def supervise() -> None:
         from kit.submission import supervisor
 
-        start = functools.partial(Guest, warmed_up=warmed_up)
-        supervisor.subprocess = SimpleNamespace(Popen=start, TimeoutExpired=subprocess.TimeoutExpired)
+        supervisor.subprocess = SimpleNamespace(Popen=Guest, TimeoutExpired=subprocess.TimeoutExpired)
         supervisor.main()
 
     _run(supervise)

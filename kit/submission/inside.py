@@ -120,12 +120,7 @@ class Child:
 
         Without a seed nothing is imported, and the original handed back: what that costs is what a run costs the kit.
         """
-        from kit.machine.startup import log_set_aside
-        from kit.toolbox import setup
-
         process = os.getpid()
-        with log_set_aside(1, 2):  # what Keras does and TensorFlow says at the first use is not the submission's
-            setup.warm_up()
 
         def reply(kind: str, **content: Any) -> None:
             if os.getpid() == process:  # a forked copy of this process has nothing to say

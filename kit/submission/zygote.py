@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from kit import files
 from kit.submission import confinement
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LARGEST_LINE = 1 << 20
 _SETTLE_SECONDS, _KILL_SECONDS = 0.5, 10.0
 
@@ -82,7 +82,10 @@ class Zygote:
         """Returns the number of the process that makes the run, a child of this one."""
         if sandbox is None:
             process = os.fork()
-            return process or self._begin(writing, seed)
+            if process == 0:
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a killed supervisor kills us both
+                self._begin(writing, seed)
+            return process
         numbers, number = os.pipe()
         between = os.fork()
         if between == 0:  # of processes, its children alone are in the sandbox; it ends, and they become ours

@@ -198,13 +198,15 @@ def test_without_a_daemon_nothing_outlives(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("whose", ["os.getppid()", "int(open('/proc/%d/stat' % os.getppid()).read().split()[3])"])
-def test_whoever_stops_what_watches_it_is_ended_and_named(worker: Worker, whose: str) -> None:
+def test_whoever_stops_what_watches_it_is_ended_and_named(worker: Worker, whose: str, tmp_path: Path) -> None:
     """First what it was forked from, then the supervisor."""
     stops = SOUND.format(f"os.kill({whose}, signal.SIGSTOP)\n    time.sleep(600)")
-    process = contained(worker, stops)
+    process, before = contained(worker, stops), set(guests.still_running(tmp_path))
     with pytest.raises(BrokenSubmission, match="killed or stopped the process that watches it") as caught, process:
         process.run(0)
     assert caught.value.check == "runs"
+    left = [other for other in guests.still_running(tmp_path) if other not in before]
+    assert not psutil.wait_procs(left, timeout=30)[1]
 
 
 def test_a_signal_to_its_own_group_reaches_nobody_else(worker: Worker) -> None:

@@ -26,7 +26,7 @@ def examined() -> Iterator[Callable[[Path], list[Checked]]]:
     challenge = kit.load_challenge()
     worker = Worker(challenge)
     with pytest.MonkeyPatch.context() as patch:
-        guests.fork_them(patch, warmed_up=True)
+        guests.fork_them(patch, rehearsed=True)
         patch.setattr(validate, "Worker", lambda _: worker)
         yield lambda path: validate.examine(path, challenge)
 
