@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from kit import challenges
-from kit.contest import run_checks
+from kit.contest import budget_check, run_checks
+from kit.contest.budget_check import reduced
 from kit.models.weights import same_weights
 from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAININGS, VALIDATION_SECONDS
 from kit.runs import timing
@@ -22,7 +20,6 @@ from kit.submission import reaching, sandbox, text_checks
 from kit.submission.answers import Returned
 from kit.submission.contained import Contained, Limits, default_memory_bytes
 from kit.submission.entry import Entry, Identifier, resolve
-from kit.submission.handover import Inputs
 from kit.submission.inside import PROBED
 from kit.submission.returned import outputs_problem
 from kit.submission.source import Source
@@ -51,8 +48,6 @@ CHECKS = {
     "output": "it prints little",
     "leaves_nothing": "no process, thread or file is left behind",
 }
-# More retain examples than this are not trained on for a check; the time is projected from two smaller sizes.
-MAX_EXAMPLES = 2_000
 
 # What a failure shows to be in order: a model with bad weights was returned by a call that ran.
 _SHOWN_BY = {
@@ -202,16 +197,16 @@ class _Examination:
         self.add, self.source, self.name, self.worker = findings.add, source, source.name, worker
         self.limits, self.sandboxed = limits, sandboxed
         self.whole = worker.inputs(Entry(source.name, source=source))
-        self.inputs = reduced(self.whole, MAX_EXAMPLES)
+        self.inputs = reduced(self.whole, budget_check.MAX_EXAMPLES)
 
-    def start(self, num_retain: int = MAX_EXAMPLES) -> Contained:
+    def start(self, num_retain: int) -> Contained:
         return Contained(self.source, reduced(self.whole, num_retain), self.limits, sandboxed=self.sandboxed)
 
     def run(self) -> None:
         # As a population has them: a submission cannot tell that it is examined.
         entropy = secrets.randbits(64)
         seed, other_seed = (run_seed(entropy, self.name, number) for number in range(2))
-        contained = self.start()
+        contained = self.start(budget_check.MAX_EXAMPLES)
         try:
             with contained:
                 try:
@@ -268,33 +263,9 @@ class _Examination:
         self.add("repeatable", problem, level="WARN")
 
     def _check_time(self, costs: Sequence[Cost]) -> None:
-        """Holds the mean of all runs against the budget: what one process does for its next run is in it."""
-        reference = timing.reference(self.worker.challenge)
-        work, kind = float(np.mean([reference.work_of(cost) for cost in costs])), "takes"
-        traced = float(np.mean([reference.traced_of(cost) for cost in costs]))
-        if self.inputs is not self.whole:  # a straight line through two sizes
-            with self.start(MAX_EXAMPLES // 2) as contained:
-                smaller = reference.work_of(contained.run(0).cost)
-            slope = max(0.0, work - smaller) / (MAX_EXAMPLES - MAX_EXAMPLES // 2)
-            work += slope * (len(self.whole.arrays["retain_y"]) - MAX_EXAMPLES)
-            kind = "will take about"
-        ratio = work / reference.work
-        fact = (
-            f"a call on {self.worker.challenge.name} {kind} {work:.2f} s, {ratio:.2f} of a retraining in plain Keras "
-            f"({reference.work:.2f} s; {reference.unit}, without {traced:.2f} s of tracing)"
+        challenge = self.worker.challenge
+        ratio, fact = budget_check.call_ratio(
+            challenge.name, costs, self.start, self.whole, timing.reference(challenge)
         )
         level: Status = "FAIL" if ratio > TIME_BUDGET * TIMING_NOISE else "WARN"
         self.add("time_budget", run_checks.time_problem(fact, ratio), level=level, fact=fact)
-
-
-def reduced(inputs: Inputs, num_retain: int) -> Inputs:
-    """Returns inputs with at most `num_retain` retain examples, and the other sets cut in the same proportion."""
-    total = len(inputs.arrays["retain_y"])
-    if total <= num_retain:
-        return inputs
-    generator, arrays = np.random.default_rng(0), dict[str, np.ndarray]()
-    for part in ("retain", "forget", "validation"):
-        size = len(inputs.arrays[f"{part}_y"])
-        chosen = np.sort(generator.permutation(size)[: max(1, round(size * num_retain / total))])
-        arrays |= {f"{part}_{axis}": inputs.arrays[f"{part}_{axis}"][chosen] for axis in "xy"}
-    return dataclasses.replace(inputs, arrays=arrays)

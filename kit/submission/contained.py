@@ -256,7 +256,7 @@ class Contained:
     @property
     def output_bytes(self) -> int:
         """How much the submission printed in all."""
-        return self._output.num_bytes if hasattr(self, "_output") else 0
+        return self._output.so_far() if hasattr(self, "_output") else 0
 
     def close(self, *, patience: float = 2.0) -> None:
         """Ends the process and all that it started, and removes its folder; harmless when done twice.

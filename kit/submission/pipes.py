@@ -6,11 +6,14 @@ import contextlib
 import json
 import os
 import queue
+import select
 import threading
 import time
 from typing import IO, Any
 
 _KEPT_OUTPUT = 64 * 1024
+# Elsewhere nobody can look whether something is in a pipe.
+_CAN_LOOK = os.name == "posix"
 _LARGEST_REPLY, _MOST_REPLIES = 1 << 20, 100
 
 
@@ -20,16 +23,36 @@ class Output:
     def __init__(self, stream: IO[bytes]) -> None:
         """Begins to read in a thread of its own."""
         self.num_bytes, self._head, self._tail = 0, b"", b""
-        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True, name="kit-output")
+        self._stream, self._lock = stream, threading.Lock()
+        self._thread = threading.Thread(target=self._read, daemon=True, name="kit-output")
         self._thread.start()
 
-    def _read(self, stream: IO[bytes]) -> None:
-        while chunk := os.read(stream.fileno(), 1 << 16):
-            self.num_bytes += len(chunk)
-            room = _KEPT_OUTPUT - len(self._head)
-            self._head += chunk[:room]
-            self._tail = (self._tail + chunk[room:])[-_KEPT_OUTPUT:] if len(chunk) > room else self._tail
-        stream.close()
+    def _read(self) -> None:
+        while True:
+            if _CAN_LOOK:  # before the lock is taken: what comes may be long in coming
+                select.select([self._stream], [], [])
+            with self._lock if _CAN_LOOK else contextlib.nullcontext():
+                chunk = os.read(self._stream.fileno(), 1 << 16)
+                if not chunk:
+                    self._stream.close()
+                    return
+                self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        self.num_bytes += len(chunk)
+        room = _KEPT_OUTPUT - len(self._head)
+        self._head += chunk[:room]
+        self._tail = (self._tail + chunk[room:])[-_KEPT_OUTPUT:] if len(chunk) > room else self._tail
+
+    def so_far(self) -> int:
+        """Returns how many bytes were printed until now; what is on its way is waited for, a second at most."""
+        deadline = time.monotonic() + 1
+        while _CAN_LOOK and time.monotonic() < deadline:
+            with self._lock:
+                if self._stream.closed or not select.select([self._stream], [], [], 0)[0]:
+                    break
+            time.sleep(0.001)
+        return self.num_bytes
 
     def text(self) -> str:
         """Returns what is kept."""

@@ -13,7 +13,7 @@ import pytest
 from retrainings import taking
 
 import kit
-from kit.contest import validate
+from kit.contest import budget_check, validate
 from kit.runs import timing
 from kit.runs.worker import Worker
 from kit.submission.answers import Imported, Returned
@@ -40,13 +40,13 @@ def inputs(small_challenge: Challenge) -> Inputs:
 
 
 def test_a_small_challenge_is_not_cut(inputs: Inputs) -> None:
-    assert validate.reduced(inputs, len(inputs.arrays["retain_y"])) is inputs
+    assert budget_check.reduced(inputs, len(inputs.arrays["retain_y"])) is inputs
 
 
 @pytest.mark.parametrize("size", [1, 50, 100])
 def test_a_large_challenge_is_cut_in_proportion(inputs: Inputs, size: int) -> None:
     before = {name: array.copy() for name, array in inputs.arrays.items()}
-    cut, again = validate.reduced(inputs, size), validate.reduced(inputs, size)
+    cut, again = budget_check.reduced(inputs, size), budget_check.reduced(inputs, size)
     total = len(inputs.arrays["retain_y"])
     for part in ("retain", "forget", "validation"):
         whole, kept = len(inputs.arrays[f"{part}_y"]), len(cut.arrays[f"{part}_y"])
@@ -91,8 +91,7 @@ def test_the_time_on_the_whole_challenge_is_projected_from_two_sizes(
     small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(validate, "Contained", Pretended)
-    monkeypatch.setattr(validate, "MAX_EXAMPLES", most)
-    monkeypatch.setattr(validate._Examination.start, "__defaults__", (most,))
+    monkeypatch.setattr(budget_check, "MAX_EXAMPLES", most)
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
     found = {one.name: one for one in validate.examine(noise, small_challenge)}
     seconds = 0.5 + 0.002 * len(small_challenge.split.retain)
@@ -112,6 +111,37 @@ def test_the_time_budget_is_a_fifth_of_a_retraining(
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
     found = {one.name: one.status for one in validate.examine(noise, small_challenge)}
     assert found["time_budget"] == status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "processes", "status"),
+    [
+        ([1.9, 9.0, 9.0], 1, "PASS"),
+        ([3.5, 1.0, 1.5], 3, "PASS"),
+        ([3.5, 2.5, 1.0], 3, "WARN"),
+        ([3.5, 4.0, 1.0], 3, "FAIL"),
+        ([6.5, 1.0, 1.0], 1, "FAIL"),
+    ],
+    ids=["within", "busy once", "busy twice", "over", "far over"],
+)
+def test_what_is_over_the_budget_is_measured_in_three_processes_and_the_median_counts(
+    small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch, seconds: list[float], processes: int, status: str
+) -> None:
+    started: list[Pretended] = []
+
+    class Measured(Pretended):
+        def __enter__(self) -> Self:
+            started.append(self)
+            return self
+
+        def run(self, seed: int) -> Returned:
+            return Returned(super().run(seed).weights, Cost(9.0, seconds[len(started) - 1]), {})
+
+    monkeypatch.setattr(validate, "Contained", Measured)
+    monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
+    found = {outcome.name: outcome for outcome in validate.examine(noise, small_challenge)}
+    assert (found["time_budget"].status, len(started)) == (status, processes)
+    assert ("median of three" in found["time_budget"].message) == (processes > 1)
 
 
 def test_every_outcome_is_announced_once_and_in_the_end_there_is_one_for_each(

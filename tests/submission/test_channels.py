@@ -102,6 +102,20 @@ def test_a_reply_that_does_not_come_is_not_waited_for_for_ever() -> None:
         Replies(os.fdopen(reading, "rb")).next(0.05)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can look whether something is in a pipe")
+def test_what_is_on_its_way_is_counted() -> None:
+    reading, writing = os.pipe()
+    output = Output(os.fdopen(reading, "rb"))
+    counts = []
+    for number in range(1, 300):
+        os.write(writing, b"x" * 7)
+        counts.append(output.so_far() - 7 * number)
+    os.close(writing)
+    output.finish()
+    assert not any(counts)
+    assert output.so_far() == 7 * 299
+
+
 @pytest.mark.parametrize("size", [0, 10, 64 * 1024, 64 * 1024 + 1, 128 * 1024, 128 * 1024 + 1, 3_000_000])
 def test_output_is_counted_whole_and_kept_at_both_ends(size: int) -> None:
     content = bytes(65 + number % 26 for number in range(size))

@@ -121,7 +121,8 @@ def test_a_contained_run_has_the_bits_of_one_in_this_process(life: Life, worker:
     for seed, there in life.returned.items():
         here = kit.unlearn(function, worker.challenge, seed=seed, worker=worker).net.get_weights()
         assert there.cost.seconds > 0
-        assert 0 < there.cost.tracing < there.cost.cpu_seconds
+        # Both are measured, one inside and one outside, from where what the rehearsal took is taken out.
+        assert 0 < there.cost.tracing < 2 * there.cost.cpu_seconds
         assert there.cost.operations > 100
         for mine, theirs in zip(here, there.weights, strict=True):
             np.testing.assert_array_equal(mine, theirs)
