@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kit import locks
+from kit import files, locks
 
 # Between making a folder and marking it as in use, it looks like a killed process's.
 _YOUNG_SECONDS = 60.0
@@ -45,7 +44,7 @@ class Scratch:
 
     def close(self) -> None:
         """Removes the folder and all that is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        files.remove(self.path)
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -63,7 +62,7 @@ def _sweep(parent: Path, prefix: str) -> None:
         for name in os.listdir(parent):
             folder = parent / name
             if name.startswith(prefix) and _is_left(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                files.remove(folder)
 
 
 def _is_left(folder: Path) -> bool:

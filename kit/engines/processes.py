@@ -14,7 +14,6 @@ import pickle
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -33,6 +32,7 @@ from tqdm import tqdm
 
 from kit.engines.engine import Engine, P, R
 from kit.engines.worker import attempt, lost_task, slot, unpack, usable_cores, worker_variables
+from kit.scratch import Scratch
 
 _MAX_LOSSES = 3
 _GRACE_SECONDS = 2.0
@@ -158,10 +158,11 @@ class Processes(Engine):
         """By default as many workers as this process may use cores; in this environment besides their usual one."""
         self.workers = self._most = workers or usable_cores()
         self._environment = environment
-        self._folder = tempfile.mkdtemp(prefix="kit-engine-")
+        scratch = Scratch("kit-engine-")
+        self._folder = str(scratch.path)
         self._all: list[_Worker] = []
         self._idle: list[_Worker] = []
-        self._close = weakref.finalize(self, _end_all, self._all, self._folder)
+        self._close = weakref.finalize(self, _end_all, self._all, scratch)
         atexit.register(self._close)  # runs before multiprocessing's own, which waits for the workers for ever
 
     def map(self, function: Callable[[P, int], R], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
@@ -256,7 +257,7 @@ def _kill_tree(pid: int) -> None:
                 member.kill()
 
 
-def _end_all(workers: list[_Worker], folder: str) -> None:
+def _end_all(workers: list[_Worker], scratch: Scratch) -> None:
     _end(workers)
     workers.clear()
-    shutil.rmtree(folder, ignore_errors=True)
+    scratch.close()

@@ -16,23 +16,21 @@ import queue
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import psutil
 
-from kit import files
 from kit.machine import threads, yardstick
 from kit.machine.cores import Cores
 from kit.machine.cpu_seconds import Meter
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
+from kit.scratch import Scratch
 from kit.submission import handover, sandbox
 from kit.submission.answers import Imported, Returned, number
 from kit.submission.diagnosis import explain
@@ -91,7 +89,8 @@ class Contained:
         if self.sandboxed:
             sandbox.require_sandbox()
         self.outcome = {}
-        self._folder = Path(tempfile.mkdtemp(prefix="kit-contained-"))
+        self._scratch = Scratch("kit-contained-")
+        self._folder = self._scratch.path
         try:
             handover.write(self._folder, self.source, self.inputs)
             self._start()
@@ -272,9 +271,9 @@ class Contained:
             self._output.finish()
             self._meter.close()
             self._cores.close()
-        folder = getattr(self, "_folder", None)
-        if folder is not None:
-            files.remove(folder)
+        scratch = getattr(self, "_scratch", None)
+        if scratch is not None:
+            scratch.close()
 
     def _end(self, process: subprocess.Popen[bytes], patience: float) -> dict[str, Any]:
         pushes = ((patience, process.terminate), (_GRACE_SECONDS + 12, process.kill), (5.0, lambda: None))
