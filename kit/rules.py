@@ -18,6 +18,8 @@ TIME_BUDGET, TIMING_NOISE = 0.2, 1.5
 MOST_TRACES = 10
 # A difference of fewer standard errors than this is called "inside the noise".
 NOISE = 2.0
+# So much lost accuracy counts as much as to be one standard deviation of a retraining off on each forget example.
+HARM = 0.05
 
 # A call is ended after so many retrainings in plain Keras and at least so many seconds; 'kit validate' waits less long.
 PATIENCE_RETRAININGS, PATIENCE_SECONDS = 10, 60

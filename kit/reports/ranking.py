@@ -85,7 +85,7 @@ def _badness(score: Score) -> float:
         return float("inf")
     if score.direction == "match_retrain" and score.target is not None:
         return abs(score.value - score.target)
-    return -score.value if score.direction == "up" else abs(score.value)
+    return -score.value if score.direction == "up" else score.value
 
 
 def _inside_noise(score: Score, best: Score) -> bool:
