@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from kit.toolbox import blocks, inference, losses
+from kit.toolbox import blocks, inference, losses, schedules
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Adam
 from kit.toolbox.training import Descent
@@ -33,14 +33,14 @@ def unlearning(
 
     The formula: `KL(l * p_incompetent + (1 - l) * p_original || p_student)`, with l = 1 for an example of the forget
     set, over the forget set and a random part of retain, mixed in the same batches; Adam. Both teachers' probabilities
-    are computed once.
+    are computed once. The learning rate falls along a cosine.
 
     Kind: teachers
     Cost: (forget + retain_share * retain) / 3 + epochs * (forget + retain_share * retain)
     Data: forget, part of retain
     Source: Chundawat et al., Can Bad Teaching Induce Forgetting?, AAAI 2023.
     Differences: the divergence is the sum over classes, where the authors' code takes the mean over them and so a tenth
-    of the gradient, which Adam does not notice.
+    of the gradient, which Adam does not notice; a cosine, where theirs keeps the rate for its single epoch.
     """
     forget_examples, retain_examples = in_memory(forget), in_memory(retain)
     retain_examples = retain_examples.at(
@@ -52,5 +52,5 @@ def unlearning(
     incompetent = softmax(inference.predict_logits(net, forget_examples.x), axis=-1)
     net.set_weights(weights)
     lessons = forget_examples.with_targets(incompetent).followed_by(retain_examples.with_targets(original))
-    Descent(net, Adam()).train(lessons, [learning_rate] * epochs, losses.soft_cross_entropy)
+    Descent(net, Adam()).train(lessons, schedules.cosine(learning_rate, epochs), losses.soft_cross_entropy)
     return net

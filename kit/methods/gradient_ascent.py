@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from kit.toolbox import losses
+from kit.toolbox import losses, schedules
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Sgd
 from kit.toolbox.training import Descent
@@ -29,16 +29,17 @@ def unlearning(
 ) -> keras.Model:
     """Ascends the loss of the forget set.
 
-    The formula: `w += rate * gradient(mean cross-entropy of forget)`, with momentum. Nothing holds the rest of the
-    knowledge back, so the learning rate decides all: too small does nothing, too large ruins the model.
+    The formula: `w += rate * gradient(mean cross-entropy of forget)`, with momentum; the rate falls along a cosine.
+    Nothing holds the rest of the knowledge back, so the learning rate decides all: too small does nothing, too large
+    ruins the model.
 
     Kind: gradients of the forget set
     Cost: epochs * forget
     Data: forget
     Source: Golatkar, Achille and Soatto, Eternal Sunshine of the Spotless Net, CVPR 2020 (as NegGrad); Graves,
     Nagisetty and Ganesh, Amnesiac Machine Learning, AAAI 2021.
-    Differences: none known; the sources leave the learning rate open.
+    Differences: a cosine; the sources leave the learning rate open.
     """
     descent = Descent(net, Sgd(momentum))
-    descent.train(in_memory(forget), [learning_rate] * epochs, losses.negated_cross_entropy)
+    descent.train(in_memory(forget), schedules.cosine(learning_rate, epochs), losses.negated_cross_entropy)
     return net

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from kit.toolbox import schedules
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Sgd
 from kit.toolbox.training import Descent
-from kit.types import Recipe
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +42,7 @@ def unlearning(
     Differences: a cosine, where the authors' code lowers the rate in steps; the paper's other schedules of alpha are
     left out, this is the one that it finds best.
     """
-    rates = Recipe(epochs, learning_rate).learning_rates()
+    rates = schedules.cosine(learning_rate, epochs)
     penalties = alpha * (1 - np.arange(epochs) / max(epochs, 1))
     Descent(net, Sgd(momentum, weight_decay)).train(in_memory(retain), rates, l1=penalties)
     return net

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from kit.toolbox import losses
+from kit.toolbox import losses, schedules
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Sgd
 from kit.toolbox.training import Descent
@@ -32,15 +32,16 @@ def unlearning(
     """Descends the loss of a retain batch and ascends that of a forget batch in one step.
 
     The formula: minimise `share * cross_entropy(retain) - (1 - share) * cross_entropy(forget)`; forget begins anew
-    whenever it is used up, until retain is through.
+    whenever it is used up, until retain is through. The learning rate falls along a cosine.
 
     Kind: gradients of the forget set
     Cost: epochs * 2 * retain
     Data: retain, forget
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).
-    Differences: a constant learning rate.
+    Differences: the cosine: at a rate that stays, the ascent has the last word.
     """
     examples, paired = in_memory(retain), in_memory(forget)
     descent = Descent(net, Sgd(momentum, weight_decay))
-    descent.train(examples, [learning_rate] * epochs, losses.Difference(share), paired=paired)
+    rates = schedules.cosine(learning_rate, epochs)
+    descent.train(examples, rates, losses.Difference(share), paired=paired)
     return net

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kit.toolbox import blocks
+from kit.toolbox import blocks, schedules
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Adam
 from kit.toolbox.training import Descent
@@ -45,6 +45,5 @@ def unlearning(
     for variable in net.trainable_variables:
         if id(variable) in masked:
             variable.assign(variable.value * (np.random.random(variable.shape) >= share))
-    rates = learning_rate * 0.5 * (1 + np.cos(np.pi * np.arange(epochs) / max(epochs, 1)))
-    Descent(net, Adam(weight_decay)).train(in_memory(retain), rates)
+    Descent(net, Adam(weight_decay)).train(in_memory(retain), schedules.cosine(learning_rate, epochs))
     return net
