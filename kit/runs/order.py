@@ -144,6 +144,7 @@ class Maker:
             self._worker = Worker(order.challenge, order.original, pretraining=order.entry.pretraining)
         else:
             self._worker = self._get_worker()
+            self._worker.challenge = order.challenge
         setup.warm_up()
         self._stack = contextlib.ExitStack()
         self._run_once = self._stack.enter_context(weights_of_runs(order.entry, self._worker, order.containment))

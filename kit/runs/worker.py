@@ -49,22 +49,33 @@ class Worker:
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net = self._build("float32")
         self.require_fitting(self.original)
-        train, split, validation = challenge.train, challenge.split, challenge.validation
-        self.selections = {
-            "retain": Selection(train, split.retain),
-            "forget": Selection(train, split.forget),
-            "validation": Selection(validation, np.arange(len(validation))),
-        }
+        self._selections: Mapping[str, Selection] = {}
+        self._selected: Challenge | None = None
         self._base: keras.Model | None = None
         self._net: keras.Model | None = None
         self._flags: list[bool] = []
 
     @classmethod
     def for_entry(cls, entry: Entry, challenge: Challenge, at_hand: Self | None = None) -> Self:
-        """Returns the worker at hand if a method can start from its original, else a new one."""
+        """Returns the worker at hand, for this challenge from now on, if a method can start from its original.
+
+        Else a new one.
+        """
         if at_hand is not None and at_hand.pretraining == entry.pretraining:
+            at_hand.challenge = challenge
             return at_hand
         return cls(challenge, pretraining=entry.pretraining)
+
+    @property
+    def selections(self) -> Mapping[str, Selection]:
+        """Returns the three sets that a method is handed: those of `challenge`, which may be another after a while.
+
+        They are the same objects from run to run, so that what is read into memory once stays there.
+        """
+        challenge, selected = self.challenge, self._selected
+        if selected is None or challenge.split is not selected.split or challenge.train is not selected.train:
+            self._selected, self._selections = challenge, _selections(challenge)
+        return self._selections
 
     def fresh_net(self, seed: int, *, reuse: bool) -> keras.Model:
         """Returns the original model, ready for a run with `seed`."""
@@ -144,3 +155,12 @@ class Worker:
 
 def _trainable_flags(net: keras.Model) -> list[bool]:
     return [part.trainable for part in (*net.layers, *net.variables)]
+
+
+def _selections(challenge: Challenge) -> dict[str, Selection]:
+    split, validation = challenge.split, challenge.validation
+    return {
+        "retain": Selection(challenge.train, split.retain),
+        "forget": Selection(challenge.train, split.forget),
+        "validation": Selection(validation, np.arange(len(validation))),
+    }

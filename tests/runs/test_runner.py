@@ -478,3 +478,20 @@ def test_the_reference_is_measured_once(
     assert len(trained) == 1
     timing.reference(replace(small_challenge, recipe=Recipe(epochs=1)))
     assert trained[1:] == [(len(small_challenge.split.retain), 1)]
+
+
+# One worker for several forget sets
+
+
+def test_a_worker_goes_on_to_another_forget_set(small_challenge: Challenge, builtin_worker: Worker) -> None:
+    """With the sets that the method is handed, not with those of the challenge that it was made for."""
+    split = small_challenge.split
+    smaller = replace(split, retain=split.retain[:64], forget=np.concatenate([split.forget, split.retain[64:]]))
+    other = replace(small_challenge, split=smaller)
+    alone = unlearn("finetune", other, seed=3, worker=Worker(other)).net.get_weights()
+    for challenge in (small_challenge, other):
+        net = unlearn("finetune", challenge, seed=3, worker=builtin_worker).net
+        sizes = {part: len(selection.indices) for part, selection in builtin_worker.selections.items()}
+        assert sizes["retain"] == len(challenge.split.retain)
+        assert sizes["forget"] == len(challenge.split.forget)
+    assert [array.tobytes() for array in net.get_weights()] == [array.tobytes() for array in alone]
