@@ -9,12 +9,26 @@ if __name__ == "__main__":  # before anything else is imported
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kit.commands import challenge, compare, convert, data, describe, doctor, options, pack, pretrain, submission, tune
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands import (
+    challenge,
+    compare,
+    convert,
+    data,
+    describe,
+    doctor,
+    options,
+    pack,
+    pretrain,
+    runs,
+    submission,
+    tune,
+)
+from kit.commands.options import DebugOption, JsonOption, OutOption
 from kit.machine import streams
 from kit.types import FailedRun, InputError
 
@@ -34,21 +48,26 @@ class Listing(StrEnum):
     challenges = "challenges"
     methods = "methods"
     scorers = "scorers"
+    runs = "runs"
 
 
 @app.command("list")
 def list_names(
     what: Annotated[Listing, typer.Argument(help="What to list.")],
+    out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """List what the kit knows by name."""
+    """List what the kit knows by name, and the runs whose results are there."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     if what is Listing.methods:
         describe.list_methods(json_file)
+        return
+    if what is Listing.runs:
+        runs.list_runs(out, json_file)
         return
     rows, refused = _listed(what)
     if str(json_file) != "-":

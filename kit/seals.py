@@ -42,7 +42,7 @@ from kit.types import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-_KEY_BYTES, _SHOWN = 32, 16
+_KEY_BYTES, _SHOWN, _DIGITS = 32, 16, 64
 _ENVELOPE = ("content", "key", "seal", "sha256")
 _UNBELIEVABLE = (*files.DAMAGED, TypeError, AttributeError)
 _ARRAY = "seal"
@@ -154,6 +154,8 @@ def without_digest(content: Any) -> Any:
     """
     if not isinstance(content, dict):
         return content
+    if "sha256" not in content and any(isinstance(value, str) and len(value) == _DIGITS for value in content.values()):
+        raise ValueError("the name of its sha256 was changed")
     rest = {name: value for name, value in content.items() if name != "sha256"}
     if "sha256" in content and content["sha256"] != digest_of(rest):
         raise ValueError("its content does not have the sha256 that it states")

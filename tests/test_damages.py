@@ -109,17 +109,18 @@ def scores_and_figures(root: Path) -> list[Kind]:
     for number, path in enumerate(paths):
         score = {"name": "mia_auc", "value": 0.5 + number, "stderr": 0.01, "direction": "up"}
         seals.write_json(path, f"scores/{path.name}", {"mia_auc": score})
-    (root / "losses.png").write_bytes(b"a drawing")
-    record, figures = root / "figures.json", {"losses": files.sha256_of(root / "losses.png")}
-    seals.write_json(record, "figures", {"subject": "of these", "figures": figures})
+    figures = root / "scores" / "figures" / "of-these"
+    figures.mkdir(parents=True)
+    (figures / "losses.png").write_bytes(b"a drawing")
+    seals.write_json(figures / "record.json", "figures/of-these", {"losses": files.sha256_of(figures / "losses.png")})
 
     def drawn() -> Any:
-        names = drawing._present(root, record, "of these")
-        return AGAIN if names is None else (names, (root / "losses.png").read_bytes())
+        names = drawing._present(figures)
+        return AGAIN if names is None else (names, (figures / "losses.png").read_bytes())
 
     return [
         Kind(paths, lambda: [scoring._read(path) for path in paths]),
-        Kind([record, root / "losses.png"], drawn),
+        Kind([figures / "record.json", figures / "losses.png"], drawn),
     ]
 
 

@@ -171,13 +171,14 @@ def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run,
     assert done.code == 0, done.err
     assert "sure" in done.out
     assert "sure of it: how sure it is" in done.out
-    content = json.loads((tmp_path / "runs" / "four-heaps" / "report.json").read_text())
+    report = tmp_path / "runs" / "four-heaps" / "latest" / "report.json"
+    content = json.loads(report.read_text())
     rows = {row["method"]: row["scores"]["mean_confidence"] for row in content["reports"]}
     assert list(rows) == ["original", "shrink_head", "retrain"]
     assert rows["shrink_head"]["value"] < rows["original"]["value"]
     # Where the package is gone, its report is shown all the same, and its method is a typing error.
     shown = io.StringIO()
-    reports = kit.report.read_json(tmp_path / "runs" / "four-heaps" / "report.json").reports
+    reports = kit.report.read_json(report).reports
     kit.report.print_table(reports, Console(file=shown, width=120))
     assert "mean confidence: of another version of the kit" in shown.getvalue()
     gone = kit_with(tmp_path, "run", "shrink_head", "--challenge", "four-heaps")

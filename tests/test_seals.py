@@ -154,3 +154,5 @@ def test_a_digest_without_a_key_shows_damage(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not have the sha256 that it states"):
         seals.without_digest(content | {"value": 6.0})
     assert seals.without_digest({"value": 6.0}) == {"value": 6.0}
+    with pytest.raises(ValueError, match="the name of its sha256 was changed"):
+        seals.without_digest({"value": 6.0, "Sha256": content["sha256"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -158,26 +159,27 @@ def _compare(
     with options.resumable(), where.started() as engine:
         plan = Plan(request, fresh_oracle=fresh_oracle, engine=engine)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
-    _show(result, challenge, out / challenge.name, json_file)
+    _show(result, challenge, [entry.name for entry in entries], out, json_file)
     if result.failures:
         raise typer.Exit(1)
 
 
-def _show(result: Evaluation, challenge: Challenge, folder: Path, json_file: Path | None) -> None:
-    """Writes the report, the split and the figures, and prints the table."""
+def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out: Path, json_file: Path | None) -> None:
+    """Writes the report, the split and the figures into a folder of their own, and prints the table."""
     from rich.console import Console
 
     from kit import reports, seals
     from kit.challenges import splits
     from kit.commands import drawing
-    from kit.reports import ranking_table
+    from kit.reports import folders, ranking_table
 
-    splits.save_split(challenge.split, folder / "split.npz")
-    reports.write_json(folder / "report.json", result.reports, result.failures)
-    figures = drawing.draw(result, challenge, folder, folder / "scores" / "figures.json")
+    with folders.fresh(out, challenge.name, methods) as folder:
+        splits.save_split(challenge.split, folder / "split.npz")
+        figures = drawing.draw(result, challenge, folder, out / challenge.name / "scores" / "figures")
+        reports.write_json(folder / folders.REPORT, result.reports, result.failures)
     console = Console(stderr=str(json_file) == "-", highlight=False)
     reports.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
-    paths = [folder / name for name in ("report.json", *(f"{name}.png" for name in figures), "split.npz")]
-    console.print(f"\nWritten: {', '.join(map(str, paths))}", soft_wrap=True, markup=False)
+    names = [folders.REPORT, *(f"{name}.png" for name in figures), "split.npz"]
+    console.print(f"\nWritten to {folder}: {', '.join(names)}", soft_wrap=True, markup=False)
     options.write_json(json_file, seals.with_digest(reports.to_json(result.reports, result.failures)))

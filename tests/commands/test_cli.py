@@ -26,6 +26,7 @@ from kit import challenges, evaluation, files, methods, scorers, seals
 from kit.challenges.partition import stratified_partition
 from kit.evaluation import plan
 from kit.evaluation.plan import Plan
+from kit.reports import folders
 from kit.runs import originals
 from kit.submission import contained
 from kit.submission.entry import Entry
@@ -209,8 +210,9 @@ class RealRun:
         return {report["method"]: report for report in content["reports"]}
 
     @property
-    def results(self) -> Path:
-        return self.folder / "out" / "noisy-digits"
+    def results(self) -> list[Path]:
+        """The folders of results, the first run's first."""
+        return folders.below(self.folder / "out")
 
 
 # A process forked off a large one reports the large one's memory: this small one stands between.
@@ -307,7 +309,8 @@ def test_a_real_run_announces_what_it_does(real_run: RealRun) -> None:
 
 
 def test_the_report_in_the_folder_is_that_of_json(real_run: RealRun) -> None:
-    assert (real_run.results / "report.json").read_bytes() == (real_run.folder / "result.json").read_bytes()
+    for results in real_run.results:
+        assert (results / "report.json").read_bytes() == (real_run.folder / "result.json").read_bytes()
 
 
 def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
@@ -326,7 +329,7 @@ def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
 
 
 def test_the_split_is_recorded_and_is_that_of_the_report(real_run: RealRun) -> None:
-    split = kit.load_split(real_run.results / "split.npz")
+    split = kit.load_split(real_run.results[0] / "split.npz")
     digest = hashlib.sha256()
     for indices in (split.forget, split.retain):
         digest.update(len(indices).to_bytes(8, "little") + indices.astype("<i8").tobytes())
@@ -335,12 +338,12 @@ def test_the_split_is_recorded_and_is_that_of_the_report(real_run: RealRun) -> N
 
 
 def test_the_picture_has_a_panel_for_each_row(real_run: RealRun) -> None:
-    pixels = matplotlib.image.imread(real_run.results / "losses.png")[..., :3].mean(axis=2)
+    pixels = matplotlib.image.imread(real_run.results[0] / "losses.png")[..., :3].mean(axis=2)
     assert pixels.shape == (408, 3 * 480)
     lines = (pixels < 0.5).mean(axis=0) > 0.6  # columns that are dark nearly from top to bottom: frames
     frames = np.flatnonzero(lines[1:] & ~lines[:-1])
     assert len(frames) == 2 * 3
-    colours = matplotlib.image.imread(real_run.results / "losses.png")[..., :3].reshape(-1, 3)
+    colours = matplotlib.image.imread(real_run.results[0] / "losses.png")[..., :3].reshape(-1, 3)
     assert len(np.unique(colours.round(1), axis=0)) > 10  # white, black and more: something is drawn
 
 
@@ -348,14 +351,16 @@ def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> N
     written = {
         Path(name).relative_to(real_run.folder) for name, (_, digest) in real_run.files_after_first.items() if digest
     }
-    results = Path("out", "noisy-digits")
-    named = {Path("result.json")} | {results / name for name in ("report.json", "losses.png", "roc.png", "split.npz")}
-    assert named <= written
-    for path in named - {Path("result.json")}:
-        assert str(path) in unwrapped(real_run.first.out)
+    results, challenge = real_run.results[0].relative_to(real_run.folder), Path("out", "noisy-digits")
+    assert re.fullmatch(r"\d{8}-\d{6}-finetune", results.name)
+    names = ("report.json", "losses.png", "roc.png", "split.npz")
+    assert f"Written to {results}: {', '.join(names)}" in unwrapped(real_run.first.out)
+    named = {Path("result.json")} | {folder / name for folder in (results, challenge / "latest") for name in names}
+    assert named - {challenge / "latest" / name for name in names} <= written
     for path in written - named:
-        if path.parts[2] == "scores":  # kept, so that stored runs are scored again at once
-            assert re.fullmatch(r"[0-9a-f]{24}\.json|figures\.json", path.name)
+        if path.parts[2] == "scores":  # kept, so that stored runs are scored and drawn again at once
+            kept = re.compile(r"[0-9a-f]{24}\.json|figures/[0-9a-f]{24}/(record\.json|losses\.png|roc\.png)")
+            assert kept.fullmatch(Path(*path.parts[3:]).as_posix())
         else:
             assert re.fullmatch(r"(original|finetune|retrain)-[0-9a-f]+", path.parts[2])
             assert path.name in ("done.json", "outputs.npz")
@@ -363,9 +368,14 @@ def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> N
 
 def test_the_same_command_reuses_finished_runs_and_prints_the_same(real_run: RealRun) -> None:
     assert real_run.second.code == 0
-    assert real_run.second.out == real_run.first.out
-    after = contents(real_run.folder)
+    first, second = (str(results.relative_to(real_run.folder)) for results in real_run.results)
+    assert real_run.second.out == real_run.first.out.replace(first, second)
+    everything = contents(real_run.folder)
+    after = {name: content for name, content in everything.items() if second not in name}
     assert set(after) == set(real_run.files_after_first)
+    assert {Path(name).name for name in set(everything) - set(after)} == {
+        *(Path(second).name, "report.json", "split.npz", "losses.png", "roc.png")
+    }
     runs = [name for name in after if name.endswith(("done.json", "outputs.npz"))]
     assert len(runs) == 2 * (1 + 1 + 1)  # the reference comes with the kit; one retraining is timed
     assert {name: after[name] for name in runs} == {name: real_run.files_after_first[name] for name in runs}
@@ -389,7 +399,7 @@ def test_a_users_file_and_arrays_make_a_run(
     )
     assert result.code == 0, result.err
     assert list(table(result.out)) == ["original", "my_method", "retrain", "target"]
-    results = folder / "new folder" / "ünd more" / "my-data.v2"
+    (results,) = folders.below(folder / "new folder" / "ünd more" / "my-data.v2")
     assert {"report.json", "losses.png", "split.npz"} <= {path.name for path in results.iterdir()}
     content = json.loads((folder / "new" / "result.json").read_text())
     assert [report["method"] for report in content["reports"]] == ["original", "my_method", "retrain"]
@@ -463,7 +473,8 @@ def test_a_run_as_json_prints_nothing_else_and_the_table_elsewhere(finished: tup
     content = json.loads(result.out)
     assert [report["method"] for report in content["reports"]] == ["original", "retrain"]
     assert list(table(result.err)) == ["original", "retrain", "target"]
-    assert json.loads((folder / "out" / "tiny" / "report.json").read_text()) == content
+    (results,) = folders.below(folder / "out")
+    assert json.loads((results / "report.json").read_text()) == content
     assert [path.name for path in folder.iterdir()] == ["out"]
 
 
@@ -504,8 +515,8 @@ def test_after_an_interruption_the_same_command_goes_on(
 ) -> None:
     shutil.copytree(finished[0] / "out", folder / "out")
     results = folder / "out" / tiny
-    for path in [*results.glob("original-*"), results / "report.json"]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in [*results.glob("original-*"), *folders.below(results)]:
+        shutil.rmtree(path)
     method = folder / "waits.py"
     method.write_text(GOOD_METHOD)
     with pytest.MonkeyPatch.context() as patch:
@@ -514,7 +525,7 @@ def test_after_an_interruption_the_same_command_goes_on(
     assert result.code == 130
     assert "Traceback" not in result.err
     assert "the same command goes on where it stopped" in unwrapped(result.err)
-    assert not (results / "report.json").exists()
+    assert not list(results.rglob("report.json"))
     done = {path: path.stat().st_mtime_ns for path in results.rglob("done.json")}
     assert sorted(path.parts[-3].partition("-")[0] for path in done) == ["original", *["retrain"] * 3]
     assert call("run", method, "--challenge", tiny, "--out", "out").code == 0
@@ -819,7 +830,7 @@ def test_a_method_that_breaks_its_contract_fails_with_its_name(
     for word in ["my_method", *words]:
         assert word in error
     assert not (folder / "r.json").exists()
-    assert not (folder / "out" / tiny / "report.json").exists()
+    assert not list((folder / "out").rglob("report.json"))
 
 
 @pytest.mark.parametrize(

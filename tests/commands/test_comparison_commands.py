@@ -16,6 +16,7 @@ from kit import challenges, engines, evaluation
 from kit.engines import Serial
 from kit.evaluation.plan import Plan
 from kit.machine import threads
+from kit.reports import folders
 from kit.runs import oracles, timing
 from kit.submission.entry import Entry
 
@@ -141,10 +142,10 @@ def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
     result = call("evaluate", "finetune", "--num-models", "8", "--json", "result.json", "--workers", "1")
     assert result.code == 0, result.err
-    results = folder / "runs" / "noisy-digits"
-    figures = {"losses.png", "epsilons.png", "scores_by_models.png", "roc.png"}
-    assert {"report.json", "split.npz", *figures} <= {path.name for path in results.iterdir()}
-    assert all(str(Path("runs", "noisy-digits", name)) in result.out for name in figures)
+    (results,) = folders.below(Path("runs"))
+    figures = ["losses.png", "epsilons.png", "scores_by_models.png", "roc.png"]
+    assert {path.name for path in results.iterdir()} == {"report.json", "split.npz", *figures}
+    assert f"Written to {results}: report.json, {', '.join(figures)}, split.npz" in result.out
     reports = {one["method"]: one for one in json.loads((folder / "result.json").read_text())["reports"]}
     assert list(reports) == ["original", "finetune", "retrain"]
     oracle = oracles.load(kit.load_challenge())
@@ -162,9 +163,11 @@ def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch
     assert reports["retrain"]["scores"]["ulira_auc"]["value"] < reports["finetune"]["scores"]["ulira_auc"]["value"]
     assert "forgetting score is" in " ".join(result.out.split())
 
-    # A single run afterwards leaves no picture of the population beside its report.
+    # A single run afterwards leaves the results of the population alone, and its own are the latest.
+    before = {path: path.read_bytes() for path in results.iterdir()}
     assert call("run", "original").code == 0
-    assert {path.name for path in results.glob("*.png")} == {"losses.png", "roc.png"}
+    assert {path: path.read_bytes() for path in results.iterdir()} == before
+    assert {path.name for path in Path("runs", "noisy-digits", "latest").glob("*.png")} == {"losses.png", "roc.png"}
 
 
 def test_an_oracle_is_made_alone_and_where_it_can_be_written(folder: Path) -> None:

@@ -33,6 +33,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.options",
     "kit.commands.pack",
     "kit.commands.pretrain",
+    "kit.commands.runs",
     "kit.commands.submission",
     "kit.commands.tune",
     "kit.extensions",
@@ -220,7 +221,9 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Refusal]:
     }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *(["list", what] for what in ("challenges", "methods", "scorers"))])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *(["list", what] for what in ("challenges", "methods", "scorers", "runs"))]
+)
 def test_help_and_lists_load_no_tensorflow(arguments: list[str]) -> None:
     modules = imported(*arguments)
     assert "kit.types" in modules

@@ -181,7 +181,7 @@ def test_a_broken_file_gets_a_row_and_the_others_keep_theirs(folder: Path, data:
     assert "out of luck" in failure["reason"]
     row = next(line for line in result.out.splitlines() if line.startswith("broken"))
     assert "FAILED" in row
-    assert json.loads((folder / "runs" / "mine" / "report.json").read_text()) == content
+    assert json.loads((folder / "runs" / "mine" / "latest" / "report.json").read_text()) == content
 
 
 @pytest.mark.slow
