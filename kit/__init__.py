@@ -35,6 +35,7 @@ _HOME_OF = {
     "Unlearned": "runs.run",
     "evaluate": "evaluation",
     "evaluate_all": "evaluation",
+    "leaderboard": "reports.leaderboard",
     "load_challenge": "challenges",
     "load_method": "submission.source",
     "load_split": "challenges.splits",

@@ -21,6 +21,7 @@ from kit.commands import (
     data,
     describe,
     doctor,
+    leaderboard,
     options,
     pack,
     pretrain,
@@ -93,6 +94,7 @@ def _listed(what: Listing) -> tuple[dict[str, str], tuple[str, ...]]:
 for name, command in (
     ("run", compare.run),
     ("evaluate", compare.evaluate),
+    ("leaderboard", leaderboard.leaderboard),
     ("tune", tune.tune),
     ("pretrain", pretrain.pretrain),
     ("explain", describe.explain),

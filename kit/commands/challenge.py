@@ -47,7 +47,7 @@ def new(
             f"'{folder}' exists already. Expected a new name, so that no challenge is lost. Choose another folder."
         )
     options.require_writable(folder.parent)
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     from kit.challenges import private as drawing
 
     drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)

@@ -145,7 +145,7 @@ def _compare(
     has_files = any(method.source is not None for method in entries)
     limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
     options.require_writable(out)
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     from kit import challenges
 
     announce = options.announcer()
@@ -168,10 +168,10 @@ def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out:
     """Writes the report, the split and the figures into a folder of their own, and prints the table."""
     from rich.console import Console
 
-    from kit import reports, seals
+    from kit import folders, reports, seals
     from kit.challenges import splits
     from kit.commands import drawing
-    from kit.reports import folders, ranking_table
+    from kit.reports import ranking_table
 
     with folders.fresh(out, challenge.name, methods) as folder:
         splits.save_split(challenge.split, folder / "split.npz")

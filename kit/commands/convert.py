@@ -27,7 +27,7 @@ def convert_weights(
     from kit import files
     from kit.models import file_names
 
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     options.require_writable(output.parent, "--output")
     if output.exists():
         raise InputError(

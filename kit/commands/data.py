@@ -30,7 +30,7 @@ def data(
     debug: DebugOption = False,
 ) -> None:
     """Say where the data sets lie, or get and check them."""
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     show = functools.partial(typer.echo, err=str(json_file) == "-")  # to the output goes JSON alone, if it is asked for
     data_sets = _known(names or [])
     if folder is not None:

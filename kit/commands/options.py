@@ -186,12 +186,19 @@ def prepare(threads: int | None, debug: bool, backend: str | None = None) -> Non
 
 def write_json(path: Path | None, content: object) -> None:
     """Writes to the file, to the output if it is '-', or nowhere."""
+    if path is not None:
+        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path | None, text: str) -> None:
+    """Writes to the file, atomically and in UTF-8, to the output if it is '-', or nowhere."""
     if path is not None and str(path) == "-":
-        typer.echo(json.dumps(content, indent=1))
+        typer.echo(text, nl=False)
     elif path is not None:
         from kit import files
 
-        files.write_json(path, content)
+        with files.atomic_write(path) as stream:
+            stream.write(text.encode())
 
 
 def require_writable(folder: Path, option: str = "--out") -> None:
@@ -201,14 +208,14 @@ def require_writable(folder: Path, option: str = "--out") -> None:
     files.require_writable(folder, option)
 
 
-def require_writable_json(path: Path | None) -> None:
-    """Checks that the file of `--json` can be written before anything is computed."""
+def require_writable_file(path: Path | None, option: str = "--json") -> None:
+    """Checks that the file of an option can be written before anything is computed."""
     if path is not None and path.is_dir():
         raise InputError(
-            f"--json '{path}' is a folder. Expected the name of a file, or '-' for the output. Add a name."
+            f"{option} '{path}' is a folder. Expected the name of a file, or '-' for the output. Add a name."
         )
     if path is not None and str(path) != "-":
-        require_writable(path.parent, "--json")
+        require_writable(path.parent, option)
 
 
 def decide_sandbox(asked_for: bool | None, has_files: bool) -> bool:

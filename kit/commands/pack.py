@@ -58,7 +58,7 @@ def pack(
     check_identifier(file)
     sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
     options.require_writable(output.parent, "--output")
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     if output.exists():
         raise InputError(
             f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
@@ -122,7 +122,7 @@ def check_pack(
     sandbox = options.decide_sandbox(sandbox, _check_rerun(rerun, method))
     challenges.check_request(challenge, forget=forget)
     options.require_writable(out)
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     from rich.console import Console
 
     console = Console(stderr=str(json_file) == "-", highlight=False)

@@ -19,12 +19,13 @@ def list_runs(root: Path, json_file: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from kit import reports
-    from kit.reports import folders
+    from kit import folders
 
     rows: dict[str, dict[str, Any]] = {}
     refused: list[str] = []
     for folder in folders.below(root):
+        from kit import reports
+
         try:
             rows[str(folder)] = _row(reports.read_json(folder / folders.REPORT))
         except InputError as error:

@@ -70,7 +70,7 @@ def validate(
 
     check_identifier(file)
     sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     from kit import challenges
 
     challenges.check_request(challenge)

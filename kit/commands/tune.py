@@ -46,7 +46,7 @@ def tune(
 
     challenges.check_request(challenge)
     options.require_writable(out)
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     with quiet.quiet_tensorflow(debug):
         from kit import engines, tuning
         from kit.tuning import kept

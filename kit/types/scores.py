@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from kit.rules import DRAWN_SPLITS
+from kit.rules import DRAWN_SPLITS, NOISE
 from kit.types.cost import Retraining
 from kit.types.errors import InputError
 from kit.types.forget import forget_form
+from kit.types.frames import frame
+from kit.types.from_json import damaged, read
 from kit.types.once import Once
 from kit.types.outputs import Outputs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Direction = Literal["up", "down", "match_retrain"]
 TableName = Literal["runs", "populations", "attacks", "distances", "other"]
@@ -136,6 +141,13 @@ class Score:
     gap_stderr: float | None = None
     gap_interval: tuple[float, float] | None = None
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The 95 % confidence interval of the value; None where its error is not known."""
+        if self.value is None or self.stderr is None:
+            return None if self.value is None else self.interval
+        return self.interval or (self.value - NOISE * self.stderr, self.value + NOISE * self.stderr)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -179,6 +191,9 @@ class Report:
             `in-process` for functions and built-in methods; empty where that is not known.
         cpu_seconds: of a call, tracing included, at the pace of the retraining, on average; None where nobody measured.
         tracing_seconds: of these, in the first steps of traces; None where nobody measured.
+
+    Raises:
+        InputError: a score stands under another name than its own.
     """
 
     challenge: str
@@ -206,6 +221,44 @@ class Report:
     containment: str = ""
     cpu_seconds: float | None = None
     tracing_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, score in self.scores.items():
+            if score.name != name:
+                raise damaged("'scores' in the report", f"has a score '{score.name}' under the key '{name}'")
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Report:
+        """Returns the report that `to_json` was called on.
+
+        Args:
+            content: what that returned, or what `json.loads` makes of it.
+
+        Raises:
+            InputError: a key is missing, is none of a report's, or holds something of another type.
+        """
+        report: Report = read(content, Report, "the report")
+        return report
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as what `json.dumps` takes: a copy, in which nothing is NaN or infinite."""
+        return asdict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Returns a pandas DataFrame with a row for each score, by name.
+
+        Its columns are `value`, `stderr`, `low` and `high` (95 % confidence), `target`, `direction` and `reason` (why
+        there is no value).
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        rows = []
+        for name, score in self.scores.items():
+            low, high = score.bounds or (None, None)
+            row = {"score": name, "value": score.value, "stderr": score.stderr, "low": low, "high": high}
+            rows.append(row | {"target": score.target, "direction": score.direction, "reason": score.reason})
+        return frame(rows, index="score", numbers=("value", "stderr", "low", "high", "target"))
 
     @property
     def split_drawn(self) -> bool:

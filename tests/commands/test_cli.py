@@ -22,11 +22,10 @@ import pytest
 from cli_helpers import Result, call, environment, one_paragraph
 
 import kit
-from kit import challenges, evaluation, files, methods, scorers, seals
+from kit import challenges, evaluation, files, folders, methods, scorers, seals
 from kit.challenges.partition import stratified_partition
 from kit.evaluation import plan
 from kit.evaluation.plan import Plan
-from kit.reports import folders
 from kit.runs import originals
 from kit.submission import contained
 from kit.submission.entry import Entry

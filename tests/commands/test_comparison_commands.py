@@ -12,11 +12,10 @@ from cli_helpers import call, one_paragraph
 from retrainings import taking
 
 import kit
-from kit import challenges, engines, evaluation
+from kit import challenges, engines, evaluation, folders
 from kit.engines import Serial
 from kit.evaluation.plan import Plan
 from kit.machine import threads
-from kit.reports import folders
 from kit.runs import oracles, timing
 from kit.submission.entry import Entry
 

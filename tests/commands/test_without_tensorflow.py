@@ -14,7 +14,7 @@ import numpy as np
 import processes
 import pytest
 
-from kit.reports import folders
+from kit import folders
 
 HEAVY = {"tensorflow", "keras"}
 SLOW = HEAVY | {"sklearn", "scipy", "matplotlib"}

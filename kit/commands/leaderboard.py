@@ -1,0 +1,114 @@
+"""`kit leaderboard`: the methods of many runs in one ranking, from their reports alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.commands import options
+from kit.commands.options import DebugOption, JsonOption
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.types import Report
+
+_ADVICE = (
+    "Name fewer folders, or choose with --challenge, --forget, --split-seed or --num-models; 'kit list runs' shows "
+    "what there is."
+)
+
+
+def leaderboard(
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR|FILE]...", help="Folders of runs, or reports. Default: runs."),
+    ] = None,
+    challenge: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs on this challenge.")] = None,
+    forget: Annotated[str | None, typer.Option(metavar="WHAT", help="Only runs with this forget set.")] = None,
+    split_seed: Annotated[int | None, typer.Option(min=0, help="Only runs with this seed of the forget set.")] = None,
+    num_models: Annotated[int | None, typer.Option(min=1, help="Only methods with so many models.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page.")] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Also write a table in Markdown.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write all scores as CSV.")
+    ] = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Rank the methods of all runs on one problem. A file '-' is the output."""
+    outputs = {"--html": html_file, "--markdown": markdown_file, "--csv": csv_file, "--json": json_file}
+    for option, path in outputs.items():
+        options.require_writable_file(path, option)
+    stored = [pair for place in places or [Path("runs")] for pair in _stored(place)]
+    wanted = _Wanted(challenge, forget, split_seed, num_models)
+    chosen = [(report, results) for report, results in stored if wanted.has(report)]
+    if not chosen:
+        raise InputError(
+            f"None of {len(stored)} reports is of {wanted}. Expected one or more. Leave an option out, or look with "
+            "'kit list runs' what there is."
+        )
+    from rich.console import Console
+
+    from kit.reports import leaderboard as boards
+    from kit.reports import leaderboard_files as files_of
+
+    board = boards.of_reports([report for report, _ in chosen], [str(results) for _, results in chosen], advice=_ADVICE)
+    # All of them before the first is written: either all are there, or none.
+    page, markdown, rows = (write(board) for write in (files_of.to_html, files_of.to_markdown, files_of.to_csv))
+    for path, text in ((html_file, page), (markdown_file, markdown), (csv_file, rows)):
+        options.write_text(path, text)
+    options.write_json(json_file, board.records())
+    taken = any(str(path) == "-" for path in outputs.values())
+    files_of.print_leaderboard(board, Console(stderr=taken, highlight=False))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which reports are ranked: those that agree with each option that was given."""
+
+    challenge: str | None
+    forget: str | None
+    split_seed: int | None
+    num_models: int | None
+
+    def has(self, report: Report) -> bool:
+        from kit.rules import LANDMARKS
+
+        # 'retrain' may have fewer models than the methods that it stands beside.
+        num_models = self.num_models if report.method in LANDMARKS else report.num_models
+        pairs = (
+            (self.challenge, report.challenge),
+            (self.forget, report.split),
+            (self.split_seed, report.split_seed),
+            (self.num_models, num_models),
+        )
+        return all(wanted in (None, value) for wanted, value in pairs)
+
+    def __str__(self) -> str:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+
+
+def _stored(place: Path) -> list[tuple[Report, Path]]:
+    """Returns the reports in a file, or below a folder, and where each lies.
+
+    Raises:
+        InputError: there are none, or one cannot be read.
+    """
+    from kit import folders
+
+    found = folders.below(place)
+    if not found and not place.is_file():
+        raise InputError(
+            f"There is no report in '{place}'. Expected a folder below which 'kit run' or 'kit evaluate' has written "
+            "results, or a report.json. Check the path, or run a method."
+        )
+    from kit import reports
+
+    files = [(place, place)] if place.is_file() else [(folder / folders.REPORT, folder) for folder in found]
+    return [(report, results) for path, results in files for report in reports.read_json(path).reports]
