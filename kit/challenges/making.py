@@ -63,14 +63,14 @@ def make_challenge(
         >>> challenge.model, len(challenge.split.forget)
         ('mlp', 35)
     """
-    arrays = replace(arrays, y=task.check(arrays.y))
+    arrays = replace(arrays, y=task.check(arrays.y), classes=arrays.classes or task.classes(arrays.y))
     if task.num_outputs(arrays.y) > len(arrays):
         raise InputError(
             f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
             "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
         )
     partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
-    if partition.shape != arrays.y.shape or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
+    if partition.shape != (len(arrays),) or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
         raise InputError(
             f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
             f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "

@@ -149,7 +149,8 @@ def _stratified(train: Arrays, argument: str, seed: int) -> np.ndarray:
 
 
 def _class(train: Arrays, argument: str, seed: int) -> np.ndarray:
-    return _equal_to(train.y, argument, "class")
+    named = np.array(train.classes)[train.y] if train.classes else train.y
+    return _equal_to(named, argument, "class")
 
 
 def _group(train: Arrays, argument: str, seed: int) -> np.ndarray:

@@ -26,22 +26,43 @@ class Classification:
     stratum: ClassVar[str] = "class"
 
     def check(self, y: np.ndarray) -> np.ndarray:
-        """Returns labels as int32 (n,).
+        """Returns labels as integers (n,): a column becomes flat, one-hot rows and whole floats become numbers.
+
+        Labels of -1 and 1, as support vector machines have them, become 0 and 1.
 
         Raises:
-            InputError: they are not one whole number of 0 or more an example.
+            InputError: they are not one class an example.
+
+        Example:
+            >>> CLASSIFICATION.check(np.eye(3)[[2, 0]]).tolist(), CLASSIFICATION.check(np.array([[-1], [1]])).tolist()
+            ([2, 0], [0, 1])
         """
-        if y.ndim != 1:
+        flat = y
+        if y.ndim == 2 and y.shape[1] == 1:
+            flat = y[:, 0]
+        elif y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            return np.ascontiguousarray(y.argmax(axis=1), np.int32)
+        if flat.ndim != 1:
             raise InputError(
-                f"'y' has shape {y.shape}. Expected one class label an example, of shape (n,). A column of labels "
-                "becomes flat by y.ravel(), and one-hot rows become labels by y.argmax(axis=1)."
+                f"'y' has shape {y.shape}. Expected one class an example: labels of shape (n,) or (n, 1), or one-hot "
+                "rows of a single 1. For several classes at once choose the task 'multilabel', for several numbers "
+                "'regression'."
             )
-        if y.dtype.kind not in "iu" or int(y.min()) < 0:
+        if flat.dtype.kind == "f" and (flat == np.rint(flat)).all():
+            flat = flat.astype(np.int32)
+        if set(np.unique(flat).tolist()) == {-1, 1}:
+            flat = (flat > 0).astype(np.int32)
+        if flat.dtype.kind not in "iu" or int(flat.min()) < 0:
             raise InputError(
-                f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected integer class labels 0, 1, ..., "
-                "num_classes - 1, none negative. Map other labels with numpy.unique(y, return_inverse=True)."
+                f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected classes: texts, or whole numbers "
+                "0, 1, ..., num_classes - 1 (or -1 and 1), none else negative. Drop what has no label; map other "
+                "labels with numpy.unique(y, return_inverse=True); for measurements choose the task 'regression'."
             )
-        return y
+        return flat
+
+    def classes(self, y: np.ndarray) -> tuple[str, ...]:
+        """Returns what the labels were called before `check` changed them: `('-1', '1')`, or nothing."""
+        return ("-1", "1") if set(np.unique(y).tolist()) == {-1, 1} else ()
 
     def num_outputs(self, y: np.ndarray) -> int:
         """Returns the number of classes: one more than the largest label."""

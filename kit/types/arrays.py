@@ -28,38 +28,47 @@ class Arrays:
     Args:
         x: examples first, of shape (n, height, width, channels) or (n, features); a missing channel axis is added.
             `uint8` stays `uint8` and is scaled by 1/255 batch by batch; anything else becomes `float32` as it is.
-        y: labels of shape (n,) or (n, ...): integers become int32, floats float32. What they may be is checked by the
-            task of the challenge that is made from them: for classification integers 0 .. num_classes - 1.
+        y: labels of shape (n,) or (n, ...): integers and booleans become int32, floats float32, texts the positions of
+            their classes. What they may be is checked by the task of the challenge that is made from them.
         groups: optional, (n,): who an example belongs to (integers or strings), for `--forget group:ID`.
         mislabelled: optional, (n,) booleans: labels known to be wrong, for `--forget mislabelled`.
+        classes: what the labels 0, 1, ... are called. Texts in `y` are numbered in this order; by default in that of
+            the alphabet, as scikit-learn's `LabelEncoder` does.
 
     Raises:
         InputError: unequal lengths, no examples, values that are not finite, integers that float32 does not tell apart,
-            labels that are no numbers.
+            labels that are neither numbers nor texts, or that are none of `classes`.
 
     Example:
         >>> arrays = Arrays(np.zeros((4, 8, 8)), np.array([0, 1, 0, 1]))
         >>> arrays.x.shape, str(arrays.x.dtype), str(arrays.y.dtype)
         ((4, 8, 8, 1), 'float32', 'int32')
+        >>> named = Arrays(np.eye(3), np.array(["yes", "no", "yes"]))
+        >>> named.y.tolist(), named.classes
+        ([1, 0, 1], ('no', 'yes'))
     """
 
     x: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None = None
     mislabelled: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         x, y = np.asarray(self.x), np.asarray(self.y)
         _check_numbers(x, y)
+        y, classes = numbered(y, self.classes)
         if x.ndim == 3:
             x = x[..., np.newaxis]
         if x.dtype != np.uint8:
             _check_integers(x)
+            _check_ids(x)
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is found
                 x = np.ascontiguousarray(x, dtype=np.float32)
             _check_finite(x)
         object.__setattr__(self, "x", read_only(x))
         object.__setattr__(self, "y", read_only(_as_stored(y)))
+        object.__setattr__(self, "classes", classes)
         for name in ("groups", "mislabelled"):
             column = getattr(self, name)
             if column is None:
@@ -84,7 +93,7 @@ class Arrays:
         """Returns a copy of the examples at `indices`, an integer array of shape (k,)."""
         groups = None if self.groups is None else self.groups[indices]
         mislabelled = None if self.mislabelled is None else self.mislabelled[indices]
-        return Arrays(self.x[indices], self.y[indices], groups, mislabelled)
+        return Arrays(self.x[indices], self.y[indices], groups, mislabelled, self.classes)
 
 
 def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
@@ -92,8 +101,7 @@ def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:
         raise InputError(
             f"'x' has shape {x.shape} and 'y' has shape {y.shape}. Expected examples first, x of shape "
             "(n, height, width, channels), (n, height, width) or (n, features) and y of shape (n,) with the same "
-            "n >= 1. Check that both arrays come from the same file; a column of labels becomes flat by y.ravel(), and "
-            "one-hot rows become labels by y.argmax(axis=1)."
+            "n >= 1. Check that both arrays come from the same file."
         )
     if x.dtype.kind not in "fiub":
         raise InputError(
@@ -111,6 +119,22 @@ def _check_integers(x: np.ndarray) -> None:
         )
 
 
+def _check_ids(x: np.ndarray) -> None:
+    """Refuses columns of whole numbers, beside measurements in one matrix of 64 bits, that 32 bits take for others."""
+    if x.dtype != np.float64 or x.ndim != 2 or not _LARGEST_INTEGER < np.abs(x).max() < np.finfo(np.float32).max:
+        return
+    for number, column in enumerate(x.T):
+        if np.abs(column).max() > _LARGEST_INTEGER and (column == np.rint(column)).all():
+            before, after = len(np.unique(column)), len(np.unique(column.astype(np.float32)))
+            if after < before:
+                raise InputError(
+                    f"Column {number} of 'x' holds {before:,} different whole numbers beyond {_LARGEST_INTEGER:,}, of "
+                    f"which float32 leaves {after:,}: customers and the like would be merged. Expected numbers that "
+                    "float32 tells apart. Count them from 0 on, for instance with numpy.unique(column, "
+                    "return_inverse=True), or give a model with named inputs this column as an input of its own."
+                )
+
+
 def _check_finite(x: np.ndarray) -> None:
     bad = ~np.isfinite(x.reshape(len(x), -1)).all(axis=1)
     if bad.any():
@@ -121,8 +145,40 @@ def _check_finite(x: np.ndarray) -> None:
         )
 
 
+def numbered(y: np.ndarray, classes: tuple[str, ...] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns labels as numbers, texts among them by their place in `classes`, and the names of these numbers.
+
+    Args:
+        y: (n, ...).
+        classes: in the order of the numbers; by default the texts themselves, sorted.
+
+    Raises:
+        InputError: a text that is none of the classes.
+
+    Example:
+        >>> numbered(np.array(["b", "a", "b"]))
+        (array([1, 0, 1], dtype=int32), ('a', 'b'))
+    """
+    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.ravel()):
+        y = y.astype(str)
+    if y.dtype.kind not in "US" or y.size not in y.shape:  # numbers, or several texts an example
+        return y, classes
+    values, codes = np.unique(y.astype(str).ravel(), return_inverse=True)
+    order = classes or tuple(values.tolist())
+    missing = sorted({*values.tolist()} - {*order})
+    if missing:
+        raise InputError(
+            f"'y' holds the label {missing[0]!r}, which is none of the classes {', '.join(map(repr, order[:12]))}. "
+            "Expected each label among them. Add it to 'classes' at the place of its output, or leave these out."
+        )
+    places = np.array([order.index(value) for value in values.tolist()], np.int32)
+    return places[codes], order
+
+
 def _as_stored(y: np.ndarray) -> np.ndarray:
-    """Returns integers as int32 and floats as float32; what they mean is for a task to check."""
+    """Returns integers and booleans as int32 and floats as float32; what they mean is for a task to check."""
+    if y.dtype.kind == "b":
+        return y.astype(np.int32)
     if y.dtype.kind in "iu" and np.iinfo(np.int32).min <= int(y.min()) and int(y.max()) <= np.iinfo(np.int32).max:
         return np.ascontiguousarray(y, dtype=np.int32)
     if y.dtype.kind == "f":
@@ -131,6 +187,7 @@ def _as_stored(y: np.ndarray) -> np.ndarray:
         if np.isfinite(y).all():
             return y
     raise InputError(
-        f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected class labels 0, 1, ..., num_classes - 1, "
-        "or finite numbers for a task of numbers. Map other labels with numpy.unique(y, return_inverse=True)."
+        f"'y' has dtype {y.dtype} and begins with {y[:3].tolist()}. Expected classes (whole numbers, booleans or "
+        "texts), or finite numbers for a task of numbers. Drop examples without a label, and convert others, for "
+        "instance with y.astype(str)."
     )

@@ -34,6 +34,10 @@ class Task(Protocol):
         """
         ...
 
+    def classes(self, y: np.ndarray) -> tuple[str, ...]:
+        """Returns the names of the numbers that `check` makes of labels where these are others, else nothing."""
+        ...
+
     def num_outputs(self, y: np.ndarray) -> int:
         """Returns how many numbers a model puts out for an example, for labels (n, ...) of all examples."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -24,12 +24,34 @@ def test_whole_numbers_of_one_axis_are_labels() -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        pytest.param(np.eye(3, dtype=int)[LABELS], LABELS, id="one-hot"),
+        pytest.param(np.eye(3, dtype=np.float32)[LABELS], LABELS, id="one-hot floats"),
+        pytest.param(LABELS[:, np.newaxis], LABELS, id="a column"),
+        pytest.param(LABELS * 1.0, LABELS, id="whole floats"),
+        pytest.param(LABELS[:, np.newaxis] * 1.0, LABELS, id="a column of whole floats"),
+        pytest.param(np.array([-1, 1, 1, -1]), [0, 1, 1, 0], id="of a support vector machine"),
+    ],
+)
+def test_other_forms_become_whole_numbers_of_one_axis(labels: np.ndarray, expected: Sequence[int]) -> None:
+    checked = CLASSIFICATION.check(labels)
+    assert checked.dtype.kind == "i"
+    np.testing.assert_array_equal(checked, expected)
+
+
+def test_the_names_of_what_was_renumbered_are_kept() -> None:
+    assert CLASSIFICATION.classes(np.array([1, -1])) == ("-1", "1")
+    assert CLASSIFICATION.classes(LABELS) == ()
+
+
+@pytest.mark.parametrize(
     ("labels", "fragments"),
     [
-        pytest.param(np.eye(4, dtype=int), ["(4, 4)", "y.argmax(axis=1)"], id="one-hot labels"),
-        pytest.param(LABELS[:, np.newaxis], ["(4, 1)", "y.ravel()"], id="a column"),
+        pytest.param(np.ones((4, 4), int), ["(4, 4)", "a single 1", "'multilabel'"], id="several classes"),
+        pytest.param(np.ones((4, 2)) / 2, ["(4, 2)", "'regression'"], id="several numbers"),
         pytest.param(LABELS - 1, ["dtype int64 and begins with [-1, 0, 1]", "numpy.unique"], id="negative label"),
-        pytest.param(LABELS * 1.0, ["'y' has dtype float64 and begins with [0.0, 1.0, 2.0]"], id="float labels"),
+        pytest.param(LABELS / 2, ["'y' has dtype float64 and begins with [0.0, 0.5, 1.0]"], id="halves"),
     ],
 )
 def test_other_labels_are_refused(refused: Callable[..., str], labels: np.ndarray, fragments: list[str]) -> None:

@@ -45,6 +45,9 @@ class Regression:
             )
         return y
 
+    def classes(self, y: np.ndarray) -> tuple[str, ...]:
+        return ()
+
     def num_outputs(self, y: np.ndarray) -> int:
         return 1
 
