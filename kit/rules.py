@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Results of the same major and minor version can be compared.
-SCORE_VERSION = "2.0"
+SCORE_VERSION = "3.0"
 
 # The rows that every table has: the model before unlearning, and what it is compared with.
 ORIGINAL, RETRAIN = "original", "retrain"
@@ -18,6 +18,8 @@ TIME_BUDGET, TIMING_NOISE = 0.2, 1.5
 MOST_TRACES = 10
 # A difference of fewer standard errors than this is called "inside the noise".
 NOISE = 2.0
+# The probability, after Holm's correction, with which a ranking calls any two methods different that are not.
+SIGNIFICANCE = 0.05
 # So much lost accuracy counts as much as to be one standard deviation of a retraining off on each forget example.
 HARM = 0.05
 

@@ -11,7 +11,8 @@ from kit.types import Report
 # What the differences are differences to.
 BASELINE = "finetune"
 LEGEND = (
-    f"~ inside the noise: of the best, at a place; of {BASELINE}, at an interval. **Bold**: above {BASELINE}. "
+    f"~ not told from the best, with Holm's correction, at a place; inside the noise of {BASELINE}, at an interval. "
+    f"**Bold**: above {BASELINE}. "
     f"! over the time budget of {TIME_BUDGET} of a retraining."
 )
 _PARTS = ("retain", "forget", "test")
@@ -34,7 +35,7 @@ def methods_table(reports: Sequence[Report], differences: Differences, missing: 
         raise ValueError("There are no reports to make a table of. Expected one or more. Evaluate a method first.")
     first, name = reports[0], ranking.criterion(reports)
     models = "one model" if first.num_models == 1 else f"{first.num_models} models"
-    columns = ["", "method", name.replace("_", " ")]
+    columns = ["", "method", *(score.replace("_", " ") for score in _ranked_by(reports[0], name))]
     columns += ["of the ceiling", f"above {BASELINE} (95 %)"] if differences else ["AUC gap"]
     held = "passes ratio" if any(budget.held(report).name == budget.PASSES for report in reports) else "time ratio"
     columns += [*_PARTS, held]
@@ -45,8 +46,8 @@ def methods_table(reports: Sequence[Report], differences: Differences, missing: 
         lines.append(row(place, rank.report, name, differences))
     lines += [row("", report, name, differences) for report in reports if report.method in LANDMARKS]
     lines += [_line(["", _link(method), "not evaluated yet", *[""] * (len(columns) - 3)]) for method in missing]
-    for sentence in words.facts_told(reports):
-        lines += ["", f"{sentence}."]
+    for sentence in [ranking.other_order(reports), *(f"{facts}." for facts in words.facts_told(reports))]:
+        lines += ["", sentence] if sentence else []
     return "\n".join(lines)
 
 
@@ -59,7 +60,8 @@ def row(place: str, report: Report, criterion: str, differences: Differences) ->
         criterion: name of the score that the methods are ranked by.
         differences: as in `methods_table`; a method that is not in it has an empty cell.
     """
-    cells = [place, _link(report.method, ranking.title(report)), _shown(report, criterion, 4)]
+    cells = [place, _link(report.method, ranking.title(report))]
+    cells += [_shown(report, name, 4) for name in _ranked_by(report, criterion)]
     if report.num_models > 1:
         cells.append(_shown(report, "forgetting_score_normalised", 2, percent=True))
         cells.append(interval(*differences[report.method]) if report.method in differences else "")
@@ -71,12 +73,17 @@ def row(place: str, report: Report, criterion: str, differences: Differences) ->
     return _line(cells)
 
 
+def _ranked_by(report: Report, criterion: str) -> list[str]:
+    """The kit's criterion, and of populations the competition's beside it."""
+    return list(dict.fromkeys([criterion, ranking.COMPETITION] if report.num_models > 1 else [criterion]))
+
+
 def _version(report: Report) -> str:
     """Says of reports that were made by an older version which one that was: their numbers are not comparable."""
-    older = report.score_version != SCORE_VERSION
-    return (
-        f" (score version {report.score_version}, in which time is by the clock, against plain Keras)" if older else ""
-    )
+    if report.score_version == SCORE_VERSION:
+        return ""
+    by_the_clock = ", in which time is by the clock, against plain Keras" if report.score_version < "2" else ""
+    return f" (score version {report.score_version}{by_the_clock})"
 
 
 def interval(difference: float, stderr: float) -> str:

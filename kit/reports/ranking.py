@@ -1,14 +1,19 @@
-"""Methods in the order of their distance to retraining, noise and overtime marked."""
+"""Methods in the order of their distance to retraining; what noise and overtime make of a place is marked."""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit import scorers
-from kit.reports import budget
-from kit.rules import LANDMARKS, NOISE
+from kit.reports import budget, records
+from kit.rules import LANDMARKS, SIGNIFICANCE
 from kit.types import Report, Score
+
+# Whose order is told, too, where it is another one.
+COMPETITION = "competition_score"
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Rank:
         place: 1 for the best; None where the criterion could not be computed.
         method: with its training in brackets, where that is a method's own.
         score: by which it is ranked.
-        near_best: the difference to the best is inside the noise.
+        near_best: after Holm's correction it is not told from the best.
         over_budget: it took more than the share of a retraining that the competition allowed.
         report: all about it.
     """
@@ -35,8 +40,9 @@ class Rank:
 def criterion(reports: Sequence[Report]) -> str:
     """Returns the name of the score that the methods are ranked by.
 
-    Of those that a scorer gives a rank, the first that is there for any method: of populations the 2023 competition's,
-    of single models the mean distance of their accuracies and the attack's.
+    Of those that a scorer gives a rank, the first that is there for any method: the distance to retraining. Reports of
+    earlier versions have none; then of populations the 2023 competition's score, of single models the mean distance of
+    their accuracies and the attack's.
     """
     ranked = [report for report in reports if report.method not in LANDMARKS]
     ranks = {info.name: info.rank for info in scorers.infos() if info.rank is not None}
@@ -53,25 +59,64 @@ def rank(reports: Sequence[Report], by: str | None = None) -> list[Rank]:
     Args:
         reports: rows of one challenge.
         by: a score's name; by default `criterion(reports)`.
+
+    Raises:
+        InputError: reports of several score versions.
     """
+    records.require_one_version(reports)
     name = by or criterion(reports)
     ranked = [report for report in reports if report.method not in LANDMARKS]
     ranked.sort(key=lambda report: _badness(report.score(name)))
-    best = ranked[0].score(name) if ranked else None
-    ranks = []
-    for place, report in enumerate(ranked, start=1):
-        score = report.score(name)
-        ranks.append(
-            Rank(
-                place=None if score.value is None else place,
-                method=title(report),
-                score=score,
-                near_best=place > 1 and best is not None and _inside_noise(score, best),
-                over_budget=budget.is_over(report),
-                report=report,
-            )
+    scores = [report.score(name) for report in ranked]
+    told_apart = _told_apart(scores)
+    return [
+        Rank(
+            place=None if score.value is None else place,
+            method=title(report),
+            score=score,
+            near_best=place > 1 and score.value is not None and not told_apart[0, place - 1],
+            over_budget=budget.is_over(report),
+            report=report,
         )
-    return ranks
+        for place, (report, score) in enumerate(zip(ranked, scores, strict=True), start=1)
+    ]
+
+
+def holm(probabilities: Sequence[float], significance: float = SIGNIFICANCE) -> list[bool]:
+    """Returns which of several hypotheses are rejected, so that any true one is with this probability at most.
+
+    Args:
+        probabilities: of what was observed, or more of it, under each hypothesis ("p values").
+        significance: the probability of any false rejection, however many hypotheses are true.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 1979.
+
+    Example:
+        >>> holm([0.001, 0.03, 0.02])  # 0.02 is held against 0.05 / 2, then 0.03 against 0.05
+        [True, True, True]
+        >>> holm([0.001, 0.03, 0.026])
+        [True, False, False]
+    """
+    rejected = [False] * len(probabilities)
+    for number, index in enumerate(sorted(range(len(probabilities)), key=lambda index: probabilities[index])):
+        if probabilities[index] > significance / (len(probabilities) - number):
+            break
+        rejected[index] = True
+    return rejected
+
+
+def other_order(reports: Sequence[Report]) -> str:
+    """Returns a sentence where the 2023 competition's score orders the methods otherwise; else an empty text."""
+    ours = rank(reports)
+    theirs = rank([entry.report for entry in ours], COMPETITION)  # of equal ones our order is kept
+    placed = [{entry.method for entry in ranks if entry.place is not None} for ranks in (ours, theirs)]
+    both = [[entry.method for entry in ranks if entry.method in placed[0] & placed[1]] for ranks in (ours, theirs)]
+    if both[0] == both[1]:
+        return ""
+    return (
+        "By the 2023 competition's score, which rewards spread and can be bought with noise, the order is another one: "
+        f"{', '.join(both[1])}."
+    )
 
 
 def title(report: Report) -> str:
@@ -88,8 +133,21 @@ def _badness(score: Score) -> float:
     return -score.value if score.direction == "up" else score.value
 
 
-def _inside_noise(score: Score, best: Score) -> bool:
-    """Whether two scores differ by less than two standard errors of their difference, the two being independent."""
-    if score.value is None or best.value is None or score.stderr is None or best.stderr is None:
-        return False
-    return abs(score.value - best.value) < NOISE * float((score.stderr**2 + best.stderr**2) ** 0.5)
+def _told_apart(scores: Sequence[Score]) -> dict[tuple[int, int], bool]:
+    """Returns which pairs differ. All pairs are counted: which method is the best is known from the scores only."""
+    pairs = list(itertools.combinations(range(len(scores)), 2))
+    differ = holm([_difference(scores[one], scores[other]) for one, other in pairs])
+    return dict(zip(pairs, differ, strict=True))
+
+
+def _difference(score: Score, other: Score) -> float:
+    """Two-sided probability of so large a difference between two independent normal scores that are the same.
+
+    Where a score has no error, a difference cannot be laid to noise.
+    """
+    if score.value is None or other.value is None or score.stderr is None or other.stderr is None:
+        return 0.0
+    stderr, difference = math.hypot(score.stderr, other.stderr), abs(score.value - other.value)
+    if stderr == 0:
+        return float(difference == 0)
+    return math.erfc(difference / stderr / math.sqrt(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit.reports import budget, ranking
-from kit.rules import TIME_BUDGET
+from kit.rules import SIGNIFICANCE, TIME_BUDGET
 from kit.types import Report, Score
 
 _FEWEST = 2
@@ -43,9 +44,15 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
         )
     console.print(table)
     if any(rank.near_best for rank in ranks):
-        console.print("  ~ not told from the best: the difference is inside the noise", markup=False)
+        console.print(
+            f"  ~ not told from the best ({SIGNIFICANCE:.0%} for any mistake, Holm's correction for "
+            f"{math.comb(len(ranks), 2)} pairs)",
+            markup=False,
+        )
     if any(rank.over_budget for rank in ranks):
         console.print(f"  ! over the time budget of {TIME_BUDGET} of a retraining", markup=False)
+    if other_order := ranking.other_order(reports):
+        console.print(f"\n{other_order}", markup=False)
 
 
 def _ratio(rank: ranking.Rank, name: str) -> str:

@@ -103,5 +103,23 @@ def read_json(path: str | Path) -> Record:
     return from_json(content, where=f"'{path}'")
 
 
+def require_one_version(reports: Sequence[Report]) -> None:
+    """Checks that reports are of one score version, since numbers of several are not to be held against each other.
+
+    Raises:
+        InputError: they are of several.
+
+    Example:
+        >>> require_one_version([])
+    """
+    versions = {report.score_version: report.method for report in reports}
+    if len(versions) > 1:
+        rows = ", ".join(f"{version} ({versions[version]})" for version in sorted(versions))
+        raise InputError(
+            f"The reports are of several score versions: {rows}. Expected one, because numbers of different versions "
+            "are not comparable. Evaluate the older ones again, or show each version by itself."
+        )
+
+
 def _failure(check: str, reason: str) -> FailedRun:
     return FailedRun(reason) if check == _RUNS else BrokenSubmission(check, reason)

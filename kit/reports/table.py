@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kit import scorers
-from kit.reports import words
+from kit.reports import records, words
 from kit.rules import RETRAIN
 from kit.types import FailedRun, Report, Score, ScoreInfo, TableName
 
@@ -40,7 +40,11 @@ def print_table(
         reports: in the order of the rows.
         console: by default the output.
         failures: method's name -> why it has no row.
+
+    Raises:
+        InputError: reports of several score versions.
     """
+    records.require_one_version(reports)
     failures, console = failures or {}, console or Console(highlight=False)
     trainings = list(dict.fromkeys(report.pretraining for report in reports))
     for training in trainings:

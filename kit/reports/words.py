@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kit.reports import budget
+from kit.reports import budget, harm
 from kit.rules import NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import Report, Score
 
@@ -12,33 +12,39 @@ _LARGE = 1000
 
 
 def meaning(reports: Sequence[Report]) -> list[str]:
-    """Returns one sentence a method (`retrain` excepted) that says what its gap and its time mean."""
+    """Returns what the numbers of each method (`retrain` excepted) mean: whether it works, its gap, its time."""
     return [_meaning(report) for report in reports if report.method != RETRAIN]
 
 
 def _meaning(report: Report) -> str:
-    gap = report.score("mia_gap")
+    return f"{report.method}: {_verdict(report)}{_time(report)}{_forgetting(report)}"
+
+
+def _verdict(report: Report) -> str:
+    """Whether the model still works comes first: what an attack does not find in a broken one is no success."""
+    gap, damage = report.score("mia_gap"), harm.sentence(report)
+    broken = f"the model {damage}, which tells it from them, whatever an attack finds. " if damage else ""
     if gap.value is None or gap.stderr is None:
-        return f"{report.method}: no attack is possible here, because {gap.reason}.{_time(report)}{_forgetting(report)}"
-    measured = (
-        f"{report.method}: the attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
-    )
+        return f"{broken}{'No' if broken else 'no'} attack is possible here, because {gap.reason}."
+    measured = f"attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
     low, high = gap.interval or (gap.value - NOISE * gap.stderr, gap.value + NOISE * gap.stderr)
-    if report.method == ORIGINAL:
-        if low > 0:
-            return f"{measured}, outside the noise: the forget set left a trace, so there is something to unlearn."
-        return (
-            f"{measured}, inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
-        )
+    if broken:
+        return f"{broken}The {measured}."
+    return f"the {measured}, {_of_original(low) if report.method == ORIGINAL else _of_method(low, high)}"
+
+
+def _of_original(low: float) -> str:
     if low > 0:
-        verdict = "outside the noise: traces of the forget set are left."
-    elif high < 0:
-        verdict = "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
-    else:
-        verdict = (
-            "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
-        )
-    return f"{measured}, {verdict}{_time(report)}{_forgetting(report)}"
+        return "outside the noise: the forget set left a trace, so there is something to unlearn."
+    return "inside the noise: the attack finds no trace of the forget set, so it cannot show unlearning."
+
+
+def _of_method(low: float, high: float) -> str:
+    if low > 0:
+        return "outside the noise: traces of the forget set are left."
+    if high < 0:
+        return "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
+    return "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
 
 
 def _time(report: Report) -> str:
@@ -107,9 +113,8 @@ def remark(scores: Sequence[Score]) -> str:
 def about_rows(reports: Sequence[Report], *, populations: bool) -> list[str]:
     """Returns what a reader of the table has to know of its rows: the target, the row `retrain`, where more is."""
     reference = next((report for report in reports if report.method != RETRAIN), reports[0])
-    many = f"the mean of {reference.num_retrained} retrained models, where matching them"
-    single = "what a single retrained model has, where matching it"
-    notes = [f"target: {many if reference.num_retrained > 1 else single} is the aim"]
+    many, single = f"the mean of {reference.num_retrained} retrained models", "what a single retrained model has"
+    notes = [f"target: {many if reference.num_retrained > 1 else single}"]
     for report in reports:
         if report.method == RETRAIN and report.num_models < reference.num_models:
             notes.append(

@@ -308,6 +308,48 @@ def test_a_gap_is_judged_by_two_standard_errors(gap: float, words: list[str], ot
         assert word not in text
 
 
+def with_accuracy(
+    part: str, value: float, target: float | None, stderr: float = 0.002, method: str = "finetune", **changes: Score
+) -> Report:
+    name = f"{part}_accuracy"
+    return made(method, **{name: score(name, value, 0.01, target=target, gap_stderr=stderr)}, **changes)
+
+
+@pytest.mark.parametrize("part", ["retain", "validation"])
+@pytest.mark.parametrize("gap", [0.1, 0.0, -0.1])
+def test_a_model_that_no_longer_works_is_told_so_before_anything_else(part: str, gap: float) -> None:
+    """However little the attack finds: of a destroyed model it finds nothing, and that is no success."""
+    (text,) = report.meaning([with_accuracy(part, 0.07, 0.98, mia_gap=score("mia_gap", gap, 0.02))])
+    assert text.startswith(
+        f"finetune: the model works less well than retrained ones (accuracy 0.070 on {part}, theirs 0.980)"
+    )
+    assert f"The attack's AUC differs from the retrained models' by {gap:+.3f} ± 0.020." in text
+    for word in ("inside", "outside", "cannot tell", "traces", "over-forgetting"):
+        assert word not in text
+
+
+def test_a_broken_model_is_told_of_where_no_attack_is_possible() -> None:
+    broken = with_accuracy("retain", 0.07, 0.98, mia_gap=score("mia_gap", None, None, reason=NO_ATTACK))
+    (text,) = report.meaning([broken])
+    assert text.index("works less well") < text.index("No attack is possible here, because")
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "stderr"), [(0.93, 0.98, 0.002), (0.90, 0.98, 0.041), (0.99, 0.60, 0.002), (0.5, None, 0.002)]
+)
+def test_a_loss_that_is_small_or_inside_the_noise_or_a_gain_is_none(
+    value: float, target: float | None, stderr: float
+) -> None:
+    """And so is an accuracy without a target, in a report of before."""
+    (text,) = report.meaning([with_accuracy("retain", value, target, stderr)])
+    assert "works less well" not in text
+
+
+def test_a_landmark_has_lost_nothing() -> None:
+    (text,) = report.meaning([with_accuracy("retain", 0.1, 0.98, method="original")])
+    assert "works less well" not in text
+
+
 def test_no_sentence_calls_a_method_successful() -> None:
     for gap in (-0.5, 0.0, 0.5):
         assert not re.search(r"success|perfect|exact|guarantee|forgotten completely", sentence("finetune", gap))
@@ -407,7 +449,7 @@ def test_a_single_retrained_model_has_dashes_and_the_reasons_for_them() -> None:
     text = unwrapped(text)
     assert "('-' where not computed: there is a single retrained model, which has no other to be compared with)" in text
     assert "('-' where not computed: retrain is a stored model and was not made in this run)" in text
-    assert "target: what a single retrained model has, where matching it is the aim" in text
+    assert "target: what a single retrained model has" in text
     assert "Note (original, finetune): There is a single retrained model." in text
 
 
