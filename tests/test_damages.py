@@ -130,7 +130,7 @@ def trainings(root: Path, challenge: Challenge) -> list[Kind]:
     arrays = [np.arange(6.0).reshape(2, 3), np.arange(3, dtype=np.float32)]
     checkpoints.save(state, Checkpoint("of this training", 3, 1.5, 0.5, arrays))
     trace, search = root / "trace.json", Search("ssd", "digits")
-    Trace(trace, search, challenge).keep("competition_score", {"dampening": 0.5}, 0, 0.61)
+    Trace(trace, search, challenge).keep({"dampening": 0.5}, 0, 0.61)
     output = root / "submission.zip"
     growing = growing_zips.GrowingZip(output, {"method": "noisy"})
     for number in range(2):

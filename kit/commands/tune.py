@@ -25,9 +25,9 @@ MethodsArgument = Annotated[list[str], typer.Argument(metavar="METHOD...", help=
 def tune(
     names: MethodsArgument,
     challenge: ChallengeOption = "noisy-digits",
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Settings tried, today's included.")] = 16,
-    num_models: Annotated[int, typer.Option("--num-models", min=8, help="Models of either side.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random settings.")] = 0,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Settings tried, today's included.")] = 64,
+    num_models: Annotated[int, typer.Option("--num-models", min=8, help="Models of a setting on a forget set.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Moves all settings but today's.")] = 0,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Settings tried at a time. Default: one.")
     ] = None,
@@ -81,18 +81,18 @@ def _show(outcomes: list[Outcome], json_file: Path | None) -> None:
 
     if str(json_file) != "-":
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for heading in ("method", "criterion", "today's", "best"):
-            table.add_column(heading, justify="right" if heading in ("today's", "best") else "left")
+        for heading in ("method", "today's", "best"):
+            table.add_column(heading, justify="left" if heading == "method" else "right")
         table.add_column("best settings", overflow="fold")
         for outcome in outcomes:
             settings = ", ".join(f"{name} {value}" for name, value in outcome.best.settings.items())
-            scores = (f"{outcome.present.mean:.4f}", f"{outcome.best.mean:.4f}")
-            table.add_row(Text(outcome.search.method), outcome.criterion.replace("_", " "), *scores, Text(settings))
+            present = "too dear" if outcome.present is None else f"{outcome.present.mean:.4f}"
+            table.add_row(Text(outcome.search.method), present, f"{outcome.best.mean:.4f}", Text(settings))
         console = Console(highlight=False)
         console.print(table)
         console.print(
-            f"\nMeans over {len(outcomes[0].best.scores)} forget sets; today's over those that it came to. "
-            "competition score: more is better; accuracy distance, of methods that draw no random numbers: 0 is best."
+            f"\nDistances from retraining, 0 is best: means over {len(outcomes[0].best.scores)} forget sets, today's "
+            "over those that it came to."
         )
     options.write_json(json_file, [_as_json(outcome) for outcome in outcomes])
 
@@ -100,7 +100,6 @@ def _show(outcomes: list[Outcome], json_file: Path | None) -> None:
 def _as_json(outcome: Outcome) -> dict[str, object]:
     return {
         **asdict(outcome.search),
-        "criterion": outcome.criterion,
         "best": outcome.best.settings,
         "trials": [asdict(trial) for trial in outcome.trials],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
-_FUNCTIONS: Mapping[str, Callable[..., float]] = {"min": min, "max": max}
+_FUNCTIONS: Mapping[str, Callable[..., float]] = {"min": min, "max": max, "ceil": math.ceil}
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class MethodFacts:
         summary: the first line.
         kind: the family that it belongs to, as in the README's table of kinds.
         cost: passes over the data, as a formula of the method's hyper-parameters and of `retain`, `forget`,
-            `validation` (numbers of examples), `classes` and `recipe_epochs`. A pass is what training on an example
-            costs, forward and backward; a forward pass alone is a third.
+            `validation` (numbers of examples), `classes`, `recipe_epochs` and `batch_size` (the challenge's, where the
+            method has none of its own). A pass is what training on an example costs, forward and backward; a forward
+            pass alone is a third.
         data: which of the three sets it touches.
         source: paper or repository.
         differences: from the source.
@@ -102,7 +104,8 @@ def passes(name: str, challenge: Challenge, settings: Mapping[str, object]) -> f
         >>> passes("finetune", kit.load_challenge(), {"epochs": 5})  # 5 * 1132
         5660.0
     """
-    known: dict[str, float] = {key: float(value) for key, value in settings.items() if isinstance(value, int | float)}
+    known: dict[str, float] = {"batch_size": challenge.batch_size}
+    known |= {key: float(value) for key, value in settings.items() if isinstance(value, int | float)}
     known |= {"retain": len(challenge.split.retain), "forget": len(challenge.split.forget)}
     known |= {"validation": len(challenge.validation), "classes": challenge.num_classes}
     known["recipe_epochs"] = challenge.recipe.epochs
@@ -120,6 +123,6 @@ def _value(node: ast.expr, known: Mapping[str, float]) -> float:
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(argument, known) for argument in arguments))
     raise ValueError(
-        f"The cost '{ast.unparse(node)}' cannot be computed. Expected numbers, + - * /, min, max, hyper-parameters "
-        f"and {', '.join(sorted(known))}. Write the line 'Cost:' of the docstring with these."
+        f"The cost '{ast.unparse(node)}' cannot be computed. Expected numbers, + - * /, min, max, ceil, "
+        f"hyper-parameters and {', '.join(sorted(known))}. Write the line 'Cost:' of the docstring with these."
     )

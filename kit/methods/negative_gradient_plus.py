@@ -35,7 +35,7 @@ def unlearning(
     whenever it is used up, until retain is through. The learning rate falls along a cosine.
 
     Kind: gradients of the forget set
-    Cost: epochs * 2 * retain
+    Cost: epochs * (retain + min(batch_size, forget) * ceil(retain / batch_size))
     Data: retain, forget
     Source: Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023 (NegGrad+).
     Differences: the cosine: at a rate that stays, the ascent has the last word.

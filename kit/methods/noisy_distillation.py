@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SEARCH_SPACE = {
     "epochs": ("int", 5, 12),
-    "learning_rate": ("log", 2e-3, 4e-2),
-    "sigma": ("even", 0.3, 2.0),
+    "learning_rate": ("log", 2e-3, 3e-2),
+    "sigma": ("even", 0.4, 1.6),
     "batch_size": ("one of", 16, 32, 64),
     "alpha": ("even", 0.0, 1.0),
     "temperature": ("log", 1.0, 8.0),
@@ -34,9 +34,9 @@ def unlearning(
     *,
     sigma: float = 1.0,
     epochs: int = 9,
-    learning_rate: float = 0.012,
+    learning_rate: float = 0.008,
     warm_up: int = 1,
-    batch_size: int = 32,
+    batch_size: int = 16,
     alpha: float = 0.5,
     temperature: float = 2.0,
 ) -> keras.Model:

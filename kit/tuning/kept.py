@@ -13,6 +13,7 @@ from kit import challenges, files, seals
 from kit.machine import environment
 from kit.methods import _facts
 from kit.tuning import Outcome, Search, Settings, Trial
+from kit.tuning.settings import RETRAINED_EACH
 from kit.types import InputError
 
 
@@ -45,8 +46,7 @@ def load(search: Search) -> Outcome | None:
     if search.method not in content["methods"]:
         return None
     tried = tuple(Trial(**entry) for entry in content["methods"][search.method])
-    below_zero = any(score < 0 for trial in tried for score in trial.scores)
-    return Outcome(search, "accuracy_distance" if below_zero else "competition_score", tried)
+    return Outcome(search, tried)
 
 
 def write(outcome: Outcome) -> None:
@@ -54,7 +54,13 @@ def write(outcome: Outcome) -> None:
     search, path = outcome.search, trace_file(outcome.search.challenge)
     content = _read(path)
     content["methods"][search.method] = [asdict(trial) for trial in outcome.trials]
-    content |= {"stages": search.stages(), "models": search.num_models, "versions": environment.versions()}
+    content |= {
+        "criterion": "retraining_distance",
+        "stages": search.stages(),
+        "models": search.num_models,
+        "retrained_models": RETRAINED_EACH * search.num_models,
+        "versions": environment.versions(),
+    }
     files.write_json(path, seals.with_digest(content))
     _write_settings(search, outcome.best.settings)
 

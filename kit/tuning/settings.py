@@ -1,21 +1,33 @@
-"""The settings that a search tries: a method's present ones, and others drawn from its search space."""
+"""The settings that a search tries: a method's present ones, and others spread over its search space.
+
+Points of Sobol's sequence leave no corner of the space empty, as many random ones do. They depend on nothing that was
+scored: all settings of the first stage are known beforehand and can be tried at the same time, and a trace tells which
+are still to be tried. A sampler that learns from scores, such as Optuna's, would have to learn from what one forget set
+tells, setting after setting.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.stats import qmc
 
 from kit import methods
 from kit.methods import _facts
+from kit.rules import TIME_BUDGET
 from kit.types import Challenge, InputError
 
-NUM_TRIALS, NUM_MODELS, MOST_PASSES = 16, 16, 0.4
-# Of so many random settings in a row, all of which cost too much, it is concluded that nearly all do.
-_MOST_DRAWS = 1000
+NUM_TRIALS, NUM_MODELS = 64, 16
+# Retrained models to each unlearned one: they are made once for all settings and all methods.
+RETRAINED_EACH = 2
+# Two to this power are the settings from which the first ones that are cheap enough are taken.
+_LOG2_DRAWN = 10
+# A range is cut into so many parts, a power of two.
+_BINS = 1 << 30
 
 Settings = dict[str, Any]
 
@@ -27,7 +39,7 @@ class Trial:
     Args:
         settings: hyper-parameters by name.
         present: these are the method's settings on the challenge today.
-        scores: what the setting earned on the first forget sets, in their order.
+        scores: the setting's distance from retraining on the first forget sets, in their order; 0 is best.
         stage: the last one that it came to, from 1 on; 0 before it was tried.
     """
 
@@ -50,8 +62,8 @@ class Search:
         method: a name of `kit.methods.names()`.
         challenge: a name, or the path of an `.npz` file, as in `kit.load_challenge`.
         num_trials: how many settings are tried, the present one included, >= 1.
-        num_models: of either side, >= 3.
-        seed: of the random settings.
+        num_models: of the method with each setting on each forget set, >= 3; retrained ones are twice as many.
+        seed: moves all settings but the present one.
     """
 
     method: str
@@ -65,22 +77,24 @@ class Search:
 
         Example:
             >>> Search("finetune", "digits").stages()
-            ((16, 1), (4, 3), (2, 10))
+            ((64, 1), (16, 3), (4, 10))
         """
-        return (self.num_trials, 1), (max(1, self.num_trials // 4), 3), (max(1, self.num_trials // 8), 10)
+        return (self.num_trials, 1), (max(1, self.num_trials // 4), 3), (max(1, self.num_trials // 16), 10)
 
 
 def trials(search: Search, challenge: Challenge) -> list[Trial]:
     """Returns the settings to try: the present ones, and others that are cheap enough; more trials begin with the same.
 
+    Present ones that cost more than the budget allows are left out: they could not be reported.
+
     Raises:
-        InputError: the method has no search space, or one that nothing can be drawn from.
+        InputError: the method has no search space, or one that nothing can be taken from.
 
     Example:
         >>> import kit
-        >>> search = Search("gradient_ascent", "digits", num_trials=3)
+        >>> search = Search("gradient_ascent", "digits", num_trials=4)
         >>> [trial.settings["epochs"] for trial in trials(search, kit.load_challenge("digits"))]
-        [5, 5, 10]
+        [5, 5, 12, 9]
     """
     methods.require_search_space(search.method)
     space = methods.search_space(search.method)
@@ -92,36 +106,47 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
             f"SEARCH_SPACE of the method '{search.method}' has '{unknown[0]}'. Expected the keywords of 'unlearning' "
             f"with plain defaults: {', '.join(defaults)}. Correct {methods.path(search.method)}."
         )
-    generator = np.random.default_rng(zlib.crc32(search.method.encode()) + search.seed)
-    most = MOST_PASSES * challenge.recipe.epochs * len(challenge.split.retain)
-    tried = [Trial({name: current[name] for name in space}, present=True)]
-    for _ in range(_MOST_DRAWS):
+    most = challenge.recipe.epochs * len(challenge.split.retain)
+
+    def is_cheap(settings: Settings) -> bool:
+        return _facts.passes(search.method, challenge, defaults | settings) / most <= TIME_BUDGET
+
+    present = {name: current[name] for name in space}
+    tried = [Trial(present, present=True)] if is_cheap(present) else []
+    for settings in filter(is_cheap, _spread(search, space)):
         if len(tried) >= search.num_trials:
-            return tried
-        settings = _draw(generator, search.method, space)
-        if _facts.passes(search.method, challenge, defaults | settings) <= most:
-            tried.append(Trial(settings))
+            break
+        tried.append(Trial(settings))
+    if len(tried) == search.num_trials:
+        return tried
     raise InputError(
-        f"Nearly all settings in the search space of '{search.method}' cost more than {MOST_PASSES} of a retraining on "
+        f"Nearly all settings in the search space of '{search.method}' cost more than {TIME_BUDGET} of a retraining on "
         f"'{challenge.name}'. Expected cheaper ones. Lower the upper ends in {methods.path(search.method)}."
     )
 
 
-def _draw(generator: np.random.Generator, method: str, space: Mapping[str, tuple[Any, ...]]) -> Settings:
-    """Returns one setting, rounded to what people would write."""
-    settings: Settings = {}
-    for name, (kind, *ends) in space.items():
-        if kind == "int":
-            settings[name] = int(generator.integers(ends[0], ends[1] + 1))
-        elif kind == "one of":
-            settings[name] = ends[generator.integers(len(ends))]
-        elif kind == "log":
-            settings[name] = float(f"{np.exp(generator.uniform(*np.log(ends))):.2g}")
-        elif kind == "even":
-            settings[name] = float(f"{generator.uniform(*ends):.2g}")
-        else:
-            raise InputError(
-                f"SEARCH_SPACE of the method '{method}' has the kind '{kind}' for '{name}'. Expected int, log, even or "
-                f"'one of'. Correct {methods.path(method)}."
-            )
-    return settings
+def _spread(search: Search, space: Mapping[str, tuple[Any, ...]]) -> Iterator[Settings]:
+    """Yields settings that fill the space evenly: Sobol's sequence, with the same random bits turned in all points.
+
+    That keeps its fields of equal size equally full, where a shift would not.
+    """
+    turned = np.random.default_rng(zlib.crc32(search.method.encode()) + search.seed).integers(_BINS, size=len(space))
+    points = qmc.Sobol(len(space), scramble=False).random_base2(_LOG2_DRAWN) * _BINS
+    for point in (points.astype(np.int64) ^ turned) / _BINS:
+        yield {name: _at(float(u), search.method, name, *space[name]) for name, u in zip(space, point, strict=True)}
+
+
+def _at(u: float, method: str, name: str, kind: str, *ends: Any) -> Any:
+    """Returns the value at u in [0, 1) of a hyper-parameter's range, rounded to what people would write."""
+    if kind == "int":
+        return ends[0] + int(u * (ends[1] - ends[0] + 1))
+    if kind == "one of":
+        return ends[int(u * len(ends))]
+    if kind == "log":
+        return float(f"{ends[0] * (ends[1] / ends[0]) ** u:.2g}")
+    if kind == "even":
+        return float(f"{ends[0] + u * (ends[1] - ends[0]):.2g}")
+    raise InputError(
+        f"SEARCH_SPACE of the method '{method}' has the kind '{kind}' for '{name}'. Expected int, log, even or "
+        f"'one of'. Correct {methods.path(method)}."
+    )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kit import files, methods, seals
 from kit.tuning.settings import Search, Settings
 from kit.types import Challenge, InputError
 
-Criterion = Literal["competition_score", "accuracy_distance"]
 _PLACE = "search"  # which, `of` says
 
 
@@ -18,8 +17,8 @@ class Trace:
     """Scores of settings on splits, each written to a file as soon as it is known.
 
     The file is an object with `of`, all that the scores depend on, and `scores`, a list with an object for each:
-    `criterion`, `settings`, `split` (0 for the first) and `score`. If `of` is another search's, the file is begun
-    anew, and `note` says so.
+    `settings`, `split` (0 for the first) and `score`. If `of` is another search's, the file is begun anew, and `note`
+    says so.
     """
 
     def __init__(self, path: Path | None, search: Search, challenge: Challenge) -> None:
@@ -47,29 +46,29 @@ class Trace:
             self.note = f"{path} is of another kit, machine or search, which makes other models: begun anew"
             return
         for entry in content["scores"]:
-            self._add(entry["criterion"], entry["settings"], entry["split"], entry["score"])
+            self._add(entry["settings"], entry["split"], entry["score"])
 
-    def _add(self, criterion: Criterion, settings: Settings, split: int, score: float) -> None:
-        self._scores[_key(criterion, settings, split)] = score
-        self._entries.append({"criterion": criterion, "settings": settings, "split": split, "score": score})
+    def _add(self, settings: Settings, split: int, score: float) -> None:
+        self._scores[_key(settings, split)] = score
+        self._entries.append({"settings": settings, "split": split, "score": score})
 
-    def score(self, criterion: Criterion, settings: Settings, split: int) -> float | None:
+    def score(self, settings: Settings, split: int) -> float | None:
         """Returns what a setting earned on a split; None where it was not tried there."""
-        return self._scores.get(_key(criterion, settings, split))
+        return self._scores.get(_key(settings, split))
 
-    def known(self, criterion: Criterion, settings: Settings, split: int) -> float:
+    def known(self, settings: Settings, split: int) -> float:
         """Returns what a setting that was tried earned on a split."""
-        return self._scores[_key(criterion, settings, split)]
+        return self._scores[_key(settings, split)]
 
-    def keep(self, criterion: Criterion, settings: Settings, split: int, score: float) -> None:
+    def keep(self, settings: Settings, split: int, score: float) -> None:
         """Adds a score, on disk as well."""
-        self._add(criterion, settings, split, score)
+        self._add(settings, split, score)
         if self._path is not None:
             seals.write_json(self._path, _PLACE, {"of": self._of, "scores": self._entries})
 
 
-def _key(criterion: Criterion, settings: Settings, split: int) -> str:
-    return json.dumps([criterion, settings, split], sort_keys=True)
+def _key(settings: Settings, split: int) -> str:
+    return json.dumps([settings, split], sort_keys=True)
 
 
 def _described(search: Search, challenge: Challenge) -> dict[str, Any]:

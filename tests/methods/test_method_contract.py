@@ -109,9 +109,9 @@ def test_contract(
     defaults = inspect.signature(methods.get(name)).parameters
     settings = {key: one.default for key, one in defaults.items()} | hyperparameters(entry, challenge)
     stated = _facts.passes(name, challenge, settings)
-    assert counter.passes <= 1.02 * stated + 1e-6, "costs more than it says"  # a paired batch is whole to the last
-    # A forget set smaller than a batch pairs with less; which slices SISA trains again depends on the examples.
-    assert name == "sisa" or counter.passes >= 0.85 * stated - 1e-6, "costs less than it says"
+    assert counter.passes <= stated + 1e-6, "costs more than it says"
+    # Which slices SISA trains again depends on the examples.
+    assert name == "sisa" or counter.passes >= 0.95 * stated - 1e-6, "costs less than it says"
 
     assert isinstance(returned, keras.Model)
     assert architecture(returned) == expected

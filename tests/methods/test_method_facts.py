@@ -27,6 +27,9 @@ def test_a_cost_is_its_formula(small_challenge: Challenge) -> None:
     longer = dataclasses.replace(small_challenge, recipe=Recipe(epochs=7))
     assert _facts.passes("retrain", longer, {}) == 7 * kept
     assert _facts.passes("fisher_forgetting", small_challenge, {}) == 3 * kept
+    batches = -(-kept // small_challenge.batch_size)  # a paired batch is whole to the last
+    paired = min(gone, small_challenge.batch_size) * batches
+    assert _facts.passes("negative_gradient_plus", small_challenge, {"epochs": 3}) == 3 * (kept + paired)
     settings = {"epochs": 4, "max_epochs": 9, "rewind": False}
     assert _facts.passes("scrub", small_challenge, settings) == pytest.approx((kept + gone) / 3 + 4 * (kept + gone))
 
