@@ -62,6 +62,7 @@ _MODULES = {
     "report": "reports",
     "scorers": "scorers",
     "splits": "challenges.splits",
+    "testing": "testing",
     "training": "toolbox.training",
 }
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605

@@ -18,12 +18,26 @@ from kit.commands.options import ChallengeOption, DebugOption, JsonOption, Sandb
 from kit.machine import quiet
 from kit.types import InputError
 
+_TEST = '''"""The checks of 'kit validate {file}', a line each: pytest -v {test}"""
+
+from pathlib import Path
+
+from kit.testing import parametrize_with_checks
+
+
+@parametrize_with_checks([Path(__file__).with_name("{file}")])
+def test_{method}(method, check):
+    check(method)
+'''
+
 
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, e.g. my_method.py.")],
+    with_test: Annotated[bool, typer.Option("--with-test", help="Also write a test of it for pytest.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Write a submission to start from."""
+    test = file.with_name(f"test_{file.name}")
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise InputError(
             f"'{file}' cannot be the name of a submission, which Python imports. Expected letters, digits and "
@@ -34,8 +48,11 @@ def new(
             f"'{file.stem}' is the name of a built-in method, and rows of one name cannot be told apart. Expected "
             "another name. Try my_method.py."
         )
-    if file.exists():
-        raise InputError(f"'{file}' exists already. Expected a new name, so that nothing is lost. Choose another one.")
+    for path in [file, test] if with_test else [file]:
+        if path.exists():
+            raise InputError(
+                f"'{path}' exists already. Expected a new name, so that nothing is lost. Choose another one."
+            )
     if _is_module(file.stem):
         raise InputError(
             f"'{file.stem}' is the name of a module, and Python would import '{file}' in its place. Expected another "
@@ -45,7 +62,10 @@ def new(
     file.parent.mkdir(parents=True, exist_ok=True)
     template = Path(kit.__file__).parent / "submission" / "template.py"  # not imported: it imports TensorFlow
     shutil.copyfile(template, file)
-    typer.echo(f"Written: {file}. Next: 'kit validate {file}', then 'kit run {file}'.")
+    if with_test:
+        test.write_text(_TEST.format(file=file.name, method=file.stem, test=test.name), encoding="utf-8")
+    written, check = (f"{file} and {test}", f"pytest -v {test}") if with_test else (file, f"kit validate {file}")
+    typer.echo(f"Written: {written}. Next: '{check}', then 'kit run {file}'.")
 
 
 def _is_module(name: str) -> bool:
