@@ -15,7 +15,9 @@ def setting(unlearned: int, retrained: int, shared: float, trace: float = 0.0) -
 @pytest.mark.parametrize(("models", "shared"), [((1, 6), 0.3), ((6, 6), 0.0), ((6, 6), 0.3)])
 def test_intervals_of_few_models_cover_and_are_no_wider_than_that(models: tuple[int, int], shared: float) -> None:
     """A standard error a third too large would be outside both limits; so it was, examples counted a second time."""
-    for name, row in coverage.coverage(setting(*models, shared, trace=0.3), 300).items():
+    rows = coverage.coverage(setting(*models, shared, trace=0.3), 300, any_number=[coverage.single_estimates])
+    assert set(rows) == {"mia_gap", "forget_accuracy"}
+    for name, row in rows.items():
         assert 0.9 <= row.covered <= 0.99, name
         assert 0.85 <= row.ratio <= 1.15, name
 
@@ -25,7 +27,7 @@ def test_an_error_that_counts_the_examples_twice_is_found_out() -> None:
     pairs, examples_too = [], []
     for repetition in range(300):
         given = coverage.comparison(setting(6, 6, 0.0), 0, repetition)
-        ((_, estimate), _) = coverage.single_estimates(given)
+        _, estimate = next(coverage.single_estimates(given))
         sides = [(side.losses("forget"), side.losses("test")) for side in (given.unlearned, given.retrained)]
         placed = [
             [(members[:, :, np.newaxis] < others[:, np.newaxis]).mean(axis=axis).mean(axis=0) for axis in (2, 1)]
@@ -42,11 +44,26 @@ def test_an_error_that_counts_the_examples_twice_is_found_out() -> None:
     assert twice.covered > 0.98
 
 
+def test_two_standard_errors_around_a_squared_distance_would_cover_too_little() -> None:
+    """Near 0 a square is skewed: its interval reaches farther up than down."""
+    pairs, symmetric = [], []
+    for repetition in range(100):
+        ((name, estimate),) = coverage.distance_estimates(coverage.comparison(setting(6, 6, 0.3, 0.3), 0, repetition))
+        assert name == "retraining_distance"
+        half = 2 * estimate.stderr
+        pairs.append((0, estimate))
+        around = estimate.value - half, estimate.value + half
+        symmetric.append((0, coverage.Estimate(estimate.value, estimate.stderr, around)))
+    assert 0.93 <= coverage.of_estimates(pairs).covered <= 0.99
+    assert coverage.of_estimates(symmetric).covered < 0.93
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.3])
 def test_intervals_of_populations_cover(shared: float) -> None:
     rows = coverage.coverage(setting(16, 16, shared), 200)
-    assert {"rmia_auc", "ulira_auc", "forgetting_score_normalised"} <= set(rows)
+    assert {"retraining_distance", "rmia_auc", "ulira_auc", "forgetting_score_normalised"} <= set(rows)
+    assert 0.92 <= rows["retraining_distance"].covered <= 0.99
     for name in ("mia_gap", "forget_accuracy", "rmia_auc", "ulira_auc"):
         assert 0.9 <= rows[name].covered <= 0.99, name
         assert 0.8 <= rows[name].ratio <= 1.25, name

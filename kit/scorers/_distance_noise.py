@@ -29,7 +29,8 @@ def noise_of(value: float, unlearned: Side, retrained: Side) -> tuple[float, tup
     enough = len(unlearned.confidences) >= ENOUGH
     jackknife = _jackknife(unlearned, retrained) if enough else _by_retrained(unlearned, retrained)
     luck, floor = (_luck_by_example if enough else _luck_by_model)(unlearned.confidences, retrained.confidences)
-    slope = (jackknife + 2 * floor) / max(value + 2 * luck, luck)
+    # The means are taken to be off in no quieter a direction than those of luck are.
+    slope = max(jackknife / max(value + luck, luck), 2 * floor / luck) if luck else 0.0
     stderr = float(np.sqrt(slope * max(value, 0.0) + floor))
     fewest = min(len(side.confidences) for side in ((unlearned, retrained) if enough else (retrained,)))
     _, quantile = interval_of(0.0, 1.0, min(NUM_GROUPS, fewest) - 1)

@@ -13,7 +13,6 @@ SCORES = (
         "retraining_distance",
         "down",
         "squared, on the forget set, in variances of retrained models, and lost accuracy; 0: as retraining",
-        relative=True,
         heading="retraining\ndistance",
         column=1,
         digits=2,
@@ -76,9 +75,7 @@ def score(comparison: Comparison) -> list[Score]:
     """Returns the score that `SCORES` declares; its error and interval speak of new trainings on the same examples."""
     (info,) = SCORES
     if comparison.retrained.num_models < FEWEST_RETRAINED:
-        reason = (
-            f"{comparison.retrained.num_models} retrained models, and it takes {FEWEST_RETRAINED} to see how they vary"
-        )
+        reason = f"how retrained models vary shows from {FEWEST_RETRAINED} on, not {comparison.retrained.num_models}"
         return [Score(info.name, None, None, info.direction, reason=reason)]
     sides = _sides(comparison.unlearned, comparison.retrained)
     value = distance_of(*sides).total
