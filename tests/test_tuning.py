@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +24,14 @@ from cli_helpers import call, one_paragraph
 
 import kit
 from kit import files, methods, rules, seals, tuning
+from kit.challenges import catalogue
 from kit.methods import _facts
 from kit.scorers.distance import retraining_distance
 from kit.tuning import Search, Trial, bench, kept, settings
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
 SEARCHED = [name for name in methods.built_in() if methods.search_space(name)]
-CHALLENGES = ("noisy-digits", "digits")
+CHALLENGES = tuple(name for name in catalogue.CHALLENGES if kept.trace_file(name).is_file())
 
 
 # The settings
@@ -415,7 +417,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the data folder, which may be written to."""
     folder = tmp_path / "data"
     (folder / "results").mkdir(parents=True)
-    for name in ("hyperparameters.toml", "results/tuning-digits.json"):
+    for name in ("hyperparameters.toml", "results/tuning-noisy-digits.json"):
         (folder / name).write_bytes((files.data_folder() / name).read_bytes())
     monkeypatch.setattr(files, "data_folder", lambda: folder)
     return folder
@@ -425,25 +427,26 @@ def test_maintainers_keep_the_trace_and_the_best_settings(
     planted: type[Planted], checkout: Path, tmp_path: Path
 ) -> None:
     before = (checkout / "hyperparameters.toml").read_text()
-    assert call("tune", "ssd", "--challenge", "digits", "--write", "--out", tmp_path).code == 0
-    assert planted.asked == []  # it was searched before
-    assert (checkout / "hyperparameters.toml").read_text() == before
-    trace = checkout / "results" / "tuning-digits.json"
+    trace = checkout / "results" / "tuning-noisy-digits.json"
     content = seals.without_digest(json.loads(trace.read_text()))
     searched = set(content["methods"])
+    assert call("tune", *searched, "--write", "--out", tmp_path).code == 0
+    assert planted.asked == []  # they were searched before
+    assert (checkout / "hyperparameters.toml").read_text() == before
     del content["methods"]["finetune"]
     trace.write_text(json.dumps(seals.with_digest(content)))
-    assert call("tune", "finetune", "--challenge", "digits", "--write", "--out", tmp_path).code == 0
+    assert call("tune", "finetune", "--write", "--out", tmp_path).code == 0
     tried = json.loads(trace.read_text())["methods"]["finetune"]
     assert len(tried) == 64
-    after = (checkout / "hyperparameters.toml").read_text()
-    assert f"[digits.finetune]\nepochs = {tried[-1]['settings']['epochs']}\n" in after
+    settings = tomllib.loads((checkout / "hyperparameters.toml").read_text())["noisy-digits"]["finetune"]
+    assert _facts.hyperparameters("finetune") | settings == _facts.hyperparameters("finetune") | tried[-1]["settings"]
+    assert settings["learning_rate"] == min(trial["settings"]["learning_rate"] for trial in tried)
     assert set(json.loads(trace.read_text())["methods"]) == searched
 
 
 @pytest.mark.parametrize("option", [("--trials", "8"), ("--num-models", "32"), ("--seed", "1")])
 def test_another_budget_is_not_kept(option: tuple[str, str], checkout: Path, tmp_path: Path) -> None:
-    message = one_paragraph(call("tune", "ssd", "--challenge", "digits", "--write", "--out", tmp_path, *option))
+    message = one_paragraph(call("tune", "ssd", "--write", "--out", tmp_path, *option))
     assert "Expected a checkout of the kit, one of its challenges, and the budget of all methods: 64 trials" in message
 
 
