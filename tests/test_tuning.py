@@ -300,7 +300,7 @@ def test_a_ruined_model_is_the_farthest(small_challenge: Challenge, monkeypatch:
 def test_one_worker_goes_from_split_to_split_with_the_challenge_and_the_settings_of_each(
     small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its models are traced once; there are two retrained models to each unlearned one."""
+    """Its models are traced once; there are four retrained models to each unlearned one."""
     workers, seen = [], []
 
     def worker(challenge: Challenge) -> Any:
@@ -328,7 +328,7 @@ def test_one_worker_goes_from_split_to_split_with_the_challenge_and_the_settings
     assert seen == [
         population
         for seed, epochs in ((100, 1), (101, 1), (100, 2))
-        for population in (("retrain", 10, seed, {}), ("finetune", 5, seed, {"epochs": epochs}))
+        for population in (("retrain", 20, seed, {}), ("finetune", 5, seed, {"epochs": epochs}))
     ]
 
 
@@ -405,8 +405,8 @@ def test_the_command_shows_the_best_settings_and_writes_them_as_json(planted: ty
         assert len(row["trials"]) == row["num_trials"] == 4
         assert f"learning_rate {row['best']['learning_rate']}" in " ".join(result.out.split())
     assert sorted(path.name for path in (tmp_path / "noisy-digits").iterdir()) == [
-        "tuning-finetune-16-models.json",
-        "tuning-l1_sparse-16-models.json",
+        "tuning-finetune-8-models.json",
+        "tuning-l1_sparse-8-models.json",
     ]
     pure = call("tune", "finetune", "l1_sparse", "--trials", "4", "--out", tmp_path, "--json", "-")
     assert json.loads(pure.out) == rows

@@ -26,7 +26,7 @@ def tune(
     names: MethodsArgument,
     challenge: ChallengeOption = "noisy-digits",
     trials: Annotated[int, typer.Option("--trials", min=1, help="Settings tried, today's included.")] = 64,
-    num_models: Annotated[int, typer.Option("--num-models", min=8, help="Models of a setting on a forget set.")] = 16,
+    num_models: Annotated[int, typer.Option("--num-models", min=8, help="Models of a setting on a forget set.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Moves all settings but today's.")] = 0,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Settings tried at a time. Default: one.")

@@ -3,7 +3,7 @@
 The method's present settings and others, spread evenly over the `SEARCH_SPACE` in its file, are tried on one forget
 set; the best quarter of them on three; the best sixteenth on ten. The forget sets are those of the split seeds from 100
 on. A setting earns the kit's own criterion (`kit.scorers.distance.retraining_distance`, 0 is best), averaged over
-them: 16 models of each setting on each forget set against 32 retrained ones. Nothing here reads the test set, which is
+them: 8 models of each setting on each forget set against 32 retrained ones. Nothing here reads the test set, which is
 one and the same on all splits: what models say of unseen examples is measured on the validation set.
 
 `SEARCH_SPACE` maps a keyword of `unlearning` to a kind and its ends: `("even", low, high)`; `("log", low, high)`, even
