@@ -76,7 +76,7 @@ net = kit.unlearn("original", challenge).net
 net.summary()
 
 # %%
-outputs = kit.outputs.compute_outputs(net, challenge)
+outputs = kit.compute_outputs(net, challenge)
 for part in ("retain", "forget", "validation", "test"):
     print(f"{part:10s} accuracy {outputs.correct[part].mean():.3f}")
 
@@ -117,7 +117,7 @@ print(f"{unlearned.seconds:.2f} seconds")
 # guess should work no better than for a model that was *retrained* without it. So the attack is run on three models.
 
 # %%
-members, nonmembers, _ = kit.evaluation.attack_sample(challenge)  # as many test as forget examples of each class
+members, nonmembers, _ = kit.attack_sample(challenge)  # as many test as forget examples of each class
 for name, method in {"original": "original", "unlearned": unlearning, "retrained": "retrain"}.items():
     outputs = kit.run_population(method, challenge, num_models=1, seed=1)
     forget_losses, test_losses = outputs.losses("forget")[0, members], outputs.losses("test")[0, nonmembers]

@@ -120,7 +120,7 @@ else:
 
 # %%
 if not kit.pack.is_mock_run():
-    checked = kit.check_pack.check_pack("submission.zip", challenge)
+    checked = kit.check_pack("submission.zip", challenge)
     for check in checked.checks:
         print(f"{check.status:5s}{check.name:12s} {check.message}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.metadata
 import inspect
 import os
@@ -60,6 +62,35 @@ def test_public_methods_and_properties_are_documented(name: str) -> None:
     for member_name, member in vars(getattr(kit, name)).items():
         if not member_name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
             assert inspect.getdoc(member), member_name
+
+
+def test_type_checkers_see_each_public_name_where_it_is() -> None:
+    """Names are imported when first used: what mypy, pyright and editors read stands beside that, in a block."""
+    block = next(node for node in ast.parse((PACKAGE / "__init__.py").read_text()).body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+    assert sorted(map(str, seen)) == list(kit.__all__)
+    for name, (module, origin) in seen.items():
+        assert module is not None
+        expected = importlib.import_module(module)
+        found = getattr(expected, origin, None) or importlib.import_module(f"{module}.{origin}")
+        assert getattr(kit, str(name)) is found
+
+
+@pytest.mark.slow
+def test_mypy_knows_what_public_names_are(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import kit\n"
+        "challenge: int = kit.load_challenge()\n"
+        "report = kit.evaluate('finetune', challenge, num_modls=3)\n"
+        "report.scores['mia_gap'].valu\n"
+        "kit.evaluate_everything\n"
+    )
+    command = [sys.executable, "-m", "mypy", str(tmp_path / "mine.py")]  # with what 'make check' keeps of the kit
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
+    for words in ('expression has type "Challenge"', "num_modls", '"Score" has no attribute "valu"'):
+        assert words in done.stdout
+    assert 'Module has no attribute "evaluate_everything"' in done.stdout
 
 
 def test_dir_shows_the_public_names_and_nothing_else() -> None:

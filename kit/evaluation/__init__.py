@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from kit.evaluation import scoring
 from kit.evaluation.comparison import attack_sample, compare, doubts_about_original
 from kit.evaluation.plan import Plan
 from kit.evaluation.reference import Population, Reference
+from kit.evaluation.result import Evaluation
 from kit.machine import accelerators, environment
 from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
 from kit.runs import choice, population, timing
@@ -41,18 +41,6 @@ if TYPE_CHECKING:
     from kit.runs.worker import Worker
 
 __all__ = ["Evaluation", "attack_sample", "evaluate", "evaluate_all"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Reports on one challenge, `original` first and `retrain` last, and by method the outputs that they come from.
-
-    `failures` says of each method that broke its contract what it did; the others' results are not lost with it.
-    """
-
-    reports: tuple[Report, ...]
-    outputs: Mapping[str, Outputs]
-    failures: Mapping[str, FailedRun] = field(default_factory=dict)
 
 
 def evaluate(

@@ -54,7 +54,7 @@ def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.
 
     Args:
         outputs: by method, the retrained models' as `retrain`.
-        members, nonmembers: what the attacks compare (`kit.evaluation.attack_sample`), empty where none is possible.
+        members, nonmembers: what the attacks compare (`kit.attack_sample`), empty where none is possible.
     """
     drawings = {"losses": loss_histograms(outputs)}
     retrained = outputs[RETRAIN]

@@ -36,6 +36,7 @@ from kit.toolbox import checkpoints, costs, facts
 from kit.toolbox.examples import Selection
 from kit.toolbox.losses import TaskLoss
 from kit.types import BrokenSubmission, Challenge, Cost, FailedRun, check_challenge
+from kit.types.shown import html_table
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Unlearned:
     cost: Cost
     seed: int
     facts: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Unlearned model '{self.net.name}', seed {self.seed}: {self.seconds:.3g} s>"
+
+    def _repr_html_(self) -> str:
+        """Returns what the call has cost, for a notebook."""
+        costs = {"seconds by the clock": self.cost.seconds, "CPU seconds": self.cost.cpu_seconds}
+        numbers = costs | {"passes": self.cost.passes} | dict(self.facts)
+        rows = [(name, f"{value:.4g}") for name, value in numbers.items() if not math.isnan(value)]
+        return html_table(f"Unlearned model '{self.net.name}', seed {self.seed}", rows)
 
     @property
     def seconds(self) -> float:

@@ -89,6 +89,11 @@ class Arrays:
     def __len__(self) -> int:
         return len(self.y)
 
+    def __repr__(self) -> str:
+        columns = {name: getattr(self, name) for name in ("x", "y", "groups", "mislabelled")}
+        kinds = [f"{name} {array.dtype} {array.shape}" for name, array in columns.items() if array is not None]
+        return f"<Arrays: {', '.join(kinds)}>"
+
     def take(self, indices: np.ndarray) -> Arrays:
         """Returns a copy of the examples at `indices`, an integer array of shape (k,)."""
         groups = None if self.groups is None else self.groups[indices]

@@ -9,6 +9,7 @@ import numpy as np
 
 from kit.types.arrays import read_only
 from kit.types.cost import Cost
+from kit.types.shown import counted, html_table, number_of
 
 PARTS = ("retain", "forget", "validation", "test")
 # Of so many models of a population the logits are kept, for the scores that need all classes' probabilities.
@@ -29,6 +30,10 @@ class ModelOutputs:
     confidences: Mapping[str, np.ndarray]
     correct: Mapping[str, np.ndarray]
     logits: Mapping[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        sizes = {part: len(correct) for part, correct in self.correct.items()}
+        return f"<ModelOutputs: {counted(sizes)} examples>"
 
     @staticmethod
     def of_logits(logits: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> ModelOutputs:
@@ -129,7 +134,7 @@ class Outputs:
         if array.ndim != 3 or len(array) > self.num_models or array.shape[1] != len(labels):
             raise ValueError(
                 f"Logits of '{part}' have shape {array.shape}. Expected (models, examples, classes) with at most "
-                f"{self.num_models} models and {len(labels)} examples. Compute them with kit.outputs."
+                f"{self.num_models} models and {len(labels)} examples. Compute them with kit.compute_outputs."
             )
         if labels.size and not 0 <= labels.min() <= labels.max() < array.shape[-1]:
             raise ValueError(
@@ -172,6 +177,26 @@ class Outputs:
         each = [{part: array[number] for part, array in logits.items()} for number in range(len(seconds))]
         models = [ModelOutputs.of_logits(parts, labels) for parts in each]
         return Outputs.of_models(method, models, labels, seconds=seconds, seeds=seeds)
+
+    def __repr__(self) -> str:
+        return f"<{self._title}: {counted(self._sizes)} examples>"
+
+    def _repr_html_(self) -> str:
+        """Returns for each part how many examples the models get right and what they lose, for a notebook."""
+        rows = [
+            (part, f"{size:,}", f"{self.correct[part].mean():.3f}", f"{self.losses(part).mean():.3f}")
+            for part, size in self._sizes.items()
+            if size and self.num_models
+        ]
+        return html_table(self._title, rows, ("part", "examples", "accuracy", "loss (nats)"))
+
+    @property
+    def _title(self) -> str:
+        return f"Outputs of {self.method}, {number_of(self.num_models, 'model')}"
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {part: len(self.labels[part]) for part in PARTS if part in self.labels}
 
     @property
     def num_models(self) -> int:

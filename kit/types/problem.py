@@ -15,6 +15,7 @@ from kit.types.arrays import Arrays, read_only
 from kit.types.errors import InputError
 from kit.types.forget import forget_form
 from kit.types.recipe import Recipe
+from kit.types.shown import counted, html_table, number_of
 from kit.types.task import Task
 
 # In bytes: files of a challenge have digests behind its name, and file systems take 255 in all.
@@ -63,6 +64,21 @@ class Split:
                 "Expected two disjoint sets that together are 0 .. n - 1. Make the split again with "
                 "kit.make_split, or load one that kit.save_split wrote."
             )
+
+    def __repr__(self) -> str:
+        return f"<{self._title}: {counted(self._sizes)}>"
+
+    def _repr_html_(self) -> str:
+        """Returns how many examples are on either side, for a notebook."""
+        return html_table(self._title, self._sizes.items())
+
+    @property
+    def _title(self) -> str:
+        return f"Split {self.name} (split seed {self.seed})" if self.drawn else f"Split {self.name}"
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"forget": len(self.forget), "retain": len(self.retain)}
 
     @functools.cached_property
     def kind(self) -> str:
@@ -157,6 +173,22 @@ class Challenge:
                 f"challenge has {len(self.train)}. Expected a split of this challenge's training set. Make it again "
                 "with kit.make_split."
             )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Challenge {self.name}: {number_of(len(self.train), 'training example')} of shape {self.input_shape}, "
+            f"{len(self.split.forget):,} to forget ({self.split.name}), model {self.model}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Returns the parts of the data, the model and the recipe, for a notebook."""
+        parts = {"retain": self.split.retain, "forget": self.split.forget}
+        sizes = {name: len(part) for name, part in parts.items()}
+        sizes |= {"validation": len(self.validation), "test": len(self.test)}
+        rows = [(name, number_of(size, "example")) for name, size in sizes.items()]
+        rows += [("example", f"{self.train.x.dtype} {self.input_shape}"), ("forget set", self.split.name)]
+        rows += [("model", self.model), ("recipe", f"{self.recipe.epochs} epochs, batches of {self.batch_size}")]
+        return html_table(f"Challenge {self.name}", rows)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -17,12 +17,15 @@ from kit.types.frames import frame
 from kit.types.from_json import damaged, read
 from kit.types.once import Once
 from kit.types.outputs import Outputs
+from kit.types.shown import html_table, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Direction = Literal["up", "down", "match_retrain"]
 TableName = Literal["runs", "populations", "attacks", "distances", "other"]
+# What a report says of itself in one line.
+_SHOWN = ("retain_accuracy", "forget_accuracy", "test_accuracy", "mia_gap", "competition_score")
 # Of a heading that is made from a score's name, in characters.
 _HEADING_WIDTH = 12
 
@@ -141,6 +144,12 @@ class Score:
     gap_stderr: float | None = None
     gap_interval: tuple[float, float] | None = None
 
+    def __str__(self) -> str:
+        """The value and one standard error, or why there is no value."""
+        if self.value is None:
+            return f"- ({self.reason})"
+        return f"{self.value:.4g}" + ("" if self.stderr is None else f" ± {self.stderr:.2g}")
+
     @property
     def bounds(self) -> tuple[float, float] | None:
         """The 95 % confidence interval of the value; None where its error is not known."""
@@ -226,6 +235,23 @@ class Report:
         for name, score in self.scores.items():
             if score.name != name:
                 raise damaged("'scores' in the report", f"has a score '{score.name}' under the key '{name}'")
+
+    def __repr__(self) -> str:
+        shown = [name for name in _SHOWN if self.score(name).value is not None]
+        numbers = ", ".join(f"{name} {self.score(name)}" for name in shown)
+        return f"<{self._title}: {numbers}>" if numbers else f"<{self._title}>"
+
+    def _repr_html_(self) -> str:
+        """Returns a table of all scores that have a value, for a notebook."""
+        scores = {name: score for name, score in self.scores.items() if score.value is not None}
+        targets = ["" if score.target is None else f"{score.target:.4g}" for score in scores.values()]
+        rows = [(name, str(score), target) for (name, score), target in zip(scores.items(), targets, strict=True)]
+        return html_table(self._title, rows, ("score", "value", "target"))
+
+    @property
+    def _title(self) -> str:
+        models = f"{number_of(self.num_models, 'model')} against {self.num_retrained:,} retrained"
+        return f"Report {self.method} on {self.challenge} ({self.split}), {models}"
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> Report:

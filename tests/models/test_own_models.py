@@ -813,7 +813,7 @@ def test_the_same_request_in_python(engineers_folder: Path, unmeasured: None, mo
         recipe=Recipe(epochs=100, learning_rate=0.05, weight_decay=0.0),
         batch_size=50,
     )
-    evaluation = kit.evaluation.evaluate_all([engineers_folder / "deletes.py"], challenge)
+    evaluation = kit.evaluate_all([engineers_folder / "deletes.py"], challenge)
     reports = {one["method"]: one for one in kit.report.to_json(evaluation.reports)["reports"]}
     assert list(reports) == ["original", "deletes", "retrain"]
     check_the_request(json.loads(json.dumps(reports)), engineers_folder)

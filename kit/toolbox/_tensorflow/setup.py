@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from tensorflow.python.eager import context
 from kit.machine import threads, xla_code
 from kit.types import InputError
 
-keep_compiled = xla_code.keep
+keep_compiled: Callable[[Callable[[str], Path | None]], None] = xla_code.keep
 
 
 def prepare() -> None:
