@@ -37,7 +37,7 @@ class Row:
             score, and for `original` and `retrain`.
         method: with its training in brackets, where that is a method's own.
         results: where the report lies; empty where that is not known.
-        near_best: the difference to the best is inside the noise.
+        near_best: after Holm's correction it is not told from the best.
         over_budget: it took more than the share of a retraining that the competition allowed.
         report: all about it.
     """
@@ -75,8 +75,10 @@ class Leaderboard:
         report = self.report
         seed = f" (split seed {report.split_seed})" if report.split_drawn else ""
         models = "one model" if report.num_models == 1 else f"{report.num_models} models"
-        version = f"score version {_comparable(report.score_version)}"
-        return f"{printable(report.challenge)}, forget set {printable(report.split)}{seed}, {models} of each, {version}"
+        return (
+            f"{printable(report.challenge)}, forget set {printable(report.split)}{seed}, {models} of each, "
+            f"score version {report.score_version}"
+        )
 
     def records(self) -> list[dict[str, Any]]:
         """Returns the methods as plain rows, column -> value: what the CSV file and the DataFrame hold."""
@@ -191,14 +193,10 @@ def _key(score: Score) -> float | None:
     return round(abs(score.value - (score.target or 0.0)) if is_distance else score.value, DIGITS)
 
 
-def _comparable(version: str) -> str:
-    return ".".join(version.split(".")[:2])
-
-
 def _require_known_version(pairs: Sequence[tuple[Report, str]]) -> None:
     known = [int(part) for part in SCORE_VERSION.split(".")]
     for report, place in pairs:
-        parts = _comparable(report.score_version).split(".")
+        parts = report.score_version.split(".")
         if not all(map(str.isdecimal, parts)) or [int(part) for part in parts] > known:
             raise InputError(
                 f"The report of '{printable(report.method)}'{_in(place)} has the score version "
@@ -209,7 +207,7 @@ def _require_known_version(pairs: Sequence[tuple[Report, str]]) -> None:
 
 # What all rows must have in common, the most telling first: its name, and what it is in a report.
 _COMMON: Mapping[str, Callable[[Report], str]] = {
-    "score version": lambda report: _comparable(report.score_version),
+    "score version": lambda report: report.score_version,
     "challenge": lambda report: report.challenge,
     "forget set": lambda report: (
         f"{report.split} (split seed {report.split_seed})" if report.split_drawn else report.split

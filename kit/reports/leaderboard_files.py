@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kit.reports import budget
-from kit.reports.leaderboard import DIGITS, Leaderboard, Row
+from kit.reports import budget, ranking
+from kit.reports.leaderboard import DIGITS, Leaderboard, Row, printable
 from kit.rules import TIME_BUDGET
 
 TEMPLATES = Path(__file__).parent / "templates"
 _INTERVAL = "95 % interval"
 # From how many characters on a terminal shows how many columns: without place, method and score there is no ranking.
 _COLUMNS = ((100, 9), (60, 4), (0, 3))
-_NEAR_BEST = "~ inside the noise of the best"
+_NEAR_BEST = "~ not told from the best (Holm's correction for all pairs)"
 _OVER = f"! over the time budget of {TIME_BUDGET} of a retraining"
 # With which a cell begins that a spreadsheet would compute.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -73,6 +73,8 @@ def notes(board: Leaderboard) -> list[str]:
     """Returns what the marks mean, of those that are there, and what equal places mean."""
     lines = [_NEAR_BEST] if any(row.near_best for row in board.rows) else []
     lines += [_OVER] if any(row.over_budget for row in board.rows) else []
+    other_order = printable(ranking.other_order([row.report for row in board.rows]))
+    lines += [other_order] if other_order else []
     return [*lines, "equal scores share a place; retain, forget, test: accuracies, forget's aim being retrain's"]
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import files, seals
-from kit.types import BrokenSubmission, FailedRun, Report
+from kit.types import BrokenSubmission, FailedRun, InputError, Report
 from kit.types.from_json import damaged, described, read
 
 _RUNS = "runs"
