@@ -19,6 +19,7 @@ from kit.contest import growing as growing_zips
 from kit.datasets import cache, registry
 from kit.evaluation import scoring
 from kit.machine import xla_code
+from kit.reports import evidence
 from kit.runs import oracles, originals, plain_keras, pretraining, retrained, timing
 from kit.runs.store import Run, Store
 from kit.toolbox import checkpoints
@@ -104,23 +105,24 @@ def measurements(root: Path, challenge: Challenge, monkeypatch: pytest.MonkeyPat
     return [Kind(references, read)]
 
 
-def scores_and_figures(root: Path) -> list[Kind]:
+def scores_and_pages(root: Path) -> list[Kind]:
     paths = [root / "scores" / f"{number}.json" for number in range(2)]
     for number, path in enumerate(paths):
         score = {"name": "mia_auc", "value": 0.5 + number, "stderr": 0.01, "direction": "up"}
         seals.write_json(path, f"scores/{path.name}", {"mia_auc": score})
-    figures = root / "scores" / "figures" / "of-these"
-    figures.mkdir(parents=True)
-    (figures / "losses.png").write_bytes(b"a drawing")
-    seals.write_json(figures / "record.json", "figures/of-these", {"losses": files.sha256_of(figures / "losses.png")})
+    place = root / "scores" / "pages" / "of-these"
+    place.mkdir(parents=True)
+    pages = [place / name for name in (drawing.EVIDENCE, drawing.PAGE)]
+    for page in pages:
+        page.write_text(f"what {page.name} shows")
+    seals.write_json(place / "record.json", "pages/of-these", {page.name: files.sha256_of(page) for page in pages})
 
     def drawn() -> Any:
-        names = drawing._present(figures)
-        return AGAIN if names is None else (names, (figures / "losses.png").read_bytes())
+        return [page.read_text() for page in pages] if drawing._is_present(place) else AGAIN
 
     return [
         Kind(paths, lambda: [scoring._read(path) for path in paths]),
-        Kind([figures / "record.json", figures / "losses.png"], drawn),
+        Kind([place / "record.json", *pages], drawn),
     ]
 
 
@@ -168,6 +170,9 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
     score = Score("mia_auc", 0.61, 0.01, "up")
     reports.write_json(report, [made_report(challenge, score)])
     splits.save_split(challenge.split, split)
+    shown = root / evidence.NAME
+    example = evidence.Example(5, "label", False, "", (5.999,))
+    evidence.write(shown, evidence.Evidence("a" * 64, "class", ("0", "1"), (example,), ()))
 
     def loaded_split() -> Any:
         stored = splits.load_split(split)
@@ -178,6 +183,7 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
         Kind([searches], lambda: kept.load(Search("finetune", "digits"))),
         Kind([report], lambda: reports.read_json(report).reports),
         Kind([split], loaded_split),
+        Kind([shown], lambda: evidence.read(shown)),
     ]
 
 
@@ -229,7 +235,7 @@ def kinds(small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.Monkey
         run_kind,
         *weights(small_challenge, monkeypatch),
         *measurements(tmp_path, small_challenge, monkeypatch),
-        *scores_and_figures(tmp_path),
+        *scores_and_pages(tmp_path),
         *trainings(tmp_path, small_challenge),
         *shipped(tmp_path, small_challenge),
         compiled(tmp_path),

@@ -165,7 +165,7 @@ def _compare(
 
 
 def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out: Path, json_file: Path | None) -> None:
-    """Writes the report, the split and the figures into a folder of their own, and prints the table."""
+    """Writes the results into a folder of their own, and prints the table; the page's path is the last line."""
     from rich.console import Console
 
     from kit import folders, reports, seals
@@ -175,11 +175,11 @@ def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out:
 
     with folders.fresh(out, challenge.name, methods) as folder:
         splits.save_split(challenge.split, folder / "split.npz")
-        figures = drawing.draw(result, challenge, folder, out / challenge.name / "scores" / "figures")
+        drawing.draw(result, challenge, folder, out / challenge.name / "scores" / "pages")
         reports.write_json(folder / folders.REPORT, result.reports, result.failures)
     console = Console(stderr=str(json_file) == "-", highlight=False)
     reports.print_table(result.reports, console, result.failures)
     ranking_table.print_ranking(result.reports, console)
-    names = [folders.REPORT, *(f"{name}.png" for name in figures), "split.npz"]
-    console.print(f"\nWritten to {folder}: {', '.join(names)}", soft_wrap=True, markup=False)
+    names = (folders.REPORT, drawing.EVIDENCE, "split.npz")
+    console.print(f"\nWritten to {folder}: {', '.join(names)}\n{folder / drawing.PAGE}", soft_wrap=True, markup=False)
     options.write_json(json_file, seals.with_digest(reports.to_json(result.reports, result.failures)))

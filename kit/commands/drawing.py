@@ -1,4 +1,4 @@
-"""The figures of `kit run` and `kit evaluate`: drawn once for the same outputs, and copied to each run's folder."""
+"""The page of `kit run` and `kit evaluate`: made once for the same results, and copied to each run's folder."""
 
 from __future__ import annotations
 
@@ -16,54 +16,50 @@ if TYPE_CHECKING:
     from kit.evaluation import Evaluation
     from kit.types import Challenge
 
+EVIDENCE, PAGE = "evidence.json", "report.html"
 _RECORD = "record.json"
 
 
-def draw(result: Evaluation, challenge: Challenge, folder: Path, kept: Path) -> list[str]:
-    """Writes the figures of an evaluation, without matplotlib where they were drawn before; returns their names.
+def draw(result: Evaluation, challenge: Challenge, folder: Path, kept: Path) -> None:
+    """Writes `EVIDENCE` and `PAGE` of an evaluation, without matplotlib where they were made before.
 
     Args:
         result, challenge: what they are about.
         folder: where they go.
-        kept: folder of all that were drawn, in a folder for each evaluation.
+        kept: folder of all that were made, in a folder for each evaluation.
     """
     members, nonmembers, _ = attack_sample(challenge)
-    subject = digest(result.outputs, members, nonmembers)[:24]
-    names = _present(kept / subject)
-    if names is None:
-        names = _drawn(result, members, nonmembers, kept / subject)
-    for name in names:
-        shutil.copyfile(_file(kept / subject, name), _file(folder, name))
-    return names
+    failures = {name: str(failure) for name, failure in result.failures.items()}
+    place = kept / digest(result.outputs, members, nonmembers, result.reports, failures)[:24]
+    if not _is_present(place):
+        _make(result, challenge, (members, nonmembers), place)
+    for name in (EVIDENCE, PAGE):
+        shutil.copyfile(place / name, folder / name)
 
 
-def _drawn(result: Evaluation, members: np.ndarray, nonmembers: np.ndarray, folder: Path) -> list[str]:
-    """Draws the figures into the folder that is named by their subject, the record last."""
-    from kit.reports import figures
+def _make(result: Evaluation, challenge: Challenge, sample: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
+    """Writes both files into the folder that is named by their subject, the record last."""
+    from kit.reports import evidence, gathering, page
+    from kit.reports.records import Record
 
-    drawings = figures.figures(result.outputs, members, nonmembers)
-    for name, figure in drawings.items():
-        figures.save(figure, _file(folder, name))
-    digests = {name: files.sha256_of(_file(folder, name)) for name in drawings}
+    shown = gathering.gather(Record(result.reports, result.failures), result.outputs, challenge, *sample)
+    evidence.write(folder / EVIDENCE, shown)
+    page.write(folder / PAGE, page.Stored(result.reports, result.failures, shown))
+    digests = {name: files.sha256_of(folder / name) for name in (EVIDENCE, PAGE)}
     seals.write_json(folder / _RECORD, _place(folder), digests)
-    return list(drawings)
 
 
-def _present(folder: Path) -> list[str] | None:
-    """Returns the names of the figures in the folder if they are whole."""
+def _is_present(folder: Path) -> bool:
+    """Returns whether the folder holds both files, whole."""
     recorded = seals.read_json(folder / _RECORD, _place(folder))
     if recorded is None:
-        return None
+        return False
     try:
-        digests = {name: files.sha256_of(_file(folder, name)) for name in recorded}
+        digests = {name: files.sha256_of(folder / name) for name in recorded}
     except OSError:  # one of them is gone
-        return None
-    return list(digests) if recorded == digests else None
+        return False
+    return bool(recorded == digests)
 
 
 def _place(folder: Path) -> str:
-    return f"figures/{folder.name}"
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.png"
+    return f"pages/{folder.name}"

@@ -208,12 +208,18 @@ def require_writable(folder: Path, option: str = "--out") -> None:
     files.require_writable(folder, option)
 
 
-def require_writable_file(path: Path | None, option: str = "--json") -> None:
-    """Checks that the file of an option can be written before anything is computed."""
+def require_writable_file(
+    path: Path | None, option: str = "--json", expected: str = "the name of a file, or '-' for the output"
+) -> None:
+    """Checks that the file of an option can be written before anything is computed.
+
+    Args:
+        path: of the file; None where the option was not given.
+        option: that names it.
+        expected: what the option takes, for people.
+    """
     if path is not None and path.is_dir():
-        raise InputError(
-            f"{option} '{path}' is a folder. Expected the name of a file, or '-' for the output. Add a name."
-        )
+        raise InputError(f"{option} '{path}' is a folder. Expected {expected}. Add a name.")
     if path is not None and str(path) != "-":
         require_writable(path.parent, option)
 

@@ -1,176 +1,195 @@
-"""Pictures of outputs. Each function takes an `ax` and returns it."""
+"""The figures of a report: a panel a row of the table, four panels side by side, legends outside the axes.
+
+The public name is `kit.plots`. Figures are drawn from an `Evidence`, or from outputs where a notebook has these.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kit import files
+from kit.reports import panels, style
+from kit.reports.evidence import Evidence, Row
+from kit.reports.gathering import row_of
+from kit.reports.panels import Panels
+from kit.reports.style import INK
 from kit.rules import RETRAIN
-from kit.scorers import forgetting
-from kit.scorers._resampling import MIN_MODELS
-from kit.scorers.forgetting import guarded
-from kit.types import NUM_WITH_LOGITS, Outputs
+from kit.types import Outputs
 
-_LONGEST_LABEL = 30
-NAMES = ("losses", "epsilons", "scores_by_models", "roc")
+NAMES = ("losses", "roc", "epsilons", "scores_by_models", "accuracy_by_class", "example")
+COLUMNS = 4
+# In inches: of a panel, and of what surrounds it.
+_WIDTH, _HEIGHT = 2.2, 1.5
+_LEFT, _BOTTOM, _ABOVE, _GAP, _BETWEEN, _EDGE = 0.68, 0.45, 0.55, 0.26, 0.5, 0.12
+_NARROWEST = 4.4
+_DPI = 120
 
 
-def loss_histogram(outputs: Outputs, ax: Axes, *, bins: np.ndarray | None = None) -> Axes:
-    """Draws the losses (nats) of forget and test examples of the first model, as the 2023 kit does.
+def figures(evidence: Evidence) -> dict[str, Figure]:
+    """Returns the figures of an evaluation by name, those of `NAMES` that there is something to show in."""
+    drawings = {name: grid(rows, kind) for name, (rows, kind) in kinds(evidence).items()}
+    populations = [row for row in evidence.rows if row.distances is not None]
+    return drawings | ({"scores_by_models": score_curves(populations)} if populations else {})
 
-    Args:
-        outputs: of one method.
-        ax: where to draw.
-        bins: edges in nats, shared between pictures that are to be compared; by default 30 up to the largest loss.
-    """
-    losses = {part: outputs.losses(part)[0] for part in ("test", "forget")}
-    if bins is None:
-        bins = np.linspace(0, max(values.max() for values in losses.values()), 31)
-    for (part, values), color in zip(losses.items(), ("tab:blue", "tab:orange"), strict=True):
-        weights = np.full(len(values), 1 / len(values))
-        ax.hist(values, bins=bins.tolist(), weights=weights, alpha=0.5, color=color, label=f"{part} ({len(values)})")
-    ax.set(title=_shown(outputs.method), xlabel="cross-entropy (nats)", ylabel="share of examples", yscale="log")
-    ax.legend(frameon=False, loc="upper right")
-    return ax
+
+def kinds(evidence: Evidence) -> dict[str, tuple[Sequence[Row], Panels]]:
+    """Returns by name each kind of panel, and the rows that there is one for."""
+    rows, reference = evidence.rows, evidence.reference
+    present: dict[str, tuple[Sequence[Row], Panels]] = {"losses": (rows, panels.Losses.of(rows, reference))}
+    attacked = [row for row in rows if row.curve is not None]
+    if attacked:
+        present["roc"] = attacked, panels.Roc.of(attacked, reference)
+    populations = [row for row in rows if row.distances is not None]
+    if populations:
+        present["epsilons"] = populations, panels.Epsilons.of(populations)
+    present["accuracy_by_class"] = rows, panels.Accuracies.of(evidence)
+    present["example"] = rows, panels.Confidences.of(rows, reference)
+    return present
 
 
 def loss_histograms(outputs: Mapping[str, Outputs]) -> Figure:
-    """Returns one histogram a method side by side, on common axes."""
-    largest = max(float(models.losses(part)[0].max()) for models in outputs.values() for part in ("test", "forget"))
-    figure, axes = _row(len(outputs))
-    for models, ax in zip(outputs.values(), axes, strict=True):
-        loss_histogram(models, ax, bins=np.linspace(0, largest, 31)).label_outer()
-    return figure
-
-
-def figures(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> dict[str, Figure]:
-    """Returns the figures of an evaluation by name, some of `NAMES`.
+    """Returns the losses of forget and test examples, a panel a method, against those of the retrained models.
 
     Args:
-        outputs: by method, the retrained models' as `retrain`.
-        members, nonmembers: what the attacks compare (`kit.attack_sample`), empty where none is possible.
+        outputs: by method; those of `retrain`, where there are any, are what the others are compared with.
+
+    Example:
+        >>> logits, labels = dict.fromkeys(("forget", "test"), np.zeros((1, 2, 4))), np.array([0, 3])
+        >>> models = Outputs.of_logits("mine", logits, dict.fromkeys(logits, labels), seconds=[1.0], seeds=[0])
+        >>> [ax.get_title(loc="left") for ax in loss_histograms({"mine": models}).axes]
+        ['mine']
     """
-    drawings = {"losses": loss_histograms(outputs)}
-    retrained = outputs[RETRAIN]
-    compared = {name: models for name, models in outputs.items() if name != RETRAIN}
-    fewest = min([retrained.num_models, *(models.num_models for models in compared.values())])
-    if fewest >= MIN_MODELS:
-        confidences = {name: guarded(models.confidences["forget"]) for name, models in outputs.items()}
-        count = {name: min(len(array), retrained.num_models) for name, array in confidences.items()}
-        pairs = {name: (confidences[name][: count[name]], confidences[RETRAIN][: count[name]]) for name in compared}
-        half = retrained.num_models // 2
-        pairs[RETRAIN] = confidences[RETRAIN][::2][:half], confidences[RETRAIN][1::2][:half]
-        drawings |= {"epsilons": epsilon_histograms(pairs), "scores_by_models": score_curves(pairs)}
-    if len(members):
-        drawings["roc"] = roc_curves(outputs, members, nonmembers)
-    return drawings
-
-
-def epsilon_histogram(epsilons: np.ndarray, num_models: int, ax: Axes, *, title: str = "") -> Axes:
-    """Draws how many forget examples have which epsilon, in the competition's bins, with what each bin earns.
-
-    Args:
-        epsilons: (examples,), from `kit.scorers.forgetting.example_epsilons`.
-        num_models: N on either side, which decides where points end.
-        ax: where to draw.
-        title: of the picture.
-    """
-    bins = forgetting.num_bins(num_models)
-    edges = forgetting.BIN_WIDTH * np.arange(bins + 2)  # the last bin holds all that earns nothing
-    shares = np.histogram(np.clip(epsilons, 0, edges[-1] - forgetting.BIN_WIDTH / 2), edges)[0] / len(epsilons)
-    colors = ["tab:blue"] * bins + ["tab:red"]
-    ax.bar(edges[:-1], shares, forgetting.BIN_WIDTH, align="edge", color=colors, edgecolor="white")
-    earned = forgetting.points(edges[:-1] + forgetting.BIN_WIDTH / 2, num_models)
-    for left, share, point in zip(edges, shares, earned, strict=False):
-        if share:
-            text = f"1/{round(1 / point)}" if 0 < point < 1 else f"{point:.0f}"
-            ax.text(left + forgetting.BIN_WIDTH / 2, share, text, ha="center", va="bottom", fontsize=6)
-    score = float(forgetting.points(epsilons, num_models).mean())
-    ax.set(title=f"{title}: {score:.3f}", xlabel="epsilon (last bin: and more)", ylabel="share of forget examples")
-    ax.margins(y=0.1)
-    return ax
-
-
-def epsilon_histograms(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Returns one histogram of epsilons a method; `pairs`: method -> confidences (models, examples) of both sides."""
-    figure, axes = _row(len(pairs))
-    for (name, (unlearned, retrained)), ax in zip(pairs.items(), axes, strict=True):
-        epsilons = forgetting.example_epsilons(unlearned, retrained)
-        epsilon_histogram(epsilons, len(unlearned), ax, title=f"{_shown(name)}, {len(unlearned)} models")
-        ax.label_outer()
-    return figure
-
-
-def score_curves(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Returns the forgetting score against the number of models a side, a line a method; `pairs` as above."""
-    figure = Figure(figsize=(5, 3.4), layout="constrained")
-    ax = figure.subplots()
-    for name, (unlearned, retrained) in pairs.items():
-        sizes = [2**power for power in range(3, 20) if 2**power <= len(unlearned)]
-        some = slice(forgetting.MOST_EXAMPLES_HALVED)
-        scores = forgetting.score_by_num_models(unlearned[:, some], retrained[:, some], sizes)
-        ax.plot(list(scores), list(scores.values()), marker="o", label=_shown(name))
-    ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
-    ax.set_title("Few models flatter bad methods")
-    ax.legend(frameon=False)
-    return figure
-
-
-def roc_curve(outputs: Outputs, members: np.ndarray, nonmembers: np.ndarray, ax: Axes) -> Axes:
-    """Draws the attack on the loss, forget against test, all models pooled.
-
-    Args:
-        outputs: of one method.
-        members, nonmembers: indices into the forget and the test set.
-        ax: where to draw. Small rates of false positives are where an attack that is sure of itself shows.
-
-    Of a population the first 16 models are shown.
-    """
-    from sklearn.metrics import roc_curve as curve
-
-    samples = (("forget", members), ("test", nonmembers))
-    losses = [outputs.losses(part)[:NUM_WITH_LOGITS, indices].ravel() for part, indices in samples]
-    false_positives, true_positives, _ = curve(np.repeat([1, 0], [*map(len, losses)]), -np.concatenate(losses))
-    ax.plot(false_positives, true_positives, label=_shown(outputs.method))
-    return ax
+    nobody = np.array([], np.int64)
+    rows = _rows(outputs, nobody, nobody)
+    return grid(rows, panels.Losses.of(rows, lambda _: _retrained(rows)))
 
 
 def roc_curves(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> Figure:
-    """Returns the ROC curves of all methods in one picture, on logarithmic axes; arguments as in `roc_curve`."""
-    figure = Figure(figsize=(4.4, 4), layout="constrained")
-    ax = figure.subplots()
-    lowest = 1.0 / (len(nonmembers) * max(min(models.num_models, NUM_WITH_LOGITS) for models in outputs.values()))
-    for models in outputs.values():
-        roc_curve(models, members, nonmembers, ax)
-    diagonal = [lowest, 1.0]
-    ax.plot(diagonal, diagonal, color="gray", linestyle=":", label="guessing")
-    ax.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1.05))
-    ax.set(xlabel="false positive rate (test)", ylabel="true positive rate (forget)", title="Attack on the loss")
-    ax.legend(frameon=False, loc="lower right")
+    """Returns the attack on the loss on logarithmic axes, a panel a method.
+
+    Args:
+        outputs: as in `loss_histograms`.
+        members, nonmembers: indices into the forget and the test set (`kit.attack_sample`), one or more.
+    """
+    rows = _rows(outputs, members, nonmembers)
+    return grid(rows, panels.Roc.of(rows, lambda _: _retrained(rows)))
+
+
+def _rows(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> list[Row]:
+    first = np.zeros(1, np.int64)
+    return [
+        row_of(models, None, name, members=members, nonmembers=nonmembers, chosen=first)
+        for name, models in outputs.items()
+    ]
+
+
+def _retrained(rows: Sequence[Row]) -> Row | None:
+    return next((row for row in rows if row.name == RETRAIN), None)
+
+
+def score_curves(rows: Sequence[Row]) -> Figure:
+    """Returns the forgetting score against the number of models a side, a line a row that has scores."""
+    height = max(3.0, 0.19 * len(rows) + 0.7)
+    with style.applied():
+        figure = Figure(figsize=(7.2, height))
+        ax = figure.add_axes((0.09, 0.45 / height, 0.45, 1 - 0.6 / height))
+        named = [(row.name, row.distances) for row in rows if row.distances is not None]
+        for number, (name, distances) in enumerate(sorted(named, key=lambda pair: -pair[1].scores[-1])):
+            color, dashes = (INK, "--") if name.startswith(RETRAIN) else style.line(number)
+            label = f"{distances.scores[-1]:.3f}  {style.shown(name)}"
+            ax.plot(distances.sizes, distances.scores, color=color, linestyle=dashes, label=label)
+        sizes = sorted({size for _, distances in named for size in distances.sizes})
+        ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
+        ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.02), handlelength=3, borderaxespad=0)
     return figure
 
 
-def _shown(name: str) -> str:
-    """Returns the name of a method as a label: cut to what a picture has room for, and its dollars no mathematics."""
-    label = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..."
-    return label.replace("$", r"\$")
+def grid(rows: Sequence[Row], kind: Panels) -> Figure:
+    """Returns a figure with a panel a row, four side by side, and one legend above them.
+
+    Args:
+        rows: one or more.
+        kind: what each panel shows.
+    """
+    columns, lines = min(COLUMNS, len(rows)), math.ceil(len(rows) / COLUMNS)
+    width = max(_LEFT + columns * (_WIDTH + _GAP), _NARROWEST)
+    height = _ABOVE + lines * (_HEIGHT + _BETWEEN) - _BETWEEN + _BOTTOM
+    with style.applied():
+        figure = Figure(figsize=(width, height))
+        for number, row in enumerate(rows):
+            line, column = divmod(number, columns)
+            left = _LEFT + column * (_WIDTH + _GAP)
+            bottom = height - _ABOVE - line * (_HEIGHT + _BETWEEN) - _HEIGHT
+            ax = figure.add_axes((left / width, bottom / height, _WIDTH / width, _HEIGHT / height))
+            kind.frame(ax)
+            kind.draw(row, ax)
+            ax.set_title(style.shown(row.name), loc="left")
+            if column:
+                ax.set_ylabel("")
+                ax.tick_params(labelleft=False)
+            if number + columns < len(rows):
+                ax.set_xlabel("")
+        place = (_EDGE / width, 1 - 0.02 / height)
+        figure.legend(handles=list(kind.keys), loc="upper left", ncols=len(kind.keys), bbox_to_anchor=place)
+    return figure
 
 
-def _row(number: int) -> tuple[Figure, np.ndarray]:
-    """Returns a figure with panels side by side on common axes."""
-    figure = Figure(figsize=(4 * number, 3.4), layout="constrained")
-    return figure, np.atleast_1d(figure.subplots(1, number, sharex=True, sharey=True))
+def layers(rows: Sequence[Row], kind: Panels, salt: str) -> tuple[str, list[str]]:
+    """Returns the common frame of panels as an SVG image, and for each row what is to lie upon it.
+
+    Drawing a frame takes matplotlib five times as long as what is in it.
+
+    Args:
+        rows, kind: as in `grid`.
+        salt: see `kit.reports.style.applied`.
+    """
+    width, height = _LEFT + _WIDTH + _EDGE, _EDGE + _HEIGHT + _BOTTOM
+    with style.applied():
+        figure = Figure(figsize=(width, height))
+        ax = figure.add_axes((_LEFT / width, _BOTTOM / height, _WIDTH / width, _HEIGHT / height))
+        kind.frame(ax)
+        frame = svg(figure, salt)
+        ax.set_axis_off()
+        ax.autoscale(enable=False)
+        drawn = []
+        for row in rows:
+            kind.draw(row, ax)
+            drawn.append(svg(figure, salt))
+            for artist in (*ax.collections, *ax.lines, *ax.patches, *ax.texts):
+                artist.remove()
+    return frame, drawn
+
+
+def svg(figure: Figure, salt: str) -> str:
+    """Returns a figure as an SVG image on no ground, without the time at which it was drawn.
+
+    Args:
+        figure: a whole one.
+        salt: see `kit.reports.style.applied`.
+    """
+    buffer = io.StringIO()
+    with style.applied(salt):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, atomically."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    """Writes a figure, atomically.
+
+    Args:
+        figure: a whole one.
+        path: ends with `.png` or `.svg`.
+    """
+    buffer, kind = io.BytesIO(), path.suffix[1:]
+    with style.applied():
+        figure.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
     with files.atomic_write(path) as stream:
         stream.write(buffer.getvalue())

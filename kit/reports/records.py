@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import files, seals
+from kit.rules import SCORE_VERSION
 from kit.types import BrokenSubmission, FailedRun, InputError, Report
 from kit.types.from_json import damaged, described, read
 
@@ -62,6 +63,12 @@ def write_json(path: Path, reports: Sequence[Report], failures: Mapping[str, Fai
     files.write_json(path, seals.with_digest(to_json(reports, failures)))
 
 
+def stated_sha256(record: Record) -> str:
+    """Returns the digest that a file of these reports states, by which what lies beside it can refer to it."""
+    digest: str = seals.with_digest(to_json(record.reports, record.failures))["sha256"]
+    return digest
+
+
 def from_json(content: Any, *, where: str = "the report") -> Record:
     """Returns what `to_json` was given.
 
@@ -70,7 +77,8 @@ def from_json(content: Any, *, where: str = "the report") -> Record:
         where: begins the name of a place in error messages, e.g. a file's name.
 
     Raises:
-        InputError: a key is missing, is none of a report's, or holds something of another type.
+        InputError: a key is missing, is none of a report's, or holds something of another type; or a newer version of
+            the kit wrote it, whose scores this one does not know.
 
     Example:
         >>> from_json({"score_version": "", "reports": [], "failures": []}).reports
@@ -81,11 +89,25 @@ def from_json(content: Any, *, where: str = "the report") -> Record:
     missing = [key for key in ("score_version", "reports", "failures") if key not in content]
     if missing:
         raise damaged(where, f"has no '{missing[0]}'")
+    _check_version(content["score_version"], where)
     reports: tuple[Report, ...] = read(content["reports"], tuple[Report, ...], f"reports of {where}")
     failed = read(content["failures"], tuple[dict[str, str], ...], f"failures of {where}")
     if any(set(entry) != {"method", "check", "reason"} for entry in failed):
         raise damaged(f"failures of {where}", "has an entry without 'method', 'check' and 'reason' alone")
     return Record(reports, {entry["method"]: _failure(entry["check"], entry["reason"]) for entry in failed})
+
+
+def _check_version(versions: Any, where: str) -> None:
+    """Refuses what was written by a newer version, which may mean other things by the same names."""
+    try:
+        numbers = [tuple(map(int, version.split("."))) for version in versions.split(", ") if version]
+    except (AttributeError, ValueError):
+        raise damaged(f"the score version of {where}", f"is {described(versions)}, not like {SCORE_VERSION}") from None
+    if any(number > tuple(map(int, SCORE_VERSION.split("."))) for number in numbers):
+        raise InputError(
+            f"{where[0].upper()}{where[1:]} has the score version {versions}. Expected {SCORE_VERSION} or an older "
+            "one, which this version of the kit knows. Install the version of the kit that wrote it."
+        )
 
 
 def read_json(path: str | Path) -> Record:

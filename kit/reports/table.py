@@ -74,7 +74,7 @@ def _seed(report: Report) -> str:
     return f" (split seed {report.split_seed})" if report.split_drawn else ""
 
 
-def _infos(reports: Sequence[Report]) -> list[ScoreInfo]:
+def score_infos(reports: Sequence[Report]) -> list[ScoreInfo]:
     """Returns what there is to know of each score that a report holds: the scorers' order, then unknown ones."""
     scores = {name: score for report in reports for name, score in report.scores.items()}
     known = {info.name: info for info in scorers.infos()}
@@ -91,7 +91,7 @@ def _columns(reports: Sequence[Report], table: TableName) -> list[ScoreInfo]:
     """Returns the columns of a table, none where it is not shown for single runs."""
     if table not in _OF_SINGLE_RUNS and not _are_populations(reports):
         return []
-    infos = [info for info in _infos(reports) if info.table == table]
+    infos = [info for info in score_infos(reports) if info.table == table]
     return sorted(infos, key=lambda info: info.column)
 
 
@@ -140,7 +140,7 @@ def _notes(reports: Sequence[Report]) -> list[str]:
     """Says of each score what it is, and why it is missing; what takes a population is not missed for a single run."""
     infos_shown = [info for table in _TITLES for info in _columns(reports, table)]
     notes = []
-    for info in _infos(reports):
+    for info in score_infos(reports):
         missed = info.table == "runs" and not info.optional
         if info in infos_shown and (missed or _computed(reports, info)):
             remark = words.remark([report.score(info.name) for report in reports])

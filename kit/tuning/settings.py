@@ -21,8 +21,8 @@ from kit.methods import _facts
 from kit.rules import TIME_BUDGET
 from kit.types import Challenge, InputError
 
-# Of 8 models the distance on one forget set has an error of about 0.1, where good settings are 0.5 apart: another forget
-# set says more than further models on the same one.
+# Of 8 models the distance on one forget set has an error of about 0.1, where good settings are 0.5 apart: another
+# forget set says more than further models on the same one.
 NUM_TRIALS, NUM_MODELS = 64, 8
 # Retrained models to each unlearned one: they are made once for all settings and all methods.
 RETRAINED_EACH = 4

@@ -72,10 +72,10 @@ def _read_tuple(value: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any
 
 
 def _read_plain(value: Any, kind: type, where: str) -> Any:
-    """Returns a text or a number; whole numbers may stand for others, but never true and false."""
+    """Returns a text, a number, or true or false; whole numbers may stand for others, but never true and false."""
     accepted = (int, float) if kind is float else kind
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        names = {str: "a text", int: "a whole number", float: "a number"}
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
         raise damaged(where, f"is {described(value)}, not {names[kind]}")
     if isinstance(value, float) and not math.isfinite(value):
         raise damaged(where, f"is {value}, not a finite number")

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import guests
-import matplotlib.image
 import numpy as np
 import pytest
 from cli_helpers import Result, call, environment, one_paragraph
@@ -26,6 +25,7 @@ from kit import challenges, evaluation, files, folders, methods, scorers, seals
 from kit.challenges.partition import stratified_partition
 from kit.evaluation import plan
 from kit.evaluation.plan import Plan
+from kit.reports import page
 from kit.runs import originals
 from kit.submission import contained
 from kit.submission.entry import Entry
@@ -336,14 +336,16 @@ def test_the_split_is_recorded_and_is_that_of_the_report(real_run: RealRun) -> N
     assert split.sha256 == kit.load_challenge("noisy-digits").split.sha256
 
 
-def test_the_picture_has_a_panel_for_each_row(real_run: RealRun) -> None:
-    pixels = matplotlib.image.imread(real_run.results[0] / "losses.png")[..., :3].mean(axis=2)
-    assert pixels.shape == (408, 3 * 480)
-    lines = (pixels < 0.5).mean(axis=0) > 0.6  # columns that are dark nearly from top to bottom: frames
-    frames = np.flatnonzero(lines[1:] & ~lines[:-1])
-    assert len(frames) == 2 * 3
-    colours = matplotlib.image.imread(real_run.results[0] / "losses.png")[..., :3].reshape(-1, 3)
-    assert len(np.unique(colours.round(1), axis=0)) > 10  # white, black and more: something is drawn
+def test_the_page_shows_the_run_and_is_named_last(real_run: RealRun) -> None:
+    assert real_run.first.out.rstrip().splitlines()[-1] == str(
+        real_run.results[0].relative_to(real_run.folder) / "report.html"
+    )
+    stored = page.read(real_run.results[0])
+    assert [row.name for row in stored.evidence.rows] == list(real_run.reports)
+    assert [len(stored.evidence.examples), stored.evidence.rows[1].num_models] == [10, 1]
+    for row in stored.evidence.rows:  # the same attack, computed another way
+        assert row.curve.auc == pytest.approx(real_run.reports[row.name]["scores"]["mia_auc"]["value"], abs=0.01)
+    assert (real_run.results[0] / "report.html").read_text(encoding="utf-8") == page.render(stored)
 
 
 def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> None:
@@ -352,13 +354,15 @@ def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> N
     }
     results, challenge = real_run.results[0].relative_to(real_run.folder), Path("out", "noisy-digits")
     assert re.fullmatch(r"\d{8}-\d{6}-finetune", results.name)
-    names = ("report.json", "losses.png", "roc.png", "split.npz")
+    names = ("report.json", "evidence.json", "split.npz")
     assert f"Written to {results}: {', '.join(names)}" in unwrapped(real_run.first.out)
-    named = {Path("result.json")} | {folder / name for folder in (results, challenge / "latest") for name in names}
-    assert named - {challenge / "latest" / name for name in names} <= written
+    named = {Path("result.json")} | {
+        folder / name for folder in (results, challenge / "latest") for name in (*names, "report.html")
+    }
+    assert {path for path in named if "latest" not in path.parts} <= written
     for path in written - named:
-        if path.parts[2] == "scores":  # kept, so that stored runs are scored and drawn again at once
-            kept = re.compile(r"[0-9a-f]{24}\.json|figures/[0-9a-f]{24}/(record\.json|losses\.png|roc\.png)")
+        if path.parts[2] == "scores":  # kept, so that stored runs are scored and shown again at once
+            kept = re.compile(r"[0-9a-f]{24}\.json|pages/[0-9a-f]{24}/(record\.json|evidence\.json|report\.html)")
             assert kept.fullmatch(Path(*path.parts[3:]).as_posix())
         else:
             assert re.fullmatch(r"(original|finetune|retrain)-[0-9a-f]+", path.parts[2])
@@ -399,7 +403,7 @@ def test_a_users_file_and_arrays_make_a_run(
     assert result.code == 0, result.err
     assert list(table(result.out)) == ["original", "my_method", "retrain", "target"]
     (results,) = folders.below(folder / "new folder" / "ünd more" / "my-data.v2")
-    assert {"report.json", "losses.png", "split.npz"} <= {path.name for path in results.iterdir()}
+    assert {"report.json", "evidence.json", "report.html", "split.npz"} <= {path.name for path in results.iterdir()}
     content = json.loads((folder / "new" / "result.json").read_text())
     assert [report["method"] for report in content["reports"]] == ["original", "my_method", "retrain"]
     assert {report["challenge"] for report in content["reports"]} == {"my-data.v2"}

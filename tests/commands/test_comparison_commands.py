@@ -136,15 +136,15 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_population_ends_with_its_report_and_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     processes.fork_workers(monkeypatch)
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
     result = call("evaluate", "finetune", "--num-models", "8", "--json", "result.json", "--workers", "1")
     assert result.code == 0, result.err
     (results,) = folders.below(Path("runs"))
-    figures = ["losses.png", "epsilons.png", "scores_by_models.png", "roc.png"]
-    assert {path.name for path in results.iterdir()} == {"report.json", "split.npz", *figures}
-    assert f"Written to {results}: report.json, {', '.join(figures)}, split.npz" in result.out
+    assert {path.name for path in results.iterdir()} == {"report.json", "split.npz", "evidence.json", "report.html"}
+    assert f"Written to {results}: report.json, evidence.json, split.npz" in result.out
+    assert 'id="epsilons"' in (results / "report.html").read_text(encoding="utf-8")
     reports = {one["method"]: one for one in json.loads((folder / "result.json").read_text())["reports"]}
     assert list(reports) == ["original", "finetune", "retrain"]
     oracle = oracles.load(kit.load_challenge())
@@ -166,7 +166,8 @@ def test_a_population_ends_with_its_report_and_figures(folder: Path, monkeypatch
     before = {path: path.read_bytes() for path in results.iterdir()}
     assert call("run", "original").code == 0
     assert {path: path.read_bytes() for path in results.iterdir()} == before
-    assert {path.name for path in Path("runs", "noisy-digits", "latest").glob("*.png")} == {"losses.png", "roc.png"}
+    latest = Path("runs", "noisy-digits", "latest", "report.html")
+    assert 'id="epsilons"' not in latest.read_text(encoding="utf-8")
 
 
 def test_an_oracle_is_made_alone_and_where_it_can_be_written(folder: Path) -> None:

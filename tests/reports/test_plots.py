@@ -1,4 +1,4 @@
-"""Pictures: what they show is what the losses are."""
+"""Pictures: what they show is what the evidence says, in a style that the colour-blind can read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.colors
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
+from stored_results import evidence_of, reports_of, row, stored
 
 from kit.reports import figures as plots
+from kit.reports import panels, style
+from kit.reports.evidence import LOSS_EDGES
 from kit.scorers import forgetting
 from kit.types import PARTS, Outputs
 
@@ -27,86 +30,27 @@ def outputs_of(method: str = "finetune", *, scale: float = 1.0, seed: int = 0, m
     return Outputs.of_logits(method, logits, labels, seconds=np.ones(models), seeds=np.arange(models))
 
 
-def new_axes() -> Axes:
-    return Figure().subplots()
+def titles(figure: Figure) -> list[str]:
+    return [ax.get_title(loc="left") for ax in figure.axes]
 
 
-def heights(ax: Axes) -> list[np.ndarray]:
-    """The heights of the bars of each histogram, in the order in which they were drawn."""
-    return [np.array([bar.get_height() for bar in container]) for container in ax.containers]
+def boxes(figure: Figure) -> list[np.ndarray]:
+    """Left, bottom, right and top of the panels, in inches."""
+    size = np.tile(figure.get_size_inches(), 2)
+    return [np.array(ax.get_position().extents) * size for ax in figure.axes]
 
 
-def edges(ax: Axes) -> list[np.ndarray]:
-    return [
-        np.array([bar.get_x() for bar in container] + [container[-1].get_x() + container[-1].get_width()])
-        for container in ax.containers
-    ]
-
-
-def test_a_histogram_is_drawn_where_it_is_asked_for_and_returned() -> None:
-    ax = new_axes()
-    assert plots.loss_histogram(outputs_of(), ax) is ax
-
-
-def test_a_histogram_says_what_it_shows() -> None:
-    ax = plots.loss_histogram(outputs_of("my_method"), new_axes())
-    assert ax.get_title() == "my_method"
+def test_losses_are_shares_of_all_models_and_examples() -> None:
+    outputs = outputs_of(models=3, scale=3)
+    (ax,) = plots.loss_histograms({"finetune": outputs}).axes
+    test, forget = (patch.get_data() for patch in ax.patches)
+    for part, (shares, edges, _) in (("forget", forget), ("test", test)):
+        losses = np.clip(outputs.losses(part), LOSS_EDGES[0], LOSS_EDGES[-1])
+        np.testing.assert_allclose(edges, LOSS_EDGES)
+        np.testing.assert_allclose(shares, np.histogram(losses, LOSS_EDGES)[0] / losses.size, atol=1e-6)
+    assert ax.get_xscale() == "log"
     assert "nats" in ax.get_xlabel()
     assert "share" in ax.get_ylabel()
-    assert ax.get_yscale() == "log"
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["test (25)", "forget (30)"]
-
-
-@pytest.mark.parametrize(
-    ("method", "label"), [("m" * 240, "m" * 27 + "..."), ("a$b$", r"a\$b\$"), ("x" * 30, "x" * 30)]
-)
-def test_a_name_is_cut_to_the_room_there_is_and_is_no_mathematics(method: str, label: str, tmp_path: Path) -> None:
-    assert plots.loss_histogram(outputs_of(method), new_axes()).get_title() == label
-    figure = plots.roc_curves({method: outputs_of(method)}, np.arange(20), np.arange(20))
-    assert label in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    plots.save(figure, tmp_path / "roc.png")
-
-
-def test_bars_are_the_shares_of_the_first_models_losses() -> None:
-    outputs, bins = outputs_of(scale=3), np.linspace(0, 20, 11)
-    ax = plots.loss_histogram(outputs, new_axes(), bins=bins)
-    for part, drawn, drawn_edges in zip(("test", "forget"), heights(ax), edges(ax), strict=True):
-        counted, _ = np.histogram(outputs.losses(part)[0], bins)
-        np.testing.assert_allclose(drawn, counted / SIZES[part])
-        np.testing.assert_allclose(drawn_edges, bins)
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_by_default_every_example_is_in_a_bar(scale: float) -> None:
-    ax = plots.loss_histogram(outputs_of(scale=scale), new_axes())
-    assert [len(drawn) for drawn in heights(ax)] == [30, 30]
-    np.testing.assert_allclose([drawn.sum() for drawn in heights(ax)], 1)
-
-
-def test_colours_tell_forget_from_test_and_are_those_of_every_panel() -> None:
-    panels = plots.loss_histograms({"one": outputs_of("one"), "two": outputs_of("two", seed=1)}).axes
-    colours = [[container[0].get_facecolor() for container in ax.containers] for ax in panels]
-    assert colours[0] == colours[1]
-    assert colours[0][0] != colours[0][1]
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_there_is_one_panel_a_method_in_their_order(count: int) -> None:
-    outputs = {f"method_{number}": outputs_of(f"method_{number}", seed=number) for number in range(count)}
-    figure = plots.loss_histograms(outputs)
-    assert [ax.get_title() for ax in figure.axes] == list(outputs)
-
-
-def test_panels_share_axes_and_bins_that_reach_the_largest_loss_of_all() -> None:
-    outputs = {"small": outputs_of("small"), "large": outputs_of("large", scale=50)}
-    figure = plots.loss_histograms(outputs)
-    left, right = figure.axes
-    assert left.get_xlim() == right.get_xlim()
-    assert left.get_ylim() == right.get_ylim()
-    largest = max(outputs["large"].losses(part)[0].max() for part in ("test", "forget"))
-    for drawn_edges in edges(left) + edges(right):
-        np.testing.assert_allclose(drawn_edges[[0, -1]], [0, largest], atol=1e-12)
-    np.testing.assert_allclose([drawn.sum() for ax in figure.axes for drawn in heights(ax)], 1)
 
 
 @pytest.mark.parametrize("logit", [0.0, 1e5, -1e5, -3e38], ids=["undecided", "perfect", "wrong", "hopeless"])
@@ -121,34 +65,163 @@ def test_losses_without_any_spread_can_be_drawn(tmp_path: Path, logit: float) ->
     assert (tmp_path / "flat.png").stat().st_size > 0
 
 
-@pytest.mark.parametrize("name", ["_hidden", "mit_größe", "100%", "[bold]"])
-def test_any_file_name_makes_a_title(tmp_path: Path, name: str) -> None:
-    figure = plots.loss_histograms({name: outputs_of(name)})
-    plots.save(figure, tmp_path / "title.png")
-    assert figure.axes[0].get_title() == name
+def test_each_is_compared_with_the_retrained_models_and_these_with_nothing() -> None:
+    outputs = {"finetune": outputs_of(), "retrain": outputs_of("retrain", seed=1)}
+    mine, theirs = plots.loss_histograms(outputs).axes
+    assert (len(mine.patches), len(theirs.patches)) == (3, 2)
+    dotted, drawn = mine.patches[1].get_data().values, theirs.patches[1].get_data().values
+    np.testing.assert_array_equal(dotted, drawn)
 
 
-def test_a_picture_is_saved_as_png_of_its_size_and_alone(tmp_path: Path) -> None:
-    outputs = {name: outputs_of(name) for name in ("original", "finetune", "retrain")}
-    plots.save(plots.loss_histograms(outputs), tmp_path / "new folder" / "losses.png")
+@pytest.mark.parametrize(
+    ("method", "label"),
+    [("m" * 240, "m" * 27 + "..."), ("a$b$", r"a\$b\$"), ("x" * 30, "x" * 30), ("[größe]", "[größe]")],
+)
+def test_a_name_is_cut_to_the_room_there_is_and_is_no_mathematics(method: str, label: str, tmp_path: Path) -> None:
+    figure = plots.loss_histograms({method: outputs_of(method)})
+    assert titles(figure) == [label]
+    plots.save(figure, tmp_path / "losses.png")
+
+
+def test_a_name_in_any_script_is_drawn_without_a_word_of_warning(tmp_path: Path) -> None:
+    for suffix in (".png", ".svg"):
+        plots.save(plots.loss_histograms({"忘却": outputs_of("忘却")}), tmp_path / f"losses{suffix}")
+
+
+@pytest.mark.parametrize("count", [1, 3, 6, pytest.param(30, marks=pytest.mark.slow)])
+def test_panels_stand_in_rows_of_four_and_nothing_lies_upon_another(count: int) -> None:
+    figure = plots.loss_histograms({f"m{number}": outputs_of(models=1) for number in range(count)})
+    assert titles(figure) == [f"m{number}" for number in range(count)]
+    lefts = sorted({round(box[0], 6) for box in boxes(figure)})
+    assert len(lefts) == min(count, 4)
+    figure.draw_without_rendering()
+    width, height = figure.bbox.size
+    extents = [ax.get_tightbbox().extents for ax in figure.axes]
+    (legend,) = figure.legends
+    extents.append(legend.get_window_extent().extents)
+    for number, box in enumerate(extents):
+        assert box[0] >= 0
+        assert box[1] >= 0
+        assert box[2] <= width
+        assert box[3] <= height
+        for other in extents[:number]:
+            assert box[0] >= other[2] or other[0] >= box[2] or box[1] >= other[3] or other[1] >= box[3]
+    assert width < 1300  # pixels: fits on a screen
+
+
+def test_panels_share_axes() -> None:
+    for rows, kind in plots.kinds(stored("a").evidence).values():
+        limits = {(ax.get_xlim(), ax.get_ylim()) for ax in plots.grid(rows, kind).axes}
+        assert len(limits) == 1
+
+
+def test_roc_curves_say_the_area_below_them() -> None:
+    outputs, members, nonmembers = outputs_of(models=3), np.arange(0, 30, 2), np.arange(5, 20)
+    (ax,) = plots.roc_curves({"finetune": outputs}, members, nonmembers).axes
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    pairs = zip(outputs.losses("forget")[:, members], outputs.losses("test")[:, nonmembers], strict=True)
+    areas = [roc_auc_score(np.repeat([1, 0], 15), -np.concatenate(pair)) for pair in pairs]
+    assert [text.get_text() for text in ax.texts] == [f"AUC {np.mean(areas):.3f}"]
+    np.testing.assert_array_equal(*ax.get_lines()[0].get_data())  # guessing
+
+
+def test_epsilons_stand_in_the_competitions_bins_with_what_each_earns() -> None:
+    mine = row("mine", 0, models=64)
+    kind = panels.Epsilons.of([mine])
+    ax = Figure().subplots()
+    kind.frame(ax)
+    kind.draw(mine, ax)
+    assert mine.distances is not None
+    bars = ax.containers[0]
+    assert len(bars) == forgetting.num_bins(64) + 1 == 11
+    np.testing.assert_allclose([bar.get_height() for bar in bars], mine.distances.shares)
+    np.testing.assert_allclose([bar.get_x() for bar in bars], 0.5 * np.arange(11))
+    assert [text.get_text() for text in ax.texts][::5] == ["1", "1/32", "0"]
+    assert bars[-1].get_facecolor() != bars[0].get_facecolor()  # what earns nothing stands out
+
+
+def test_accuracies_stand_beside_their_class_and_none_where_there_is_no_example() -> None:
+    shown = stored("mine").evidence
+    kind = panels.Accuracies.of(shown)
+    ax = Figure().subplots()
+    kind.frame(ax)
+    kind.draw(shown.rows[1], ax)
+    forget, test = (line.get_ydata() for line in ax.get_lines()[1::2])
+    np.testing.assert_array_equal(forget, [0.5, np.nan, 0.75])
+    np.testing.assert_array_equal(test, [0.6, 0.7, 0.8])
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(shown.strata)
+
+
+def test_confidences_are_those_of_all_models() -> None:
+    shown = stored("mine").evidence
+    kind = panels.Confidences.of(shown.rows, shown.reference)
+    ax = Figure().subplots()
+    kind.draw(shown.rows[1], ax)
+    counts, edges, _ = ax.patches[-1].get_data()
+    expected = np.histogram(shown.rows[1].confidences, edges)[0]
+    assert expected.sum() == shown.rows[1].num_models
+    np.testing.assert_allclose(counts, expected / expected.max())
+
+
+def test_score_curves_name_thirty_methods_beside_the_axes() -> None:
+    rows = [row(f"method_{number}", number) for number in range(30)]
+    figure = plots.score_curves(rows)
+    (ax,) = figure.axes
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.get_lines()[:24]}) == 24
+    assert dict(zip(*ax.get_lines()[0].get_data(), strict=True)) == {8: 0.2, 16: 0.1}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "16"]
+    figure.draw_without_rendering()
+    legend, axes = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert legend.x0 >= axes.x1
+    assert legend.x1 <= figure.bbox.x1
+    assert legend.y0 >= 0
+
+
+@pytest.mark.parametrize(
+    ("populations", "names"),
+    [(False, set(plots.NAMES) - {"epsilons", "scores_by_models"}), (True, set(plots.NAMES))],
+)
+def test_figures_of_populations_are_drawn_where_there_are_some(populations: bool, names: set[str]) -> None:
+    shown = evidence_of(reports_of([]), populations=populations)
+    assert set(plots.figures(shown)) == names
+
+
+def test_colours_differ_for_who_sees_no_red_or_no_green() -> None:
+    """Machado et al. (2009): what a full deuteranope and a full protanope see; at least 15 units of CIE76 apart."""
+    deuteranope = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]
+    protanope = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]
+    for matrix in (np.eye(3), deuteranope, protanope):
+        for colours in (style.LINES, (style.FORGET, style.TEST, style.INK)):
+            seen = [lab(np.clip(np.array(matrix) @ linear(colour), 0, 1)) for colour in colours]
+            apart = [np.linalg.norm(one - other) for number, one in enumerate(seen) for other in seen[:number]]
+            assert min(apart) > 15
+
+
+def linear(colour: str) -> np.ndarray:
+    return np.array(matplotlib.colors.to_rgb(colour)) ** 2.2
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB of linear sRGB."""
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ rgb
+    f = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_a_picture_is_saved_of_its_size_and_alone(tmp_path: Path) -> None:
+    figure = plots.loss_histograms({name: outputs_of(name) for name in ("original", "finetune", "retrain")})
+    plots.save(figure, tmp_path / "new folder" / "losses.png")
     content = (tmp_path / "new folder" / "losses.png").read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", content[16:24]) == (3 * 480, 408)
+    assert struct.unpack(">II", content[16:24]) == tuple((figure.get_size_inches() * 120).astype(int))
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["losses.png"]
 
 
-def test_the_same_outputs_give_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one.png", "two.png"):
-        plots.save(plots.loss_histograms({"finetune": outputs_of()}), tmp_path / name)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-
-
-def test_drawing_leaves_the_outputs_as_they_were() -> None:
-    outputs = outputs_of()
-    before = {part: outputs.logits[part].copy() for part in PARTS}
-    plots.loss_histograms({"finetune": outputs})
-    for part in PARTS:
-        np.testing.assert_array_equal(outputs.logits[part], before[part])
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_the_same_outputs_give_the_same_bytes(tmp_path: Path, kind: str) -> None:
+    for name in ("one", "two"):
+        plots.save(plots.loss_histograms({"finetune": outputs_of()}), tmp_path / f"{name}.{kind}")
+    assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
 
 
 def test_pictures_need_no_display_and_no_tensorflow() -> None:
@@ -162,64 +235,7 @@ def test_pictures_need_no_display_and_no_tensorflow() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# Populations
-
-
-def pair(seed: int, models: int = 32, examples: int = 30, shift: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(seed)
-    return generator.normal(shift, 1, (models, examples)), generator.normal(0, 1, (models, examples))
-
-
-def test_epsilons_are_counted_in_the_competitions_bins() -> None:
-    epsilons = np.array([0.1, 0.2, 0.7, 1.4, 3.9, 50.0])
-    ax = plots.epsilon_histogram(epsilons, 64, new_axes(), title="mine")
-    bars = ax.containers[0]
-    assert len(bars) == forgetting.num_bins(64) + 1 == 11
-    np.testing.assert_allclose([bar.get_height() * 6 for bar in bars], [2, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1])
-    np.testing.assert_allclose([bar.get_x() for bar in bars], 0.5 * np.arange(11))
-    labels = [text.get_text() for text in ax.texts]
-    assert labels == ["1", "1/2", "1/4", "1/128", "0"]
-    assert ax.get_title() == f"mine: {forgetting.points(epsilons, 64).mean():.3f}"
-    assert bars[-1].get_facecolor() != bars[0].get_facecolor()  # what earns nothing stands out
-
-
-def test_score_curves_show_the_score_at_each_number_of_models() -> None:
-    figure = plots.score_curves({"mine": pair(0), "other": pair(1, shift=2.0)})
-    (ax,) = figure.axes
-    lines = {line.get_label(): line for line in ax.get_lines()}
-    assert list(lines) == ["mine", "other"]
-    expected = forgetting.score_by_num_models(*pair(0), [8, 16, 32])
-    assert dict(zip(*lines["mine"].get_data(), strict=True)) == expected
-    assert ax.get_xscale() == "log"
-
-
-def test_roc_curves_are_scikit_learns_on_logarithmic_axes() -> None:
-    outputs = outputs_of(models=3)
-    members, nonmembers = np.arange(0, 30, 2), np.arange(5, 20)
-    figure = plots.roc_curves({"finetune": outputs}, members, nonmembers)
-    (ax,) = figure.axes
-    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    line, diagonal = ax.get_lines()
-    false_positives, true_positives = line.get_data()
-    truth = np.repeat([1, 0], 3 * 15)
-    pairs = (("forget", members), ("test", nonmembers))
-    losses = np.concatenate([outputs.losses(part)[:, chosen].ravel() for part, chosen in pairs])
-    assert np.trapezoid(true_positives, false_positives) == pytest.approx(roc_auc_score(truth, -losses))
-    np.testing.assert_array_equal(*diagonal.get_data())
-
-
-@pytest.mark.parametrize(
-    ("models", "names"), [(1, {"losses", "roc"}), (8, {"losses", "roc", "epsilons", "scores_by_models"})]
-)
-def test_figures_of_populations_are_drawn_where_there_are_some(models: int, names: set[str], tmp_path: Path) -> None:
-    outputs = {
-        "finetune": outputs_of(models=models),
-        "retrain": outputs_of("retrain", models=max(2 * models, 6), seed=1),
-    }
-    figures = plots.figures(outputs, np.arange(20), np.arange(20))
-    assert set(figures) == names <= set(plots.NAMES)
-    assert set(plots.figures(outputs, np.array([], int), np.array([], int))) == names - {"roc"}
-    for name, figure in figures.items():
-        plots.save(figure, tmp_path / f"{name}.png")
-    if "epsilons" in figures:
-        assert [ax.get_title().split(",")[0] for ax in figures["epsilons"].axes] == ["finetune", "retrain"]
+def test_pictures_leave_the_style_of_others_alone() -> None:
+    before = dict(matplotlib.rcParams)
+    plots.loss_histograms({"finetune": outputs_of()})
+    assert dict(matplotlib.rcParams) == before

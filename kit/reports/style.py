@@ -1,0 +1,84 @@
+"""How pictures look: colours that the colour-blind tell apart, quiet axes, and names that are no mathematics.
+
+The colours are those of Okabe and Ito (2008), less yellow, which is too light for lines on white. A page swaps the
+three greys for its own, so that they suit a dark one too: they stand for the text, what is less important, and lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+INK, MUTED, GRID = "#1a1a1b", "#5f6063", "#d9d9da"
+FORGET, TEST = "#d55e00", "#56b4e9"
+NOTHING = "#cc79a7"  # what earns no points
+LINES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+DASHES = ("-", "--", ":", "-.")
+NOISE_ALPHA = 0.18
+
+_LONGEST_LABEL = 30
+_SETTINGS: dict[Any, Any] = {  # matplotlib's stubs want each key as a literal
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8.5,
+    "axes.linewidth": 0.7,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9,
+    "axes.titlecolor": INK,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.5,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 7.5,
+}
+
+
+@contextlib.contextmanager
+def applied(salt: str = "kit") -> Iterator[None]:
+    """Draws and saves in the kit's style within the block.
+
+    Args:
+        salt: of the names within an SVG file, by which its parts refer to each other: on one page each has its own.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS | {"svg.hashsalt": salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a method's name may be in any script
+        yield
+
+
+def line(number: int) -> tuple[str, str]:
+    """Returns the colour and the dashes of a curve: 24 that differ, of which neighbours differ in colour.
+
+    Example:
+        >>> line(0), line(6)
+        (('#0072b2', '-'), ('#0072b2', '--'))
+    """
+    return LINES[number % len(LINES)], DASHES[number // len(LINES) % len(DASHES)]
+
+
+def shown(name: str) -> str:
+    """Returns the name of a method as a label: cut to what a picture has room for, and its dollars no mathematics.
+
+    Example:
+        >>> shown("a$b$"), len(shown("m" * 99))
+        ('a\\\\$b\\\\$', 30)
+    """
+    label = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..."
+    return label.replace("$", r"\$")

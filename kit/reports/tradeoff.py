@@ -1,0 +1,291 @@
+"""Accuracy against forgetting against time: one picture in which every method is a dot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from kit.reports import budget, ranking, style
+from kit.reports.style import INK, MUTED, NOISE_ALPHA, TEST
+from kit.rules import NOISE, ORIGINAL, RETRAIN
+from kit.types import Report, Score
+
+ACCURACY, GAP, FORGETTING = "test_accuracy", "mia_gap", "forgetting_score"
+_LABELS = {GAP: "attack AUC minus that of retrained models", FORGETTING: "forgetting score"}
+_MOST_NAMES = 8
+_COLORS, _FASTEST = "cividis_r", 1e-3
+# In points: how far a label lies from its dot, and how large a dot and a letter are.
+_NEAR, _FAR, _DOT, _LETTER, _LINE = 7.0, 15.0, 7.0, 4.8, 9.0
+# Error bars run along the axes: labels go beside them first.
+_ANGLES = np.array([1, 3, 5, 7, 0, 2, 4, 6]) * np.pi / 4
+_PLOT = (3.4, 2.9)
+_NAMES_IN_COLUMN, _COLUMN = 22, 2.3
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One row: where it lies, how sure that is, and what it cost.
+
+    Args:
+        name: as in the table.
+        label: a number, or the name where there are few.
+        place: test accuracy, and the score of forgetting.
+        errors: 95 % on either side, (2, 2): below and above for both; zeros where nobody knows.
+        cost: share of a retraining; None where it is not known.
+        over_budget: it is more than is allowed.
+    """
+
+    name: str
+    label: str
+    place: tuple[float, float]
+    errors: tuple[tuple[float, float], tuple[float, float]]
+    cost: float | None
+    over_budget: bool
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """What the picture shows.
+
+    Args:
+        forgetting: name of the score on the axis of forgetting.
+        methods: in the order of the ranking.
+        original, retrain: the landmarks of the usual training; None where a score of theirs is missing.
+    """
+
+    forgetting: str
+    methods: tuple[Dot, ...]
+    original: Dot | None
+    retrain: Dot | None
+
+    @property
+    def numbered(self) -> bool:
+        """Whether labels are numbers, which a legend explains."""
+        return len(self.methods) > _MOST_NAMES
+
+
+def tradeoff(reports: Sequence[Report]) -> Tradeoff:
+    """Returns what the picture shows: the competition's score where there are populations, an attack's else."""
+    populations = any(report.score(FORGETTING).value is not None for report in reports)
+    forgetting = FORGETTING if populations else GAP
+    ranks = ranking.rank(reports)
+    numbered = len(ranks) > _MOST_NAMES
+    methods = [
+        _dot(rank.report, str(number) if numbered else style.shown(rank.method), forgetting)
+        for number, rank in enumerate(ranks, start=1)
+    ]
+    landmarks = {
+        name: next((report for report in reports if report.method == name and not report.pretraining), None)
+        for name in (ORIGINAL, RETRAIN)
+    }
+    original, retrain = (
+        None if report is None else _dot(report, name, forgetting) for name, report in landmarks.items()
+    )
+    return Tradeoff(forgetting, tuple(dot for dot in methods if dot is not None), original, retrain)
+
+
+def _dot(report: Report, label: str, forgetting: str) -> Dot | None:
+    """Returns a report's dot; None where a score has no value."""
+    pair = report.score(ACCURACY), report.score(forgetting)
+    if any(score.value is None for score in pair):
+        return None
+    held = budget.held(report).value
+    return Dot(
+        ranking.title(report),
+        label,
+        (float(pair[0].value or 0), float(pair[1].value or 0)),
+        (_error(pair[0]), _error(pair[1])),
+        held,
+        budget.is_over(report),
+    )
+
+
+def interval(score: Score) -> tuple[float, float] | None:
+    """Returns the 95 % interval of a score; None where it has no value, or nobody knows how sure that is.
+
+    Example:
+        >>> interval(Score("mia_auc", 0.5, 0.25, "match_retrain"))
+        (0.0, 1.0)
+    """
+    stderr = score.stderr if score.gap_stderr is None else score.gap_stderr
+    if score.value is None or (score.interval is None and stderr is None):
+        return None
+    return score.interval or (score.value - NOISE * float(stderr or 0), score.value + NOISE * float(stderr or 0))
+
+
+def _error(score: Score) -> tuple[float, float]:
+    limits = interval(score)
+    value = float(score.value or 0)
+    return (0.0, 0.0) if limits is None else (max(value - limits[0], 0.0), max(limits[1] - value, 0.0))
+
+
+def figure(content: Tradeoff, *, with_names: bool = True) -> Figure:
+    """Returns the picture.
+
+    Args:
+        content: what it shows, one dot or more.
+        with_names: explain numbers beside the axes; a page does so itself.
+    """
+    names = [f"{dot.label}  {style.shown(dot.name)}" for dot in content.methods] if content.numbered else []
+    columns = 0 if not with_names else -(-len(names) // _NAMES_IN_COLUMN)
+    width, height = 0.75 + _PLOT[0] + 0.3 + _COLUMN * columns, 0.5 + _PLOT[1] + 1.15
+    with style.applied():
+        drawing = Figure(figsize=(width, height))
+        ax = drawing.add_axes((0.75 / width, 1.15 / height, _PLOT[0] / width, _PLOT[1] / height))
+        draw(content, ax)
+        _bar(drawing, ax, content)
+        ax.legend(handles=_keys(content), loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
+        for number in range(columns):
+            block = "\n".join(names[number * len(names) // columns : (number + 1) * len(names) // columns])
+            left = (0.75 + _PLOT[0] + 0.2 + _COLUMN * number) / width
+            drawing.text(left, (1.15 + _PLOT[1]) / height, block, va="top", linespacing=1.35, fontsize=8)
+    return drawing
+
+
+def draw(content: Tradeoff, ax: Axes) -> Axes:
+    """Draws the dots with their errors, retraining as a star with its noise shaded, and labels that keep apart."""
+    if content.retrain is not None:
+        (x, y), ((left, right), (down, up)) = content.retrain.place, content.retrain.errors
+        if left + right:
+            ax.axvspan(x - left, x + right, color=TEST, alpha=NOISE_ALPHA, linewidth=0)
+        if down + up:
+            ax.axhspan(y - down, y + up, color=TEST, alpha=NOISE_ALPHA, linewidth=0)
+        ax.plot(x, y, "*", color=INK, markersize=13, zorder=4)
+    others = [dot for dot in (content.original,) if dot is not None]
+    for dot in (*others, *content.methods):
+        errors = np.array(dot.errors)
+        ax.errorbar(*dot.place, xerr=errors[:1].T, yerr=errors[1:].T, color=MUTED, linewidth=0.8, alpha=0.6, zorder=2)
+    for dot in others:
+        ax.plot(*dot.place, "X", color=INK, markersize=8, zorder=4)
+    norm = _norm(content)
+    for marker, over in (("o", False), ("s", True)):
+        dots = [dot for dot in content.methods if dot.over_budget == over]
+        places = np.array([dot.place for dot in dots]).reshape(-1, 2)
+        costs = [np.nan if dot.cost is None else max(dot.cost, _FASTEST) for dot in dots]
+        ax.scatter(
+            places[:, 0],
+            places[:, 1],
+            s=42,
+            c=costs,
+            norm=norm,
+            cmap=_COLORS,
+            marker=marker,
+            edgecolor=INK,
+            linewidth=0.7,
+            zorder=3,
+            plotnonfinite=True,
+        )
+    ax.margins(0.12)
+    ax.set(xlabel="test accuracy", ylabel=_LABELS[content.forgetting])
+    ax.grid()
+    _label(content, ax)
+    return ax
+
+
+def _norm(content: Tradeoff) -> LogNorm:
+    costs = [max(dot.cost, _FASTEST) for dot in content.methods if dot.cost is not None] or [0.1]
+    low, high = min(costs), max(costs)
+    return LogNorm(low / 1.2, max(high, 2 * low))
+
+
+def _bar(drawing: Figure, ax: Axes, content: Tradeoff) -> None:
+    """Draws what the colours mean below the axes."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    width, height = drawing.get_size_inches()
+    place = drawing.add_axes((0.75 / width, 0.45 / height, _PLOT[0] / width, 0.11 / height))
+    bar = drawing.colorbar(ScalarMappable(_norm(content), _COLORS), cax=place, orientation="horizontal")
+    bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+    bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    bar.set_label("cost, as a share of a retraining")
+    bar.outline.set_visible(False)
+
+
+def _keys(content: Tradeoff) -> list[Line2D | Rectangle]:
+    keys: list[Line2D | Rectangle] = []
+    if content.retrain is not None:
+        keys.append(_mark("*", "retraining", size=10))
+        keys.append(Rectangle((0, 0), 1, 1, color=TEST, alpha=NOISE_ALPHA, label="its noise (95 %)"))
+    if content.original is not None:
+        keys.append(_mark("X", "original"))
+    if any(dot.over_budget for dot in content.methods):
+        keys.append(_mark("s", "over the time budget", fill="none"))
+    return keys
+
+
+def _mark(marker: str, label: str, *, size: float = 6, fill: str = INK) -> Line2D:
+    return Line2D([], [], linestyle="", color=INK, marker=marker, markersize=size, markerfacecolor=fill, label=label)
+
+
+def _label(content: Tradeoff, ax: Axes) -> None:
+    """Writes each method's label where it covers the least."""
+    if not content.methods:
+        return
+    ax.apply_aspect()
+    ax.autoscale_view()  # settles the limits, by which places are known
+    scale = 72 / ax.figure.dpi
+    landmarks = [dot.place for dot in (content.original, content.retrain) if dot is not None]
+    places = ax.transData.transform([*(dot.place for dot in content.methods), *landmarks]) * scale
+    inside = np.array(ax.get_window_extent().extents).reshape(2, 2) * scale
+    sizes = np.array([(_LETTER * len(dot.label), _LINE) for dot in content.methods])
+    for dot, offset in zip(content.methods, offsets(places, sizes, inside), strict=True):
+        ax.annotate(
+            dot.label,
+            dot.place,
+            xytext=offset,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7.5,
+            zorder=5,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 3, "shrinkB": 3},
+        )
+
+
+def offsets(places: np.ndarray, sizes: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Returns where labels go, so that they cover each other and dots as little as can be, one after the other.
+
+    Args:
+        places: of all dots, those without a label last, (dots, 2), in points.
+        sizes: width and height of labels, (labels, 2).
+        inside: lower left and upper right corner that labels are to stay within, (2, 2).
+
+    Returns:
+        From dots to the middles of their labels, (labels, 2).
+
+    Example:
+        >>> offsets(np.array([[50.0, 50.0]]), np.array([[10.0, 8.0]]), np.array([[0.0, 0.0], [99.0, 99.0]])).tolist()
+        [[8.485281372, 7.778174591]]
+    """
+    taken = [(*(place - _DOT / 2), *(place + _DOT / 2)) for place in places]
+    chosen = []
+    for place, size in zip(places, sizes, strict=False):
+        candidates: list[tuple[float, int, np.ndarray, tuple[float, ...]]] = []
+        for distance in (_NEAR, _FAR, 2 * _FAR, 3 * _FAR):
+            for angle in _ANGLES:
+                direction = np.array([np.cos(angle), np.sin(angle)]).round(9)
+                offset = direction * (distance + size / 2)
+                box = (*(place + offset - size / 2), *(place + offset + size / 2))
+                outside = np.clip(inside[0] - box[:2], 0, None).sum() + np.clip(box[2:] - inside[1], 0, None).sum()
+                cost = sum(_overlap(box, other) for other in taken) + 100 * outside + distance / 10
+                candidates.append((cost, len(candidates), offset, box))
+        _, _, offset, box = min(candidates)
+        taken.append(box)
+        chosen.append(offset)
+    return np.array(chosen)
+
+
+def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Area that two boxes (left, bottom, right, top) have in common."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0.0) * max(height, 0.0)

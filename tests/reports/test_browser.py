@@ -1,0 +1,161 @@
+"""The page in a real browser: it sorts, filters, fits and fetches nothing.
+
+Chromium is not installed by pip: without it these tests are skipped, and fail under `KIT_REQUIRE_CHROMIUM=1`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stored_results import stored
+
+from kit.reports import page
+
+pytestmark = pytest.mark.slow
+NAMES = [f"method_{number:02d}" for number in range(30)]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# What is cut, or lies beside the window, where nothing scrolls.
+CUT = """() => [...document.querySelectorAll(
+    "p, h1, h2, li, dd, figcaption, figure svg, .wide, img, select, input, pre")]
+  .filter((element) => !element.closest(".scroll") && element.getClientRects().length)
+  .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5
+    || element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline")
+  .map((element) => element.outerHTML.slice(0, 80))"""
+# The lowest contrast of a text with what is behind it (WCAG's ratio), and which text that is.
+CONTRAST = """() => {
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\\d.]+/g).map((part) => part / 255)
+      .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const color = getComputedStyle(element).backgroundColor;
+      if (color !== "rgba(0, 0, 0, 0)") return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const texts = "p, th, td, a, li, dt, dd, figcaption, figcaption span, button, .over, text";
+  const ratios = [...document.querySelectorAll(texts)].map((element) => {
+    const style = getComputedStyle(element);
+    const color = element.tagName === "text" ? style.fill : style.color;
+    const [first, second] = [light(color), light(behind(element))];
+    const ratio = (Math.max(first, second) + 0.05) / (Math.min(first, second) + 0.05);
+    return [ratio, element.outerHTML.slice(0, 80)];
+  });
+  return ratios.sort((first, second) => first[0] - second[0])[0];
+}"""
+
+
+@dataclass
+class Opened:
+    """A page in a browser, and what it said and asked for."""
+
+    tab: Any
+    said: list[str] = field(default_factory=list)
+    asked_for: list[str] = field(default_factory=list)
+
+    def texts(self, selector: str) -> list[str]:
+        return [text.strip() for text in self.tab.locator(selector).all_inner_texts()]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        assert not os.environ.get("KIT_REQUIRE_CHROMIUM"), "these tests need chromium, and must not be skipped"
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of thirty methods, one of which has a name without end."""
+    place = tmp_path_factory.mktemp("page") / "report.html"
+    page.write(place, stored(*NAMES[:-1], "m" * 100))
+    return place
+
+
+def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Opened:
+    tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    result = Opened(tab)
+    tab.on("console", lambda message: result.said.append(message.text))
+    tab.on("pageerror", lambda error: result.said.append(str(error)))
+    tab.on("request", lambda request: result.asked_for.append(request.url))
+    tab.goto(path.as_uri())
+    return result
+
+
+def test_clicks_and_keys_sort_and_words_filter_without_a_request(browser: Any, path: Path) -> None:
+    here = opened(browser, path)
+    rows = "#table table >> nth=0 >> tbody.methods tr:visible"
+    ranked = here.texts(f"{rows} >> th")
+    heading = here.tab.locator("#table table").first.locator("thead th", has_text="method")
+    heading.locator("button").click()
+    assert here.texts(f"{rows} >> th") == sorted(ranked)
+    assert heading.get_attribute("aria-sort") == "ascending"
+    heading.locator("button").press("Enter")
+    assert here.texts(f"{rows} >> th") == sorted(ranked, reverse=True)
+    assert heading.get_attribute("aria-sort") == "descending"
+    here.tab.locator("#table thead button", has_text="accuracy test").first.click()
+    values = [float(text.split()[0]) for text in here.texts(f"{rows} >> td:nth-child(8)")]
+    assert values == sorted(values)
+    here.tab.locator("#filter").fill("METHOD_1")
+    assert sorted(here.texts(f"{rows} >> th")) == sorted(name for name in ranked if name.startswith("method_1"))
+    assert here.texts("#count") == ["10 of 30 methods"]
+    assert len(here.texts("#losses figure:visible")) == 10
+    here.tab.locator("#filter").fill("")
+    assert len(here.texts(f"{rows} >> th")) == 30
+    here.tab.locator("#after").select_option(index=3)
+    chosen = here.tab.locator(".after").first.get_attribute("data-losses").split()[3]
+    assert here.texts(".after")[0] == chosen
+    assert here.said == []
+    assert here.asked_for == [path.as_uri()]
+    here.tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_is_cut_and_all_text_can_be_read(browser: Any, path: Path, width: int, scheme: str) -> None:
+    here = opened(browser, path, width, scheme)
+    assert here.tab.evaluate("document.documentElement.scrollWidth") == width
+    assert here.tab.evaluate(CUT) == []
+    ratio, element = here.tab.evaluate(CONTRAST)
+    assert ratio >= 4.5, element
+    ground = here.tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    columns = here.tab.evaluate("getComputedStyle(document.querySelector('.panels')).gridTemplateColumns").split()
+    assert len(columns) == (4 if width == 1280 else 1)
+    smallest = here.tab.evaluate(
+        "Math.min(...[...document.querySelectorAll('figure text')].map((text) => text.getBoundingClientRect().height))"
+    )
+    assert smallest > 8  # pixels
+    here.tab.close()
+
+
+def test_a_script_that_got_in_all_the_same_is_not_run(browser: Any, path: Path, tmp_path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("<main>", "<main><script>document.title = 'taken'</script>")
+    (tmp_path / "attacked.html").write_text(text, encoding="utf-8")
+    here = opened(browser, tmp_path / "attacked.html")
+    assert "taken" not in here.tab.title()
+    assert any("Content Security Policy" in message for message in here.said)
+    here.tab.close()
+
+
+def test_it_prints_on_white_without_controls(browser: Any, path: Path) -> None:
+    here = opened(browser, path, scheme="dark")
+    here.tab.emulate_media(media="print", color_scheme="dark")
+    assert here.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not here.tab.locator("#filter").is_visible()
+    assert here.tab.pdf().startswith(b"%PDF")
+    here.tab.close()
