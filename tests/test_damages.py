@@ -170,7 +170,7 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
     score = Score("mia_auc", 0.61, 0.01, "up")
     reports.write_json(report, [made_report(challenge, score)])
     splits.save_split(challenge.split, split)
-    shown = root / evidence.NAME
+    shown = root / "shown.json"
     example = evidence.Example(5, "label", False, "", (5.999,))
     evidence.write(shown, evidence.Evidence("a" * 64, "class", ("0", "1"), (example,), ()))
 

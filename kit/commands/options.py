@@ -56,7 +56,7 @@ ThreadsOption = Annotated[
 ]
 SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
-OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs, reports and figures.")]
+OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs, reports and pages.")]
 FreshOracleOption = Annotated[
     bool, typer.Option("--fresh-oracle", help="Retrain, even where retrained models come with the kit.")
 ]

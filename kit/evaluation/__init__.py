@@ -2,7 +2,7 @@
 
 Decisions:
 
-- Scores and figures are kept beside the runs (`<out>/<challenge>/scores/`), under a digest of all outputs that they
+- Scores, and the page, are kept beside the runs (`<out>/<challenge>/scores/`), under a digest of all outputs that they
   are of, the kit's code, versions and machine: without them, scoring stored runs again imports scikit-learn and
   matplotlib.
 - The row `retrain` shows every other retrained model, at most half, against the rest: so it is a row like the others,

@@ -145,8 +145,8 @@ def loss_shares(losses: np.ndarray) -> np.ndarray:
 
     Example:
         >>> shares = loss_shares(np.array([0.0, 1e-7, 3.0, 500.0]))
-        >>> shares[0], shares[-1], len(shares)
-        (0.5, 0.25, 32)
+        >>> shares[[0, -1]].tolist(), len(shares)
+        ([0.5, 0.25], 32)
     """
     inside = np.clip(losses, LOSS_EDGES[0], LOSS_EDGES[-1])
     shares: np.ndarray = np.histogram(inside, LOSS_EDGES)[0] / losses.size

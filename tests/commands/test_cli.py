@@ -343,7 +343,9 @@ def test_the_page_shows_the_run_and_is_named_last(real_run: RealRun) -> None:
     stored = page.read(real_run.results[0])
     assert [row.name for row in stored.evidence.rows] == list(real_run.reports)
     assert [len(stored.evidence.examples), stored.evidence.rows[1].num_models] == [10, 1]
-    for row in stored.evidence.rows:  # the same attack, computed another way
+    for row in stored.evidence.rows[
+        :-1
+    ]:  # the same attack, computed another way; of retrain's, the table shows one model
         assert row.curve.auc == pytest.approx(real_run.reports[row.name]["scores"]["mia_auc"]["value"], abs=0.01)
     assert (real_run.results[0] / "report.html").read_text(encoding="utf-8") == page.render(stored)
 
