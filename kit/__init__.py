@@ -73,6 +73,7 @@ _HOME_OF = {
     "Report": "types",
     "Score": "types",
     "Split": "types",
+    "Table": "types",
     "Unlearned": "runs.run",
     "attack_sample": "evaluation",
     "check_pack": "contest.check_pack",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kit.challenges.making import Forget, make_challenge
-    from kit.types import Arrays, Challenge
+    from kit.types import Arrays, Challenge, Table, Task
 
 __all__ = [
     "CHALLENGES",
@@ -61,6 +61,9 @@ def load_challenge(
     weights: str | Path | None = None,
     recipe: str | Path | Recipe | None = None,
     precision: str = "float32",
+    task: Task | str | None = None,
+    custom_objects: str | Path | None = None,
+    builder: str | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Challenge:
     """Loads a challenge by name, or makes one from an `.npz` file.
@@ -75,6 +78,8 @@ def load_challenge(
         weights: of the original model, `.weights.h5` or `.npz`; by default those in the `.keras` file.
         recipe: how the model is trained: a `kit.Recipe`, or a TOML file with its fields, and `batch_size`.
         precision: see `kit.Challenge`.
+        task: what the labels are, see `make_challenge`.
+        custom_objects, builder: Python files of yours that make your model, see `make_challenge`. They are run.
         announce: is told where damaged copies of the data were passed over, how many rows a file names, and what was
             assumed.
 
@@ -99,20 +104,27 @@ def load_challenge(
     changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
+    own = user.own_code(custom_objects, builder)
+    net = user.read_model(arrays, preset.model if model is None else model, weights, own)
     challenge = making.make_challenge(
         Path(name).stem if preset is _OWN_DATA else name,
         arrays,
         partition=partition,
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,
-        model=user.read_model(arrays, preset.model if model is None else model, weights),
+        model=net,
         recipe=trained[0],
         batch_size=trained[1],
         hyperparameters={} if changed else hyperparameters(name),
         published=preset.published,
         source=source,
         precision=precision,
+        task=task or user.task_in_file(model, arrays.y, net),
+        custom_objects=custom_objects,
+        builder=builder,
     )
+    if announce and challenge.train.classes:
+        announce("labels: " + ", ".join(f"{number} = {label}" for number, label in enumerate(challenge.train.classes)))
     if announce and challenge.split.kind == "rows":  # one that was not asked for would show here
         announce(f"'{forget}' names {len(challenge.split.forget):,} of {len(challenge.train):,} training examples")
     return challenge
@@ -126,10 +138,13 @@ def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = 
         1797
     """
     check_request(name_or_path)
-    return _read(str(name_or_path), announce)[0]
+    data = _read(str(name_or_path), announce)[0]
+    from kit.types import Arrays
+
+    return data if isinstance(data, Arrays) else user.stacked(data)
 
 
-def _read(name: str, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:
+def _read(name: str, announce: Callable[[str], None] | None) -> tuple[Arrays | Table, np.ndarray | None, str]:
     """Returns examples, their division if it is given, and where they were found."""
     if name not in names():
         return *user.read_npz(Path(name)), ""

@@ -13,8 +13,8 @@ from kit.challenges import checks, splits, user
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
-from kit.tasks import CLASSIFICATION
-from kit.types import Arrays, Challenge, InputError, Recipe, Task
+from kit.types import Arrays, Challenge, InputError, Recipe, Table, Task
+from kit.types.arrays import numbered
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ Forget = str | Path | Sequence[int] | np.ndarray
 
 def make_challenge(
     name: str,
-    arrays: Arrays,
+    arrays: Arrays | Table,
     *,
     partition: np.ndarray | None = None,
     forget: Forget = "random:0.1",
@@ -36,22 +36,28 @@ def make_challenge(
     published: str = "",
     source: str = "",
     precision: str = "float32",
-    task: Task = CLASSIFICATION,
+    task: Task | str | None = None,
+    custom_objects: str | Path | None = None,
+    builder: str | None = None,
 ) -> Challenge:
     """Makes a challenge from a user's arrays.
 
     Args:
         name: becomes the name of the results' folder.
-        arrays: all examples, e.g. `kit.Arrays(x, y, groups=person)`.
+        arrays: all examples, e.g. `kit.Arrays(x, y, groups=person)`, or `kit.Table({"age": age, "job": job}, y)` for a
+            model of your own with several inputs, or with layers that read texts.
         partition: optional integers (n,): 0 for training, 1 for validation, 2 for test. By default 70, 15 and 15 %,
             each class in the same shares, always the same for the same data.
         forget, split_seed: as in `load_challenge`.
-        model: a name of the zoo, by default `convnet` for images and `mlp` for tables; or a functional or sequential
-            Keras model of your own, trained on these arrays, that ends in logits or in a softmax.
+        model: a name of the zoo, by default `convnet` for images and `mlp` for tables; or a Keras model of your own,
+            trained on these arrays.
         recipe, batch_size: how the model is trained anew; of a name, the kit trains the original too, and caches it.
         hyperparameters: method name -> keyword arguments that differ on this challenge.
         published, source, precision: see `kit.Challenge`.
-        task: what the labels are (`kit.tasks`).
+        task: what the labels are (`kit.tasks`), or its name; by default what the model's loss says, if it was
+            compiled, and else classification.
+        custom_objects: a Python file that defines layers and functions of the model's. It is run.
+        builder: `FILE.py:function`, for a model that has no configuration: a function that makes it. It is run.
 
     Raises:
         InputError: labels that are none of the task's, a partition without one of its three parts, a bad forget set,
@@ -63,7 +69,8 @@ def make_challenge(
         >>> challenge.model, len(challenge.split.forget)
         ('mlp', 35)
     """
-    arrays = replace(arrays, y=task.check(arrays.y), classes=arrays.classes or task.classes(arrays.y))
+    task = user.task_of(task, model, arrays.y)
+    arrays = _labelled(arrays, task)
     if task.num_outputs(arrays.y) > len(arrays):
         raise InputError(
             f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
@@ -81,8 +88,8 @@ def make_challenge(
         raise InputError(
             f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
         )
-    adopted = user.adopted(model, arrays, precision)
-    train, validation, test = (arrays.take(np.flatnonzero(partition == part)) for part in range(3))
+    adopted = user.adopted(model, arrays, precision, task, user.own_code(custom_objects, builder))
+    train, validation, test = (adopted.arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,
         train=train,
@@ -100,6 +107,12 @@ def make_challenge(
         original=adopted.weights,
         task=task,
     )
+
+
+def _labelled(data: Arrays | Table, task: Task) -> Arrays | Table:
+    """Returns examples with labels as the task keeps them, and what these are called."""
+    y, classes = (data.y, data.classes) if isinstance(data, Arrays) else numbered(data.y, data.classes)
+    return replace(data, y=task.check(y), classes=classes or task.classes(y))
 
 
 def load_preset(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kit.datasets.loading import Published
-from kit.types import Arrays, InputError, Task
+from kit.types import Arrays, InputError, Table, Task
 
 # Shares of a data set that become train and validation; the rest is test.
 TRAIN_SHARE, VALIDATION_SHARE = 0.70, 0.15
@@ -24,7 +24,9 @@ def published_partition(published: Published) -> np.ndarray:
     return np.concatenate([np.zeros(published.num_train, np.int64), halves])
 
 
-def stratified_partition(arrays: Arrays, task: Task, generator: np.random.Generator | None = None) -> np.ndarray:
+def stratified_partition(
+    arrays: Arrays | Table, task: Task, generator: np.random.Generator | None = None
+) -> np.ndarray:
     """Deals the examples to train, validation and test, stratum by stratum and in random order within one.
 
     Wrong labels, where they are known, are dealt in the same way: otherwise the luck of one fixed test set would stay
@@ -49,7 +51,7 @@ def stratified_partition(arrays: Arrays, task: Task, generator: np.random.Genera
     """
     strata = task.strata(arrays.y).astype(np.int64) * 2
     if arrays.mislabelled is not None:
-        strata += arrays.mislabelled
+        strata += np.asarray(arrays.mislabelled)
     order = (generator or np.random.default_rng(0)).permutation(len(arrays))
     order = order[np.argsort(strata[order], kind="stable")]
     position = (np.arange(len(arrays)) + 0.5) * (5**0.5 - 1) / 2 % 1

@@ -18,33 +18,47 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from kit.types import Arrays
+    from kit.models.user import Own
+    from kit.types import Arrays, Table, Task
 
-EXAMPLES_FILE = "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'mislabelled', 'partition')"
+EXAMPLES_FILE = (
+    "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition'), or with "
+    "'x_NAME' for each input of a model with several"
+)
 # Beyond them, the kit's recipes diverge: digits from 0 to 16 (a spread of 8) are not learnt, from 0 to 8 they are.
 _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
 # Bytes that stay below it are no images of 0 to 255, or very dark ones.
 _DARKEST = 128
 
 
-def read_npz(path: Path) -> tuple[Arrays, np.ndarray | None]:
+def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
     """Reads examples, and how they are divided in train, validation and test, if the file says so.
 
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
     """
     stored = files.checked(lambda: files.read_npz(path), path, EXAMPLES_FILE)
-    from kit.types import Arrays
+    from kit.types import Arrays, Table
 
-    missing = [name for name in ("x", "y") if name not in stored]
+    inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}
+    missing = [name for name in ("x", "y") if name not in stored and not (name == "x" and inputs)]
     if missing:
         raise InputError(
             f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "
             f"{', '.join(sorted(stored)) or 'nothing'}. Expected {EXAMPLES_FILE}. Save it with "
             "numpy.savez(path, x=x, y=y)."
         )
-    arrays = Arrays(stored["x"], stored["y"], stored.get("groups"), stored.get("mislabelled"))
-    return arrays, stored.get("partition")
+    if inputs and "x" in stored:
+        raise InputError(
+            f"'{path}' has an array 'x' and an array 'x_{next(iter(inputs))}'. Expected 'x' for a model with one "
+            "input, or 'x_NAME' for each input of one with several. Save it with the one or the others."
+        )
+    keys = {"id": stored["ids"]} if "ids" in stored else {}
+    further = (stored["y"], stored.get("groups"), stored.get("mislabelled"), (), keys)
+    if not inputs and (stored["x"].dtype.kind in "US" or stored["x"].ndim > 4):  # texts, videos
+        inputs = {"x": stored["x"]}
+    examples = Table(inputs, *further) if inputs else Arrays(stored["x"], *further)
+    return examples, stored.get("partition")
 
 
 def check_scale(arrays: Arrays) -> None:
@@ -92,54 +106,149 @@ def is_name(model: object) -> bool:
     return isinstance(model, str) and not Path(model).suffix
 
 
-def read_model(arrays: Arrays, model: str | Path | keras.Model, weights: str | Path | None) -> str | keras.Model:
+def read_model(
+    examples: Arrays | Table, model: str | Path | keras.Model, weights: str | Path | None, own: Own | None = None
+) -> str | keras.Model:
     """Returns a name of the zoo as it is, or the model that a `.keras` file, or a name with weights, stands for.
 
     Raises:
         InputError: a file is missing, damaged or does not fit the other.
     """
-    if weights is None and (is_name(model) or not isinstance(model, str | Path)):
+    made = own is not None and own.builder and not model
+    if weights is None and not made and (is_name(model) or not isinstance(model, str | Path)):
         return model
     quiet.load_tensorflow()
     from kit.models import user_files
 
-    if isinstance(model, str) and is_name(model):
+    if made:
+        assert own is not None
+        net, origin = user_files.made(examples, own), f"the model of '{own.builder}'"
+    elif isinstance(model, str) and is_name(model):
+        from kit.types import Arrays
+
+        arrays = examples if isinstance(examples, Arrays) else stacked(examples)
         name = model or default_model(arrays)
         net = models.build(name, arrays.x.shape[1:], 1 + int(arrays.y.max()))
         origin = f"the kit's model '{name}'" + ("" if model else ", for want of --model")
     else:
-        net = user_files.load(Path(model)) if isinstance(model, str | Path) else model
+        net = user_files.load(Path(model), examples, own) if isinstance(model, str | Path) else model
         origin = f"the model '{net.name}'"
     if weights is not None:
-        user_files.load_weights(net, Path(weights), origin)
+        user_files.load_weights(net, Path(weights), origin, own=bool(made))
     return net
 
 
 class Adopted(NamedTuple):
-    """What a challenge records of a model: its name; of a user's own, a description in plain data and the weights."""
+    """What a challenge records of a model: name, description in plain data and weights of a user's own, examples."""
 
     name: str
+    arrays: Arrays
     description: str = ""
     weights: tuple[np.ndarray, ...] | None = None
 
 
-def adopted(model: str | keras.Model | None, arrays: Arrays, precision: str) -> Adopted:
+def adopted(
+    model: str | keras.Model | None, data: Arrays | Table, precision: str, task: Task, own: Own | None = None
+) -> Adopted:
     """Returns what a challenge records of a model.
 
     Raises:
         InputError: an unknown name, a model that cannot be taken, or numbers that it cannot be trained on.
     """
-    check_bytes(arrays)
-    if model is None or model == "":
-        model = default_model(arrays)
-    if not isinstance(model, str):
+    from kit.types import Arrays
+
+    if not isinstance(model, str | None):
         from kit.models import user
 
-        description, weights = user.adopt(model, arrays, precision)
-        return Adopted(model.name, description, weights)
+        if isinstance(data, Arrays):
+            check_bytes(data)
+        made = user.adopt(model, data, precision, task=task, own=own or user.Own())
+        return Adopted(model.name, made.arrays, made.description, made.weights)
+    arrays = data if isinstance(data, Arrays) else stacked(data)
+    check_bytes(arrays)
+    model = model or default_model(arrays)
     check_zoo_name(model)
     check_scale(arrays)
-    return Adopted(model)
+    return Adopted(model, arrays)
+
+
+def stacked(table: Table) -> Arrays:
+    """Returns the columns of a table side by side, for a model of the kit's.
+
+    Raises:
+        InputError: some are texts, or no columns of single numbers.
+    """
+    import numpy as np
+
+    from kit.types import Arrays
+
+    for name, column in table.inputs.items():
+        if column.dtype.kind in "US" or (column.ndim > 1 and len(table.inputs) > 1):
+            raise InputError(
+                f"The input '{name}' has dtype {column.dtype} and shape {column.shape}, which the kit's own models "
+                "cannot take. Expected columns of numbers, or a model of yours that makes numbers of them, for "
+                "instance with a StringLookup. Give it with --model, or leave the column out with 'features'."
+            )
+    columns = [np.asarray(column) for column in table.inputs.values()]
+    x = columns[0] if len(columns) == 1 and columns[0].ndim > 1 else np.stack(columns, axis=1)
+    return Arrays(x, table.y, table.groups, table.mislabelled, table.classes, table.keys)
+
+
+def own_code(custom_objects: str | Path | None, builder: str | None) -> Own | None:
+    """Returns what a user's file says of a model, for `FILE.py` or `FILE.py:function`; None where there is none.
+
+    Raises:
+        InputError: a file that cannot be read, a builder without a function, or two files.
+    """
+    if custom_objects is None and builder is None:
+        return None
+    from kit.models import custom
+    from kit.models.user import Own
+
+    path, function = str(custom_objects), ""
+    if builder is not None:
+        path, _, function = builder.rpartition(":")
+    if builder is not None and not (path and function):
+        raise InputError(
+            f"The builder is '{builder}'. Expected a file and the name of a function in it that returns the model, as "
+            "in FILE.py:function. Add the name."
+        )
+    if custom_objects is not None and str(custom_objects) != path:
+        raise InputError(
+            f"Custom objects in '{custom_objects}' and a builder in '{path}' were given. Expected one file with both. "
+            "Put them into one."
+        )
+    return Own(custom.read(Path(path)), function)
+
+
+def task_of(task: Task | str | None, model: object, y: np.ndarray) -> Task:
+    """Returns the task of a challenge: the one that is named, else that of the model's loss, else classification."""
+    from kit import tasks
+
+    if isinstance(task, str):
+        return tasks.get(task, y)
+    if task is not None:
+        return task
+    if isinstance(model, str | Path | None) or not hasattr(model, "compiled"):
+        return tasks.CLASSIFICATION
+    from kit.models import compiled
+
+    return tasks.get(compiled.of(model).task(_num_outputs(model)) or "classification", y)
+
+
+def task_in_file(path: object, y: np.ndarray, net: str | keras.Model) -> Task | None:
+    """Returns the task of the loss that a model in a file was compiled with, which is not loaded; None for no file."""
+    if is_name(path) or not isinstance(path, str | Path) or isinstance(net, str):
+        return None
+    from kit import tasks
+    from kit.models import compiled
+
+    return tasks.get(compiled.of_file(Path(path)).task(_num_outputs(net)) or "classification", y)
+
+
+def _num_outputs(net: keras.Model) -> int:
+    outputs = getattr(net, "outputs", None) or []
+    return int(outputs[0].shape[-1] or 1) if len(outputs) == 1 else 1
 
 
 def check_zoo_name(model: str) -> None:

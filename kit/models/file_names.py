@@ -13,8 +13,8 @@ SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")
 RESNETS = ("resnet18", "resnet20")
 RESNET_WEIGHTS = "the weights of a ResNet of the kit, as 'kit convert-weights' or Keras writes them"
 EXPECTED = (
-    "Expected a functional or sequential Keras model with one input and one output of shape (batch, classes), logits "
-    "or a softmax of them."
+    "Expected a trained Keras model with one output of shape (batch, classes): a softmax, sigmoid or logits, or the "
+    "numbers of a regression."
 )
 _EXPECTED_WEIGHTS = (
     "Expected the weights of your original model, as NAME.weights.h5 (net.save_weights) or as NAME.npz "

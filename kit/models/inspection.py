@@ -1,7 +1,7 @@
 """Reads a stranger's `.keras` or `.weights.h5` file before Keras does, in a process with limits.
 
 `inspect` starts `python -m kit.models.inspection FILE`, which takes no more memory and time than it is allowed.
-What lies in the file is looked at with distrust: an archive of three known names, a description of allowed
+What lies in the file is looked at with distrust: an archive of known names, a description of allowed
 parts (`kit.models.parts`), and arrays that are all in the file, none of them larger than its bytes.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -24,8 +25,11 @@ from kit.models import parts
 from kit.models.parts import Refused
 
 WEIGHTS = "model.weights.h5"
-_CONFIG, _METADATA = "config.json", "metadata.json"
-_MOST_TEXT, _MOST_ENTRIES, _MOST_ARRAYS, _MOST_GROUPS_DEEP = 16 << 20, 16, 100_000, 100
+CONFIG, _METADATA = "config.json", "metadata.json"
+# Where Keras keeps the words of a StringLookup or a TextVectorization.
+_WORDS = re.compile(r"assets/(\w{1,80}/){1,20}vocabulary\.txt")
+_MOST_BYTES_OF_WORDS = 64 << 20
+_MOST_TEXT, _MOST_ENTRIES, _MOST_ARRAYS, _MOST_GROUPS_DEEP = 16 << 20, 500, 100_000, 100
 _MEMORY_BYTES, _CPU_SECONDS, _WALL_SECONDS, _MOST_REPLY = 4 << 30, 60, 300, 10_000
 
 
@@ -66,7 +70,7 @@ def examine(path: Path) -> Inspected:
                 return Inspected(_elements(stream))
         with zipfile.ZipFile(path) as archive:
             _check_names(archive)
-            parts.check(_json_of(archive, _CONFIG))
+            parts.check(_json_of(archive, CONFIG))
             _json_of(archive, _METADATA)
             with archive.open(WEIGHTS) as stream:
                 return Inspected(_elements(stream))
@@ -83,22 +87,32 @@ def description_of(path: Path) -> Any:
         Refused: it has changed since.
     """
     with zipfile.ZipFile(path) as archive:
-        description = _json_of(archive, _CONFIG)
+        description = _json_of(archive, CONFIG)
     parts.check(description)
     return parts.without_training(description)
 
 
+def is_words(name: str) -> bool:
+    """Returns whether an entry of an archive is a list of words, which a layer looks up.
+
+    Example:
+        >>> is_words("assets/layers/string_lookup/vocabulary.txt"), is_words("assets/../vocabulary.txt")
+        (True, False)
+    """
+    return _WORDS.fullmatch(name) is not None
+
+
 def _check_names(archive: zipfile.ZipFile) -> None:
     entries = archive.infolist()
-    names = sorted(entry.filename for entry in entries[:_MOST_ENTRIES])
-    if len(entries) > _MOST_ENTRIES or names != sorted((_CONFIG, _METADATA, WEIGHTS)):
-        raise Refused(
-            f"its archive holds {', '.join(map(repr, names))[:200]}, not {_CONFIG}, {_METADATA} and {WEIGHTS}"
-        )
+    names = sorted(entry.filename for entry in entries[:_MOST_ENTRIES] if not is_words(entry.filename))
+    if len(entries) > _MOST_ENTRIES or names != sorted((CONFIG, _METADATA, WEIGHTS)):
+        raise Refused(f"its archive holds {', '.join(map(repr, names))[:200]}, not {CONFIG}, {_METADATA} and {WEIGHTS}")
     for entry in entries:
         stored = entry.compress_type == zipfile.ZIP_STORED
         if not (stored or entry.compress_type == zipfile.ZIP_DEFLATED):
             raise Refused("its archive is compressed in an unusual way")
+        if is_words(entry.filename) and entry.file_size > _MOST_BYTES_OF_WORDS:
+            raise Refused(f"'{entry.filename[:60]}' has more than {_MOST_BYTES_OF_WORDS:,} bytes")
         if entry.filename == WEIGHTS and not stored and entry.file_size > 100 * entry.compress_size:
             raise Refused(f"'{WEIGHTS}' is {entry.file_size:,} bytes packed into {entry.compress_size:,}")
 

@@ -164,3 +164,76 @@ class AveragedProbabilities(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Returns (batch, classes)."""
         return tuple(input_shape[0])
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Columns(keras.layers.Layer):
+    """Some columns of a table, in the shape and of the type that a model's input had.
+
+    Args:
+        start, stop: the first column, and the one behind the last.
+        shape: of what an example has there.
+        kind: dtype that is given on; what was no number of its kind is rounded.
+        options: further ones of `keras.layers.Layer`, such as `name`.
+
+    Example:
+        >>> Columns(1, 3, (2, 1), "int32")(np.array([[0.5, 7.0, 8.0]], "float32")).numpy().tolist()
+        [[[7], [8]]]
+    """
+
+    def __init__(self, start: int, stop: int, shape: Any, kind: str, **options: Any) -> None:
+        """Takes further options as Keras's layers do, so that Keras can copy and load this one."""
+        super().__init__(**options)
+        self.start, self.stop, self.shape, self.kind = start, stop, tuple(shape), kind
+
+    def call(self, inputs: Any) -> Any:
+        """Returns (batch, *shape) of (batch, columns)."""
+        chosen = ops.reshape(inputs[:, self.start : self.stop], (-1, *self.shape))
+        return ops.cast(chosen if self.kind.startswith("float") else ops.round(chosen), self.kind)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns the shape and the type of what is given on."""
+        return keras.KerasTensor((inputs.shape[0], *self.shape), dtype=self.kind)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what Keras needs to build the same layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"start": self.start, "stop": self.stop, "shape": list(self.shape), "kind": self.kind}
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class LogOdds(keras.layers.Layer):
+    """Logits whose softmax, or sigmoid, are the probabilities that it is given.
+
+    For models that give probabilities from within, where no last activation can be taken off. As in Keras's own losses
+    of probabilities, these are kept 1e-7 away from 0 and 1.
+
+    Args:
+        link: `softmax` for probabilities of classes, which sum to 1; `sigmoid` for those of labels one by one.
+        options: further ones of `keras.layers.Layer`, such as `name`.
+
+    Example:
+        >>> logits = LogOdds("sigmoid")(np.array([[0.5, 0.9]], "float32"))
+        >>> keras.ops.sigmoid(logits).numpy().round(4).tolist()
+        [[0.5, 0.9]]
+    """
+
+    def __init__(self, link: str, **options: Any) -> None:
+        """Takes further options as Keras's layers do, so that Keras can copy and load this one."""
+        super().__init__(**options)
+        self.link = link
+
+    def call(self, inputs: Any) -> Any:
+        """Returns logits (batch, classes) of probabilities."""
+        probabilities = ops.clip(inputs, 1e-7, 1 - 1e-7)
+        logs = ops.log(probabilities)
+        return logs if self.link == "softmax" else logs - ops.log1p(-probabilities)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Returns (batch, classes)."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what Keras needs to build the same layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"link": self.link}

@@ -1,7 +1,7 @@
 """Of what a stranger's model may consist: layers, operations and small parts of Keras's that compute, and nothing else.
 
 A list of what is allowed, by module and name: Keras looks up what a file names, and among all that it finds are parts
-that run code, read files or change settings (`Lambda`, `TFSMLayer`, `StringLookup` with a file of words,
+that run code, read files or change settings (`Lambda`, `TFSMLayer`, `StringLookup` with the path of a file of words,
 `keras.config.set_floatx` as an activation). What is new in Keras is refused until it is added here.
 """
 
@@ -73,10 +73,16 @@ _CLASSES: Mapping[str, frozenset[str]] = {
     "keras.initializers": _INITIALIZERS,
     "keras.regularizers": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
     "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
+    "keras.src.layers.preprocessing.feature_space": frozenset({"TFDConcat", "TFDIdentity"}),
+    "keras.src.ops.core": frozenset({"Cast"}),
     "keras.src.ops.numpy": _OF_NUMPY,
     "keras.src.ops.nn": _OF_NN,
-    "kit.models.layers": frozenset({"AveragedProbabilities", "FusedBatchNormalization", "PaddedConv2D"}),
+    "kit.models.layers": frozenset(
+        {"AveragedProbabilities", "Columns", "FusedBatchNormalization", "LogOdds", "PaddedConv2D"}
+    ),
 }
+# Layers that look words up: in a list, and never in a file, whose path they would take too.
+_LOOKUPS = _names("HashedCrossing Hashing IntegerLookup StringLookup TextVectorization")
 _OF_FUNCTIONS = ("builtins", "keras.activations", "keras.src.activations.activations")
 # What a model was compiled with: never looked up, see `without_training`.
 _TRAINING = "compile_config"
@@ -145,10 +151,20 @@ def _check_class(part: Mapping[str, Any]) -> None:
         allowed = True
     else:
         known = isinstance(module, str) and isinstance(name, str) and name in _CLASSES.get(module, frozenset())
+        known = known or (
+            module == "keras.layers" and isinstance(name, str) and name in _LOOKUPS and _lists_words(part)
+        )
         allowed = known and registered in (None, name, f"kit>{name}")
     if not allowed:
         named = part.get("config") if name == "function" else name
         raise Refused(f"it holds a {_shown(named)} of {_shown(module)}, which is not among the parts that are loaded")
+
+
+def _lists_words(part: Mapping[str, Any]) -> bool:
+    config = part.get("config")
+    return isinstance(config, dict) and all(
+        config.get(key) is None or isinstance(config[key], list | dict) for key in ("vocabulary", "idf_weights")
+    )
 
 
 def _shown(value: Any) -> str:

@@ -1,105 +1,234 @@
-"""A user's Keras model as the model of a challenge: checked, brought to logits, and turned into plain data."""
+"""A user's Keras model as the model of a challenge: checked, brought to a task's outputs, turned into plain data."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from scipy.special import softmax
 
 from kit import models
-from kit.models.file_names import EXPECTED
-from kit.types import Arrays, InputError
+from kit.models import custom, heads, inputs, sound
+from kit.tasks import CLASSIFICATION
+from kit.types import Arrays, InputError, Table, Task
 
-# A difference of accuracies on 256 examples that is no luck.
-_CLEARLY = 0.15
-# Processes that the kit starts know the layers of these packages only.
-KNOWN_PACKAGES = ("keras", "kit")
+# Examples on which the rebuilt model is held to the user's.
+_SAMPLE = 64
 
 
-def adopt(net: keras.Model, arrays: Arrays, precision: str = "float32") -> tuple[str, tuple[np.ndarray, ...]]:
-    """Returns a model's architecture as text that `models.build_described` takes, ending in logits, and its weights.
+class Own(NamedTuple):
+    """What only a user's own code can tell of a model, empty by default: the text of a Python file, and a function.
+
+    Attributes:
+        source: of the file that defines its layers (`kit.models.custom`); it is run.
+        builder: name of the function in it that makes the model, for one that has no configuration.
+    """
+
+    source: str = ""
+    builder: str = ""
+
+
+class Adoption(NamedTuple):
+    """A model as plain data: text that `models.build_described` takes, weights, and the examples that it takes."""
+
+    description: str
+    weights: tuple[np.ndarray, ...]
+    arrays: Arrays
+
+
+def adopt(
+    net: keras.Model,
+    data: Arrays | Table,
+    precision: str = "float32",
+    *,
+    task: Task = CLASSIFICATION,
+    own: Own = Own(),
+) -> Adoption:
+    """Returns a model's architecture as text, ending in what the task's loss takes, its weights, and its examples.
 
     Args:
-        net: functional or sequential; left as it is. A softmax at its end is taken off, which changes no prediction and
-            is compared with the original on the first examples. Images may lack their axis of channels. What computes
-            in mixed precision computes in float32 here, and trains so. Frozen layers keep their weights in every model
-            that is trained anew.
-        arrays: the data that it was trained for, scaled as it wants them (`uint8` is scaled to [0, 1]).
+        net: left as it is. A softmax or sigmoid at its end is taken off, which changes no prediction and is compared
+            with the original on the first examples. Layers that read texts or look words up are run once, on all
+            examples: what they give is what the model in the description takes (`kit.models.inputs`). Images may lack
+            their axis of channels. What computes in mixed precision computes in float32 here, and trains so. Frozen
+            layers keep their weights in every model that is trained anew; what `adapt()` found is kept too.
+        data: that it was trained for, scaled as it wants them (`uint8` images in `Arrays` are scaled to [0, 1]).
         precision: that the challenge asks for.
+        task: what the labels are.
+        own: code of the user's.
 
     Raises:
         InputError: why the model cannot be taken.
 
     Example:
         >>> layers = [keras.Input((4,)), keras.layers.Dense(3, activation="softmax", name="out")]
-        >>> text, weights = adopt(keras.Sequential(layers), Arrays(np.eye(4), np.array([0, 1, 2, 0])))
-        >>> models.build_described(text).get_layer("out").activation.__name__
+        >>> made = adopt(keras.Sequential(layers), Arrays(np.eye(4), np.array([0, 1, 2, 0])))
+        >>> models.build_described(made.description).get_layer("out").activation.__name__
         'linear'
     """
-    _check_form(net, arrays)
-    _check_layers(net)
-    _check_weights(net)
-    _check_scale(net, arrays)
-    net = models.of_one_tensor(net)  # its input or output may come in a list or dictionary of one
-    text, rebuilt = _rebuilt(net, arrays, precision)
-    rebuilt.set_weights(net.get_weights())
-    _check_same(net, rebuilt, arrays)
-    return text, tuple(rebuilt.get_weights())
-
-
-def _rebuilt(net: keras.Model, arrays: Arrays, precision: str) -> tuple[str, keras.Model]:
-    """Returns a model's description, ending in logits, and the model that it describes."""
+    if own.source:
+        custom.enable(own.source)
+    graph = graph_of(net, data, own)
+    given = _given(graph, data)
+    sound.check(graph, data, own=bool(own.source))
+    user_outputs = _outputs(graph, inputs.as_called(graph, [array[:_SAMPLE] for array in given]))
+    sound.check_outputs(graph, user_outputs, data, task)
+    core, columns = inputs.divide(_of_one_output(graph), given)
+    arrays = _arrays(data, columns, given)
     try:
-        logits = _of_shape(_to_logits(net), arrays.x.shape[1:])
-        text = json.dumps(_plain(keras.saving.serialize_keras_object(logits)))
-        return text, models.build_described(text, precision)
+        logits, probable = heads.to_outputs(inputs.copied(core), task, user_outputs)
+        logits = _of_shape(logits, arrays.x.shape[1:])
+        text = _described(logits, own)
+        rebuilt = models.build_described(text, precision)
     except InputError:
         raise
-    except (TypeError, ValueError) as error:  # Keras's, several screens long
-        raise InputError(
-            f"The model '{net.name}' cannot be rebuilt from its description, because an activation, initialiser or "
-            "other part of a layer is a function of your own, which the processes that the kit starts do not know. "
-            "Expected Keras's own ones. Replace it, for instance by a layer of Keras's."
-        ) from error
+    except (TypeError, ValueError, NotImplementedError) as error:  # Keras's, several screens long
+        raise _not_rebuilt(net, own) from error
+    rebuilt.set_weights([keras.ops.convert_to_numpy(variable) for variable in inputs.kept_variables(core)])
+    x = arrays.x[:_SAMPLE].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
+    outputs = _outputs(rebuilt, x)
+    single = user_outputs.shape[1] == 1
+    if probable:
+        outputs = heads.predicted(outputs, task, single=single)
+    elif single:
+        outputs = outputs[:, -1:]
+    sound.check_same(graph, user_outputs, outputs)
+    sound.check_order(net, _outputs(rebuilt, x), arrays, task)
+    return Adoption(text, tuple(rebuilt.get_weights()), arrays)
 
 
-def _check_form(net: keras.Model, arrays: Arrays) -> None:
-    if not isinstance(net, keras.Model):
-        raise InputError(f"The model is a {type(net).__name__}. {EXPECTED} Load a file with keras.saving.load_model.")
-    graph = isinstance(net, keras.Sequential) or type(net).__name__ == "Functional"
-    if not graph or not net.built:
-        kind = "a subclassed model" if not graph else "not built yet"
-        reason = f"it is {kind}, whose layers cannot be told from outside"
-    elif len(net.inputs) != 1 or len(net.outputs) != 1 or len(net.outputs[0].shape) != 2:
-        inputs, outputs = ([tuple(tensor.shape) for tensor in tensors] for tensors in (net.inputs, net.outputs))
-        reason = f"its inputs have the shapes {inputs}, its outputs {outputs}"
-    elif not _takes(tuple(net.inputs[0].shape[1:]), arrays.x.shape[1:]):
-        raise InputError(
-            f"The model '{net.name}' takes examples of shape {tuple(net.inputs[0].shape[1:])}, but those of the "
-            f"challenge have the shape {arrays.x.shape[1:]}. Expected the same. Reshape 'x', or choose the model of "
-            "these data."
-        )
-    elif net.outputs[0].shape[-1] == 1 and (_end(net) != "sigmoid" or arrays.y.max() > 1):
-        reason = f"its single output ends in {_end(net)}, which stands for two classes, 0 and 1, behind a sigmoid only"
-    elif not net.trainable_weights:
-        reason = "it has no weights that training would change: its layers are frozen, or have none"
-    elif arrays.y.max() >= max(net.outputs[0].shape[-1], 2):
-        reason = f"it has {net.outputs[0].shape[-1]} outputs, and the labels go up to {arrays.y.max()}"
-    else:
+def put_back(net: keras.Model, weights: Sequence[np.ndarray], data: Arrays | Table, own: Own = Own()) -> None:
+    """Gives a user's model the weights of one that was made of its description: nothing else of it changes.
+
+    Args:
+        net: as it was handed to `adopt`; its weights are replaced.
+        weights: in the order of `Adoption.weights`.
+        data: the examples that were handed to `adopt`, or some of them.
+        own: as for `adopt`.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+        >>> data = Arrays(np.eye(2), np.array([0, 1]))
+        >>> put_back(net, [2 * array for array in adopt(net, data).weights], data)
+    """
+    if own.builder:
+        net.set_weights(weights)
         return
-    raise InputError(f"The model '{net.name}' cannot be taken: {reason}. {EXPECTED} Rebuild it in that form.")
+    graph = graph_of(net, data, own)
+    sample = [array[:_SAMPLE] for array in _given(graph, data)]
+    core = inputs.divide(_of_one_output(graph), sample).core
+    for variable, array in zip(inputs.kept_variables(core), weights, strict=True):
+        variable.assign(array)
 
 
-def _takes(model_shape: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
-    """Returns whether examples of this shape fit: sizes may be open, and an axis of one channel may be missing."""
-    if len(model_shape) == 2 and len(shape) == 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    return len(model_shape) == len(shape) and all(
-        size in (None, length) for size, length in zip(model_shape, shape, strict=True)
-    )
+def graph_of(net: keras.Model, data: Arrays | Table, own: Own = Own()) -> keras.Model:
+    """Returns a model whose layers can be told from outside: a subclassed one is called, and is then one layer of it.
+
+    Raises:
+        InputError: it is no model, is not built, or cannot be called with these examples.
+    """
+    sound.check_is_model(net)
+    if hasattr(net, "operations") and not own.builder:
+        return net
+    if isinstance(net, keras.Sequential) and not own.builder:
+        return net if net.built and getattr(net, "inputs", None) else _called_once(net, data)
+    layer = net
+    if not own.source:
+        raise InputError(
+            f"The model '{net.name}' cannot be taken: it is a subclassed model, {type(net).__name__}, whose class the "
+            "processes that the kit starts do not know. Expected the Python file that defines it. Give it with "
+            "--custom-objects FILE.py where the class has get_config, and with --builder FILE.py:function, a function "
+            "that returns the model, where it has none (in Python: custom_objects=..., builder=...). The file is run: "
+            "only one that you trust."
+        )
+    if own.builder:
+        layer = custom.Built(own.source, own.builder, name=net.name)
+    wrapped = _wrapped(net, layer, data)
+    if own.builder:
+        wrapped.set_weights(net.get_weights())
+    return wrapped
+
+
+def called(net: keras.Model, data: Arrays | Table) -> None:
+    """Has a model make its weights, by calling it with what the data look like; one that has them is left alone."""
+    if not net.built:
+        _wrapped(net, net, data)
+
+
+def _wrapped(net: keras.Model, layer: Any, data: Arrays | Table) -> keras.Model:
+    tensors = _symbolic(data)
+    ways = [tensors, list(tensors.values())] if len(tensors) > 1 else [next(iter(tensors.values()))]
+    error: Exception | None = None
+    for way in ways:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Keras's, of a class without build(): its weights are checked here
+                return keras.Model(way, layer(way), name=f"{net.name}_called")
+        except Exception as failure:  # whatever a user's call raises
+            error = failure
+    raise InputError(
+        f"The model '{net.name}' cannot be called with the data's inputs, {', '.join(tensors)}: "
+        f"{type(error).__name__}. Expected a model that takes them, as a dictionary or a list in their order. Rename "
+        "the inputs, or put them in the order of its call."
+    ) from error
+
+
+def _called_once(net: keras.Sequential, data: Arrays | Table) -> keras.Model:
+    """Returns a sequential model that was never told its input's shape, with that of the data."""
+    tensors = list(_symbolic(data).values())
+    if not net.built:
+        raise InputError(
+            f"The model '{net.name}' cannot be taken: it is not built yet, and has no weights. Expected a trained "
+            "model. Train it, or load one with keras.saving.load_model."
+        )
+    output = tensors[0]
+    for layer in net.layers:
+        output = layer(output)
+    return keras.Model(tensors[0], output, name=net.name)
+
+
+def _symbolic(data: Arrays | Table) -> dict[str, Any]:
+    columns = {"inputs": data.x} if isinstance(data, Arrays) else dict(data.inputs)
+    tensors = {}
+    for name, column in columns.items():
+        kind = "string" if column.dtype.kind in "US" else ("int32" if column.dtype.kind in "iu" else "float32")
+        kind = "float32" if isinstance(data, Arrays) else kind
+        tensors[name] = keras.Input(column.shape[1:] or (1,), dtype=kind, name=name)
+    return tensors
+
+
+def _given(net: keras.Model, data: Arrays | Table) -> list[np.ndarray]:
+    """Returns an array for each input of a model, as the user's model takes it."""
+    if isinstance(data, Table):
+        return inputs.in_order(net, data.inputs)
+    sound.check_shape(net, data)
+    x = data.x
+    if x.dtype == np.uint8 and inputs.reads_as_it_is(net):
+        x = x[:_SAMPLE].astype(np.float32) / 255
+    return [x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x]
+
+
+def _arrays(data: Arrays | Table, columns: np.ndarray | None, given: Sequence[np.ndarray]) -> Arrays:
+    if isinstance(data, Arrays) and columns is None:
+        return data
+    x = given[0] if columns is None else columns
+    return Arrays(x, data.y, data.groups, data.mislabelled, data.classes, data.keys)
+
+
+def _of_one_output(net: keras.Model) -> keras.Model:
+    """Returns a model whose output, and whose input where it has only one, are tensors and not in lists of one."""
+    if len(net.inputs) == 1:
+        return models.of_one_tensor(net)
+    return keras.Model(net.inputs, net.outputs[0], name=net.name)
+
+
+def _outputs(net: keras.Model, x: Any) -> np.ndarray:
+    """Returns what a model gives, float64 (n, ...)."""
+    output = keras.tree.flatten(net(x, training=False))[0]
+    return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")), np.float64)
 
 
 def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
@@ -120,102 +249,9 @@ def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     return keras.models.clone_model(graph, input_tensors=images, clone_function=lambda layer: layer, call_function=call)
 
 
-def _check_weights(net: keras.Model) -> None:
-    for variable in net.weights:
-        if not np.isfinite(keras.ops.convert_to_numpy(variable.value).astype(np.float64)).all():
-            raise InputError(
-                f"The model '{net.name}' has weights that are NaN or infinite, in '{variable.path}'. Expected a "
-                "trained model. Train it again with a lower learning rate."
-            )
-
-
-def _check_scale(net: keras.Model, arrays: Arrays) -> None:
-    """Refuses a model that wants 8-bit numbers as they are: the kit hands them over in [0, 1]."""
-    if arrays.x.dtype != np.uint8:
-        return
-    if _has_embedding(net):
-        raise InputError(
-            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' has an embedding, which takes "
-            "whole numbers. Expected these in another type. Save them with x.astype('int32')."
-        )
-    chosen = np.unique(np.linspace(0, len(arrays) - 1, 256).astype(int))
-    images, labels = arrays.x[chosen].astype(np.float32), arrays.y[chosen]
-    if len(net.inputs[0].shape) == images.ndim - 1:
-        images = images[..., 0]
-    right = [_accuracy(net, x, labels) for x in (images / 255, images)]
-    if right[1] > right[0] + _CLEARLY:
-        raise InputError(
-            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' then names {right[0]:.0%} of "
-            f"{len(labels)} examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
-            "model for images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
-        )
-
-
-def _has_embedding(net: keras.Model) -> bool:
-    nested = any(_has_embedding(layer) for layer in net.layers if isinstance(layer, keras.Model))
-    return nested or any(isinstance(layer, keras.layers.Embedding) for layer in net.layers)
-
-
-def _accuracy(net: keras.Model, x: np.ndarray, labels: np.ndarray) -> float:
-    outputs = keras.ops.convert_to_numpy(models.of_one_tensor(net)(x, training=False))
-    predictions = outputs.argmax(axis=-1) if outputs.shape[-1] > 1 else outputs[:, 0] > 0.5
-    return float((predictions == labels).mean())
-
-
-def _check_layers(net: keras.Model) -> None:
-    for layer in net.layers:
-        if isinstance(layer, keras.Model):
-            _check_layers(layer)
-        package = type(layer).__module__.partition(".")[0]
-        if package not in KNOWN_PACKAGES or isinstance(layer, keras.layers.Lambda):
-            raise InputError(
-                f"The layer '{layer.name}' of the model '{net.name}' is a {type(layer).__name__}, which the processes "
-                "that the kit starts do not know. Expected Keras's own layers, and no Lambda. Replace it, for instance "
-                "by keras.layers.Rescaling where it only scales."
-            )
-        if hasattr(layer, "adapt") and layer.weights:
-            raise InputError(
-                f"The layer '{layer.name}' of the model '{net.name}' got its statistics from adapt(). They would be "
-                "lost where the model is trained anew. Expected them in the layer's description. Rebuild the model "
-                "with keras.layers.Normalization(mean=..., variance=...), or scale 'x' beforehand."
-            )
-
-
-def _to_logits(net: keras.Model) -> keras.Model:
-    """Returns the model without the softmax at its end, or a copy of it where there is none.
-
-    A single output z behind a sigmoid becomes the logits (0, z), whose softmax gives the same probabilities.
-    """
-    end, last = _end(net), net.layers[-1]
-    if end not in ("softmax", "linear", "sigmoid") or (end == "sigmoid" and net.outputs[0].shape[-1] > 1):
-        raise InputError(
-            f"The model '{net.name}' ends in the activation '{end}' of its layer '{last.name}'. {EXPECTED} Train it "
-            "with such an end."
-        )
-    if isinstance(last, keras.layers.Softmax | keras.layers.Activation):
-        logits = keras.models.clone_model(keras.Model(net.inputs[0], last.input, name=net.name))
-    else:
-
-        def linear(layer: keras.layers.Layer) -> keras.layers.Layer:
-            config: dict[str, Any] = layer.get_config()
-            changed = layer.name == last.name and "activation" in config
-            return type(layer).from_config(config | ({"activation": "linear"} if changed else {}))
-
-        logits = keras.models.clone_model(net, clone_function=None if end == "linear" else linear)
-    if net.outputs[0].shape[-1] > 1:
-        return logits
-    column = keras.layers.Reshape((1, 1), name="as_column")(logits.outputs[0])
-    pair = keras.layers.ZeroPadding1D((1, 0), name="logit_of_class_0")(column)
-    return keras.Model(logits.inputs[0], keras.layers.Flatten(name="two_logits")(pair), name=net.name)
-
-
-def _end(net: keras.Model) -> str:
-    """Returns the name of the activation at a model's end."""
-    last = net.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return "softmax"
-    activation = getattr(last, "activation", None)
-    return "linear" if activation is None else str(getattr(activation, "__name__", activation))
+def _described(net: keras.Model, own: Own) -> str:
+    model = _plain(keras.saving.serialize_keras_object(net))
+    return json.dumps({"source": own.source, "model": model} if own.source else model)
 
 
 def _plain(description: Any) -> Any:
@@ -232,31 +268,16 @@ def _plain(description: Any) -> Any:
     return plain
 
 
-def _check_same(net: keras.Model, logits: keras.Model, arrays: Arrays) -> None:
-    """Checks that the rebuilt model gives the outputs of the user's, a softmax or sigmoid at its end included."""
-    x = arrays.x[:64].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
-    model_x = x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x
-    user_outputs, outputs = (
-        keras.ops.convert_to_numpy(keras.ops.cast(model(images, training=False), "float32")).astype(np.float64)
-        for model, images in ((net, model_x), (logits, x))
+def _not_rebuilt(net: keras.Model, own: Own) -> InputError:
+    if own.source:
+        return InputError(
+            f"The model '{net.name}' cannot be rebuilt from its description and the file of custom objects. Expected "
+            "the file to define every layer and function of the model that is not Keras's, each layer with a "
+            "get_config that returns what its __init__ takes. Add what is missing, or give a function that makes the "
+            "model with --builder FILE.py:function (in Python: builder=...)."
+        )
+    return InputError(
+        f"The model '{net.name}' cannot be rebuilt from its description, because an activation, initialiser or other "
+        "part of a layer is a function of your own, which the processes that the kit starts do not know. Expected "
+        f"Keras's own ones, or the Python file that defines it. {sound.CUSTOM}"
     )
-    bad = ~np.isfinite(user_outputs).all(axis=-1)
-    if bad.any():
-        raise InputError(
-            f"The model '{net.name}' gives NaN or infinite outputs, for example {int(np.argmax(bad))} of 'x' first. "
-            "Expected finite ones. Look in the model for a division by 0 or a logarithm of it, or leave the example "
-            "out."
-        )
-    if _end(net) in ("softmax", "sigmoid"):
-        outputs = softmax(outputs, axis=-1)[:, -user_outputs.shape[1] :]  # of a sigmoid: that of class 1
-    elif (user_outputs >= 0).all() and np.allclose(user_outputs.sum(axis=-1), 1, atol=1e-3):
-        raise InputError(
-            f"The model '{net.name}' gives probabilities, but does not end in a softmax layer that could be taken off. "
-            f"{EXPECTED} Let its last layer return logits."
-        )
-    precise = net.compute_dtype == "float32" and all(layer.compute_dtype == "float32" for layer in net.layers)
-    if not np.allclose(user_outputs, outputs, rtol=1e-3 if precise else 0.05, atol=1e-4 if precise else 0.05):
-        raise InputError(
-            f"The model '{net.name}' says something else once it is rebuilt from its description. {EXPECTED} Check "
-            "whether a layer changes its state when it is called."
-        )

@@ -13,13 +13,20 @@ from typing import Any
 
 import keras
 
-from kit.models import h5, inspection, weights
+from kit.models import custom, h5, inspection, user, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
-from kit.types import InputError
+from kit.models.user import Own
+from kit.scratch import Scratch
+from kit.types import Arrays, InputError, Table
 
 
-def load(path: Path) -> keras.Model:
+def load(path: Path, examples: Arrays | Table, own: Own | None = None) -> keras.Model:
     """Loads a `.keras` file that was inspected (`kit.models.inspection`): no code of the file's is run.
+
+    Args:
+        path: the file.
+        examples: that the model is for: one that a user's function makes is called with some of them.
+        own: code of the user's, who trusts it and the file: then it is loaded as Keras loads it, not inspected.
 
     Raises:
         InputError: the file is missing, damaged, of another format, or holds other parts than are allowed.
@@ -30,6 +37,8 @@ def load(path: Path) -> keras.Model:
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
             "model.save('model.keras'), and check that it was copied whole."
         )
+    if own is not None:
+        return _trusted(path, examples, own)
     inspected = inspection.inspect(path)
     if inspected.refusal:
         raise _unloadable(path, inspected.refusal)
@@ -48,6 +57,39 @@ def load(path: Path) -> keras.Model:
         raise _unloadable(path, reason or type(error).__name__) from error
 
 
+def made(examples: Arrays | Table, own: Own) -> keras.Model:
+    """Returns the model that a user's function makes, with weights of any values.
+
+    Args:
+        examples: that it is called with to make its weights.
+        own: code of the user's.
+    """
+    net = custom.built(own.source, own.builder)
+    user.called(net, examples)
+    return net
+
+
+def _trusted(path: Path, examples: Arrays | Table, own: Own) -> keras.Model:
+    """Returns the model in a file, with the classes of a user's; or the one that a function makes, with its weights."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not own.builder:
+                objects = custom.names(own.source)
+                return keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=False)
+            net = made(examples, own)
+            net.load_weights(path)
+            return net
+    except InputError:
+        raise
+    except Exception as error:  # Keras's, and whatever a user's classes raise
+        raise InputError(
+            f"The file '{path}' cannot be loaded with the classes and functions of the file that was given "
+            f"({type(error).__name__}). Expected all that the model is made of, or a builder that makes the very model "
+            "that was saved. Try keras.models.load_model with custom_objects, which tells more."
+        ) from error
+
+
 def _built(path: Path, elements: int) -> keras.Model:
     """Returns the model of an inspected file, built without memory first: sizes take no space in a description."""
     description = inspection.description_of(path)
@@ -58,9 +100,28 @@ def _built(path: Path, elements: int) -> keras.Model:
     needed = sum(math.prod(weight.shape) for weight in planned.weights)
     if needed > elements:
         raise inspection.Refused(f"its layers have {needed:,} weights, and its arrays {elements:,} numbers")
+    with zipfile.ZipFile(path) as archive:
+        has_words = any(map(inspection.is_words, archive.namelist()))
+    if has_words:
+        return _with_words(path, description)
     net = keras.saving.deserialize_keras_object(description, safe_mode=True)
     net.load_weights(path)
     return net
+
+
+def _with_words(path: Path, description: Any) -> keras.Model:
+    """Returns the model of an inspected file with lists of words, which Keras reads from a file only.
+
+    It is given another one: the same weights and words, and the checked description, which says nothing of training.
+    """
+    with Scratch("kit-model-") as folder:
+        checked = folder.path / "model.keras"
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(checked, "w") as copy:
+            for name in archive.namelist():
+                content = json.dumps(description).encode() if name == inspection.CONFIG else archive.read(name)
+                copy.writestr(name, content)
+        net: keras.Model = keras.saving.load_model(checked, compile=False, safe_mode=True)
+        return net
 
 
 def _planned(description: Any) -> Any:
@@ -72,9 +133,9 @@ def _planned(description: Any) -> Any:
 
 def _unloadable(path: Path, reason: str) -> InputError:
     return InputError(
-        f"The file '{path}' is damaged, or cannot be loaded without running its code: {reason}. {EXPECTED[:-1]}, made "
-        "of Keras's own layers, without Lambda and without classes of your own. Rebuild it from such layers, and save "
-        "it again with model.save('model.keras')."
+        f"The file '{path}' is damaged, or cannot be loaded without running its code: {reason}. {EXPECTED} Where it "
+        "holds a Lambda or a class of yours, give the Python file that defines it with --custom-objects FILE.py, which "
+        "is run: only one that you trust. Else save the model again with model.save('model.keras')."
     )
 
 
@@ -87,13 +148,14 @@ def _written_by(path: Path) -> str:
         return ""
 
 
-def load_weights(net: keras.Model, path: Path, origin: str) -> None:
+def load_weights(net: keras.Model, path: Path, origin: str, *, own: bool = False) -> None:
     """Reads weights into a model: `.weights.h5` as Keras writes it, or `.npz` with its arrays in their order.
 
     Args:
         net: its weights are replaced.
         path: the file.
         origin: for people: whose model it is.
+        own: whether a function of the user's made the model: its parts have names that only Keras can tell.
 
     Raises:
         InputError: the file is missing or damaged, or its arrays do not fit the model.
@@ -114,7 +176,10 @@ def load_weights(net: keras.Model, path: Path, origin: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of each array that it misses, and then raises an error
-            _read_weights(net, path)
+            if own and path.name.endswith(".h5"):
+                net.load_weights(path)
+            else:
+                _read_weights(net, path)
     except Exception as error:  # h5py's, NumPy's and Keras's
         raise InputError(
             f"The weights '{path}' are damaged or do not fit {origin}. Expected {expected}. Check that they are of "

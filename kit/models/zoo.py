@@ -201,7 +201,13 @@ def build_described(description: str, precision: str = "float32") -> keras.Model
             f"The precision {precision} was asked for with a model of your own. Expected float32, in which they are "
             "trained. Leave --precision out."
         )
-    return of_one_tensor(keras.saving.deserialize_keras_object(json.loads(description), safe_mode=True))
+    described = json.loads(description)
+    if "source" not in described:
+        return of_one_tensor(keras.saving.deserialize_keras_object(described, safe_mode=True))
+    from kit.models import custom  # a file of the user's, who said that it may be run
+
+    custom.enable(described["source"])
+    return of_one_tensor(keras.saving.deserialize_keras_object(described["model"], safe_mode=False))
 
 
 def of_one_tensor(net: keras.Model) -> keras.Model:

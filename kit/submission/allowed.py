@@ -31,6 +31,7 @@ _NEEDED = (
     "machine/xla.py",
     "machine/xla_code.py",
     "models/__init__.py",
+    "models/custom.py",
     "models/keras_settings.py",
     "models/layers.py",
     "models/weights.py",

@@ -5,6 +5,38 @@ A task imports NumPy, and `keras.ops` within its loss; it never sees a model. `k
 
 from __future__ import annotations
 
-from kit.tasks.classification import CLASSIFICATION, Classification
+from typing import TYPE_CHECKING
 
-__all__ = ["CLASSIFICATION", "Classification"]
+from kit.tasks.classification import CLASSIFICATION, Classification
+from kit.tasks.multilabel import MULTILABEL, MultiLabel
+from kit.tasks.regression import Regression
+from kit.types import InputError, Task
+from kit.types.errors import did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["CLASSIFICATION", "MULTILABEL", "NAMES", "Classification", "MultiLabel", "Regression", "get"]
+
+NAMES = ("classification", "multilabel", "regression", "absolute regression")
+
+
+def get(name: str, y: np.ndarray) -> Task:
+    """Returns the task of this name for these labels; `absolute regression` is one on the absolute error.
+
+    Raises:
+        InputError: there is none; near matches are shown.
+
+    Example:
+        >>> import numpy as np
+        >>> get("regression", np.array([0.0, 8.0]))
+        Regression(tolerance=2.0, error='squared')
+    """
+    if name == "classification":
+        return CLASSIFICATION
+    if name == "multilabel":
+        return MULTILABEL
+    if name in NAMES:
+        return Regression.of(y, "absolute" if name == NAMES[-1] else "squared")
+    hint = did_you_mean(name, NAMES, "Choose one of these.")
+    raise InputError(f"There is no task '{name}'. Expected one of {', '.join(NAMES)}. {hint}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Classification:
 
     name: ClassVar[str] = "classification"
     keeps_logits: ClassVar[bool] = True
+    link: ClassVar[Literal["softmax", "sigmoid", "identity"]] = "softmax"
     constant: ClassVar[str] = "always names the most frequent class"
     stratum: ClassVar[str] = "class"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kit.types.problem import Challenge, Split, check_challenge
     from kit.types.recipe import Recipe
     from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo, TableName
+    from kit.types.table import Table
     from kit.types.task import Task
 
 _HOME_OF = {
@@ -41,6 +42,7 @@ _HOME_OF = {
     "Score": "scores",
     "ScoreInfo": "scores",
     "Split": "problem",
+    "Table": "table",
     "TableName": "scores",
     "Task": "task",
     "check_challenge": "problem",
@@ -68,6 +70,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "Split",
+    "Table",
     "TableName",
     "Task",
     "check_challenge",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Arrays:
         mislabelled: optional, (n,) booleans: labels known to be wrong, for `--forget mislabelled`.
         classes: what the labels 0, 1, ... are called. Texts in `y` are numbered in this order; by default in that of
             the alphabet, as scikit-learn's `LabelEncoder` does.
+        keys: name -> (n,), columns by which a file of requests may name examples: customers, orders.
 
     Raises:
         InputError: unequal lengths, no examples, values that are not finite, integers that float32 does not tell apart,
@@ -53,6 +55,7 @@ class Arrays:
     groups: np.ndarray | None = None
     mislabelled: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    keys: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         x, y = np.asarray(self.x), np.asarray(self.y)
@@ -69,22 +72,18 @@ class Arrays:
         object.__setattr__(self, "x", read_only(x))
         object.__setattr__(self, "y", read_only(_as_stored(y)))
         object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "keys", {name: _entries(name, keys, len(y)) for name, keys in self.keys.items()})
         for name in ("groups", "mislabelled"):
             column = getattr(self, name)
             if column is None:
                 continue
-            column = np.asarray(column)
-            if column.shape != y.shape[:1]:
-                raise InputError(
-                    f"'{name}' has shape {column.shape} but there are {len(y)} labels. Expected one entry for each "
-                    f"example, in the order of 'y'. Pass an array of shape ({len(y)},), or leave '{name}' out."
-                )
+            column = _entries(name, column, len(y))
             if name == "mislabelled" and column.dtype.kind != "b":
                 raise InputError(
                     f"'mislabelled' has dtype {column.dtype}. Expected booleans, True for a label that is known to be "
                     "wrong. Convert it, for instance with mislabelled == 1."
                 )
-            object.__setattr__(self, name, read_only(column))
+            object.__setattr__(self, name, column)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -98,7 +97,19 @@ class Arrays:
         """Returns a copy of the examples at `indices`, an integer array of shape (k,)."""
         groups = None if self.groups is None else self.groups[indices]
         mislabelled = None if self.mislabelled is None else self.mislabelled[indices]
-        return Arrays(self.x[indices], self.y[indices], groups, mislabelled, self.classes)
+        keys = {name: column[indices] for name, column in self.keys.items()}
+        return Arrays(self.x[indices], self.y[indices], groups, mislabelled, self.classes, keys)
+
+
+def _entries(name: str, column: np.ndarray, number: int) -> np.ndarray:
+    """Returns a column that says something of each example."""
+    column = np.asarray(column)
+    if column.shape != (number,):
+        raise InputError(
+            f"'{name}' has shape {column.shape} but there are {number} labels. Expected one entry for each example, in "
+            f"the order of 'y'. Pass an array of shape ({number},), or leave '{name}' out."
+        )
+    return read_only(column)
 
 
 def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:

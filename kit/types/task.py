@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -17,12 +17,14 @@ class Task(Protocol):
         name: the field's word for it.
         keeps_logits: whether a model's outputs are logits of classes, for the scores that need all classes'
             probabilities. Where they are not, these scores are empty and say why.
+        link: what makes predictions of a model's outputs, and so what a user's model may end in, which is taken off.
         constant: what a model does that gives the same answer for every example, as half a sentence.
         stratum: what a stratum is called.
     """
 
     name: ClassVar[str]
     keeps_logits: ClassVar[bool]
+    link: ClassVar[Literal["softmax", "sigmoid", "identity"]]
     constant: ClassVar[str]
     stratum: ClassVar[str]
 

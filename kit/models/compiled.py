@@ -1,0 +1,106 @@
+"""How a model was trained, as far as what it was compiled with says it: read as plain data, nothing is looked up."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+_TASKS = {
+    "sparse_categorical_crossentropy": "classification",
+    "categorical_crossentropy": "classification",
+    "categorical_focal_crossentropy": "classification",
+    "binary_crossentropy": "binary",
+    "binary_focal_crossentropy": "binary",
+    "mean_squared_error": "regression",
+    "mse": "regression",
+    "mean_absolute_error": "absolute regression",
+    "mae": "absolute regression",
+}
+_OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "rmsprop": "rmsprop", "sgd": "sgd"}
+_CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a model was compiled with.
+
+    Args:
+        loss: in Keras's spelling with underscores; empty where there is none, or several.
+        optimizer: as a recipe has it; empty for one that recipes do not know.
+        settings: fields of a recipe: learning rate, momentum, weight decay.
+        left_out: what of it a recipe cannot say, for people.
+    """
+
+    loss: str = ""
+    optimizer: str = ""
+    settings: Mapping[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def task(self, outputs: int) -> str:
+        """Returns the name of the task that the loss is of, for so many outputs; empty where it tells none.
+
+        Example:
+            >>> Compiled("binary_crossentropy").task(1), Compiled("binary_crossentropy").task(4)
+            ('classification', 'multilabel')
+        """
+        task = _TASKS.get(self.loss, "")
+        return ("classification" if outputs == 1 else "multilabel") if task == "binary" else task
+
+
+def of(net: keras.Model) -> Compiled:
+    """Returns what a model in this process was compiled with."""
+    try:
+        return _read(net.get_compile_config() if net.compiled else None)
+    except (TypeError, ValueError, NotImplementedError, AttributeError):  # parts of it have no configuration
+        return Compiled()
+
+
+def of_file(path: Path) -> Compiled:
+    """Returns what the model in a `.keras` file was compiled with; nothing where that cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("config.json") as stream:
+            return _read(json.loads(stream.read(16 << 20)).get("compile_config"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
+        return Compiled()
+
+
+def _read(config: Any) -> Compiled:
+    if not isinstance(config, dict):
+        return Compiled()
+    optimizer, settings, left_out = _optimizer(config.get("optimizer"))
+    return Compiled(_name(config.get("loss")), optimizer, settings, left_out)
+
+
+def _name(loss: Any) -> str:
+    """Returns the name of a loss, of a text, a class with its settings, a function, or a list or dictionary of one."""
+    if isinstance(loss, dict) and "class_name" in loss:
+        function = loss["class_name"] == "function"
+        return _name(loss.get("config") if function else loss["class_name"])
+    if isinstance(loss, list | dict) and len(loss) == 1:
+        return _name(loss[0] if isinstance(loss, list) else next(iter(loss.values())))
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", loss).lower() if isinstance(loss, str) else ""
+
+
+def _optimizer(part: Any) -> tuple[str, dict[str, float], tuple[str, ...]]:
+    if isinstance(part, str):
+        return _OPTIMIZERS.get(part.lower(), ""), {}, ()
+    if not isinstance(part, dict) or not isinstance(part.get("config"), dict):
+        return "", {}, ()
+    name, config = str(part.get("class_name")), part["config"]
+    settings: dict[str, float] = {}
+    left_out = [clip for clip in _CLIPS if config.get(clip)]
+    rate = config.get("learning_rate")
+    if isinstance(rate, dict):
+        left_out.append(f"its schedule {rate.get('class_name')}")
+        rate = rate.get("config", {}).get("initial_learning_rate")
+    for key, value in {"learning_rate": rate, **{key: config.get(key) for key in ("momentum", "weight_decay")}}.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            settings[key] = float(f"{value:.7g}")  # Keras keeps rates in 32 bits
+    return _OPTIMIZERS.get(name.lower(), ""), {"weight_decay": 0.0, "momentum": 0.0} | settings, tuple(left_out)

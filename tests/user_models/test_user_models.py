@@ -1,0 +1,122 @@
+"""What the kit makes of models as users build them: taken, and says what the user's says; or refused, with the way out.
+
+A file beside this one for each domain; `cases.py` says what a case is. `python -m pytest -m "" tests/user_models`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from user_models.cases import ROWS, Case, all_cases
+
+import kit
+from kit import challenges
+from kit.models import user
+from kit.runs import originals
+from kit.toolbox import training
+from kit.toolbox.examples import batches
+from kit.toolbox.losses import TaskLoss
+from kit.types import Challenge, Recipe
+
+# Keras's, while the users train.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(?s).*structure of `inputs`:UserWarning"),
+    pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning"),
+]
+CASES = all_cases()
+# One of each kind in the fast tests; the rest takes seconds each.
+FAST = (
+    "labels: texts",
+    "labels: one logit",
+    "labels: several labels at once",
+    "tables: texts looked up and numbers normalised",
+    "regression: squared error",
+    "own code: a layer",
+)
+PARTS = np.repeat([0, 1, 2], [ROWS - 20, 10, 10])
+
+
+def marked(name: str) -> object:
+    return name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
+
+
+def saved(case: Case, folder: Path) -> Callable[[], Challenge]:
+    """Writes what a user has, and returns the call that hands it to the kit."""
+    options = {"recipe": Recipe(epochs=1, learning_rate=1e-4), **case.options}
+    if case.saved:
+        options["model"] = folder / "model.keras"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras's, of lambdas and the like in the file that is written
+            case.net.save(options["model"])
+    np.savez(folder / "data.npz", **case.files, partition=PARTS)
+    return lambda: kit.load_challenge(folder / "data.npz", forget=[1, 2, 3, 5, 8], **options)
+
+
+def answers(net: keras.Model, challenge: Challenge, outputs: int) -> np.ndarray:
+    """What a model of a challenge says of its training examples, in the user's terms."""
+    x = challenge.train.x
+    said = np.asarray(net(x / np.float32(255) if x.dtype == np.uint8 else x, training=False), np.float64)
+    if challenge.task.link == "softmax":
+        return softmax(said, axis=-1)[:, -outputs:]
+    return expit(said) if challenge.task.link == "sigmoid" else said
+
+
+def expected(case: Case, like: np.ndarray) -> np.ndarray:
+    """What the user's own model says, logits as probabilities where those of the challenge are."""
+    called = keras.tree.map_structure(
+        lambda array: keras.ops.convert_to_tensor(array.astype(object) if array.dtype.kind == "U" else array),
+        case.inputs,
+    )
+    said = np.asarray(case.net(called, training=False), np.float64)[: len(like)]
+    if np.allclose(said, like, atol=1e-5, rtol=1e-5):
+        return said
+    return expit(said) if said.shape[1] == 1 or not np.allclose(like.sum(axis=1), 1) else softmax(said, axis=-1)
+
+
+def model_of(challenge: Challenge) -> keras.Model:
+    net = originals.build(challenge)
+    net.set_weights(challenge.original)
+    return net
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in CASES])
+def test_a_model_says_what_it_said_before_or_is_refused(name: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    case = CASES[name](tmp_path)
+    load = saved(case, tmp_path)
+    if case.refused:
+        assert len(refused(load, *case.refused)) < 900
+        return
+    challenge = load()
+    said = answers(model_of(challenge), challenge, case.net(sample(case), training=False).shape[-1])
+    np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(name: str, tmp_path: Path) -> None:
+    case = CASES[name](tmp_path)
+    if case.refused:
+        pytest.skip("refused")
+    challenge = saved(case, tmp_path)()
+    net = model_of(challenge)
+    data, before = batches(challenge.train, challenge.split.retain, 10), net.get_weights()
+    training.fit(net, data, challenge.recipe, loss=TaskLoss(challenge.task), seed=0)
+    assert all(np.isfinite(array).all() for array in net.get_weights())
+    assert any(not np.array_equal(*pair) for pair in zip(before, net.get_weights(), strict=True))
+    own = challenges.user.own_code(case.options.get("custom_objects"), case.options.get("builder")) or user.Own()
+    user.put_back(case.net, net.get_weights(), challenges.user.read_npz(tmp_path / "data.npz")[0], own)
+    said = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
+    np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
+
+
+def sample(case: Case) -> object:
+    return keras.tree.map_structure(
+        lambda array: keras.ops.convert_to_tensor(array[:1].astype(object) if array.dtype.kind == "U" else array[:1]),
+        case.inputs,
+    )
