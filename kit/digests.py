@@ -27,7 +27,8 @@ def digest_of(parts: object) -> str:
 
     Args:
         parts: numbers, texts, booleans, None; lists and tuples of such, in their order; mappings, in the order of their
-            keys, which are texts; dataclasses, as mappings in the order of their fields.
+            keys, which are texts; dataclasses, as mappings in the order of their fields, without one that
+            came later and has the value which its metadata have as `absent`.
 
     Raises:
         TypeError: something else is among them, such as an array: give its digest instead.
@@ -57,7 +58,12 @@ def digest_of_arrays(arrays: Iterable[np.ndarray]) -> str:
 def _ordered(value: Any) -> Any:
     """Returns what `json.dumps` writes in one way only."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _ordered(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {
+            field.name: _ordered(entry)
+            for field, entry in fields.items()
+            if "absent" not in field.metadata or entry != field.metadata["absent"]
+        }
     if isinstance(value, Mapping):
         return {name: _ordered(value[name]) for name in sorted(value)}
     if isinstance(value, list | tuple):

@@ -67,7 +67,7 @@ def test_a_fingerprint_is_what_it_always_was(small_challenge: kit.Challenge) -> 
             small_challenge.num_classes,
             small_challenge.batch_size,
             small_challenge.training_seed,
-            asdict(small_challenge.recipe),
+            {name: value for name, value in asdict(small_challenge.recipe).items() if name != "optimizer"},
         ]
     )
     assert isinstance(small_challenge.recipe, Recipe)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.challenges import catalogue, user
+from kit.challenges import catalogue, recipes, tables, user
 from kit.challenges.catalogue import CHALLENGES, Preset, hyperparameters, names, summaries
 from kit.challenges.checks import check_request
 from kit.types import Recipe
@@ -60,23 +60,26 @@ def load_challenge(
     model: str | Path | keras.Model | None = None,
     weights: str | Path | None = None,
     recipe: str | Path | Recipe | None = None,
+    id_column: str | None = None,
     precision: str = "float32",
     task: Task | str | None = None,
     custom_objects: str | Path | None = None,
     builder: str | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Challenge:
-    """Loads a challenge by name, or makes one from an `.npz` file.
+    """Loads a challenge by name, or makes one from a file of examples.
 
     Args:
         name_or_path: a name (`kit list challenges`), or the path of an `.npz` file with `x`, `y` and optionally
-            `groups`, `mislabelled` and `partition` (see `make_challenge`).
+            `groups`, `ids`, `mislabelled` and `partition` (see `make_challenge`), or `x_NAME` for each input of a model
+            with several; or of a table, `.csv` or `.parquet`, whose columns the recipe explains under `[data]`.
         forget: which training examples are to be forgotten (see `kit.make_split`); by default the challenge's own,
             a tenth at random for most. Row numbers count the rows of `x`, or of the published data set.
         split_seed: seed of a random forget set.
         model: of your own, instead of the challenge's: a `.keras` file, a Keras model, or a name of the zoo.
         weights: of the original model, `.weights.h5` or `.npz`; by default those in the `.keras` file.
         recipe: how the model is trained: a `kit.Recipe`, or a TOML file with its fields, and `batch_size`.
+        id_column: of a table, the column by which a file of requests names examples.
         precision: see `kit.Challenge`.
         task: what the labels are, see `make_challenge`.
         custom_objects, builder: Python files of yours that make your model, see `make_challenge`. They are run.
@@ -95,12 +98,11 @@ def load_challenge(
     check_request(name_or_path, forget=forget, model=model, weights=weights, precision=precision)
     name = str(name_or_path)
     preset = catalogue.preset(name) if name in names() else _OWN_DATA
-    trained = (preset.recipe, preset.batch_size)
-    if recipe is not None:
-        trained = (recipe, preset.batch_size) if isinstance(recipe, Recipe) else user.read_recipe(Path(recipe))
+    written = None if recipe is None or isinstance(recipe, Recipe) else recipes.read(Path(recipe))
+    columns = recipes.DataColumns() if written is None else written.data
     from kit.challenges import making  # NumPy, which a wrong name does not wait for
 
-    arrays, partition, source = _read(name, announce)
+    arrays, partition, source = _read(name, announce, columns, id_column)
     changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
@@ -113,13 +115,13 @@ def load_challenge(
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,
         model=net,
-        recipe=trained[0],
-        batch_size=trained[1],
+        recipe=_recipe(recipe, written, preset, model),
+        batch_size=preset.batch_size if written is None else written.batch_size,
         hyperparameters={} if changed else hyperparameters(name),
         published=preset.published,
         source=source,
         precision=precision,
-        task=task or user.task_in_file(model, arrays.y, net),
+        task=task or columns.task or user.task_in_file(model, arrays.y, net),
         custom_objects=custom_objects,
         builder=builder,
     )
@@ -128,6 +130,16 @@ def load_challenge(
     if announce and challenge.split.kind == "rows":  # one that was not asked for would show here
         announce(f"'{forget}' names {len(challenge.split.forget):,} of {len(challenge.train):,} training examples")
     return challenge
+
+
+def _recipe(
+    given: object, written: recipes.RecipeFile | None, preset: Preset, model: str | Path | keras.Model | None
+) -> Recipe:
+    if written is None:
+        return given if isinstance(given, Recipe) else preset.recipe
+    if written.fields.get("optimizer") != recipes.FROM_MODEL:
+        return written.recipe(None)
+    return written.recipe(user.compiled_with(model))
 
 
 def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = None) -> Arrays:
@@ -144,8 +156,15 @@ def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = 
     return data if isinstance(data, Arrays) else user.stacked(data)
 
 
-def _read(name: str, announce: Callable[[str], None] | None) -> tuple[Arrays | Table, np.ndarray | None, str]:
+def _read(
+    name: str,
+    announce: Callable[[str], None] | None,
+    columns: recipes.DataColumns = recipes.DataColumns(),
+    id_column: str | None = None,
+) -> tuple[Arrays | Table, np.ndarray | None, str]:
     """Returns examples, their division if it is given, and where they were found."""
+    if name not in names() and Path(name).suffix.lower() in tables.SUFFIXES:
+        return *tables.read(Path(name), columns, id_column), ""
     if name not in names():
         return *user.read_npz(Path(name)), ""
     from kit.challenges import making

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import files
-from kit.challenges import catalogue, user
+from kit.challenges import catalogue, tables, user
 from kit.models import file_names
 from kit.types import InputError
 from kit.types.errors import did_you_mean
@@ -22,7 +22,9 @@ FORGET_FORMS = (
     "random:SHARE, stratified:SHARE, class:LABEL, group:ID, mislabelled, or a file of row numbers (.npy, .csv, .npz)"
 )
 ROWS = "row numbers, an integer array of one dimension"
-ROWS_FILE = f"{ROWS} (.npy), or a .csv file of one column or with one headed 'index'"
+ROWS_FILE = (
+    f"{ROWS} (.npy), or a .csv file with a column headed 'row' or 'index', or by the name of a column of ids or groups"
+)
 SPLIT_FILE = "a split that kit.save_split wrote (.npz)"
 _FORGET_FILES = {".npy": ROWS_FILE, ".csv": ROWS_FILE, ".npz": SPLIT_FILE}
 _PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -62,7 +64,7 @@ def check_request(
 
 
 def check_name(name: str) -> None:
-    """Checks that there is a challenge of this name, or an `.npz` file.
+    """Checks that there is a challenge of this name, or a file of examples.
 
     Raises:
         InputError: there is none; near matches are shown.
@@ -70,9 +72,14 @@ def check_name(name: str) -> None:
     names = catalogue.names()
     if name in names:
         return
+    if Path(name).suffix.lower() in tables.SUFFIXES:
+        tables.check_file(Path(name))
+        return
     if Path(name).suffix.lower() != ".npz":
         hint = did_you_mean(name, names, f"The challenges are {', '.join(names)}.")
-        raise InputError(f"There is no challenge '{name}'. Expected a name or the path of an .npz file. {hint}")
+        raise InputError(
+            f"There is no challenge '{name}'. Expected a name or the path of an .npz, .csv or .parquet file. {hint}"
+        )
     files.require_file(Path(name), f"Expected {user.EXAMPLES_FILE}.")
 
 

@@ -7,12 +7,18 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from kit import files
 from kit.challenges import checks
 from kit.types import Arrays, InputError, Split, forget_form
+
+# Headers of a column of row numbers.
+_ROW_NAMES = ("row", "rows", "row number", "row_number", "index")
+# Words without digits, with an underscore or the like between them.
+_NAME = re.compile(r"[^\W\d]+([ _-][^\W\d]+)*")
 
 
 def make_split(
@@ -28,7 +34,7 @@ def make_split(
         train: the training set.
         forget: `random:0.1` (a share, or a number of examples as in `random:126`), `stratified:0.1` (the same share
             of each class), `class:5`, `class:3,5`, `group:ID`, `mislabelled`, or row numbers: an array of integers, or
-            the path of a file of them.
+            the path of a file of them; or of ids or groups, under the name that the data have for them.
         seed: of the random ones, >= 0; the same seed gives the same split everywhere.
         rows: int64 (len(train),), the row of the whole data set that each training example comes from: what row numbers
             count. By default they count the training set.
@@ -60,7 +66,7 @@ def make_split(
         return _recorded(Path(forget), len(train))
     else:
         rows = np.arange(len(train)) if rows is None else rows
-        positions = _positions(_from_file(Path(forget)), f"'{forget}'", rows)
+        positions = _from_file(Path(forget), train, rows)
     return _without(forget, positions, seed, len(train))
 
 
@@ -198,9 +204,87 @@ def _recorded(path: Path, num_examples: int) -> Split:
     return split
 
 
-def _from_file(path: Path) -> np.ndarray:
-    read = _READERS[path.suffix.lower()]
-    return np.asarray(files.checked(lambda: read(path), path, checks.ROWS_FILE))
+class Requests(NamedTuple):
+    """A file of requests: what its columns are called, and its lines with their numbers in the file."""
+
+    path: Path
+    names: tuple[str, ...]
+    lines: list[tuple[int, list[str]]]
+
+    def column(self, known: Sequence[str]) -> int:
+        """Returns which column names the examples: the only one headed `row` or `index`, else by one of these names.
+
+        Raises:
+            InputError: none does.
+            ValueError: several do.
+        """
+        lower = [name.lower() for name in self.names]
+        for wanted in (_ROW_NAMES, [name.lower() for name in known]):
+            places = [place for place, name in enumerate(lower) if name in wanted]
+            if len(places) == 1:
+                return places[0]
+            if places:
+                raise ValueError(f"several of its columns name examples: {', '.join(self.names[p] for p in places)}")
+        names = f", by {' or '.join(map(repr, known))}" if known else ""
+        raise InputError(
+            f"The columns of '{self.path}' are headed {', '.join(map(repr, self.names))}, which says neither row "
+            "numbers nor what the data call their ids. Row numbers and ids look alike, and other people would be "
+            f"forgotten. Expected one column headed 'row' or 'index'{names}. Head it by what it is; of a table, name "
+            "the column of ids with --id-column, or with id = ... under [data] in the recipe."
+        )
+
+    def integers(self, place: int) -> np.ndarray:
+        """Returns row numbers, int64 (k,)."""
+        numbers = []
+        for line, cells in self.lines:
+            try:
+                numbers.append(int(cells[place]))
+            except (ValueError, IndexError):
+                raise ValueError(f"line {line} has no integer there: {','.join(cells)!r}") from None
+        return np.array(numbers, dtype=np.int64)
+
+
+def _from_file(path: Path, train: Arrays, rows: np.ndarray) -> np.ndarray:
+    """Returns the positions of the training examples that a file names, by row numbers, ids or groups."""
+    if path.suffix.lower() == ".npy":
+        numbers = files.checked(lambda: np.asarray(np.load(path, allow_pickle=False)), path, checks.ROWS_FILE)
+        return _positions(numbers, f"'{path}'", rows)
+    keys = dict(train.keys)
+    if train.groups is not None:
+        keys |= {"group": train.groups, "groups": train.groups}
+
+    def read() -> tuple[str, np.ndarray]:
+        requests = _read_csv(path)
+        place = requests.column(list(keys))
+        name = requests.names[place].lower()
+        if name in _ROW_NAMES:
+            return "", requests.integers(place)
+        return name, np.array([cells[place] if place < len(cells) else "" for _, cells in requests.lines], str)
+
+    name, values = files.checked(read, path, checks.ROWS_FILE)
+    if not name:
+        return _positions(values, f"'{path}'", rows)
+    column = next(column for key, column in keys.items() if key.lower() == name)
+    return _of_keys(column.astype(str), values, f"'{path}'", name)
+
+
+def _of_keys(column: np.ndarray, values: np.ndarray, what: str, name: str) -> np.ndarray:
+    """Returns where these ids stand: all examples of each."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(
+            f"{what} names the {name} '{distinct[counts > 1][0]}' more than once ({int((counts > 1).sum())} "
+            "duplicates). Expected each once. Remove the duplicates."
+        )
+    missing = distinct[~np.isin(distinct, column)]
+    if missing.size:
+        raise InputError(
+            f"{what} names {missing.size} of {distinct.size} that no training example has as '{name}', "
+            f"{', '.join(map(repr, missing[:3].tolist()))} first: unknown, already absent, or among the examples for "
+            "validation and test, from which the model has not learnt. Expected ids of training examples. Take these "
+            "out of the file."
+        )
+    return np.flatnonzero(np.isin(column, distinct))
 
 
 def _positions(numbers: np.ndarray, what: str, rows: np.ndarray) -> np.ndarray:
@@ -228,38 +312,25 @@ def _positions(numbers: np.ndarray, what: str, rows: np.ndarray) -> np.ndarray:
     return order[np.searchsorted(rows, numbers, sorter=order)].astype(np.int64)
 
 
-def _read_npy(path: Path) -> np.ndarray:
-    array: np.ndarray = np.load(path, allow_pickle=False)
-    return array
+def _read_csv(path: Path) -> Requests:
+    """Reads the column that says which examples are asked for, by the name that its first line gives it.
 
-
-def _read_csv(path: Path) -> np.ndarray:
-    """Reads the only column, or the one headed `index`; a header line, of words without digits, is optional."""
+    A single column may lack that line, and then holds row numbers.
+    """
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.reader(stream)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    first = [cell.lower() for cell in rows[0][1]] if rows else []
+    first = rows[0][1] if rows else []
     # Not just anything that is no number: of a list of requests nobody wants to lose the first one.
-    has_header = bool(first) and ("index" in first or re.fullmatch(r"[^\W\d]+([ _-][^\W\d]+)*", first[0]) is not None)
+    has_header = len(first) > 1 or any(_NAME.fullmatch(cell) for cell in first)
     if first == ["0"]:
         raise ValueError(
             "its first line, 0, is row 0 or the header that pandas writes over a column without a name: begin the file "
             "with the line 'index' in the one case, and put that line in its place in the other"
         )
-    if len(first) > 1 and first.count("index") != 1:
-        raise ValueError(f"it has {len(first)} columns, and {first.count('index') or 'none'} headed 'index'")
-    column = first.index("index") if len(first) > 1 else 0
-    indices = []
     for number, row in rows[has_header:]:
         if len(row) > len(first):  # a separator of thousands, say: 1,003
             raise ValueError(
                 f"line {number} has {len(row)} columns where the first has {len(first)}: {','.join(row)!r}"
             )
-        try:
-            indices.append(int(row[column]))
-        except (ValueError, IndexError):
-            raise ValueError(f"line {number} has no integer there: {','.join(row)!r}") from None
-    return np.array(indices, dtype=np.int64)
-
-
-_READERS: dict[str, Callable[[Path], np.ndarray]] = {".npy": _read_npy, ".csv": _read_csv}
+    return Requests(path, tuple(first) if has_header else ("index",), rows[has_header:])

@@ -1,23 +1,22 @@
-"""What a user brings to a challenge in files: arrays, a model with weights, a recipe.
+"""What a user brings to a challenge in files: arrays, a model with weights, code of their own.
 
 What is wrong with a name is said before NumPy is imported.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kit import files, models
 from kit.machine import quiet
-from kit.types import InputError, Recipe
+from kit.types import InputError
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from kit.models.compiled import Compiled
     from kit.models.user import Own
     from kit.types import Arrays, Table, Task
 
@@ -246,6 +245,15 @@ def task_in_file(path: object, y: np.ndarray, net: str | keras.Model) -> Task | 
     return tasks.get(compiled.of_file(Path(path)).task(_num_outputs(net)) or "classification", y)
 
 
+def compiled_with(model: str | Path | keras.Model | None) -> Compiled | None:
+    """Returns what a user's model was compiled with; None for a name, or where there is none."""
+    if not model or is_name(model):
+        return None
+    from kit.models import compiled
+
+    return compiled.of_file(Path(model)) if isinstance(model, str | Path) else compiled.of(model)
+
+
 def _num_outputs(net: keras.Model) -> int:
     outputs = getattr(net, "outputs", None) or []
     return int(outputs[0].shape[-1] or 1) if len(outputs) == 1 else 1
@@ -274,31 +282,3 @@ def default_model(arrays: Arrays) -> str:
         'mlp'
     """
     return "convnet" if arrays.x.ndim == 4 else "mlp"
-
-
-def read_recipe(path: Path) -> tuple[Recipe, int]:
-    """Reads a recipe and a batch size (64 by default) from a TOML file.
-
-    Raises:
-        InputError: the file is missing or no TOML, or names what a recipe has not.
-    """
-    fields = [field.name for field in dataclasses.fields(Recipe)]
-    expected = (
-        f"a TOML file in UTF-8 with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}"
-    )
-    fields_read: dict[str, Any] = files.checked(
-        lambda: tomllib.loads(path.read_text(encoding="utf-8-sig")), path, expected
-    )
-    unknown = sorted(fields_read.keys() - {*fields, "batch_size"})
-    if unknown:
-        raise InputError(
-            f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}; training is by stochastic "
-            "gradient descent, and other optimizers are not offered. Correct the name, or take the line out."
-        )
-    batch_size = fields_read.pop("batch_size", 64)
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-        raise InputError(
-            f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
-            "batch_size = 64."
-        )
-    return Recipe(**fields_read), batch_size

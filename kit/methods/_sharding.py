@@ -15,10 +15,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit.toolbox import blocks, seeding
+from kit.toolbox import blocks, optimizers, seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
-from kit.toolbox.optimizers import Sgd
 from kit.toolbox.state import read_values, read_weights, write_values, write_weights
 from kit.toolbox.training import Descent
 from kit.types import Recipe
@@ -112,7 +111,7 @@ def train_member(
         seed_here = _sub_seed(seed, shard, number + 1)
         seeding.seed_generators_reset(net, seed_here)
         if len(positions) and recipe.epochs:
-            descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed_here)
+            descent = Descent(net, optimizers.of(recipe), seed=seed_here)
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(positions), recipe.learning_rates(), augment=augment)
         examples_shown += recipe.epochs * len(positions)

@@ -12,7 +12,7 @@ from kit.machine import yardstick
 from kit.runs import originals, process
 from kit.toolbox import examples, setup, tracing
 from kit.toolbox.augmentation import AUGMENTATIONS
-from kit.types import Challenge, Retraining
+from kit.types import Challenge, Recipe, Retraining
 
 # Seconds after which the rest of a retraining is extrapolated.
 _LONGEST_MEASUREMENT = 20.0
@@ -35,7 +35,7 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
     with watch.bar, setup.compiled_anew(), tracing.watched() as traces:  # an earlier command may have compiled it
         net.compile(
-            keras.optimizers.SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay),
+            _optimizer(recipe),
             lambda labels, outputs: challenge.task.loss(outputs, labels),
             jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
         )
@@ -54,6 +54,18 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
         yardstick=(before + yardstick.seconds()) / 2,
     )
     return retraining, watch.done / max(watch.steps, 1)
+
+
+def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+    """Returns Keras's own optimiser of a recipe."""
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "adam":
+        return keras.optimizers.Adam(rate, weight_decay=decay)
+    if recipe.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=decay)
+    if recipe.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(rate, momentum=recipe.momentum, weight_decay=decay)
+    return keras.optimizers.SGD(rate, momentum=recipe.momentum, weight_decay=decay)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import keras
 from keras import ops
 
 from kit.toolbox.tensors import Tensor
+from kit.types import Recipe
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -214,6 +215,22 @@ class RMSprop:
         squares = self.rho * slots[0] + (1 - self.rho) * ops.square(gradient)
         moment = self.momentum * slots[1] + gradient / (ops.sqrt(squares) + EPSILON)
         return pull.weight - rate * moment, [squares, moment]
+
+
+def of(recipe: Recipe) -> Optimizer:
+    """Returns the optimiser of a recipe; RMSprop has the rho of Keras's, 0.9.
+
+    Example:
+        >>> of(Recipe(optimizer="adamw", weight_decay=0.01))
+        AdamW(weight_decay=0.01)
+    """
+    if recipe.optimizer == "adam":
+        return Adam(recipe.weight_decay)
+    if recipe.optimizer == "adamw":
+        return AdamW(recipe.weight_decay)
+    if recipe.optimizer == "rmsprop":
+        return RMSprop(0.9, recipe.momentum, recipe.weight_decay)
+    return Sgd(recipe.momentum, recipe.weight_decay)
 
 
 def _adam_step(gradient: Tensor, slots: Sequence[Tensor], count: Tensor) -> tuple[Tensor, Sequence[Tensor]]:

@@ -17,7 +17,7 @@ from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, identity_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, cross_entropy
-from kit.toolbox.optimizers import Optimizer, Sgd, State
+from kit.toolbox.optimizers import Optimizer, Sgd, State, of
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
 from kit.types import Recipe
@@ -41,7 +41,7 @@ def fit(
     augment: Augment | None = None,
     checkpoint: Path | None = None,
 ) -> keras.Model:
-    """Trains `net` in place by `Sgd` on a loss, by default the mean cross-entropy, and returns it.
+    """Trains `net` in place by the recipe's optimiser on a loss, by default the mean cross-entropy, and returns it.
 
     Args:
         net: returns logits; what it has been compiled with plays no part and is left alone.
@@ -70,7 +70,7 @@ def fit(
     if recipe.epochs == 0:
         return net
     augment = augment or AUGMENTATIONS[recipe.augmentation]
-    descent = Descent(net, Sgd(recipe.momentum, recipe.weight_decay), seed=seed)
+    descent = Descent(net, of(recipe), seed=seed)
     keeper = None
     if checkpoint is not None:
         settings = [recipe, loss, augment, seed, examples.batch_size, threads.number()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal
 
@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained: stochastic gradient descent on mean cross-entropy, with PyTorch's SGD as convention.
+    """How a model is trained: by default, stochastic gradient descent, with PyTorch's SGD as convention.
 
     Args:
         epochs: passes over the data, >= 0.
         learning_rate: at the first epoch, > 0.
-        momentum: in [0, 1); the buffer holds gradients, the learning rate is applied outside it.
-        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient.
+        momentum: of `sgd` and `rmsprop`, in [0, 1); the buffer holds gradients, the learning rate is applied outside.
+        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient; of `adamw` not.
         schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit) or `constant`.
         augmentation: `none`, or `crop_and_flip` (`kit.toolbox.augmentation`).
+        optimizer: `sgd`, `adam`, `adamw` or `rmsprop` (`kit.toolbox.optimizers`); their learning rates differ by a
+            factor of a hundred: of Adam, 0.001 is usual.
 
     Example:
         >>> [round(float(rate), 3) for rate in Recipe(epochs=4, learning_rate=0.1).learning_rates()]
@@ -36,6 +41,8 @@ class Recipe:
     weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     augmentation: Literal["none", "crop_and_flip"] = "none"
+    # Digests of before there was another one name none (`kit.digests`).
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = field(default="sgd", metadata={"absent": "sgd"})
 
     def __post_init__(self) -> None:
         numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
@@ -45,11 +52,11 @@ class Recipe:
             sound and 0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf and 0 <= self.momentum < 1
         )
         sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
-        if not sound:
+        if not sound or self.optimizer not in OPTIMIZERS:
             raise InputError(
                 f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
-                "weight_decay >= 0, schedule 'cosine' or 'constant' and augmentation 'none' or 'crop_and_flip'. "
-                "Correct the value that is outside."
+                "weight_decay >= 0, schedule 'cosine' or 'constant', augmentation 'none' or 'crop_and_flip' and "
+                f"optimizer {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}. Correct the value that is outside."
             )
 
     def learning_rates(self) -> np.ndarray:

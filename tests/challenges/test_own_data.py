@@ -42,6 +42,7 @@ epochs = 7
 learning_rate = 0.02
 momentum = 0.5
 weight_decay = 0.0
+optimizer = "adam"
 schedule = "constant"
 augmentation = "crop_and_flip"
 batch_size = 16
@@ -52,7 +53,7 @@ def test_every_line_of_a_recipe_is_followed(written: Callable[[str], Path]) -> N
     path = written(WHOLE)
     np.savez(path.with_name("table.npz"), x=np.zeros((60, 8, 8, 1)), y=TABLE.y)  # of images: tables have no margin
     challenge = loaded(path)
-    assert challenge.recipe == Recipe(7, 0.02, 0.5, 0.0, "constant", "crop_and_flip")
+    assert challenge.recipe == Recipe(7, 0.02, 0.5, 0.0, "constant", "crop_and_flip", "adam")
     assert challenge.batch_size == 16
     fields = {field.name for field in dataclasses.fields(Recipe)}
     assert fields == {line.partition(" ")[0] for line in WHOLE.splitlines()[2:-1]}
@@ -65,6 +66,8 @@ def test_every_line_of_a_recipe_is_followed(written: Callable[[str], Path]) -> N
         ("\ufeffepochs = 3\r\n", Recipe(epochs=3), 64),  # as some editors on Windows write UTF-8
         ("epochs = 3", Recipe(epochs=3), 64),
         ("batch_size = 10\nlearning_rate = 1", Recipe(learning_rate=1), 10),
+        ("optimizer = 'adam'", Recipe(30, 0.001, 0.0, 0.0, "constant", optimizer="adam"), 64),
+        ("optimizer = 'adamw'\nepochs = 2", Recipe(2, 0.001, 0.0, 0.004, "constant", optimizer="adamw"), 64),
     ],
 )
 def test_lines_that_are_left_out_have_defaults(
@@ -102,7 +105,11 @@ def test_a_recipe_changes_a_challenge_that_the_kit_knows(written: Callable[[str]
         ('learning_rate = "0.1"', ["cannot be trained with", "learning_rate > 0"]),
         ("learning_rate = true", ["cannot be trained with", "learning_rate > 0"]),
         ("epochs = true", ["cannot be trained with", "whole epochs"]),
-        ("optimizer = 'adam'", ["a line for 'optimizer'", "stochastic gradient descent"]),
+        ("optimizer = 'lion'", ["cannot be trained with", "sgd, adam, adamw or rmsprop"]),
+        ("optimizer = 'from model'", ["the model does not say", "Write its name"]),
+        ("data = 3", ["[data]", "a value of another kind"]),
+        ("[data]\nlabels = 'income'", ["[data]", "a line for 'labels'", "label = 'income'"]),
+        ("[data]\nfeatures = 'age'", ["[data]", "lists of names"]),
         ("learning_rate = nan", ["cannot be trained with"]),
         ("momentum = 1", ["cannot be trained with", "[0, 1)"]),
         ("weight_decay = inf", ["cannot be trained with"]),

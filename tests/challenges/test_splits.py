@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -229,7 +230,7 @@ def test_a_name_with_a_comma_stands_in_quotes_among_others(refused: Refused) -> 
     [
         ("7\n3\n59\n", [7, 3, 59]),
         ("index\n7\n3\n", [7, 3]),
-        ("id\n7\n3\n", [7, 3]),
+        ("row\n7\n3\n", [7, 3]),
         ("subject,index,weight\n1,7,0.5\n2,3,0.5\n", [7, 3]),
         ("subject, Index \n1,7\n2,3\n", [7, 3]),
         ("\ufeff7\n3\n", [7, 3]),
@@ -474,13 +475,13 @@ def test_a_long_list_of_groups_is_cut_short(refused: Refused) -> None:
         ("3\n4\n3\n", ["row 3 more than once", "1 duplicates", "numpy.unique"]),
         ("3\n60\n61\n", ["row 60", "no training example", "2 such rows", "(0 to 59)", "'partition'"]),
         ("3\n-1\n", ["row -1", "no training example", "(0 to 59)"]),
-        ("3\nfour\n", ["cannot be read", "line 2 has no integer there: 'four'", "one column", "Write it again"]),
+        ("3\nfour\n", ["cannot be read", "line 2 has no integer there: 'four'", "headed 'row'", "Write it again"]),
         ("index\n3\n4.5\n", ["cannot be read", "line 3 has no integer there: '4.5'", "Write it again"]),
         ("3.0\n4\n", ["cannot be read", "line 1 has no integer there: '3.0'", "Write it again"]),
         ("3\n99999999999999999999\n", ["cannot be read", "Write it again"]),
         ("subject,index\n1\n", ["cannot be read", "line 2 has no integer there: '1'", "Write it again"]),
-        ("7,cat\n3,dog\n", ["cannot be read", "2 columns, and none headed 'index'", "one column"]),
-        ("a,b,c\n7,3,1\n", ["cannot be read", "3 columns, and none headed 'index'", "one column"]),
+        ("7,cat\n3,dog\n", ["headed '7', 'cat'", "'row' or 'index'"]),
+        ("a,b,c\n7,3,1\n", ["headed 'a', 'b', 'c'", "'row' or 'index'"]),
         ("index\n" + "\n".join(map(str, range(60))), ["everything is to be forgotten", "Choose another"]),
         ("0\n5\n13\n", ["its first line, 0, is row 0 or the header that pandas writes", "the line 'index'"]),
         ("index\n5\n1,003\n", ["line 3 has 2 columns where the first has 1: '1,003'"]),
@@ -555,11 +556,51 @@ def test_bad_npy_is_refused(
     refused(lambda: make_split(train, str(tmp_path / "forget.npy")), "forget.npy", *fragments)
 
 
-@pytest.mark.parametrize("first", ["index", "ID", "row_number", "Zeile", "customer id"])
-def test_a_line_of_words_is_a_header(train: Arrays, tmp_path: Path, first: str) -> None:
+@pytest.mark.parametrize("first", ["index", "Row", "row_number"])
+def test_a_header_says_that_rows_are_meant(train: Arrays, tmp_path: Path, first: str) -> None:
     path = tmp_path / "forget.csv"
     path.write_text(f"{first}\n14\n21\n")
     assert make_split(train, path).forget.tolist() == [14, 21]
+
+
+@pytest.mark.parametrize("first", ["ID", "Zeile", "customer_id", "customer id"])
+def test_numbers_under_another_header_are_not_taken_for_rows(
+    train: Arrays, tmp_path: Path, first: str, refused: Refused
+) -> None:
+    path = tmp_path / "forget.csv"
+    path.write_text(f"{first}\n14\n21\n")
+    refused(lambda: make_split(train, path), f"headed '{first}'", "other people would be forgotten", "--id-column")
+
+
+def test_requests_by_id_or_group_name_all_examples_of_each(tmp_path: Path) -> None:
+    arrays = labelled(np.zeros(6, int), groups=np.array(list("aabbcc")))
+    arrays = dataclasses.replace(arrays, keys={"customer": np.array([10, 20, 10, 30, 40, 50])})
+    path = tmp_path / "forget.csv"
+    path.write_text("Customer,why\n10,asked\n40,moved\n")
+    assert make_split(arrays, path).forget.tolist() == [0, 2, 4]
+    path.write_text("group\nb\n")
+    assert make_split(arrays, path).forget.tolist() == [2, 3]
+    path.write_text("customer,index\n10,5\n")  # rows are the plainer of two
+    assert make_split(arrays, path).forget.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        ("customer\n10\n99\n", ["1 of 2", "'99'", "unknown, already absent"]),
+        ("customer\n10\n20\n10\n", ["the customer '10' more than once"]),
+        ("customer,group\n10,a\n", ["several of its columns"]),
+        ("order\n10\n", ["headed 'order'", "by 'customer'"]),
+    ],
+)
+def test_ids_that_are_unknown_double_or_unclear_are_refused(
+    tmp_path: Path, text: str, fragments: list[str], refused: Refused
+) -> None:
+    arrays = labelled(np.zeros(4, int), groups=np.array(list("aabb")))
+    arrays = dataclasses.replace(arrays, keys={"customer": np.array([10, 20, 10, 30])})
+    path = tmp_path / "forget.csv"
+    path.write_text(text)
+    refused(lambda: make_split(arrays, path), *fragments)
 
 
 @pytest.mark.parametrize("first", ["bob@example.com", "O7", "-", "deleted: 5", "#3", "1e1", "7;", "0x1f"])

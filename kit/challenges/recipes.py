@@ -1,0 +1,134 @@
+"""A user's recipe in a TOML file: how the model is trained, and under `[data]` which column of a table is what."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit import files
+from kit.types import InputError, Recipe
+from kit.types.recipe import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from kit.models.compiled import Compiled
+
+FROM_MODEL = "from model"
+# What a recipe leaves out, for optimisers that take other steps than SGD: Keras's own defaults.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "adam": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
+    "adamw": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.004, "schedule": "constant"},
+    "rmsprop": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
+}
+
+
+@dataclass(frozen=True)
+class DataColumns:
+    """Which column of a table is what: the lines under `[data]` in a recipe.
+
+    Args:
+        label: the column of the labels; empty where the file is no table.
+        id: a column by which a file of requests names examples.
+        group: who an example belongs to.
+        partition: 0 or `train`, 1 or `validation`, 2 or `test`.
+        features: what the model takes, in the order of its input; by default all other columns.
+        classes: the labels in the order of the model's outputs; by default sorted.
+        task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
+    """
+
+    label: str = ""
+    id: str = ""
+    group: str = ""
+    partition: str = ""
+    features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """What a file says; what it leaves out has defaults.
+
+    Args:
+        path: for people.
+        fields: of a `kit.Recipe`.
+        batch_size: examples a batch.
+        data: columns of a table.
+    """
+
+    path: Path
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 64
+    data: DataColumns = DataColumns()
+
+    def recipe(self, compiled: Compiled | None) -> Recipe:
+        """Returns the recipe.
+
+        Args:
+            compiled: what the model was compiled with, where that is known: for `optimizer = "from model"`.
+
+        Raises:
+            InputError: the model does not say how it was trained, or values with which nothing can be trained.
+        """
+        fields = dict(self.fields)
+        if fields.get("optimizer") == FROM_MODEL:
+            if compiled is None or not compiled.optimizer:
+                raise InputError(
+                    f"The recipe '{self.path}' says optimizer = '{FROM_MODEL}', and the model does not say with what "
+                    "it was trained: it was saved without its compile settings, or with another optimizer "
+                    f"than {', '.join(OPTIMIZERS)}. Expected one of these. Write its name, and the learning rate."
+                )
+            of_model = {"optimizer": compiled.optimizer, "schedule": "constant", **compiled.settings}
+            fields = of_model | {name: value for name, value in fields.items() if name != "optimizer"}
+        return Recipe(**{**_DEFAULTS.get(str(fields.get("optimizer")), {}), **fields})
+
+
+def read(path: Path) -> RecipeFile:
+    """Reads a recipe, a batch size (64 by default) and columns from a TOML file.
+
+    Raises:
+        InputError: the file is missing or no TOML, or names what a recipe has not.
+    """
+    fields = [entry.name for entry in dataclasses.fields(Recipe)]
+    expected = (
+        f"a TOML file in UTF-8 with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}, "
+        "and under [data] those of columns"
+    )
+    content: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8-sig")), path, expected)
+    unknown = sorted(content.keys() - {*fields, "batch_size", "data"})
+    if unknown:
+        raise InputError(
+            f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}. Correct the name, or take the "
+            "line out."
+        )
+    data = _columns(path, content.pop("data", {}))
+    batch_size = content.pop("batch_size", 64)
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputError(
+            f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
+            "batch_size = 64."
+        )
+    return RecipeFile(path, content, batch_size, data)
+
+
+def _columns(path: Path, section: Any) -> DataColumns:
+    names = [entry.name for entry in dataclasses.fields(DataColumns)]
+    lists = ("features", "classes")
+    sound = isinstance(section, dict) and all(
+        (isinstance(value, list) and all(isinstance(part, str) for part in value))
+        if name in lists
+        else isinstance(value, str)
+        for name, value in section.items()
+    )
+    unknown = sorted(section.keys() - {*names}) if isinstance(section, dict) else []
+    if unknown or not sound:
+        reason = f"a line for '{unknown[0]}'" if unknown else "a value of another kind"
+        raise InputError(
+            f"The section [data] of the recipe '{path}' has {reason}. Expected lines such as label = 'income', of "
+            f"{', '.join(names)}; {' and '.join(lists)} are lists of names. Correct it."
+        )
+    values: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in section.items()}
+    return DataColumns(**values)

@@ -1,0 +1,122 @@
+"""Tables in files, `.csv` and `.parquet`: columns that a recipe says what they are, become a `kit.Table`.
+
+`pandas` and `pyarrow` read them, the extra `tables`; they are imported here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit import files
+from kit.challenges.recipes import DataColumns
+from kit.types import InputError
+from kit.types.errors import did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kit.types import Table
+
+SUFFIXES = (".csv", ".parquet")
+_PARTS = {"train": 0, "validation": 1, "test": 2, "0": 0, "1": 1, "2": 2}
+_LISTED = 12
+
+
+def check_file(path: Path) -> None:
+    """Checks that there is such a file, and that what reads it is installed; nothing is imported.
+
+    Raises:
+        InputError: there is none, or it is not.
+    """
+    files.require_file(path, "Expected a table.")
+    missing = [name for name in ("pandas", "pyarrow") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"'{path}' is a table, which {' and '.join(missing)} would read. Expected the extra 'tables'. Install it "
+            "with python -m pip install 'unlearning-kit[tables]', or save the columns as 'x_NAME' in an .npz file."
+        )
+
+
+def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tuple[Table, np.ndarray | None]:
+    """Reads examples, and how they are divided in train, validation and test, if a column says so.
+
+    Args:
+        path: the file. Of a `.csv`, an empty cell is a gap, and no other text is.
+        columns: which column is what.
+        id_column: instead of the one that `columns` has.
+
+    Raises:
+        InputError: the file is damaged, a column is missing or has gaps, or none is named as the label.
+    """
+    import pandas
+
+    def load() -> Any:
+        if path.suffix.lower() == ".parquet":
+            return pandas.read_parquet(path)
+        return pandas.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+
+    frame = files.checked(load, path, "a table with a line of names, in UTF-8")
+    names = [str(name) for name in frame.columns]
+    frame.columns = names
+    if not columns.label:
+        raise InputError(
+            f"'{path}' is a table of the columns {_listed(names)}, and nothing says which are the labels. Expected a "
+            "recipe with a section [data]. Write into a file, and give it with --recipe: [data], and below it label = "
+            "'COLUMN', and id, group, partition and features where there are such."
+        )
+    key = id_column or columns.id
+    roles = [columns.label, key, columns.group, columns.partition]
+    for name in [*filter(None, roles), *columns.features]:
+        _require(path, name, names)
+    features = columns.features or tuple(name for name in names if name not in roles)
+    from kit.types import Table
+
+    def values(name: str) -> np.ndarray:
+        return _whole(path, frame, name)
+
+    table = Table(
+        {name: frame[name].to_numpy() for name in features},
+        values(columns.label),
+        values(columns.group) if columns.group else None,
+        classes=columns.classes,
+        keys={name: values(name) for name in (key, columns.group) if name},
+    )
+    return table, _partition(path, columns.partition, values(columns.partition)) if columns.partition else None
+
+
+def _require(path: Path, name: str, names: list[str]) -> None:
+    if name not in names:
+        hint = did_you_mean(name, names, f"The columns are {_listed(names)}.")
+        raise InputError(f"'{path}' has no column '{name}'. Expected the name of one of its columns. {hint}")
+
+
+def _whole(path: Path, frame: Any, name: str) -> np.ndarray:
+    """Returns a column that says what examples are: without gaps, texts as texts."""
+    gaps = frame[name].isna().to_numpy()
+    if gaps.any():
+        raise InputError(
+            f"The column '{name}' of '{path}' has {int(gaps.sum())} gaps, row {int(gaps.argmax())} first (rows are "
+            "counted from 0, without the line of names). Expected a value in each row. Fill them, or leave the rows "
+            "out."
+        )
+    values: np.ndarray = frame[name].to_numpy()
+    return values.astype(str) if values.dtype.kind == "O" else values
+
+
+def _partition(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    texts = [str(value).lower() for value in values.tolist()]
+    unknown = sorted({*texts} - {*_PARTS})
+    if unknown:
+        raise InputError(
+            f"The column '{name}' of '{path}' holds '{unknown[0]}'. Expected train, validation and test, or 0, 1 and "
+            "2. Rename the parts."
+        )
+    return np.array([_PARTS[text] for text in texts])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
