@@ -14,7 +14,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kit import files
@@ -22,7 +22,7 @@ from kit.reports import captions, evidence, figures, inline, phrases, ranking, r
 from kit.reports.columns import Column, Line, columns, lines
 from kit.reports.evidence import Evidence, Row
 from kit.reports.inline import Image, Key
-from kit.rules import ORIGINAL, RETRAIN, TIME_BUDGET
+from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import FailedRun, InputError, Report
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -129,7 +129,7 @@ def write(path: Path, stored: Stored) -> None:
 
 def _content(stored: Stored) -> dict[str, object]:
     """Returns what the template shows, by the names that it has for it."""
-    reports, shown = stored.reports, stored.evidence
+    reports, shown = stored.reports, _ordered(stored)
     main, others = columns(reports)
     picture = tradeoff.tradeoff(reports)
     drawn = (
@@ -158,19 +158,30 @@ def _content(stored: Stored) -> dict[str, object]:
     }
 
 
+def _ordered(stored: Stored) -> Evidence | None:
+    """Returns the evidence with the rows of the ranking between the landmarks, as they are read."""
+    if stored.evidence is None:
+        return None
+    ranks = {rank.method: number for number, rank in enumerate(ranking.rank(stored.reports))}
+    rows = stored.evidence.rows
+    methods = sorted((row for row in rows if row.name in ranks), key=lambda row: ranks[row.name])
+    originals = [row for row in rows if row.name not in ranks and row.name.startswith(ORIGINAL)]
+    others = [row for row in rows if row.name not in ranks and row not in originals]
+    return replace(stored.evidence, rows=(*originals, *methods, *others))
+
+
+def _afters(shown: Evidence, reports: Sequence[Report]) -> list[Row]:
+    """Returns the rows whose losses can be shown as those after unlearning, the best first."""
+    landmarks = {ranking.title(report) for report in reports if report.method in LANDMARKS}
+    return [row for row in shown.rows if row.name not in landmarks]
+
+
 def _table(
     reports: Sequence[Report], shown: Sequence[Column]
 ) -> tuple[Sequence[Column], Sequence[Line], Sequence[Line]]:
     """Returns columns, the lines of methods, and those of landmarks."""
     methods, landmarks = lines(reports, shown)
     return shown, methods, landmarks
-
-
-def _afters(shown: Evidence, reports: Sequence[Report]) -> list[Row]:
-    """Returns the rows whose losses can be shown as those after unlearning, the best first."""
-    order = [rank.method for rank in ranking.rank(reports)]
-    rows = {row.name: row for row in shown.rows}
-    return [rows[name] for name in order if name in rows]
 
 
 def galleries(shown: Evidence) -> list[Gallery]:

@@ -85,6 +85,8 @@ def test_it_begins_with_one_sentence_and_ends_with_the_command(shown: Reader) ->
 def test_every_row_is_in_the_table_and_every_picture_says_what_it_shows(shown: Reader) -> None:
     rows = [row["data-method"] for row in shown.of("tr") if "data-method" in row]
     assert rows[:2] == rows[2:] == [rank.method for rank in ranking.rank(reports_of(["mine", "other"]))]
+    panels = [figure["data-method"] for figure in shown.of("figure")]
+    assert panels[:4] == panels[4:8] == ["original", *rows[:2], "retrain"]
     pictures = [svg for svg in shown.of("svg") if svg.get("role") == "img"]
     assert len(pictures) == 1 + 5 * 4
     assert all(len(svg["aria-label"] or "") > 20 for svg in pictures)

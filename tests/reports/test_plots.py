@@ -224,10 +224,10 @@ def test_the_same_outputs_give_the_same_bytes(tmp_path: Path, kind: str) -> None
     assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
 
 
-def test_pictures_need_no_display_and_no_tensorflow() -> None:
+def test_pictures_and_pages_need_no_display_and_no_tensorflow() -> None:
     """`matplotlib.pyplot` chooses a backend for the whole process and keeps every figure: not for a library to do."""
     code = (
-        "import sys, kit; kit.plots\n"
+        "import sys, kit, kit.reports.page; kit.plots\n"
         "unwanted = {'matplotlib.pyplot', 'tensorflow', 'keras', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(unwanted)) or None)"
     )
