@@ -22,7 +22,7 @@ from kit.reports import captions, evidence, figures, inline, phrases, ranking, r
 from kit.reports.columns import Column, Line, columns, lines
 from kit.reports.evidence import Evidence, Row
 from kit.reports.inline import Image, Key
-from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, TIME_BUDGET
+from kit.rules import LANDMARKS, ORIGINAL, TIME_BUDGET
 from kit.types import FailedRun, InputError, Report
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -153,8 +153,8 @@ def _content(stored: Stored) -> dict[str, object]:
         "commands": phrases.commands(reports),
         "facts": phrases.provenance(reports[0]),
         "budget": TIME_BUDGET,
-        "RETRAIN": RETRAIN,
-        "ORIGINAL": ORIGINAL,
+        "before": None if shown is None else shown.rows[0],
+        "retrained": None if shown is None else shown.reference(shown.rows[0]),
     }
 
 
@@ -165,8 +165,9 @@ def _ordered(stored: Stored) -> Evidence | None:
     ranks = {rank.method: number for number, rank in enumerate(ranking.rank(stored.reports))}
     rows = stored.evidence.rows
     methods = sorted((row for row in rows if row.name in ranks), key=lambda row: ranks[row.name])
-    originals = [row for row in rows if row.name not in ranks and row.name.startswith(ORIGINAL)]
-    others = [row for row in rows if row.name not in ranks and row not in originals]
+    landmarks = [row for row in rows if row.name not in ranks]
+    originals = [row for row in landmarks if row.name.startswith(ORIGINAL)]
+    others = [row for row in landmarks if row not in originals]
     return replace(stored.evidence, rows=(*originals, *methods, *others))
 
 

@@ -57,7 +57,7 @@ class Tradeoff:
     Args:
         forgetting: name of the score on the axis of forgetting.
         methods: in the order of the ranking.
-        original, retrain: the landmarks of the usual training; None where a score of theirs is missing.
+        original, retrain: the landmarks of the first training; None where a score of theirs is missing.
     """
 
     forgetting: str
@@ -81,8 +81,9 @@ def tradeoff(reports: Sequence[Report]) -> Tradeoff:
         _dot(rank.report, str(number) if numbered else style.shown(rank.method), forgetting)
         for number, rank in enumerate(ranks, start=1)
     ]
+    usual = reports[0].pretraining
     landmarks = {
-        name: next((report for report in reports if report.method == name and not report.pretraining), None)
+        name: next((report for report in reports if (report.method, report.pretraining) == (name, usual)), None)
         for name in (ORIGINAL, RETRAIN)
     }
     original, retrain = (

@@ -11,7 +11,7 @@ import numpy as np
 
 import kit
 from kit import files
-from kit.reports import evidence, records
+from kit.reports import evidence, ranking, records
 from kit.reports.evidence import Curve, Distances, Evidence, Example, Row, epsilon_edges
 from kit.reports.page import Stored
 from kit.types import Report
@@ -35,7 +35,7 @@ def reports_of(names: Sequence[str]) -> tuple[Report, ...]:
     return usual[0], *rows, usual[-1]
 
 
-def row(name: str, number: int, *, models: int = 16, populations: bool = True) -> Row:
+def row(name: str, number: int, *, models: int = 16, populations: bool = True, training: str = "") -> Row:
     """Returns what a row shows: numbers that depend on `number` alone."""
     generator = np.random.default_rng(number)
     bins = len(epsilon_edges(models)) - 1
@@ -43,7 +43,7 @@ def row(name: str, number: int, *, models: int = 16, populations: bool = True) -
     shares = generator.dirichlet(np.ones(BINS), 2)
     return Row(
         name=name,
-        training="",
+        training=training,
         num_models=models,
         forget_losses=tuple(shares[0].tolist()),
         test_losses=tuple(shares[1].tolist()),
@@ -61,7 +61,10 @@ def row(name: str, number: int, *, models: int = 16, populations: bool = True) -
 def evidence_of(reports: Sequence[Report], *, populations: bool = True, label: str = "7") -> Evidence:
     """Returns evidence of these reports: two examples, three classes."""
     examples = (Example(12, label, True, PIXEL, ()), Example(3, "1", False, "", (0.5, -1.25)))
-    rows = tuple(row(report.method, number, populations=populations) for number, report in enumerate(reports))
+    rows = tuple(
+        row(ranking.title(report), number, populations=populations, training=report.pretraining)
+        for number, report in enumerate(reports)
+    )
     digest = records.stated_sha256(records.Record(tuple(reports)))
     return Evidence(digest, "class", ("0", "1", label), examples, rows)
 

@@ -159,6 +159,19 @@ def test_reports_of_few_rows_make_a_page(names: list[str]) -> None:
     assert "noisy-digits" in Reader(page.render(Stored(reports_of(names)))).text
 
 
+def test_rows_of_a_training_of_their_own_have_its_landmarks() -> None:
+    """As SISA's, which may be all that was run."""
+    reports = tuple(replace(report, pretraining="sisa") for report in reports_of(["mine"]))
+    reader = Reader(page.render(Stored(reports, {}, evidence_of(reports))))
+    assert [figure["data-method"] for figure in reader.of("figure")][:3] == [
+        "original (sisa)",
+        "mine",
+        "retrain (sisa)",
+    ]
+    assert "before 1.25 after 2.25 retrained 3.25" in reader.text
+    assert "Retraining lies at" in str(reader.of("svg"))
+
+
 def test_stored_reports_of_other_versions_make_a_page() -> None:
     """With scores of no known name, and without those that there are by now."""
     unknown = {"other": replace(made().scores["mia_auc"], name="other")}
