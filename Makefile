@@ -9,10 +9,16 @@ PARALLEL ?= -n logical --dist loadfile --no-loadscope-reorder
 PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 beside = .venv/bin/python -m venv $(1) && .venv/bin/python $(PURELIB) > $$($(1)/bin/python $(PURELIB))/libraries.pth
 
-.PHONY: run test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
+.PHONY: run quick test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/kit run finetune
+
+# Whether an installation works, in a minute: the whole workflow, in a folder that is thrown away, and quick tests.
+QUICK = tests/types tests/test_rules.py tests/scorers/test_forgetting.py tests/toolbox/test_losses.py
+quick: .venv/.dev
+	folder=$$(mktemp -d) && .venv/bin/kit run finetune --quiet --out $$folder; status=$$? ; rm -rf $$folder ; exit $$status
+	.venv/bin/python -m pytest $(QUICK)
 
 test: .venv/.dev
 	.venv/bin/python -m pytest $(PARALLEL)
@@ -67,7 +73,7 @@ test-wheel: .venv/.dev
 	$(call beside,.venv-wheel)
 	.venv-wheel/bin/python -m pip install --quiet --no-deps dist/*.whl
 	folder=$$(mktemp -d) && cp tests/conftest.py tests/runs/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
-		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit list methods; \
+		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit leaderboard runs --html board.html && $$python -m kit list methods; \
 		status=$$? ; rm -rf $$folder ; exit $$status
 
 # Executes the sources and writes the .ipynb files that Colab and Kaggle open.

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+import kit
 from kit.commands import (
     challenge,
     compare,
@@ -41,7 +42,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kit {kit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def of_all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Takes what stands before a command."""
 
 
 class Listing(StrEnum):
@@ -60,7 +77,7 @@ def list_names(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """List what the kit knows by name, and the runs whose results are there."""
+    """List challenges, methods, scorers or runs."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -214,6 +214,25 @@ def test_requirements_pin_nothing_to_one_version() -> None:
     assert all(">=" in line for line in lines)
 
 
+def test_nothing_claims_that_an_index_has_the_kit() -> None:
+    """It is installed from a clone or a wheel: `pip install unlearning-kit` would install somebody else's, one day."""
+    texts = [*SOURCES, CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *CHECKOUT.glob("notebooks/*.py")]
+    claims = {
+        path.name for path in texts if re.search(r"pip install[^\n]*[\s\"']unlearning-kit", path.read_text("utf-8"))
+    }
+    assert claims == set()
+
+
+def test_the_address_of_the_repository_is_that_of_the_project() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
+    texts = [*SOURCES, *CHECKOUT.glob("*.md"), *CHECKOUT.glob("notebooks/*.py")]
+    owners = r"(?:github\.com|githubusercontent\.com|colab\.research\.google\.com/github)/([\w-]+/unlearning-kit)"
+    named = {match for path in texts for match in re.findall(owners, path.read_text(encoding="utf-8"))}
+    assert named <= {owner_and_name}
+    assert not any("unlearning-kit/unlearning-kit" in path.read_text(encoding="utf-8") for path in SOURCES)
+
+
 def test_the_readme_mentions_only_names_that_exist() -> None:
     text = "\n".join(lines_of("README.md"))
     for chain in sorted(set(re.findall(r"\bkit\.((?:[A-Za-z_]+\.)*[A-Za-z_]+)", text)) - {"yaml"}):  # kit.yaml: a file

@@ -24,6 +24,7 @@ from kit.commands.options import (
     ModelOption,
     OutOption,
     PrecisionOption,
+    QuietOption,
     RecipeOption,
     SandboxOption,
     SeedOption,
@@ -81,6 +82,7 @@ def run(
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
@@ -114,6 +116,7 @@ def evaluate(
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 from kit.types.errors import did_you_mean
 
@@ -27,6 +27,7 @@ def data(
         Path | None, typer.Option(metavar="DIR", help="Take the files from here, and copy them into the kit's cache.")
     ] = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Say where the data sets lie, or get and check them."""

@@ -26,6 +26,19 @@ _STYLES_OF_CHECKS = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "SKI
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
 ]
+# What tqdm reads when it is imported: so are bars left out, here and in the processes that are started.
+_WITHOUT_BARS = "TQDM_DISABLE"
+
+
+def _be_quiet(quiet: bool) -> bool:
+    if quiet:
+        os.environ[_WITHOUT_BARS] = "1"
+    return quiet
+
+
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="No progress: results, warnings and errors alone.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
 ChallengeOption = Annotated[
     str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
@@ -255,9 +268,11 @@ def containment(sandboxed: bool | None, time_limit: float | None, memory_limit: 
 
 
 def announcer() -> Callable[[str], None]:
-    """Returns a function that tells people, not machines, what is being done."""
+    """Returns a function that tells people, not machines, what is being done; nobody with `--quiet`."""
 
     def announce(line: str) -> None:
+        if os.environ.get(_WITHOUT_BARS):
+            return
         from rich.console import Console
 
         Console(stderr=True, highlight=False).print(f"· {line}", style="dim", markup=False)

@@ -22,6 +22,7 @@ from kit.commands.options import (
     JsonOption,
     MemoryLimitOption,
     OutOption,
+    QuietOption,
     SandboxOption,
     SeedOption,
     SplitSeedOption,
@@ -50,6 +51,7 @@ def pack(
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Run a submission many times and zip the unlearned models."""
@@ -111,6 +113,7 @@ def check_pack(
     memory_limit: MemoryLimitOption = None,
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Check a pack and score its models."""

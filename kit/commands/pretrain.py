@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, ThreadsOption
+from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, QuietOption, ThreadsOption
 from kit.types import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def pretrain(
     threads: ThreadsOption = None,
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Train a challenge's original model from scratch and say whether it matches the shipped one."""

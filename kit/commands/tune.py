@@ -12,7 +12,7 @@ import typer
 
 from kit import methods
 from kit.commands import options
-from kit.commands.options import ChallengeOption, DebugOption, JsonOption, OutOption
+from kit.commands.options import ChallengeOption, DebugOption, JsonOption, OutOption, QuietOption
 from kit.machine import quiet
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def tune(
         bool, typer.Option("--write", help="Keep trace and best settings in data/ (maintainers, in a checkout).")
     ] = False,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Search better hyper-parameters of methods, on forget sets that no table reports on."""

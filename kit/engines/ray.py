@@ -125,8 +125,8 @@ class Ray(Engine):
         except errors.RayError as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             raise FailedRun(
-                f"Ray could not run task {task}: {reason} Expected each node to have this Python and this version of "
-                "the kit. Install it there with 'pip install \"unlearning-kit[cluster]\"', and see 'ray status'."
+                f"Ray could not run task {task}: {reason} Expected each node to have this Python, this Ray and this "
+                "version of the kit. Install both there, from the same clone or wheel, and see 'ray status'."
             ) from error
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ def _import_ray() -> Any:
     except ImportError as error:
         raise InputError(
             "The engine 'ray' was chosen, and Ray is not installed. Expected the package 'ray'. Install it with "
-            "'pip install \"unlearning-kit[cluster]\"', or choose the engine 'processes'."
+            "'python -m pip install ray', or choose the engine 'processes'."
         ) from error
 
 

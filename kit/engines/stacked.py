@@ -30,7 +30,7 @@ class Stacked(Processes):
         if importlib.util.find_spec("jax") is None:
             raise InputError(
                 "The engine 'stacked' computes many models at once with JAX, which is not installed. Expected the "
-                "package 'jax'. Run 'pip install \"unlearning-kit[jax]\"' (on NVIDIA cards 'pip install "
+                "package 'jax'. Run 'python -m pip install jax' (on NVIDIA cards 'python -m pip install "
                 '"jax[cuda12]"\'), or choose another engine.'
             )
         super().__init__(1, {"KERAS_BACKEND": self.backend})

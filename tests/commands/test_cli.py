@@ -557,6 +557,32 @@ def test_help_names_every_command_and_option(folder: Path) -> None:
     assert call("list", "--help").code == call("pretrain", "--help").code == 0
 
 
+@pytest.mark.parametrize("command", [[], ["run"], ["challenge", "new"]], ids=" ".join)
+def test_h_is_help(folder: Path, command: list[str]) -> None:
+    assert call(*command, "-h") == call(*command, "--help")
+    assert "Usage:" in call(*command, "-h").out
+
+
+def test_the_version_is_told_without_a_command(folder: Path) -> None:
+    assert call("--version") == Result(0, f"kit {kit.__version__}\n", "")
+
+
+@pytest.mark.parametrize("option", ["--quiet", "-q"])
+def test_a_quiet_run_shows_results_alone(folder: Path, tiny: str, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    def announce_and_fail(*_: object, announce: Callable[[str], None], **__: object) -> None:
+        announce("making models")
+        raise kit.FailedRun("A paragraph.")
+
+    monkeypatch.setenv("TQDM_DISABLE", "")  # and back, after the test
+    monkeypatch.setattr(evaluation, "carry_out", announce_and_fail)
+    assert "· making models" in call("run", "--challenge", tiny).err
+    assert call("run", option, "--challenge", tiny) == Result(1, "", "Error: A paragraph.\n")
+    shown = subprocess.run(
+        [sys.executable, "-c", "import tqdm; [*tqdm.tqdm(range(3))]"], capture_output=True, text=True, check=True
+    )
+    assert shown.stderr == ""  # a process that is started now has no bars
+
+
 @pytest.mark.parametrize("what", LISTS)
 def test_a_list_has_a_line_for_each_name(folder: Path, what: str) -> None:
     result = call("list", what)

@@ -540,4 +540,4 @@ def test_options_that_an_engine_does_not_have_are_refused(refused: Callable[...,
 
 def test_ray_that_is_not_installed_is_explained(monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    refused(lambda: engines.start("ray"), 'pip install "unlearning-kit[cluster]"')
+    refused(lambda: engines.start("ray"), "python -m pip install ray")
