@@ -190,8 +190,11 @@ def test_no_source_unpickles_or_evaluates(path: Path) -> None:
         path.relative_to(PACKAGE).as_posix() in ENGINE_FILES
     ):  # what the kit's own processes hand each other, never a stranger's bytes
         text = re.sub(r"pickle\.loads?\(.*noqa: S301 \(", "", text)
-    if path == PACKAGE / "models" / "user_files.py":  # the user's own file, in the mode that runs no code of it
-        text = text.replace("load_model(path, compile=False, safe_mode=True)", "", 1)
+    if path == PACKAGE / "models" / "user_files.py":  # an inspected file in the mode that runs no code; a trusted one
+        text = text.replace("load_model(checked, compile=False, safe_mode=True)", "", 1)
+        text = text.replace("load_model(path, custom_objects=objects, compile=False, safe_mode=False)", "", 1)
+    if path == PACKAGE / "models" / "custom.py":  # a file that the user names on the command line, to be run
+        text = re.sub(r"exec\(.*noqa: S102 \(", "", text, count=1)
     assert not re.search(r"\bpickle\.load|allow_pickle=True|\beval\(|\bexec\(|load_model\(", text)
     for call in re.findall(r"np\.load\([^)]*\)", text):
         assert "allow_pickle=False" in call

@@ -95,7 +95,15 @@ def load_challenge(
         >>> len(challenge.split.forget), len(challenge.split.retain), len(challenge.validation), len(challenge.test)
         (126, 1132, 269, 270)
     """
-    check_request(name_or_path, forget=forget, model=model, weights=weights, precision=precision)
+    check_request(
+        name_or_path,
+        forget=forget,
+        model=model,
+        weights=weights,
+        precision=precision,
+        custom_objects=custom_objects,
+        builder=builder,
+    )
     name = str(name_or_path)
     preset = catalogue.preset(name) if name in names() else _OWN_DATA
     written = None if recipe is None or isinstance(recipe, Recipe) else recipes.read(Path(recipe))

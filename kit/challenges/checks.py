@@ -37,6 +37,8 @@ def check_request(
     model: object = None,
     weights: str | Path | None = None,
     precision: str = "float32",
+    custom_objects: str | Path | None = None,
+    builder: str | None = None,
 ) -> None:
     """Checks the names and files in the arguments of `kit.load_challenge`; what they hold is looked at later.
 
@@ -61,6 +63,9 @@ def check_request(
         file_names.check_model_file(Path(model))
     if weights is not None:
         file_names.check_weights_file(Path(weights))
+    for path in (custom_objects, None if builder is None else user.file_of(builder)):
+        if path is not None:
+            files.require_file(Path(path), "Expected a Python file of yours, which is run.")
 
 
 def check_name(name: str) -> None:

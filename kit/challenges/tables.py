@@ -45,7 +45,7 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
     Args:
         path: the file. Of a `.csv`, an empty cell is a gap, and no other text is.
         columns: which column is what.
-        id_column: instead of the one that `columns` has.
+        id_column: a further one by which requests name examples.
 
     Raises:
         InputError: the file is damaged, a column is missing or has gaps, or none is named as the label.
@@ -66,8 +66,8 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
             "recipe with a section [data]. Write into a file, and give it with --recipe: [data], and below it label = "
             "'COLUMN', and id, group, partition and features where there are such."
         )
-    key = id_column or columns.id
-    roles = [columns.label, key, columns.group, columns.partition]
+    keys = [name for name in (columns.id, id_column, columns.group) if name]
+    roles = [columns.label, columns.partition, *keys]
     for name in [*filter(None, roles), *columns.features]:
         _require(path, name, names)
     features = columns.features or tuple(name for name in names if name not in roles)
@@ -81,7 +81,7 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
         values(columns.label),
         values(columns.group) if columns.group else None,
         classes=columns.classes,
-        keys={name: values(name) for name in (key, columns.group) if name},
+        keys={name: values(name) for name in keys},
     )
     return table, _partition(path, columns.partition, values(columns.partition)) if columns.partition else None
 

@@ -193,11 +193,30 @@ def stacked(table: Table) -> Arrays:
     return Arrays(x, table.y, table.groups, table.mislabelled, table.classes, table.keys)
 
 
+def file_of(builder: str) -> str:
+    """Returns the file of a builder, `FILE.py:function`.
+
+    Raises:
+        InputError: it names no function.
+
+    Example:
+        >>> file_of("models/mine.py:make")
+        'models/mine.py'
+    """
+    path, _, function = builder.rpartition(":")
+    if not path or not function.isidentifier():
+        raise InputError(
+            f"The builder is '{builder}'. Expected a file and the name of a function in it that returns the model, as "
+            "in FILE.py:function. Add the name."
+        )
+    return path
+
+
 def own_code(custom_objects: str | Path | None, builder: str | None) -> Own | None:
     """Returns what a user's file says of a model, for `FILE.py` or `FILE.py:function`; None where there is none.
 
     Raises:
-        InputError: a file that cannot be read, a builder without a function, or two files.
+        InputError: a file that cannot be read, a builder without a function, or two different files.
     """
     if custom_objects is None and builder is None:
         return None
@@ -206,12 +225,7 @@ def own_code(custom_objects: str | Path | None, builder: str | None) -> Own | No
 
     path, function = str(custom_objects), ""
     if builder is not None:
-        path, _, function = builder.rpartition(":")
-    if builder is not None and not (path and function):
-        raise InputError(
-            f"The builder is '{builder}'. Expected a file and the name of a function in it that returns the model, as "
-            "in FILE.py:function. Add the name."
-        )
+        path, function = file_of(builder), builder.rpartition(":")[2]
     if custom_objects is not None and str(custom_objects) != path:
         raise InputError(
             f"Custom objects in '{custom_objects}' and a builder in '{path}' were given. Expected one file with both. "

@@ -13,12 +13,15 @@ from kit.commands import options
 from kit.commands.options import (
     AddressOption,
     BackendOption,
+    BuilderOption,
     ChallengeOption,
+    CustomObjectsOption,
     DebugOption,
     EngineOption,
     ForgetOption,
     FreshOracleOption,
     GpusOption,
+    IdColumnOption,
     JsonOption,
     MemoryLimitOption,
     ModelOption,
@@ -29,6 +32,7 @@ from kit.commands.options import (
     SandboxOption,
     SeedOption,
     SplitSeedOption,
+    TaskOption,
     ThreadsOption,
     TimeLimitOption,
     WeightsOption,
@@ -53,6 +57,10 @@ class _Problem:
     weights: Path | None
     recipe: Path | None
     precision: str
+    id_column: str | None
+    task: str | None
+    custom_objects: Path | None
+    builder: str | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,10 @@ def run(
     model: ModelOption = None,
     weights: WeightsOption = None,
     recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
     precision: PrecisionOption = "float32",
     threads: ThreadsOption = None,
     backend: BackendOption = None,
@@ -86,7 +98,9 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
-    problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
+    problem = _Problem(
+        challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
+    )
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = options.Where(backend=backend)
     options.prepare(threads, debug, backend)
@@ -106,6 +120,10 @@ def evaluate(
     model: ModelOption = None,
     weights: WeightsOption = None,
     recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
     precision: PrecisionOption = "float32",
     threads: ThreadsOption = None,
     backend: BackendOption = None,
@@ -120,7 +138,9 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
-    problem = _Problem(challenge, forget, split_seed, model, weights, recipe, precision)
+    problem = _Problem(
+        challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
+    )
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = options.Where(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)

@@ -41,7 +41,10 @@ QuietOption = Annotated[
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
 ChallengeOption = Annotated[
-    str, typer.Option("--challenge", metavar="NAME|FILE.npz", help="See 'kit list challenges'.")
+    str,
+    typer.Option(
+        "--challenge", metavar="NAME|FILE", help="See 'kit list challenges'; or .npz, .csv, .parquet of yours."
+    ),
 ]
 ForgetOption = Annotated[
     str | None,
@@ -59,6 +62,24 @@ WeightsOption = Annotated[
 ]
 RecipeOption = Annotated[
     Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
+]
+IdColumnOption = Annotated[
+    str | None,
+    typer.Option("--id-column", metavar="NAME", help="Of a table: what a file of requests names examples by."),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task", metavar="NAME", help="classification, multilabel, regression. Default: what your model's loss says."
+    ),
+]
+CustomObjectsOption = Annotated[
+    Path | None,
+    typer.Option("--custom-objects", metavar="FILE.py", help="Layers and functions of your model. The file is run."),
+]
+BuilderOption = Annotated[
+    str | None,
+    typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Makes your model, if it is subclassed. It is run."),
 ]
 PrecisionOption = Annotated[
     str, typer.Option("--precision", metavar="float32|tf32|bfloat16", help="Of what training computes.")

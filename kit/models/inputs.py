@@ -9,13 +9,14 @@ columns apart again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from kit.models import copies, matching
 from kit.models.layers import Columns
 from kit.types import InputError
 
@@ -58,7 +59,7 @@ def reads_as_it_is(net: keras.Model) -> bool:
     """Returns whether a model takes one array of numbers of two to four axes, so that nothing has to be done before."""
     tensors = keras.tree.flatten(net.inputs)
     plain = len(tensors) == 1 and tensors[0].dtype != "string" and 2 <= len(tensors[0].shape) <= 4
-    return plain and not any(map(_in_front, _leaves(net)))
+    return plain and not any(map(_in_front, copies.leaves(net)))
 
 
 def divide(net: keras.Model, arrays: Sequence[np.ndarray]) -> Divided:
@@ -94,7 +95,7 @@ def _run(front: keras.Model, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Returns what the front makes of all examples: float32 arrays (n, ...)."""
     parts: list[list[np.ndarray]] = [[] for _ in front.outputs]
     for start in range(0, len(arrays[0]), _ROWS_AT_ONCE):
-        results = front([_tensor(array[start : start + _ROWS_AT_ONCE]) for array in arrays])
+        results = front([matching.tensor(array[start : start + _ROWS_AT_ONCE]) for array in arrays])
         for part, result in zip(parts, keras.tree.flatten(results), strict=True):
             value = keras.ops.convert_to_numpy(result)
             require_small(value)
@@ -111,122 +112,6 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
         joined[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
         start += len(part)
     return joined
-
-
-def in_order(net: keras.Model, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Returns an array for each input of a model, of those with its name; for one input, columns of a table in a row.
-
-    Raises:
-        InputError: names or shapes that do not fit.
-
-    Example:
-        >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> in_order(net, {"age": np.array([30, 40]), "income": np.array([1.5, 2.5])})[0].tolist()
-        [[30.0, 1.5], [40.0, 2.5]]
-    """
-    tensors = keras.tree.flatten(net.inputs)
-    names = _names(net)
-    if len(tensors) == 1 and (len(inputs) > 1 or list(inputs) != names):
-        return [_shaped(net, names[0], _side_by_side(net, tensors[0], inputs), tensors[0])]
-    by_name = dict(inputs)
-    if set(by_name) != set(names) and sorted(by_name) == sorted(map(str, range(len(names)))):
-        by_name = {name: inputs[str(number)] for number, name in enumerate(names)}
-    if set(by_name) != set(names):
-        raise InputError(
-            f"The model '{net.name}' has the inputs {', '.join(map(repr, names))}, and the data the inputs "
-            f"{', '.join(map(repr, inputs))}. Expected the same names, or '0', '1', ... in the order of the model's "
-            "inputs. Rename the columns, or choose those of the model with 'features'."
-        )
-    return [_shaped(net, name, by_name[name], tensor) for name, tensor in zip(names, tensors, strict=True)]
-
-
-def as_called(net: keras.Model, arrays: Sequence[np.ndarray]) -> Any:
-    """Returns arrays in the structure in which a model takes its inputs: alone, in a list, in a dictionary."""
-    return keras.tree.pack_sequence_as(_structure(net), [_tensor(array) for array in arrays])
-
-
-def copied(net: keras.Model) -> keras.Model:
-    """Returns a copy of a functional or sequential model whose adapted normalisations have their state by description.
-
-    Weights are drawn anew wherever a model is trained anew; what `adapt()` found is not to be lost there.
-
-    Example:
-        >>> layer = keras.layers.Normalization()
-        >>> layer.adapt(np.array([[1.0], [3.0]]))
-        >>> copy = copied(keras.Sequential([keras.Input((1,)), layer]))
-        >>> len(copy.weights), copy(np.array([[3.0]])).numpy().tolist()
-        (0, [[1.0]])
-    """
-    return keras.models.clone_model(net, clone_function=_copy)
-
-
-def _copy(layer: Any) -> Any:
-    if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
-        return copied(layer)
-    config = layer.get_config()
-    if _is_adapted(layer):
-        state = {"mean": layer.mean, "variance": layer.variance}
-        shape = layer.adapt_mean.shape
-        config |= {name: np.asarray(array).reshape(shape).tolist() for name, array in state.items()}
-    return type(layer).from_config(config)
-
-
-def kept_variables(net: keras.Model) -> list[Any]:
-    """Returns the variables of a model that are weights of its copy too, in their order."""
-    state = {id(variable) for layer in _leaves(net) if _is_adapted(layer) for variable in layer.weights}
-    return [variable for variable in net.weights if id(variable) not in state]
-
-
-def _is_adapted(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Normalization) and bool(layer.weights)
-
-
-def _structure(net: keras.Model) -> Any:
-    return net.inputs[0] if isinstance(net, keras.Sequential) else net.input
-
-
-def _names(net: keras.Model) -> list[str]:
-    structure = _structure(net)
-    if isinstance(structure, dict):
-        return sorted(structure)
-    return [tensor.name for tensor in keras.tree.flatten(net.inputs)]
-
-
-def _side_by_side(net: keras.Model, tensor: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    if len(inputs) == 1:
-        return next(iter(inputs.values()))
-    texts = [name for name, column in inputs.items() if column.dtype.kind in "US"]
-    if any(column.ndim != 1 for column in inputs.values()) or (texts and len(texts) < len(inputs)):
-        raise InputError(
-            f"The model '{net.name}' has one input, and the data have {len(inputs)}, of which "
-            f"{', '.join(map(repr, texts)) or 'some'} cannot stand beside the others in one array. Expected columns "
-            "of numbers. Choose them with 'features', in the order in which the model was trained."
-        )
-    return np.stack([column if texts else column.astype(np.float64) for column in inputs.values()], axis=1)
-
-
-def _shaped(net: keras.Model, name: str, array: np.ndarray, tensor: Any) -> np.ndarray:
-    """Returns an array of the rank of an input: a column may lack its last axis, or have one too many."""
-    rank = len(tensor.shape)
-    if array.ndim == rank - 1:
-        array = array[..., np.newaxis]
-    elif array.ndim == rank + 1 and array.shape[-1] == 1:
-        array = array[..., 0]
-    fits = array.ndim == rank and all(
-        size in (None, length) for size, length in zip(tensor.shape[1:], array.shape[1:], strict=True)
-    )
-    if not fits or (tensor.dtype == "string") != (array.dtype.kind in "US"):
-        raise InputError(
-            f"The input '{name}' of the model '{net.name}' takes {tensor.dtype} of shape {tuple(tensor.shape[1:])}, "
-            f"and the data have {array.dtype} of shape {array.shape[1:]}. Expected the same kind and shape. Give each "
-            "example as the model takes it."
-        )
-    return array
-
-
-def _tensor(array: np.ndarray) -> Any:
-    texts = array.dtype.kind in "US"
-    return keras.ops.convert_to_tensor(array.astype(object), "string") if texts else keras.ops.convert_to_tensor(array)
 
 
 def _calls(net: keras.Model) -> list[_Call]:
@@ -251,7 +136,7 @@ def _front(net: keras.Model, calls: Sequence[_Call]) -> list[_Call]:
         if _in_front(call.layer) or any(id(tensor) in needed for tensor in call.result):
             front.insert(0, call)
             needed |= {id(tensor) for tensor in call.given}
-        elif isinstance(call.layer, keras.Model) and any(map(_in_front, _leaves(call.layer))):
+        elif isinstance(call.layer, keras.Model) and any(map(_in_front, copies.leaves(call.layer))):
             if call.layer.weights and call.layer.trainable_weights:
                 raise InputError(
                     f"The model '{net.name}' holds the model '{call.layer.name}', in which layers that read texts or "
@@ -316,10 +201,3 @@ def _core(name: str, cuts: Sequence[Any], output: Any, shapes: Sequence[tuple[in
 def _in_front(layer: Any) -> bool:
     unwritten = isinstance(layer, keras.layers.Discretization) and layer.get_config()["bin_boundaries"] is None
     return isinstance(layer, _FRONT) or unwritten
-
-
-def _leaves(net: keras.Model) -> list[Any]:
-    layers: list[Any] = []
-    for layer in net.layers:
-        layers += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
-    return layers

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kit import models
-from kit.models import custom, heads, inputs, sound
+from kit.models import copies, custom, heads, inputs, matching, sound
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, InputError, Table, Task
 
@@ -74,12 +74,12 @@ def adopt(
     graph = graph_of(net, data, own)
     given = _given(graph, data)
     sound.check(graph, data, own=bool(own.source))
-    user_outputs = _outputs(graph, inputs.as_called(graph, [array[:_SAMPLE] for array in given]))
+    user_outputs = _outputs(graph, matching.as_called(graph, [array[:_SAMPLE] for array in given]))
     sound.check_outputs(graph, user_outputs, data, task)
     core, columns = inputs.divide(_of_one_output(graph), given)
     arrays = _arrays(data, columns, given)
     try:
-        logits, probable = heads.to_outputs(inputs.copied(core), task, user_outputs)
+        logits, probable = heads.to_outputs(copies.copied(core), task, user_outputs)
         logits = _of_shape(logits, arrays.x.shape[1:])
         text = _described(logits, own)
         rebuilt = models.build_described(text, precision)
@@ -87,7 +87,7 @@ def adopt(
         raise
     except (TypeError, ValueError, NotImplementedError) as error:  # Keras's, several screens long
         raise _not_rebuilt(net, own) from error
-    rebuilt.set_weights([keras.ops.convert_to_numpy(variable) for variable in inputs.kept_variables(core)])
+    rebuilt.set_weights([keras.ops.convert_to_numpy(variable) for variable in copies.kept_variables(core)])
     x = arrays.x[:_SAMPLE].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
     outputs = _outputs(rebuilt, x)
     single = user_outputs.shape[1] == 1
@@ -120,7 +120,7 @@ def put_back(net: keras.Model, weights: Sequence[np.ndarray], data: Arrays | Tab
     graph = graph_of(net, data, own)
     sample = [array[:_SAMPLE] for array in _given(graph, data)]
     core = inputs.divide(_of_one_output(graph), sample).core
-    for variable, array in zip(inputs.kept_variables(core), weights, strict=True):
+    for variable, array in zip(copies.kept_variables(core), weights, strict=True):
         variable.assign(array)
 
 
@@ -203,7 +203,7 @@ def _symbolic(data: Arrays | Table) -> dict[str, Any]:
 def _given(net: keras.Model, data: Arrays | Table) -> list[np.ndarray]:
     """Returns an array for each input of a model, as the user's model takes it."""
     if isinstance(data, Table):
-        return inputs.in_order(net, data.inputs)
+        return matching.in_order(net, data.inputs)
     sound.check_shape(net, data)
     x = data.x
     if x.dtype == np.uint8 and inputs.reads_as_it_is(net):

@@ -79,6 +79,8 @@ OF_A_CHALLENGE = (
         "kit.challenges",
         "kit.challenges.catalogue",
         "kit.challenges.checks",
+        "kit.challenges.recipes",
+        "kit.challenges.tables",
         "kit.challenges.user",
         "kit.rules",
         "kit.types.forget",
