@@ -35,7 +35,7 @@ from kit.runs.originals import Pretrained
 from kit.runs.population import Request
 from kit.runs.pretraining import original_of
 from kit.submission.entry import Entry, Identifier, resolve_all
-from kit.types import Challenge, Comparison, FailedRun, Once, Outputs, Report, Score, check_challenge
+from kit.types import Challenge, Comparison, FailedRun, InputError, Once, Outputs, Report, Score, check_challenge
 
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
@@ -126,6 +126,7 @@ def carry_out(
     plan: Plan,
     *,
     packed: Sequence[Outputs] = (),
+    worker: Worker | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Runs and scores methods, each beside the landmarks that are trained as its original was.
@@ -135,6 +136,7 @@ def carry_out(
         challenge: what they are run on.
         plan: how.
         packed: outputs of models that were made elsewhere.
+        worker: models of this process, to use for the challenge's own recipe.
         announce: is told what is being done, a line at a time.
     """
     announce = announce or (lambda _: None)
@@ -150,14 +152,32 @@ def carry_out(
     failures: dict[str, FailedRun] = {}
     for training in trainings:
         rows = [entry for entry in entries if entry.pretraining == training]
+        at_hand = None if training else worker
+        table = functools.partial(_Table, rows, challenge, training, plan, announce=announce, worker=at_hand)
         try:
-            parts.append(_Table(rows, challenge, training, plan, announce).evaluate([] if training else packed))
-        except FailedRun as failure:
+            parts.append(_guarded(table, training, [] if training else packed))
+        except (FailedRun, InputError) as failure:
             if training == trainings[0]:
                 raise
             announce(f"{training} FAILED")
-            failures |= {entry.name: failure for entry in rows}
+            failures |= {entry.name: _as_failed(failure) for entry in rows}
     return _joined(parts, failures)
+
+
+def _guarded(table: Callable[[], _Table], training: str, packed: Sequence[Outputs]) -> Evaluation:
+    """Evaluates a table; where its methods train the original themselves, whatever they raise is their failure."""
+    try:
+        return table().evaluate(packed)
+    except (FailedRun, InputError):
+        raise
+    except Exception as error:  # NumPy's and Keras's, of an architecture or labels that the method was not made for
+        if not training:
+            raise
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise FailedRun(
+            f"'{training}' cannot be evaluated on this challenge ({type(error).__name__}: {reason}). Expected a model "
+            "and labels that it can be trained for. Leave the method out; --debug shows the whole traceback."
+        ) from error
 
 
 def _joined(parts: Sequence[Evaluation], failures: Mapping[str, FailedRun]) -> Evaluation:
@@ -176,10 +196,17 @@ class _Table:
     """The evaluation of methods that start from one original: one row each, between the two landmarks."""
 
     def __init__(
-        self, entries: Sequence[Entry], challenge: Challenge, training: str, plan: Plan, announce: Callable[[str], None]
+        self,
+        entries: Sequence[Entry],
+        challenge: Challenge,
+        training: str,
+        plan: Plan,
+        *,
+        announce: Callable[[str], None],
+        worker: Worker | None,
     ) -> None:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
-        self._announce = announce
+        self._announce, self._at_hand = announce, worker
         self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
         self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
         self._reference = Reference.choose(challenge, training, plan)
@@ -189,7 +216,7 @@ class _Table:
     def _worker(self) -> Worker:
         from kit.runs.worker import Worker
 
-        return Worker(self._challenge, self._original, pretraining=self._training)
+        return self._at_hand or Worker(self._challenge, self._original, pretraining=self._training)
 
     def evaluate(self, packed: Sequence[Outputs]) -> Evaluation:
         """Runs what is not stored, and scores all rows."""
@@ -227,11 +254,11 @@ class _Table:
         """Returns the rows' outputs; a method that breaks its contract does not take the others' with it."""
         methods = [entry for entry in self._entries if entry.name not in LANDMARKS]
         outputs = {ORIGINAL: run(Entry(ORIGINAL, pretraining=self._training), self._plan.population)}
-        failures: dict[str, FailedRun] = {}
+        failures: dict[str, FailedRun | InputError] = {}
         for entry in methods:
             try:
                 outputs[entry.name] = run(entry, self._plan.population)
-            except FailedRun as failure:
+            except (FailedRun, InputError) as failure:  # a method may not be for this task or model
                 self._announce(f"{entry.name} FAILED")
                 failures[entry.name] = failure
         if failures and len(failures) == len(self._entries):
@@ -239,7 +266,7 @@ class _Table:
         names_in_use = {*(entry.name for entry in methods), *LANDMARKS}
         outputs = _with_packed(outputs, packed, names_in_use)
         outputs[RETRAIN] = self._reference.outputs(run)
-        return outputs, failures
+        return outputs, {name: _as_failed(failure) for name, failure in failures.items()}
 
     def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
         challenge, costs, made = self._challenge, comparison.unlearned.costs, self._made.get(name, {})
@@ -271,6 +298,11 @@ class _Table:
             cpu_seconds=_mean([comparison.reference.whole_of(cost) for cost in costs]),
             tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
         )
+
+
+def _as_failed(failure: FailedRun | InputError) -> FailedRun:
+    """Returns what a row's failure is reported as; a broken submission stays one, with the check that it fails."""
+    return failure if isinstance(failure, FailedRun) else FailedRun(str(failure))
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -258,22 +258,45 @@ def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge
 
 
 @pytest.mark.usefixtures("unscored")
+@pytest.mark.parametrize(
+    "error",
+    [FailedRun("No shard"), InputError("No shard"), np.linalg.LinAlgError("No shard"), TypeError("No shard")],
+)
 def test_an_original_that_cannot_be_trained_costs_the_rows_that_start_from_it_alone(
-    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+    planted: Planted, challenge: Challenge, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = evaluation.original_of
 
     def original_of(challenge: Challenge, training: str) -> Any:
         if training == "sisa":
-            raise FailedRun("No shard is large enough.")
+            raise error
         return usual(challenge, training)
 
     monkeypatch.setattr(evaluation, "original_of", original_of)
     found = evaluate_all(["sisa", "finetune"], challenge)
     assert rows(found.reports) == ["original", "finetune", "retrain"]
-    assert {name: str(failure) for name, failure in found.failures.items()} == {"sisa": "No shard is large enough."}
-    with pytest.raises(FailedRun, match="No shard"):
+    assert list(found.failures) == ["sisa"]
+    assert "No shard" in str(found.failures["sisa"])
+    with pytest.raises((FailedRun, InputError), match="No shard"):
         evaluate_all(["sisa"], challenge)
+
+
+@pytest.mark.usefixtures("unscored")
+@pytest.mark.parametrize("error", [FailedRun("NaN weights"), InputError("'scrub' is for classification")])
+def test_a_method_that_fails_costs_its_own_row_alone(
+    planted: Planted, challenge: Challenge, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_entry(entry: Entry, *arguments: Any, **settings: Any) -> Outputs:
+        if entry.name == "scrub":
+            raise error
+        return planted(entry, *arguments, **settings)
+
+    monkeypatch.setattr(runs, "run_entry", run_entry)
+    found = evaluate_all(["scrub", "finetune"], challenge)
+    assert rows(found.reports) == ["original", "finetune", "retrain"]
+    assert {name: str(failure) for name, failure in found.failures.items()} == {"scrub": str(error)}
+    with pytest.raises(type(error)):
+        evaluate_all(["scrub"], challenge)
 
 
 def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:

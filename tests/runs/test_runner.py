@@ -444,6 +444,12 @@ def test_ctrl_c_is_no_failure_of_the_method(small_challenge: Challenge, worker: 
         unlearn(interrupted, small_challenge, worker=worker)
 
 
+def test_a_method_of_the_kit_that_ends_in_nan_has_failed(small_challenge: Challenge, builtin_worker: Worker) -> None:
+    challenge = replace(small_challenge, hyperparameters={"negative_gradient_plus": {"learning_rate": 1e30}})
+    with pytest.raises(FailedRun, match="NaN"):
+        unlearn("negative_gradient_plus", challenge, worker=builtin_worker)
+
+
 def test_a_failed_run_leaves_the_worker_sound(small_challenge: Challenge, worker: Worker) -> None:
     before = run_population("original", small_challenge, num_models=1, worker=worker)
     with pytest.raises(FailedRun):
