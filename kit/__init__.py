@@ -89,6 +89,7 @@ _HOME_OF = {
     "run_population": "runs.population",
     "save_split": "challenges.splits",
     "unlearn": "runs.run",
+    "unlearn_model": "requests",
     "validate": "contest.validate",
 }
 _MODULES = {
@@ -102,6 +103,7 @@ _MODULES = {
     "probes": "probes",
     "ranking": "reports.ranking",
     "report": "reports",
+    "requests": "requests",
     "scorers": "scorers",
     "splits": "challenges.splits",
     "testing": "testing",

@@ -30,6 +30,7 @@ from kit.commands import (
     runs,
     submission,
     tune,
+    unlearn,
 )
 from kit.commands.options import DebugOption, JsonOption, OutOption
 from kit.machine import streams
@@ -114,6 +115,7 @@ for name, command in (
     ("evaluate", compare.evaluate),
     ("leaderboard", leaderboard.leaderboard),
     ("report", report.report),
+    ("unlearn", unlearn.unlearn),
     ("tune", tune.tune),
     ("pretrain", pretrain.pretrain),
     ("explain", describe.explain),

@@ -219,6 +219,24 @@ def require_writable(folder: Path, option: str = "--out", what: str = "output fo
         ) from error
 
 
+def require_free(folder: Path, option: str) -> None:
+    """Checks that a folder can be written, and that nothing in it would be lost.
+
+    Args:
+        folder: new or empty.
+        option: for people: how another one is chosen.
+
+    Raises:
+        InputError: there is something in it, or it cannot be made.
+    """
+    if os.path.exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"'{folder}' exists already, and is not empty. Expected a new or an empty folder, so that nothing is lost. "
+            f"Choose another one with {option}."
+        )
+    require_writable(folder.parent, option, "folder of the new one")
+
+
 def require_cache() -> None:
     """Checks that the kit's cache can be written to: before what takes long and is kept there.
 

@@ -24,8 +24,7 @@ import h5py
 from kit.models import parts
 from kit.models.parts import Refused
 
-WEIGHTS = "model.weights.h5"
-CONFIG, _METADATA = "config.json", "metadata.json"
+WEIGHTS, CONFIG, _METADATA = "model.weights.h5", "config.json", "metadata.json"
 # Where Keras keeps the words of a StringLookup or a TextVectorization.
 _WORDS = re.compile(r"assets/(\w{1,80}/){1,20}vocabulary\.txt")
 _MOST_BYTES_OF_WORDS = 64 << 20

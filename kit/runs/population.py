@@ -147,7 +147,7 @@ def run_entry(
         missing = [number for number in range(request.num_models) if number not in runs]
         if missing:
             _make(order, missing, runs, engine, get_worker)
-    return _outputs(entry.name, challenge, [runs[number] for number in range(request.num_models)])
+    return outputs_of(entry.name, challenge, [runs[number] for number in range(request.num_models)])
 
 
 def order_of(entry: Entry, challenge: Challenge, original: Pretrained, request: Request, engine: Engine) -> Order:
@@ -223,7 +223,8 @@ def _make(
             bar.update()
 
 
-def _outputs(name: str, challenge: Challenge, runs: Sequence[Run]) -> Outputs:
+def outputs_of(name: str, challenge: Challenge, runs: Sequence[Run]) -> Outputs:
+    """Returns what the models of some runs say, under the name of their method."""
     outputs = Outputs.of_models(
         name,
         [run.outputs for run in runs],

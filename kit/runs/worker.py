@@ -32,7 +32,14 @@ class Worker:
     seed generators). A model that was compiled, frozen in part or given to a user's function is not handed out again.
     """
 
-    def __init__(self, challenge: Challenge, original: Pretrained | None = None, *, pretraining: str = "") -> None:
+    def __init__(
+        self,
+        challenge: Challenge,
+        original: Pretrained | None = None,
+        *,
+        pretraining: str = "",
+        like: Worker | None = None,
+    ) -> None:
         """Prepares TensorFlow and builds the models.
 
         Args:
@@ -40,6 +47,8 @@ class Worker:
             original: its weights; by default `pretraining.original_of`, trained now if they neither ship nor are
                 cached.
             pretraining: name of the method that trains the original in its own way; empty for the challenge's recipe.
+            like: a worker of the same architecture and precision, whose models serve here too, with what was compiled
+                for them: the two take turns.
 
         Raises:
             FailedRun: the original's weights are damaged, or do not fit the architecture.
@@ -47,13 +56,13 @@ class Worker:
         process.prepare()
         self.challenge, self.pretraining = challenge, pretraining
         self.original = original or original_of(challenge, pretraining)
-        self._scoring_net = self._build("float32")
+        self._scoring_net: keras.Model = self._build("float32") if like is None else like._scoring_net
         self.require_fitting(self.original)
         self._selections: Mapping[str, Selection] = {}
         self._selected: Challenge | None = None
         self._base: keras.Model | None = None
-        self._net: keras.Model | None = None
-        self._flags: list[bool] = []
+        self._net: keras.Model | None = None if like is None else like._net
+        self._flags: list[bool] = [] if like is None else like._flags
 
     @classmethod
     def for_entry(cls, entry: Entry, challenge: Challenge, at_hand: Self | None = None) -> Self:

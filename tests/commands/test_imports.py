@@ -38,6 +38,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.runs",
     "kit.commands.submission",
     "kit.commands.tune",
+    "kit.commands.unlearn",
     "kit.extensions",
     "kit.machine",
     "kit.machine.quiet",

@@ -1,0 +1,177 @@
+"""`kit unlearn`: a trained model, its data and a list of records in; the unlearned model and its evidence out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kit.commands import options
+from kit.commands.options import DebugOption, JsonOption, RecipeOption, SeedOption, ThreadsOption
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.requests import Outcome
+
+_AUTO, _BARS = "auto", "TQDM_DISABLE"
+
+
+def unlearn(
+    model: Annotated[Path, typer.Option("--model", metavar="FILE.keras", help="Your trained model; it is only read.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="FILE.npz",
+            help="Arrays x, y and partition: 0 where the model was trained on an example, 1 validation, 2 test.",
+        ),
+    ],
+    forget: Annotated[
+        str,
+        typer.Option("--forget", metavar="WHAT", help="A file of row numbers (.csv, .npy), or group:ID, class:5, ..."),
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="FILE.keras", help="The unlearned model.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", metavar="NAME|FILE|auto", help="auto: what is nearest to retraining on other examples."
+        ),
+    ] = _AUTO,
+    recipe: RecipeOption = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence", metavar="DIR", help="Also write report, tables and a page to sign, into a new folder."
+        ),
+    ] = None,
+    retrained: Annotated[
+        int, typer.Option("--retrained", min=3, metavar="N", help="Models trained for comparison, with and without.")
+    ] = 8,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="With auto: begin no other method after so long.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of --output, even --model.")] = False,
+    seed: SeedOption = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing of the work, only its result.")] = False,
+    threads: ThreadsOption = None,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Forget records: write your model without them, and say by comparison with retraining how well."""
+    _check_names(model, data, forget, method, recipe)
+    _check_places(model, output, evidence, json_file, overwrite=overwrite)
+    options.prepare(threads, debug)
+    from kit.machine import quiet as silence
+
+    with _without_bars() if quiet else contextlib.nullcontext(), silence.quiet_tensorflow(debug):
+        from kit import requests
+    announce = _say_nothing if quiet else options.announcer()
+    with _all_or_nothing():
+        request = requests.prepare(model, data, forget, recipe=recipe, announce=announce)
+        effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed)
+        outcome = requests.carry_out(request, method, effort, announce=announce)
+        sha256 = requests.publish(outcome, model, output, evidence)
+    _show(outcome, output, evidence, to_people=str(json_file) == "-")
+    options.write_json(json_file, _summary(outcome, output, sha256))
+
+
+def _check_names(model: Path, data: Path, forget: str, method: str, recipe: Path | None) -> None:
+    """Checks names and files before anything large is imported."""
+    from kit import files
+    from kit.challenges import checks, user
+    from kit.models import file_names
+    from kit.submission.source import check_identifier
+
+    file_names.check_model_file(model)
+    files.require_file(data, f"Expected {user.EXAMPLES_FILE}.")
+    checks.check_forget(forget)
+    if method != _AUTO:
+        check_identifier(method)
+    if recipe is not None:
+        files.require_file(recipe, "Expected a TOML file with lines such as 'epochs = 20'.")
+
+
+def _check_places(model: Path, output: Path, evidence: Path | None, json_file: Path | None, *, overwrite: bool) -> None:
+    """Checks that what is to be written can be, and that nothing is lost by it."""
+    if output.suffix != ".keras" or output.is_dir():
+        raise InputError(
+            f"--output '{output}' is no name of a .keras file. Expected one, for the unlearned model. Write, for "
+            "instance, --output unlearned.keras."
+        )
+    if output.exists() and not overwrite:
+        what = "is the model itself" if output.samefile(model) else "exists already"
+        raise InputError(
+            f"--output '{output}' {what}. Expected a new name, so that no model is lost. Choose another one, or say "
+            "--overwrite."
+        )
+    options.require_writable(output.parent, "--output")
+    options.require_writable_json(json_file)
+    if evidence is not None:
+        from kit import files
+
+        files.require_free(evidence, "--evidence")
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Has tqdm, which looks there when it is imported, draw no bars."""
+    before = os.environ.get(_BARS)
+    os.environ[_BARS] = "1"
+    try:
+        import tqdm  # noqa: F401
+
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BARS]
+        else:
+            os.environ[_BARS] = before
+
+
+def _say_nothing(_: str) -> None:
+    """Takes what is being done, and tells nobody."""
+
+
+@contextlib.contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """Says after Ctrl-C what there is: nothing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted. Nothing was written, and your model is as it was.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _show(outcome: Outcome, output: Path, evidence: Path | None, *, to_people: bool) -> None:
+    """Prints what was done, the verdict, and what was lost."""
+    from rich.console import Console
+
+    from kit.requests import statement
+
+    console = Console(stderr=to_people, highlight=False)
+    lines = [
+        f"{len(outcome.request.rows):,} of {len(outcome.request.challenge.train):,} training examples forgotten by "
+        f"{outcome.method}. {outcome.choice.reason}",
+        f"Verdict: {outcome.verdict}. {statement.verdict(outcome)}",
+        statement.harm(outcome.findings),
+        f"Written: {output}{'' if evidence is None else f', {evidence}/ (begin with statement.md)'}",
+    ]
+    for line in lines:
+        console.print(f"\n{line}", markup=False)
+
+
+def _summary(outcome: Outcome, output: Path, sha256: str) -> dict[str, Any]:
+    whole, *_ = outcome.findings.harm
+    return {
+        "output": str(output),
+        "sha256": sha256,
+        "method": outcome.method,
+        "reason": outcome.choice.reason,
+        "verdict": outcome.verdict,
+        "records": len(outcome.request.rows),
+        "test_accuracy": {"before": whole.before, "after": whole.after, "retrained": whole.retrained},
+    }

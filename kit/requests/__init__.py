@@ -1,0 +1,100 @@
+"""A request to forget, end to end: a user's model, its data and records in; the unlearned model and its evidence out.
+
+What may come in here: what belongs to one request (checks, the choice of a method, findings, delivery, evidence). How
+models are made is the business of `kit.runs`, how they are scored that of `kit.scorers`.
+
+Decisions:
+
+- The delivered model is the user's own: its description is copied, and only weights are replaced (`delivery`).
+- A method is chosen on other examples, from a model that never learnt the records (`rehearsal`): else the choice would
+  be fitted to the records, and would have to be forgotten too.
+- A request may name a single record, which no attack can be made of. So the unlearned model is held against as many
+  models that were trained without the records, and against others that were trained with them (`findings`).
+- Where the recipe does not give models like the original, nothing that is said about forgetting can be relied on. That
+  is tested, and said first.
+- Nothing is written before everything is computed, and then all of it or nothing (`publishing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kit import files
+from kit.requests.outcome import AUTO, Effort, Outcome, carry_out
+from kit.requests.publishing import publish, publish_evidence
+from kit.requests.rehearsal import Plan
+from kit.requests.request import DeletionRequest, prepare
+from kit.submission.entry import Identifier
+from kit.types import Arrays, Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+__all__ = ["AUTO", "DeletionRequest", "Effort", "Outcome", "Plan", "carry_out", "prepare", "publish", "unlearn_model"]
+
+
+def unlearn_model(
+    model: keras.Model | str | Path,
+    data: Arrays | str | Path,
+    forget: str | Path | Sequence[int] | np.ndarray,
+    *,
+    partition: np.ndarray | None = None,
+    method: Identifier = AUTO,
+    recipe: Recipe | str | Path | None = None,
+    batch_size: int | None = None,
+    effort: Effort = Effort(),
+    candidates: Sequence[Identifier] | None = None,
+    evidence: str | Path | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Forgets records of a user's model, and says by comparison with retrained models how well.
+
+    Args:
+        model: a trained Keras model, or a `.keras` file; left as it is.
+        data: the examples, as `kit.Arrays` or an `.npz` file with `x`, `y`, `partition` and optionally `groups`.
+        forget: the records: row numbers of the whole data set, a file of them, or another form (see `kit.make_split`).
+        partition: integers (n,): 0 for the examples that the model was trained on, 1 for validation, 2 for test. By
+            default that of the file; one of both must be there.
+        method: a name, a function, the path of a file; or `auto`, which tries methods on other examples first.
+        recipe: how the model was trained, as `kit.Recipe` or a TOML file: reference models are retrained so.
+        batch_size: examples a batch; by default that of the TOML file, else 64.
+        effort: how many models are trained for comparison, see `kit.requests.Effort`.
+        candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
+            cost less than a retraining.
+        evidence: a folder to write (`kit.requests.evidence`), new or empty.
+        announce: is told what is being done, a line at a time.
+
+    Returns:
+        `Outcome`, whose `model` is the unlearned one, and whose `verdict` one of `forgotten` (no longer told from
+        retrained models, as the original was), `cannot tell` (nor was the original), `remembered`, `over-forgotten`,
+        and `doubtful reference` (the recipe does not give models like yours).
+
+    Raises:
+        InputError: see `kit.requests.prepare`; a model that knows no more of the data than chance; a method that cannot
+            start from a finished model.
+        FailedRun: the method that was named broke its contract.
+
+    Example:
+        >>> import keras, kit, numpy
+        >>> x = numpy.random.default_rng(0).normal(size=(120, 4)).astype("float32")
+        >>> y = (x[:, 0] > 0).astype("int32")
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+        >>> model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        >>> history = model.fit(x, y, epochs=5, verbose=0)
+        >>> outcome = kit.unlearn_model(
+        ...     model, kit.Arrays(x, y), [3, 7], partition=numpy.arange(120) // 80 + numpy.arange(120) // 100,
+        ...     method="finetune", recipe=kit.Recipe(epochs=5), effort=kit.requests.Effort(retrained=3))
+        >>> type(outcome.model) is type(model), outcome.model.get_config() == model.get_config()
+        (True, True)
+    """
+    announce = announce or (lambda _: None)
+    if evidence is not None:
+        files.require_free(Path(evidence), "evidence")
+    request = prepare(model, data, forget, partition=partition, recipe=recipe, batch_size=batch_size, announce=announce)
+    outcome = carry_out(request, method, effort, candidates=candidates, announce=announce)
+    if evidence is not None:
+        publish_evidence(outcome, Path(evidence))
+    return outcome

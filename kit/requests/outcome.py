@@ -1,0 +1,225 @@
+"""A request carried out: the method chosen, the model unlearned, and what a comparison with retraining says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from kit import evaluation
+from kit.evaluation import Evaluation
+from kit.evaluation.plan import Plan
+from kit.requests import delivery, findings, references, rehearsal
+from kit.requests.findings import Findings, Told
+from kit.requests.references import FEWEST
+from kit.requests.rehearsal import Choice
+from kit.requests.request import DeletionRequest
+from kit.rules import LANDMARKS, ORIGINAL, RETRAIN
+from kit.runs import population, run
+from kit.runs.population import Request
+from kit.runs.seeds import run_seed
+from kit.runs.store import Run
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry, Identifier, resolve
+from kit.tasks import CLASSIFICATION
+from kit.types import Challenge, FailedRun, InputError, ModelOutputs
+
+AUTO = "auto"
+# Standard errors by which a model has to know more than chance.
+_CLEARLY = 2.0
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is computed for a request.
+
+    Args:
+        retrained: models that are trained without the records, and as many with them: the reference; 3 or more.
+        rehearsal: how methods are tried where none is named.
+        seed: of all draws and runs.
+
+    Raises:
+        InputError: fewer retrained models.
+    """
+
+    retrained: int = 8
+    rehearsal: rehearsal.Plan = field(default_factory=rehearsal.Plan)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.retrained < FEWEST:
+            raise InputError(
+                f"{self.retrained} retrained models cannot say how much luck there is in one. Expected {FEWEST} or "
+                "more; 8 see more. Raise their number."
+            )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request.
+
+    Args:
+        model: the user's model, unlearned: the same class, layers, names and compile settings. Of a file, compile
+            settings are never looked at; `kit unlearn` copies them into the file that it writes.
+        method: that was used.
+        choice: why, where it was not named.
+        findings: what the comparison with retrained models says.
+        evaluation: the kit's own reports: of the original, the unlearned and the retrained models.
+        request: what was asked for.
+        seed: of the method's run.
+    """
+
+    model: keras.Model
+    method: str
+    choice: Choice
+    findings: Findings
+    evaluation: Evaluation
+    request: DeletionRequest
+    seed: int
+
+    @property
+    def verdict(self) -> str:
+        """One of `kit.requests.findings.Verdict`."""
+        return self.findings.verdict
+
+
+def carry_out(
+    request: DeletionRequest,
+    method: Identifier = AUTO,
+    effort: Effort = Effort(),
+    *,
+    candidates: Sequence[Identifier] | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Carries a request out; arguments and errors as for `kit.unlearn_model`."""
+    entries = None if candidates is None else [_usable(resolve(candidate)) for candidate in candidates]
+    named = None if method == AUTO else _usable(resolve(method))
+    delivered = delivery.copy_of(request.net)  # before hours are spent on what could not be delivered
+    challenge = request.challenge
+    worker = Worker(challenge)
+    original = worker.outputs(worker.original.weights, ORIGINAL)
+    _require_knowledge(original, challenge)
+    learnt = _learnt(worker, references.told(original), effort, announce)
+    if named is None:
+        plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0))
+        choice = rehearsal.choose(worker, entries, plan, announce)
+        named = next((entry for entry in entries or () if entry.name == choice.method), Entry(choice.method))
+        named, choice, made = _unlearned_or_retrained(worker, named, choice, effort, announce)
+    else:
+        choice, made = Choice(named.name, "It was asked for."), _unlearned(worker, named, effort, announce)
+    results, reports = _compared(worker, named.name, made.run, learnt, effort=effort, announce=announce)
+    delivered.set_weights(list(made.weights))
+    return Outcome(delivered, named.name, choice, results, reports, request, made.run.seed)
+
+
+class _Made(NamedTuple):
+    """The weights that a method has made, and what a model with them says."""
+
+    weights: Sequence[np.ndarray]
+    run: Run
+
+
+def _unlearned(worker: Worker, entry: Entry, effort: Effort, announce: Callable[[str], None]) -> _Made:
+    challenge = worker.challenge
+    announce(f"unlearning {len(challenge.split.forget):,} records by {entry.name}")
+    seed = run_seed(effort.seed, entry.name, 0)
+    unlearned = run.run_once(entry, challenge, worker, seed=seed)
+    weights = worker.checked([np.array(array) for array in unlearned.net.get_weights()], entry.name)
+    return _Made(weights, Run(worker.outputs(weights, entry.name), unlearned.cost, seed))
+
+
+def _unlearned_or_retrained(
+    worker: Worker, entry: Entry, choice: Choice, effort: Effort, announce: Callable[[str], None]
+) -> tuple[Entry, Choice, _Made]:
+    """Unlearns by the method that was chosen, or by retraining where it fails on the records."""
+    try:
+        return entry, choice, _unlearned(worker, entry, effort, announce)
+    except FailedRun as failure:
+        if entry.name == RETRAIN:
+            raise
+        announce(f"{entry.name} FAILED")
+        reason = f"{choice.reason} On the records it failed, and retraining is exact."
+        failures = {**choice.failures, entry.name: str(failure)}
+        choice = replace(choice, method=RETRAIN, reason=reason, failures=failures)
+        return Entry(RETRAIN), choice, _unlearned(worker, Entry(RETRAIN), effort, announce)
+
+
+def _learnt(worker: Worker, original: Told, effort: Effort, announce: Callable[[str], None]) -> Told:
+    """Returns what models say that were trained by the recipe as the original was; tells at once if it was not so."""
+    announce(f"training as your model was, with the records: {effort.retrained} models")
+    learnt = references.learnt(worker, Request(effort.retrained, run_seed(effort.seed, "learnt", 0)))
+    parts = findings.reproduction(original, learnt, _groups(worker.challenge))
+    off = [f"{name} {part.value:+.3f}" for name, part in parts.items() if not part.inside]
+    if off:
+        announce(
+            f"NOTE: your model differs from models that are trained by the recipe ({', '.join(off)}), so that nothing "
+            "can be said for sure of what it forgets. Say by a recipe how it was trained"
+        )
+    return learnt
+
+
+def _compared(
+    worker: Worker, name: str, made: Run, learnt: Told, *, effort: Effort, announce: Callable[[str], None]
+) -> tuple[Findings, Evaluation]:
+    """Returns what a comparison with models that were trained by the recipe says, without the records and with them."""
+    challenge = worker.challenge
+    row = f"{name} (delivered)" if name in LANDMARKS else name
+    outputs = population.outputs_of(row, challenge, [made])
+    plan = Plan(Request(1, run_seed(effort.seed, "reference", 0)), num_retrained=effort.retrained)
+    reports = evaluation.carry_out([], challenge, plan, packed=[outputs], worker=worker, announce=announce)
+    original, unlearned, retrained = (
+        references.told(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])
+    )
+    groups = _groups(challenge)
+    return findings.findings(original, unlearned, retrained=retrained, learnt=learnt, groups=groups), reports
+
+
+def _groups(challenge: Challenge) -> dict[str, np.ndarray]:
+    """Returns the groups of test examples that are looked at: all of them, and each class."""
+    strata, name = challenge.strata("test"), challenge.task.stratum
+    groups = {"test": np.ones(len(strata), bool)}
+    return groups | {f"{name} {stratum}": strata == stratum for stratum in np.unique(strata)}
+
+
+def _usable(entry: Entry) -> Entry:
+    """Checks that a method can start from a model that it has not trained itself.
+
+    Raises:
+        InputError: it cannot, or does nothing.
+    """
+    if entry.pretraining or entry == Entry(ORIGINAL):
+        why = "does nothing" if entry.name == ORIGINAL else "trains the original model in a way of its own"
+        raise InputError(
+            f"The method '{entry.name}' {why}, and cannot unlearn from yours. Expected a method that starts from a "
+            "finished model, such as 'finetune', or 'retrain'. Choose another one, or 'auto'."
+        )
+    return entry
+
+
+def _require_knowledge(original: ModelOutputs, challenge: Challenge) -> None:
+    """Checks that the original has learnt from these data at all.
+
+    Raises:
+        InputError: it is no better on them than chance.
+    """
+    right, strata = original.correct["retain"], challenge.strata("retain")
+    least = challenge.task.constant_accuracy(challenge.labels("retain"))
+    score, stderr = float(right.mean()), 0.0
+    if (
+        challenge.task == CLASSIFICATION
+    ):  # of unequal classes a constant answer may be right more often than a good model
+        groups = [right[strata == stratum] for stratum in np.unique(strata)]
+        recalls = np.array([group.mean() for group in groups])
+        score, least = float(recalls.mean()), 1 / len(groups)
+        variances = recalls * (1 - recalls) / np.array([len(group) for group in groups])
+        stderr = float(np.sqrt(variances.sum())) / len(groups)
+    if score <= least + _CLEARLY * stderr:
+        raise InputError(
+            f"The model '{challenge.model}' knows nothing of these data: it names {right.mean():.1%} of the examples "
+            "rightly that 'partition' says it was trained on, no more than chance. Expected the model's own training "
+            "data. Check that it is these data's model, that 'x' is scaled as it wants it, and that the labels are in "
+            "its order."
+        )

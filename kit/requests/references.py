@@ -1,0 +1,43 @@
+"""Models to hold the unlearned one against: trained by the recipe without the records, and with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kit.engines import Serial
+from kit.requests.findings import Told
+from kit.rules import RETRAIN
+from kit.runs import population
+from kit.runs.population import Request
+from kit.runs.worker import Worker
+from kit.submission.entry import Entry
+from kit.types import ModelOutputs, Outputs, Split
+
+FEWEST = 3
+
+
+def models(entry: Entry, worker: Worker, request: Request) -> Outputs:
+    """Returns what a method's models say on a worker's challenge; nothing is kept of them."""
+    return population.run_entry(entry, worker.challenge, worker.original, request, Serial(), get_worker=lambda: worker)
+
+
+def learnt(worker: Worker, request: Request) -> Told:
+    """Returns what models say that were trained by the recipe with the records: as the original was, if it was so.
+
+    They are retrained without a single other example, whose part in anything is far below the noise: what retrains and
+    stores is then the same.
+    """
+    challenge = worker.challenge
+    one, rest = challenge.split.retain[:1], challenge.split.retain[1:]
+    split = Split("one example", 0, forget=one, retain=np.concatenate([rest, challenge.split.forget]))
+    outputs = models(Entry(RETRAIN), Worker(replace(challenge, split=split), worker.original, like=worker), request)
+    records = outputs.confidences["retain"][:, len(rest) :]  # they stand behind the others
+    return Told(records, outputs.correct["test"])
+
+
+def told(outputs: Outputs | ModelOutputs) -> Told:
+    """Returns what findings look at, of one model or of many."""
+    statistic, correct = outputs.confidences["forget"], outputs.correct["test"]
+    return Told(np.atleast_2d(statistic), np.atleast_2d(correct))
