@@ -23,6 +23,7 @@ Keys = tuple[Line2D | Patch, ...]
 
 _MOST_TICKS, _LONGEST_TICK, _BINS = 10, 6, 24
 _GUESSING = (0, (1, 2))
+_MOST_ZEROS, _RAISED = 4, str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Panels(Protocol):
@@ -263,8 +264,13 @@ def _powers(axis: XAxis | YAxis, low: float, high: float, *, step: int = 1) -> N
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     chosen = [power for power in powers if power % step == 0]
     axis.set_major_locator(FixedLocator([10.0**power for power in chosen]))
-    axis.set_major_formatter(FixedFormatter([f"{10.0**power:g}" for power in chosen]))
+    axis.set_major_formatter(FixedFormatter([_written(power) for power in chosen]))
     axis.set_minor_locator(NullLocator())
+
+
+def _written(power: int) -> str:
+    """Returns a power of ten as people write it, where many zeros would have to be counted with an exponent."""
+    return f"{10.0**power:g}" if -_MOST_ZEROS <= power <= _MOST_ZEROS else f"10{str(power).translate(_RAISED)}"
 
 
 def _percent(ax: Axes) -> None:

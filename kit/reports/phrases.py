@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from kit.reports import budget, ranking
-from kit.reports.tradeoff import FORGETTING, Tradeoff
+from kit.reports.tradeoff import LABELS, Tradeoff
 from kit.rules import LANDMARKS, TIME_BUDGET
 from kit.types import Report
 
@@ -87,15 +87,13 @@ def _are(names: Sequence[str]) -> str:
 
 def tradeoff(content: Tradeoff) -> str:
     """Returns what the scatter shows in words."""
-    aim = "higher is better" if content.forgetting == FORGETTING else "0 is the aim"
-    what = "forgetting score" if content.forgetting == FORGETTING else "attack AUC minus that of the retrained models"
     listed = "; ".join(f"{dot.name} {dot.place[0]:.3f} and {dot.place[1]:.3f}" for dot in content.methods)
     star = (
         ""
         if content.retrain is None
         else (f" Retraining lies at {content.retrain.place[0]:.3f} and {content.retrain.place[1]:.3f}.")
     )
-    return f"Test accuracy and {what} ({aim}).{star} {listed}."
+    return f"Test accuracy and {LABELS[content.forgetting]}.{star} {listed}."
 
 
 def commands(reports: Sequence[Report]) -> list[str]:

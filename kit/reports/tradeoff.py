@@ -14,11 +14,16 @@ from matplotlib.patches import Rectangle
 
 from kit.reports import budget, ranking, style
 from kit.reports.style import INK, MUTED, NOISE_ALPHA, TEST
-from kit.rules import NOISE, ORIGINAL, RETRAIN
+from kit.rules import LANDMARKS, NOISE, ORIGINAL, RETRAIN
 from kit.types import Report, Score
 
-ACCURACY, GAP, FORGETTING = "test_accuracy", "mia_gap", "forgetting_score"
-_LABELS = {GAP: "attack AUC minus that of retrained models", FORGETTING: "forgetting score"}
+ACCURACY = "test_accuracy"
+# Scores of forgetting, of which the first that there is for any method is shown; and what is said of each.
+LABELS = {
+    "forgetting_score": "forgetting score (higher is better)",
+    "mia_gap": "attack AUC minus that of retrained models",
+    "forget_accuracy": "forget accuracy (the aim is retraining's)",
+}
 _MOST_NAMES = 8
 _COLORS, _FASTEST = "cividis_r", 1e-3
 # In points: how far a label lies from its dot, and how large a dot and a letter are.
@@ -72,9 +77,10 @@ class Tradeoff:
 
 
 def tradeoff(reports: Sequence[Report]) -> Tradeoff:
-    """Returns what the picture shows: the competition's score where there are populations, an attack's else."""
-    populations = any(report.score(FORGETTING).value is not None for report in reports)
-    forgetting = FORGETTING if populations else GAP
+    """Returns what the picture shows: the competition's score where there are populations, else an attack's."""
+    compared = [report for report in reports if report.method not in LANDMARKS]
+    computed = (name for name in LABELS if any(report.score(name).value is not None for report in compared))
+    forgetting = next(computed, next(iter(LABELS)))
     ranks = ranking.rank(reports)
     numbered = len(ranks) > _MOST_NAMES
     methods = [
@@ -184,7 +190,7 @@ def draw(content: Tradeoff, ax: Axes) -> Axes:
             plotnonfinite=True,
         )
     ax.margins(0.12)
-    ax.set(xlabel="test accuracy", ylabel=_LABELS[content.forgetting])
+    ax.set(xlabel="test accuracy", ylabel=LABELS[content.forgetting])
     ax.grid()
     _label(content, ax)
     return ax

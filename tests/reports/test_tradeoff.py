@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from stored_results import reports_of
-from test_report import made, population, score
+from test_report import made, population, score, without_attack
 
 from kit.reports import figures, ranking, tradeoff
 from kit.reports.tradeoff import offsets
@@ -32,6 +32,12 @@ def test_single_models_are_shown_by_the_attack_on_them() -> None:
     content = tradeoff.tradeoff([made("original"), made("mine"), made("retrain")])
     assert content.forgetting == "mia_gap"
     assert [dot.place for dot in content.methods] == [(0.694, 0.107)]
+
+
+def test_where_no_attack_is_possible_accuracies_are_shown() -> None:
+    content = tradeoff.tradeoff([without_attack("original"), without_attack("mine"), without_attack("retrain")])
+    assert content.forgetting == "forget_accuracy"
+    assert [dot.place for dot in content.methods] == [(0.694, 0.872)]
 
 
 def test_many_methods_are_numbered_in_the_order_of_their_ranks() -> None:
