@@ -1,4 +1,4 @@
-"""What a panel says in words: for those who cannot see it, and in short below it."""
+"""What a panel says in words, for those who cannot see it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,6 @@ def alternative(kind: str, row: Row, evidence: Evidence) -> str:
         row, evidence: what it shows.
     """
     return f"{row.name}: {_TEXTS[kind](row, evidence.reference(row), evidence)}"
-
-
-def short(kind: str, row: Row) -> str:
-    """Returns the number that stands beside the name below a panel; empty where there is none."""
-    if row.distances is None:
-        return ""
-    if kind == "epsilons":
-        return f"score {row.distances.scores[-1]:.4f}"
-    return f"epsilon {row.distances.example:.2f}" if kind == "example" else ""
 
 
 def _losses(row: Row, reference: Row | None, _: Evidence) -> str:

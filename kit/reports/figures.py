@@ -27,7 +27,7 @@ COLUMNS = 4
 # In inches: of a panel, and of what surrounds it.
 _WIDTH, _HEIGHT = 2.2, 1.5
 _LEFT, _BOTTOM, _ABOVE, _GAP, _BETWEEN, _EDGE = 0.68, 0.45, 0.55, 0.26, 0.5, 0.12
-_NARROWEST = 4.4
+_NARROWEST, _NOTE = 4.4, 0.14
 _DPI = 120
 
 
@@ -101,7 +101,7 @@ def score_curves(rows: Sequence[Row]) -> Figure:
         ax = figure.add_axes((0.09, 0.45 / height, 0.45, 1 - 0.6 / height))
         named = [(row.name, row.distances) for row in rows if row.distances is not None]
         for number, (name, distances) in enumerate(sorted(named, key=lambda pair: -pair[1].scores[-1])):
-            color, dashes = (INK, "--") if name.startswith(RETRAIN) else style.line(number)
+            color, dashes = (INK, "--") if name.split(" (")[0] == RETRAIN else style.line(number)
             label = f"{distances.scores[-1]:.3f}  {style.shown(name)}"
             ax.plot(distances.sizes, distances.scores, color=color, linestyle=dashes, label=label)
         sizes = sorted({size for _, distances in named for size in distances.sizes})
@@ -121,17 +121,20 @@ def grid(rows: Sequence[Row], kind: Panels) -> Figure:
     """
     columns, lines = min(COLUMNS, len(rows)), math.ceil(len(rows) / COLUMNS)
     width = max(_LEFT + columns * (_WIDTH + _GAP), _NARROWEST)
-    height = _ABOVE + lines * (_HEIGHT + _BETWEEN) - _BETWEEN + _BOTTOM
+    notes = [kind.note(row) for row in rows]
+    title = _NOTE if any(notes) else 0.0
+    above, between = _ABOVE + title, _BETWEEN + title
+    height = above + lines * (_HEIGHT + between) - between + _BOTTOM
     with style.applied():
         figure = Figure(figsize=(width, height))
         for number, row in enumerate(rows):
             line, column = divmod(number, columns)
             left = _LEFT + column * (_WIDTH + _GAP)
-            bottom = height - _ABOVE - line * (_HEIGHT + _BETWEEN) - _HEIGHT
+            bottom = height - above - line * (_HEIGHT + between) - _HEIGHT
             ax = figure.add_axes((left / width, bottom / height, _WIDTH / width, _HEIGHT / height))
             kind.frame(ax)
             kind.draw(row, ax)
-            ax.set_title(style.shown(row.name), loc="left")
+            ax.set_title("\n".join(filter(None, (style.shown(row.name), notes[number]))), loc="left")
             if column:
                 ax.set_ylabel("")
                 ax.tick_params(labelleft=False)

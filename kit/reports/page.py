@@ -30,10 +30,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel: whose it is, a number beside the name, what it says in words, and its picture."""
+    """A panel: whose it is, a number below the name, what it says in words, and its picture."""
 
     name: str
-    short: str
+    note: str
     alternative: str
     image: Image
 
@@ -191,7 +191,7 @@ def galleries(shown: Evidence) -> list[Gallery]:
     for name, (rows, kind) in figures.kinds(shown).items():
         frame, drawn = inline.layers(rows, kind, name)
         panels = [
-            Panel(row.name, captions.short(name, row), captions.alternative(name, row, shown), image)
+            Panel(row.name, kind.note(row), captions.alternative(name, row, shown), image)
             for row, image in zip(rows, drawn, strict=True)
         ]
         title, text = phrases.GALLERIES[name]

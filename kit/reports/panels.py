@@ -9,11 +9,11 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import XAxis, YAxis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
+from kit.reports import style
 from kit.reports.evidence import LOSS_EDGES, Evidence, Row, epsilon_edges
 from kit.reports.style import FORGET, GRID, INK, MUTED, NOTHING, TEST
 from kit.scorers import forgetting
@@ -23,7 +23,6 @@ Keys = tuple[Line2D | Patch, ...]
 
 _MOST_TICKS, _LONGEST_TICK, _BINS = 10, 6, 24
 _GUESSING = (0, (1, 2))
-_MOST_ZEROS, _RAISED = 4, str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Panels(Protocol):
@@ -41,6 +40,10 @@ class Panels(Protocol):
 
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws what a row says."""
+        ...
+
+    def note(self, row: Row) -> str:
+        """Returns the number that stands below a row's name; empty where there is none."""
         ...
 
 
@@ -70,8 +73,12 @@ class Losses:
         """Sets limits, ticks and labels."""
         ax.set(xscale="log", xlim=(LOSS_EDGES[0], LOSS_EDGES[-1]), ylim=(0, self.top))
         ax.set(xlabel="loss (nats)", ylabel="share of examples")
-        _powers(ax.xaxis, LOSS_EDGES[0], LOSS_EDGES[-1], step=2)
-        _percent(ax)
+        style.powers(ax.xaxis, LOSS_EDGES[0], LOSS_EDGES[-1], step=2)
+        style.percent(ax)
+
+    def note(self, _: Row) -> str:
+        """Returns nothing."""
+        return ""
 
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws the shares in bins that are of equal width on a logarithmic axis."""
@@ -109,7 +116,11 @@ class Roc:
         ax.set(xscale="log", yscale="log", xlim=(self.lowest, 1), ylim=(self.lowest, 1.1))
         ax.set(xlabel="test examples accused", ylabel="forget examples found")
         for axis in (ax.xaxis, ax.yaxis):
-            _powers(axis, self.lowest, 1)
+            style.powers(axis, self.lowest, 1)
+
+    def note(self, _: Row) -> str:
+        """Returns nothing: the area stands in the panel."""
+        return ""
 
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws the curve, and names the area below it."""
@@ -151,14 +162,20 @@ class Epsilons:
         ax.set(xlim=(0, self.most), ylim=(0, 1.3 * self.top))
         ax.set(xlabel="epsilon (last bin: and more)", ylabel="share of forget")
         ax.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-        _percent(ax)
+        style.percent(ax)
+
+    def note(self, row: Row) -> str:
+        """Returns the forgetting score: what the bins earn."""
+        if row.distances is None:
+            return ""
+        return f"score {np.dot(row.distances.shares, _earned(row.distances.num_models)):.4f}"
 
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws a bar a bin, and above it what an example in it earns."""
         if row.distances is None:
             return
         shares, edges, width = row.distances.shares, epsilon_edges(row.distances.num_models), forgetting.BIN_WIDTH
-        earned = forgetting.points(edges[:-1] + width / 2, row.distances.num_models)
+        earned = _earned(row.distances.num_models)
         colors = [TEST if point else NOTHING for point in earned]
         ax.bar(edges[:-1], shares, width, align="edge", color=colors, edgecolor=MUTED, linewidth=0.4)
         for left, share, point in zip(edges, shares, earned, strict=False):
@@ -201,7 +218,11 @@ class Accuracies:
         step = math.ceil(len(names) / _MOST_TICKS)
         ax.set_xticks(range(0, len(names), step), [name[:_LONGEST_TICK].replace("$", r"\$") for name in names[::step]])
         ax.grid(axis="y")
-        _percent(ax)
+        style.percent(ax)
+
+    def note(self, _: Row) -> str:
+        """Returns nothing."""
+        return ""
 
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws two marks a stratum, and the retrained models' beside them."""
@@ -243,6 +264,10 @@ class Confidences:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.set_yticks([])
 
+    def note(self, row: Row) -> str:
+        """Returns the example's epsilon."""
+        return "" if row.distances is None else f"epsilon {row.distances.example:.2f}"
+
     def draw(self, row: Row, ax: Axes) -> None:
         """Draws two histograms, the largest bin of each as high as the axis."""
         edges = np.linspace(*self.limits, _BINS + 1)
@@ -259,20 +284,6 @@ def _accuracies(row: Row, part: str) -> np.ndarray:
     return np.array(getattr(row, f"{part}_accuracies"), np.float64)  # None becomes NaN, which is not drawn
 
 
-def _powers(axis: XAxis | YAxis, low: float, high: float, *, step: int = 1) -> None:
-    """Puts ticks at powers of ten, at every `step`-th one, and writes them as plain numbers."""
-    powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    chosen = [power for power in powers if power % step == 0]
-    axis.set_major_locator(FixedLocator([10.0**power for power in chosen]))
-    axis.set_major_formatter(FixedFormatter([_written(power) for power in chosen]))
-    axis.set_minor_locator(NullLocator())
-
-
-def _written(power: int) -> str:
-    """Returns a power of ten as people write it, where many zeros would have to be counted with an exponent."""
-    return f"{10.0**power:g}" if -_MOST_ZEROS <= power <= _MOST_ZEROS else f"10{str(power).translate(_RAISED)}"
-
-
-def _percent(ax: Axes) -> None:
-    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+def _earned(num_models: int) -> np.ndarray:
+    """Returns what an example in each bin earns, the same everywhere in it."""
+    return forgetting.points(epsilon_edges(num_models)[:-1] + forgetting.BIN_WIDTH / 2, num_models)

@@ -7,9 +7,14 @@ three greys for its own, so that they suit a dark one too: they stand for the te
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 INK, MUTED, GRID = "#1a1a1b", "#5f6063", "#d9d9da"
 FORGET, TEST = "#d55e00", "#56b4e9"
@@ -19,6 +24,7 @@ DASHES = ("-", "--", ":", "-.")
 NOISE_ALPHA = 0.18
 
 _LONGEST_LABEL = 30
+_MOST_ZEROS, _RAISED = 4, str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SETTINGS: dict[Any, Any] = {  # matplotlib's stubs want each key as a literal
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -82,3 +88,23 @@ def shown(name: str) -> str:
     """
     label = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..."
     return label.replace("$", r"\$")
+
+
+def powers(axis: XAxis | YAxis, low: float, high: float, *, step: int = 1) -> None:
+    """Puts ticks at powers of ten, at every `step`-th one, and writes them as plain numbers."""
+    inside = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    chosen = [power for power in inside if power % step == 0]
+    axis.set_major_locator(FixedLocator([10.0**power for power in chosen]))
+    axis.set_major_formatter(FixedFormatter([_written(power) for power in chosen]))
+    axis.set_minor_locator(NullLocator())
+
+
+def _written(power: int) -> str:
+    """Returns a power of ten as people write it, where many zeros would have to be counted with an exponent."""
+    return f"{10.0**power:g}" if -_MOST_ZEROS <= power <= _MOST_ZEROS else f"10{str(power).translate(_RAISED)}"
+
+
+def percent(ax: Axes) -> None:
+    """Writes shares as percent, at a few round ticks."""
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")

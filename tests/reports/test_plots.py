@@ -109,6 +109,16 @@ def test_panels_stand_in_rows_of_four_and_nothing_lies_upon_another(count: int) 
     assert width < 1300  # pixels: fits on a screen
 
 
+def test_epsilons_and_scores_stand_below_the_names() -> None:
+    shown = stored("mine").evidence
+    kinds = plots.kinds(shown)
+    shares = shown.rows[1].distances.shares
+    worth = [1 / 2**number for number in range(len(shares) - 1)] + [0]
+    score = sum(share * points for share, points in zip(shares, worth, strict=True))
+    assert titles(plots.grid(shown.rows[1:2], kinds["epsilons"][1])) == [f"mine\nscore {score:.4f}"]
+    assert titles(plots.grid(shown.rows[1:2], kinds["example"][1])) == ["mine\nepsilon 1.50"]
+
+
 def test_panels_share_axes() -> None:
     for rows, kind in plots.kinds(stored("a").evidence).values():
         limits = {(ax.get_xlim(), ax.get_ylim()) for ax in plots.grid(rows, kind).axes}
