@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def report(
-    results: Annotated[
-        Path, typer.Argument(metavar="[DIR|FILE]", help="Of a run; of several, the newest. Default: runs.")
-    ] = Path("runs"),
+    results: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="Of a run; of several, the newest.")] = Path(
+        "runs"
+    ),
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page for a browser.")] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Write each figure, as PNG and as SVG.")
