@@ -19,7 +19,7 @@ from kit.rules import TIME_BUDGET
 TEMPLATES = Path(__file__).parent / "templates"
 _INTERVAL = "95 % interval"
 # From how many characters on a terminal shows how many columns: without place, method and score there is no ranking.
-_COLUMNS = ((100, 9), (60, 4), (0, 3))
+_COLUMNS = ((140, 10), (100, 9), (60, 4), (0, 3))
 _NEAR_BEST = "~ not told from the best (Holm's correction for all pairs)"
 _OVER = f"! over the time budget of {TIME_BUDGET} of a retraining"
 # With which a cell begins that a spreadsheet would compute.
@@ -79,7 +79,8 @@ def notes(board: Leaderboard) -> list[str]:
 
 
 def _flat(cells: Cells) -> tuple[str, ...]:
-    return (cells.place, cells.method, cells.score, cells.interval, cells.gap, *cells.accuracies, cells.ratio)
+    others = (*cells.accuracies, cells.ratio, cells.results)
+    return (cells.place, cells.method, cells.score, cells.interval, cells.gap, *others)
 
 
 def print_leaderboard(board: Leaderboard, console: Console) -> None:
@@ -88,7 +89,7 @@ def print_leaderboard(board: Leaderboard, console: Console) -> None:
     count = next(count for width, count in _COLUMNS if console.width >= width)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name in names[:count]:
-        is_text, whole = name == "method", name == _INTERVAL
+        is_text, whole = name in ("method", "results"), name == _INTERVAL
         table.add_column(Text(name), justify="left" if is_text else "right", overflow="fold", no_wrap=whole)
     for rows, style in ((board.rows, ""), (board.landmarks, "dim")):
         for row in rows:
@@ -106,7 +107,7 @@ def to_markdown(board: Leaderboard) -> str:
     lines += [_line(headings(board)), "|" + "---|" * len(headings(board))]
     for row in (*board.rows, *board.landmarks):
         cells = Cells.of(row, board.criterion)
-        lines.append(_line([_escaped(cell) for cell in (*_flat(cells), cells.results)]))
+        lines.append(_line([_escaped(cell) for cell in _flat(cells)]))
     return "\n".join([*lines, "", ". ".join(_escaped(note) for note in notes(board)) + ".", ""])
 
 
