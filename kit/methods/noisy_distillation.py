@@ -46,7 +46,8 @@ def unlearning(
     (1 - alpha) * cross_entropy` on retain by Adam, the rate rising for `warm_up` epochs and falling along a cosine. The
     noise takes away what is known of single examples and differs from run to run as retrainings do; what is left of the
     weights is a warm start, and the original's logits say more of a retain example than its label. The weights are not
-    shrunk: small ones learn what examples have in common and not, as a retraining does, each of them by heart.
+    shrunk: from small ones the student generalises better than a model that was trained to the end, which knows its
+    examples by heart.
 
     Kind: teachers
     Cost: retain / 3 + epochs * retain
