@@ -20,10 +20,10 @@ Decisions:
   competition's scores speak of examples as drawn, too.
 - The standard error of `mia_gap` counts the unlearned model's own seed as if it varied like a retrained one. That is
   right under the hypothesis that matters, that the method is as good as retraining.
-- The kit's own criterion is `distance`. Scores that reward spread (the competition's) or look at one model at a time
-  can be bought with noise, or miss what a mean hides. It compares means, which noise leaves where they are, charges a
-  spread that is too large only, and takes what is noise of an accuracy from the retrained models only. Energy
-  distances and histograms were tried: beyond a large shift both fall as noise is added.
+- The kit's own criterion is `distance`, a mean square. Whatever rewards spread can be bought with noise: the
+  competition's score, and energy distances, which beyond a large shift fall as noise is added. A mean square rises.
+  What one original's luck adds is on unseen examples as well, and taken off: of the distance of means it was the larger
+  part on `digits`, so that noise on the weights, which averages it out, came before methods that forget.
 - KLoM compares halves, for value and target alike: it depends on the number of models, and no finite population
   reaches 0.
 - What several scores, or several rows of a table, need of the same outputs is asked of `comparison.once`: of the

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from kit.scorers._distance_noise import noise_of
-from kit.scorers._distance_parts import ENOUGH, Distance, Side, distance_of
+from kit.scorers._distance_parts import Distance, Side, distance_of
 from kit.types import Comparison, Outputs, Score, ScoreInfo
 
-__all__ = ["ENOUGH", "FEWEST_RETRAINED", "SCORES", "Distance", "distance", "retraining_distance", "score"]
+__all__ = ["FEWEST_RETRAINED", "SCORES", "Distance", "distance", "retraining_distance", "score"]
 
 SCORES = (
     ScoreInfo(
         "retraining_distance",
         "down",
-        "squared, on the forget set, in variances of retrained models, and lost accuracy; 0: as retraining",
+        "squared, on the forget set more than on unseen examples, and lost accuracy; 0: as retraining",
         heading="retraining\ndistance",
         column=1,
         digits=2,
@@ -26,9 +26,10 @@ FEWEST_RETRAINED = 3
 def retraining_distance(unlearned: Outputs, retrained: Outputs) -> float:
     """Returns how far unlearned models are from retrained ones; lower is better, and retraining has 0 on average.
 
-    It reads the parts retain, forget and validation, never the test set. A single retrained model, handed back whatever
-    the seed, is at about 1. Noise does not buy it: what is random leaves the means where they are, a spread that is too
-    large counts, and one that is too small does not, so that nothing is gained by filling it up. Accuracy lost on
+    It reads the parts retain, forget and validation, never the test set; it is the same whether one model of a method
+    is asked or many. Noise does not buy it: what spreads the models' confidences adds to what they are off. Nor does
+    what changes all examples alike, such as a softer softmax: it counts on validation, too. That all models come from
+    one original, whose luck is in all of them, costs nothing, as a retrained model has its luck. Accuracy lost on
     retain or validation counts 1 for 0.05 (`kit.rules.HARM`), and as a square: a model that guesses is beyond 100.
 
     Args:
@@ -42,31 +43,28 @@ def retraining_distance(unlearned: Outputs, retrained: Outputs) -> float:
         >>> import numpy as np
         >>> generator = np.random.default_rng(0)
         >>> def models(count, mean):
-        ...     known = {part: np.ones((count, 50)) for part in ("retain", "validation")}
-        ...     margins = known | {"forget": generator.normal(mean, 1, (count, 500))}
+        ...     means = {"retain": 3.0, "forget": mean, "validation": 0.0}
+        ...     margins = {part: generator.normal(means[part], 1, (count, 500)) for part in means}
         ...     correct = {part: margin > 0 for part, margin in margins.items()}
-        ...     labels = {part: np.zeros(margin.shape[1], int) for part, margin in margins.items()}
+        ...     labels = {part: np.zeros(500, int) for part in means}
         ...     return Outputs("method", margins, correct, labels, np.ones(count), np.arange(count))
         >>> retrained = models(32, 0.0)
-        >>> [round(retraining_distance(models(16, mean), retrained), 1) for mean in (0.0, 2.0)]
-        [0.0, 4.0]
+        >>> [round(retraining_distance(models(16, mean), retrained)) for mean in (0.0, 2.0)]
+        [0, 4]
     """
     return distance(unlearned, retrained).total
 
 
 def distance(unlearned: Outputs, retrained: Outputs) -> Distance:
-    """Returns `retraining_distance` by its parts.
+    """Returns `retraining_distance` by its parts, `trace` and `lost`.
 
-    From 4 unlearned models on, each example is compared by itself: the squared difference of both means, without what
-    luck adds to it. Fewer models do not tell their luck on an example from what a method did to it; of them the mean
-    over all examples is compared, and by how much more than retrained models they are off it from example to example.
-    So distances of few models are smaller, and are to be compared with each other only.
+    The formula: `off(forget) - min(1, off(validation)) - chance + lost`. `off` is the mean square, over models and
+    examples, of the difference between a model's confidence and the retrained models' mean for the example, in units
+    of these models' variance: 1 for a retrained model. What models of one original are off on validation is its luck,
+    which is to be expected on the forget set as well, and no trace of it; more than 1 is not excused, or it would pay
+    to be off there. `chance` is what this limit costs retrained models.
 
     Args, raises: as `retraining_distance`.
-
-    Source: Chen and Qin, A two-sample test for high-dimensional data with applications to gene-set testing, Annals of
-    Statistics 2010: the unbiased squared distance of two means. Differs from it: in units of the retrained models'
-    variance, and for few models.
     """
     return distance_of(*_sides(unlearned, retrained))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Callable
 
 import numpy as np
@@ -112,14 +113,32 @@ def test_the_worst_are_those_that_no_longer_work(count: int) -> None:
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0, 5.0])
 @pytest.mark.parametrize("method", [halfway, original, overforgetting], ids=lambda method: str(method.__name__))
 def test_noise_around_what_a_method_says_gains_nothing(method: Cheat, count: int, sigma: float) -> None:
-    """Whatever its size: neither the means come nearer by it, nor does it pay to fill up a spread that is too small."""
-    generator, margins = np.random.default_rng(8), method(count)
-    before, distances = reached(method, count), []
+    """Of whatever size, on whatever examples: nothing comes nearer by it."""
+    generator, margins, parts = np.random.default_rng(8), method(count), ("forget", "validation")
+    before, distances = distance(outputs(margins), RETRAINED).trace, []
     for _ in range(20):  # that the luck of one noise is none of the method's
-        noise = sigma * generator.normal(size=margins["forget"].shape)
-        noisy_margins = margins | {"forget": margins["forget"] + noise}
-        distances.append(retraining_distance(outputs(noisy_margins), RETRAINED))
+        noise = {part: sigma * SCALE[part] * generator.normal(size=margins[part].shape) for part in parts}
+        noisy_margins = margins | {part: margins[part] + noise[part] for part in parts}
+        distances.append(distance(outputs(noisy_margins), RETRAINED).trace)
     assert np.mean(distances) > before - 0.05 - 0.02 * before
+
+
+@COUNTS
+@pytest.mark.parametrize("factor", [0.9, 0.8, 0.6, 0.4])
+def test_a_softer_softmax_does_not_pass_for_forgetting(count: int, factor: float) -> None:
+    """It makes the forget set less certain, and everything else as well: it is no nearer than who forgot half."""
+    softer = {part: factor * margins for part, margins in original(count).items()}
+    assert retraining_distance(outputs(softer), RETRAINED) > reached(halfway, count)
+
+
+@COUNTS
+def test_the_luck_of_one_original_is_no_trace(count: int) -> None:
+    """It is in all models, on all examples: of the distance of the means it is 1, as of any retrained model."""
+    distances = []
+    for seed in range(40):
+        same = {part: np.repeat(margins, count, axis=0) for part, margins in trained(1, 300 + seed).items()}
+        distances.append(distance(outputs(same), RETRAINED).trace)
+    assert abs(np.mean(distances)) < 0.12
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 16, 128])
@@ -132,28 +151,32 @@ def test_retraining_is_at_0_with_any_number_of_models(count: int, num_retrained:
     assert abs(np.mean(distances)) < 0.12
 
 
-def test_one_retrained_model_handed_back_each_time_is_at_1() -> None:
-    everyone = [
-        {part: np.repeat(margins, 16, axis=0) for part, margins in trained(1, seed).items()} for seed in range(50)
+@pytest.mark.parametrize("method", [halfway, original, noisy, overforgetting], ids=lambda method: str(method.__name__))
+def test_the_distance_does_not_depend_on_the_number_of_models(method: Cheat) -> None:
+    """But for chance: what single models show on average is what many show at once."""
+    margins = method(64)
+    single = [
+        retraining_distance(outputs({part: margins[part][[model]] for part in PARTS}), RETRAINED) for model in range(64)
     ]
-    assert np.mean([distance(outputs(same), RETRAINED).shift for same in everyone]) == pytest.approx(1.0, abs=0.1)
+    assert retraining_distance(outputs(margins), RETRAINED) == pytest.approx(np.mean(single), abs=0.12, rel=0.02)
 
 
-def test_the_parts_are_those_of_a_computation_of_its_own() -> None:
+def test_the_trace_is_that_of_a_computation_of_its_own() -> None:
+    """By loops: each example's mean and variance, each model's square, and what retrained models are off each other."""
     ours, theirs = outputs(noisy(5)), outputs(trained(7, 1))
-    margins = [np.clip(side.confidences["forget"].astype(np.float64), -100, 100) for side in (ours, theirs)]
-    pairs = {
-        (one, two): np.mean(
-            [[(a * b).mean() for j, b in enumerate(two_side) if one != two or i != j] for i, a in enumerate(one_side)]
-        )
-        for one, one_side in enumerate(margins)
-        for two, two_side in enumerate(margins)
-    }
-    variances = [np.mean([np.var(side[:, example], ddof=1) for example in range(80)]) for side in margins]
-    apart = distance(ours, theirs)
-    assert apart.shift == pytest.approx((pairs[0, 0] - 2 * pairs[0, 1] + pairs[1, 1]) / variances[1])
-    assert apart.spread == pytest.approx(max(0, np.sqrt(variances[0] / variances[1]) - 1) ** 2)
-    assert apart.total == apart.shift + apart.spread + apart.lost
+
+    def off(part: str, models: np.ndarray) -> list[float]:
+        reference = theirs.confidences[part].astype(np.float64)
+        variance = np.mean([statistics.variance(reference[:, example]) for example in range(SIZES[part])])
+        means = [statistics.fmean(reference[:, example]) for example in range(SIZES[part])]
+        return [statistics.fmean((model.astype(np.float64) - means) ** 2) / variance for model in models]
+
+    forget, unseen = (statistics.fmean(off(part, ours.confidences[part])) - 1 / 7 for part in ("forget", "validation"))
+    among = [value * 7 / 6 for value in off("validation", theirs.confidences["validation"])]
+    chance = statistics.fmean([max(0.0, value - 1) for value in among]) / np.sqrt(5)
+    parts = distance(ours, theirs)
+    assert parts.trace == pytest.approx(forget - min(1, unseen) - chance, rel=1e-9)
+    assert parts.total == parts.trace + parts.lost
 
 
 def test_accuracy_counts_where_it_is_lost_beyond_the_noise_of_retraining() -> None:
