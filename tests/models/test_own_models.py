@@ -443,7 +443,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
     "not built": (lambda: keras.Sequential([layers.Dense(3)]), ["not built yet"]),
     "two inputs": (two_inputs, ["one array 'x'", "'x_", "kit.Table"]),
     "two outputs": (two_outputs, ["[(None, 3), (None, 3)]", "one output", "model.outputs[0]"]),
-    "a number for each pixel": (lambda: sequential(layers.Reshape((6, 1)), layers.Dense(3)), ["(None, 6, 3)"]),
+    "a number for each pixel": (lambda: sequential(layers.Reshape((6, 1)), layers.Dense(3)), ["(6, 3)", "several numbers for each place"]),
     "sigmoid": (lambda: sequential(layers.Dense(1, activation="sigmoid")), ["1 outputs", "labels go up to 2"]),
     "one number": (lambda: sequential(layers.Dense(1)), ["1 outputs", "labels go up to 2"]),
     "no model": (lambda: TABLE, ["is a Arrays", "keras.saving.load_model"]),
@@ -454,7 +454,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
     "lambda within": (lambda_within, ["'twice'", "Lambda"]),
     "layer of its own": (lambda: sequential(OwnLayer(name="twice"), layers.Dense(3)), ["'twice'", "OwnLayer"]),
     "activation of its own": (lambda: sequential(layers.Dense(8, activation=doubled), layers.Dense(3)), ["function"]),
-    "ends in its own": (lambda: sequential(layers.Dense(3, activation=doubled)), ["'doubled'"]),
+    "ends in its own": (lambda: sequential(layers.Dense(3, activation=doubled)), ["function of your own"]),
     "nameless activation": (
         lambda: sequential(layers.Dense(8, activation=lambda x: x * 2), layers.Dense(3)),
         ["function of your own"],
