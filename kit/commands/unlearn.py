@@ -84,12 +84,13 @@ def _check_names(model: Path, data: Path, forget: str, method: str, recipe: Path
     from kit import files
     from kit.challenges import checks, user
     from kit.models import file_names
-    from kit.submission.source import check_identifier
 
     file_names.check_model_file(model)
     files.require_file(data, f"Expected {user.EXAMPLES_FILE}.")
     checks.check_forget(forget)
     if method != _AUTO:
+        from kit.submission.source import check_identifier
+
         check_identifier(method)
     if recipe is not None:
         files.require_file(recipe, "Expected a TOML file with lines such as 'epochs = 20'.")

@@ -109,7 +109,9 @@ def _done(outcome: Outcome) -> list[str]:
             f"In each rehearsal {_plain(choice.kind)} were forgotten, none of them requested, by a model that had not "
             "learnt the requested ones:"
         )
-        rows = [(each.method, f"{each.distance:.2f}", f"{each.low:.2f} to {each.high:.2f}") for each in choice.tried]
+        rows = [
+            (_plain(each.method), f"{each.distance:.2f}", f"{each.low:.2f} to {each.high:.2f}") for each in choice.tried
+        ]
         parts.append(_table(("method", "distance to retraining (0: none)", "95 %"), rows))
     return parts
 

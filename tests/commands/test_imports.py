@@ -114,6 +114,10 @@ REFUSED = {
     "evaluate --backend torch": ("There is no backend 'torch'", OF_METHODS),
     "evaluate --backend tensorflow --engine stacked": ("with the backend 'tensorflow'", OF_METHODS),
     "run --backend torch": ("There is no backend 'torch'", OF_METHODS),
+    "unlearn --model missing.keras --data x.npz --forget class:1 --output new.keras": (
+        "There is no file 'missing.keras'",
+        OF_A_CHALLENGE,
+    ),
     "pack finetune --backend torch": ("There is no backend 'torch'", OF_A_METHOD),
     "leaderboard missing": ("There is no report in 'missing'", {"kit.files", "kit.folders"}),
     "report nowhere": ("There is no report in 'nowhere'", {"kit.files", "kit.folders"}),
