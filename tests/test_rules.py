@@ -49,3 +49,10 @@ def test_the_limits_of_output_are_those_of_the_page() -> None:
     text = row("output")
     assert f"{rules.WARN_OUTPUT // 1000} kB" in text
     assert f"from {rules.MAX_OUTPUT // 1_000_000} MB on" in text
+
+
+def test_what_is_ranked_is_that_of_the_page() -> None:
+    text = " ".join(PAGE.split())
+    assert f"Losing {rules.HARM} of it, beyond the noise of retraining, counts as much as one variance" in text
+    assert f"a probability of {rules.SIGNIFICANCE:.0%}".replace("%", " %") + " for any mistake in a table" in text
+    assert f"has lost more than {rules.HARM} of its accuracy" in text
