@@ -220,6 +220,7 @@ def own_code(custom_objects: str | Path | None, builder: str | None) -> Own | No
     """
     if custom_objects is None and builder is None:
         return None
+    quiet.load_tensorflow()
     from kit.models import custom
     from kit.models.user import Own
 

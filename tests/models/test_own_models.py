@@ -443,7 +443,10 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
     "not built": (lambda: keras.Sequential([layers.Dense(3)]), ["not built yet"]),
     "two inputs": (two_inputs, ["one array 'x'", "'x_", "kit.Table"]),
     "two outputs": (two_outputs, ["[(None, 3), (None, 3)]", "one output", "model.outputs[0]"]),
-    "a number for each pixel": (lambda: sequential(layers.Reshape((6, 1)), layers.Dense(3)), ["(6, 3)", "several numbers for each place"]),
+    "a number for each pixel": (
+        lambda: sequential(layers.Reshape((6, 1)), layers.Dense(3)),
+        ["(6, 3)", "several numbers for each place"],
+    ),
     "sigmoid": (lambda: sequential(layers.Dense(1, activation="sigmoid")), ["1 outputs", "labels go up to 2"]),
     "one number": (lambda: sequential(layers.Dense(1)), ["1 outputs", "labels go up to 2"]),
     "no model": (lambda: TABLE, ["is a Arrays", "keras.saving.load_model"]),
