@@ -110,7 +110,7 @@ def load_challenge(
     columns = recipes.DataColumns() if written is None else written.data
     from kit.challenges import making  # NumPy, which a wrong name does not wait for
 
-    arrays, partition, source = _read(name, announce, columns, id_column)
+    arrays, partition, source = read_examples(name, announce, columns, id_column)
     changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
     if announce and recipe is None and (model is not None or weights is not None):
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
@@ -123,7 +123,7 @@ def load_challenge(
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,
         model=net,
-        recipe=_recipe(recipe, written, preset, model),
+        recipe=recipe if isinstance(recipe, Recipe) else recipe_of(written, preset.recipe, model),
         batch_size=preset.batch_size if written is None else written.batch_size,
         hyperparameters={} if changed else hyperparameters(name),
         published=preset.published,
@@ -140,11 +140,10 @@ def load_challenge(
     return challenge
 
 
-def _recipe(
-    given: object, written: recipes.RecipeFile | None, preset: Preset, model: str | Path | keras.Model | None
-) -> Recipe:
+def recipe_of(written: recipes.RecipeFile | None, default: Recipe, model: str | Path | keras.Model | None) -> Recipe:
+    """Returns the recipe in a file, which may say that a model's compile settings have it; without a file, another."""
     if written is None:
-        return given if isinstance(given, Recipe) else preset.recipe
+        return default
     if written.fields.get("optimizer") != recipes.FROM_MODEL:
         return written.recipe(None)
     return written.recipe(user.compiled_with(model))
@@ -158,13 +157,13 @@ def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = 
         1797
     """
     check_request(name_or_path)
-    data = _read(str(name_or_path), announce)[0]
+    data = read_examples(str(name_or_path), announce)[0]
     from kit.types import Arrays
 
     return data if isinstance(data, Arrays) else user.stacked(data)
 
 
-def _read(
+def read_examples(
     name: str,
     announce: Callable[[str], None] | None,
     columns: recipes.DataColumns = recipes.DataColumns(),

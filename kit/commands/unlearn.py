@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption, RecipeOption, SeedOption, ThreadsOption
+from kit.commands.options import (
+    BuilderOption,
+    CustomObjectsOption,
+    DebugOption,
+    IdColumnOption,
+    JsonOption,
+    RecipeOption,
+    SeedOption,
+    TaskOption,
+    ThreadsOption,
+)
 from kit.types import InputError
 
 if TYPE_CHECKING:
@@ -26,8 +36,8 @@ def unlearn(
         Path,
         typer.Option(
             "--data",
-            metavar="FILE.npz",
-            help="Arrays x, y and partition: 0 where the model was trained on an example, 1 validation, 2 test.",
+            metavar="FILE",
+            help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model has learnt, 1 validation, 2 test.",
         ),
     ],
     forget: Annotated[
@@ -42,6 +52,10 @@ def unlearn(
         ),
     ] = _AUTO,
     recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
     evidence: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +76,7 @@ def unlearn(
     debug: DebugOption = False,
 ) -> None:
     """Forget records: write your model without them, and say by comparison with retraining how well."""
-    _check_names(model, data, forget, method, recipe)
+    _check_names(model, data, forget, method, recipe, custom_objects, builder)
     _check_places(model, output, evidence, json_file, overwrite=overwrite)
     options.prepare(threads, debug)
     from kit.machine import quiet as silence
@@ -71,7 +85,17 @@ def unlearn(
         from kit import requests
     announce = _say_nothing if quiet else options.announcer()
     with _all_or_nothing():
-        request = requests.prepare(model, data, forget, recipe=recipe, announce=announce)
+        request = requests.prepare(
+            model,
+            data,
+            forget,
+            recipe=recipe,
+            id_column=id_column,
+            task=task,
+            custom_objects=custom_objects,
+            builder=builder,
+            announce=announce,
+        )
         effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed)
         outcome = requests.carry_out(request, method, effort, announce=announce)
         sha256 = requests.publish(outcome, model, output, evidence)
@@ -79,7 +103,15 @@ def unlearn(
     options.write_json(json_file, _summary(outcome, output, sha256))
 
 
-def _check_names(model: Path, data: Path, forget: str, method: str, recipe: Path | None) -> None:
+def _check_names(
+    model: Path,
+    data: Path,
+    forget: str,
+    method: str,
+    recipe: Path | None,
+    custom_objects: Path | None,
+    builder: str | None,
+) -> None:
     """Checks names and files before anything large is imported."""
     from kit import files
     from kit.challenges import checks, user
@@ -87,7 +119,7 @@ def _check_names(model: Path, data: Path, forget: str, method: str, recipe: Path
 
     file_names.check_model_file(model)
     files.require_file(data, f"Expected {user.EXAMPLES_FILE}.")
-    checks.check_forget(forget)
+    checks.check_request(data, forget=forget, custom_objects=custom_objects, builder=builder)
     if method != _AUTO:
         from kit.submission.source import check_identifier
 

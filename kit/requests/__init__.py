@@ -27,7 +27,7 @@ from kit.requests.publishing import publish, publish_evidence
 from kit.requests.rehearsal import Plan
 from kit.requests.request import DeletionRequest, prepare
 from kit.submission.entry import Identifier
-from kit.types import Arrays, Recipe
+from kit.types import Arrays, Recipe, Table, Task
 
 if TYPE_CHECKING:
     import keras
@@ -38,13 +38,17 @@ __all__ = ["AUTO", "DeletionRequest", "Effort", "Outcome", "Plan", "carry_out", 
 
 def unlearn_model(
     model: keras.Model | str | Path,
-    data: Arrays | str | Path,
+    data: Arrays | Table | str | Path,
     forget: str | Path | Sequence[int] | np.ndarray,
     *,
     partition: np.ndarray | None = None,
     method: Identifier = AUTO,
     recipe: Recipe | str | Path | None = None,
     batch_size: int | None = None,
+    id_column: str | None = None,
+    task: Task | str | None = None,
+    custom_objects: str | Path | None = None,
+    builder: str | None = None,
     effort: Effort = Effort(),
     candidates: Sequence[Identifier] | None = None,
     evidence: str | Path | None = None,
@@ -54,13 +58,14 @@ def unlearn_model(
 
     Args:
         model: a trained Keras model, or a `.keras` file; left as it is.
-        data: the examples, as `kit.Arrays` or an `.npz` file with `x`, `y`, `partition` and optionally `groups`.
+        data: the examples, as `kit.Arrays` or `kit.Table`, or a file as for `kit.load_challenge`, with a `partition`.
         forget: the records: row numbers of the whole data set, a file of them, or another form (see `kit.make_split`).
         partition: integers (n,): 0 for the examples that the model was trained on, 1 for validation, 2 for test. By
             default that of the file; one of both must be there.
         method: a name, a function, the path of a file; or `auto`, which tries methods on other examples first.
         recipe: how the model was trained, as `kit.Recipe` or a TOML file: reference models are retrained so.
         batch_size: examples a batch; by default that of the TOML file, else 64.
+        id_column, task, custom_objects, builder: as for `kit.load_challenge` and `kit.make_challenge`.
         effort: how many models are trained for comparison, see `kit.requests.Effort`.
         candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
             cost less than a retraining.
@@ -93,7 +98,19 @@ def unlearn_model(
     announce = announce or (lambda _: None)
     if evidence is not None:
         files.require_free(Path(evidence), "evidence")
-    request = prepare(model, data, forget, partition=partition, recipe=recipe, batch_size=batch_size, announce=announce)
+    request = prepare(
+        model,
+        data,
+        forget,
+        partition=partition,
+        recipe=recipe,
+        batch_size=batch_size,
+        id_column=id_column,
+        task=task,
+        custom_objects=custom_objects,
+        builder=builder,
+        announce=announce,
+    )
     outcome = carry_out(request, method, effort, candidates=candidates, announce=announce)
     if evidence is not None:
         publish_evidence(outcome, Path(evidence))

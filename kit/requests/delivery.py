@@ -9,40 +9,49 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from kit import files
+from kit.models import user_files
 from kit.models.inspection import CONFIG, WEIGHTS
+from kit.models.user import Own
 from kit.scratch import Scratch
-from kit.types import InputError
+from kit.types import Arrays, InputError, Table
 
 # Parts of an optimizer's description, all of which Keras builds without code of a file's.
 _OPTIMIZERS = ("keras.optimizers", "keras.optimizers.schedules")
 
 
-def copy_of(net: keras.Model) -> keras.Model:
+def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> keras.Model:
     """Returns a model of the same class, layers, names, weights and compile settings, which shares nothing with it.
 
     Args:
         net: left as it is.
+        data: examples for a model that a function of the user's makes.
+        own: code of the user's; such a function makes a model without compile settings.
 
     Raises:
         InputError: it cannot be built from its own description.
 
     Example:
+        >>> import numpy as np
         >>> net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
         >>> net.compile("adam", "sparse_categorical_crossentropy")
-        >>> copy = copy_of(net)
+        >>> copy = copy_of(net, Arrays(np.eye(3), np.array([0, 1, 0])))
         >>> copy.get_config() == net.get_config(), copy.get_compile_config() == net.get_compile_config()
         (True, True)
     """
     try:
-        copy = type(net).from_config(net.get_config())
+        if own is not None and own.builder:
+            copy = user_files.made(data, own)
+        else:
+            copy = type(net).from_config(net.get_config())
+        if not copy.built:  # a subclassed one
+            copy.build_from_config(net.get_build_config())
         copy.set_weights(net.get_weights())
         settings = net.get_compile_config()
         if settings:
@@ -62,21 +71,6 @@ def _own_functions(net: keras.Model) -> list[Any]:
     """Returns the losses that are the user's own functions, which a description only names."""
     losses = keras.tree.flatten(getattr(net, "loss", None))
     return [loss for loss in losses if callable(loss) and hasattr(loss, "__name__")]
-
-
-def check_fitting(net: keras.Model, weights: Sequence[np.ndarray]) -> None:
-    """Checks that weights of the kit's form of a model are, in their order, those of the user's.
-
-    Raises:
-        InputError: they are not, so that nothing could be delivered.
-    """
-    shapes, expected = [array.shape for array in weights], [tuple(array.shape) for array in net.weights]
-    if shapes != expected:
-        raise InputError(
-            f"The model '{net.name}' has {len(expected)} weights and its form within the kit {len(shapes)}, or they "
-            "have other shapes. Expected the same, so that unlearned weights can be put back. Rebuild the model from "
-            "Keras's own layers in one chain."
-        )
 
 
 def require_known_optimizer(path: Path) -> None:

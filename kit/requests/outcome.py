@@ -12,6 +12,7 @@ import numpy as np
 from kit import evaluation
 from kit.evaluation import Evaluation
 from kit.evaluation.plan import Plan
+from kit.models import user
 from kit.requests import delivery, findings, references, rehearsal
 from kit.requests.findings import Findings, Told
 from kit.requests.references import FEWEST
@@ -97,8 +98,10 @@ def carry_out(
     """Carries a request out; arguments and errors as for `kit.unlearn_model`."""
     entries = None if candidates is None else [_usable(resolve(candidate)) for candidate in candidates]
     named = None if method == AUTO else _usable(resolve(method))
-    delivered = delivery.copy_of(request.net)  # before hours are spent on what could not be delivered
-    challenge = request.challenge
+    challenge, own = request.challenge, request.own
+    delivered = delivery.copy_of(request.net, request.data, own)
+    # Before hours are spent on what could not be delivered.
+    user.put_back(delivered, challenge.original or (), request.data, own or user.Own())
     worker = Worker(challenge)
     original = worker.outputs(worker.original.weights, ORIGINAL)
     _require_knowledge(original, challenge)
@@ -111,7 +114,7 @@ def carry_out(
     else:
         choice, made = Choice(named.name, "It was asked for."), _unlearned(worker, named, effort, announce)
     results, reports = _compared(worker, named.name, made.run, learnt, effort=effort, announce=announce)
-    delivered.set_weights(list(made.weights))
+    user.put_back(delivered, made.weights, request.data, own or user.Own())
     return Outcome(delivered, named.name, choice, results, reports, request, made.run.seed)
 
 
@@ -179,9 +182,11 @@ def _compared(
 
 def _groups(challenge: Challenge) -> dict[str, np.ndarray]:
     """Returns the groups of test examples that are looked at: all of them, and each class."""
-    strata, name = challenge.strata("test"), challenge.task.stratum
+    strata, name, names = challenge.strata("test"), challenge.task.stratum, challenge.train.classes
     groups = {"test": np.ones(len(strata), bool)}
-    return groups | {f"{name} {stratum}": strata == stratum for stratum in np.unique(strata)}
+    return groups | {
+        f"{name} {names[stratum] if names else stratum}": strata == stratum for stratum in np.unique(strata)
+    }
 
 
 def _usable(entry: Entry) -> Entry:

@@ -10,12 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit import files
-from kit.challenges import checks, making, user
+from kit import challenges, files
+from kit.challenges import checks, making, recipes, user
 from kit.digests import digest_of_arrays
-from kit.models import user_files
+from kit.models.user import Own
 from kit.requests import delivery
-from kit.types import Arrays, Challenge, InputError, Recipe
+from kit.types import Arrays, Challenge, InputError, Recipe, Table, Task
 
 # Of a challenge's name, which becomes a folder's.
 _LONGEST_NAME = 60
@@ -28,16 +28,20 @@ class DeletionRequest:
     Args:
         net: the user's model; never changed.
         challenge: data, records, recipe; its original is the user's model in the kit's form.
+        data: the examples as the user's model takes them.
         rows: int64 (k,), the records' rows in the whole data set, in the order of `challenge.split.forget`.
         model_sha256: of the model's file, or of its weights.
         data_sha256: of the data's file, or of its arrays.
+        own: code of the user's, which the model needs; None for none.
     """
 
     net: keras.Model
     challenge: Challenge
+    data: Arrays | Table
     rows: np.ndarray
     model_sha256: str
     data_sha256: str
+    own: Own | None = None
 
     @property
     def owners(self) -> list[str]:
@@ -48,12 +52,16 @@ class DeletionRequest:
 
 def prepare(
     model: keras.Model | str | Path,
-    data: Arrays | str | Path,
+    data: Arrays | Table | str | Path,
     forget: str | Path | Sequence[int] | np.ndarray,
     *,
     partition: np.ndarray | None = None,
     recipe: Recipe | str | Path | None = None,
     batch_size: int | None = None,
+    id_column: str | None = None,
+    task: Task | str | None = None,
+    custom_objects: str | Path | None = None,
+    builder: str | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> DeletionRequest:
     """Reads and checks a request; arguments as for `kit.unlearn_model`.
@@ -62,54 +70,58 @@ def prepare(
         InputError: a file that is missing or damaged, data that do not say what the model was trained on, records that
             it was not trained on, a request of nothing or of everything, a model that cannot be taken or put back.
     """
-    arrays, partition, name = _read_data(data, partition)
+    written = recipes.read(Path(recipe)) if isinstance(recipe, str | Path) else None
+    columns = recipes.DataColumns() if written is None else written.data
+    examples, partition, name = _read_data(data, partition, columns, id_column)
     if isinstance(forget, str | Path):
         checks.check_forget(str(forget))
-    if isinstance(model, str | Path):
-        net, model_sha256 = user_files.load(Path(model)), files.sha256_of(Path(model))
+    own = user.own_code(custom_objects, builder)
+    net = user.read_model(examples, model, None, own)
+    if isinstance(model, str | Path) and own is None:
         delivery.require_known_optimizer(Path(model))
-    else:
-        net, model_sha256 = model, ""
-    how, size = _read_recipe(recipe, announce)
+    if recipe is None:
+        announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")
     challenge = making.make_challenge(
         name,
-        arrays,
+        examples,
         partition=partition,
         forget=forget,
         model=net,
-        recipe=how,
-        batch_size=batch_size or size,
+        recipe=recipe if isinstance(recipe, Recipe) else challenges.recipe_of(written, Recipe(), model),
+        batch_size=batch_size or (64 if written is None else written.batch_size),
+        task=task or columns.task or user.task_in_file(model, examples.y, net),
+        custom_objects=custom_objects,
+        builder=builder,
     )
-    delivery.check_fitting(net, challenge.original or ())
+    weights = challenge.original or ()
     return DeletionRequest(
         net=net,
         challenge=challenge,
+        data=examples,
         rows=np.flatnonzero(np.asarray(partition) == 0)[challenge.split.forget],
-        model_sha256=model_sha256 or digest_of_arrays(challenge.original or ()),
-        data_sha256=challenge.data_sha256 if isinstance(data, Arrays) else files.sha256_of(Path(data)),
+        model_sha256=files.sha256_of(Path(model)) if isinstance(model, str | Path) else digest_of_arrays(weights),
+        data_sha256=files.sha256_of(Path(data)) if isinstance(data, str | Path) else challenge.data_sha256,
+        own=own,
     )
 
 
-def _read_data(data: Arrays | str | Path, partition: np.ndarray | None) -> tuple[Arrays, np.ndarray | None, str]:
+def _read_data(
+    data: Arrays | Table | str | Path,
+    partition: np.ndarray | None,
+    columns: recipes.DataColumns,
+    id_column: str | None,
+) -> tuple[Arrays | Table, np.ndarray, str]:
     """Returns the examples, which of them the model was trained on, and a name."""
-    if isinstance(data, Arrays):
-        arrays, name = data, "request"
-    else:
-        arrays, stored = user.read_npz(Path(data))
+    examples, name = data, "request"
+    if isinstance(examples, str | Path):
+        name = re.sub(r"[^\w.-]", "_", Path(examples).stem).lstrip(".")[:_LONGEST_NAME] or "request"
+        examples, stored, _ = challenges.read_examples(str(examples), None, columns, id_column)
         partition = stored if partition is None else partition
-        name = re.sub(r"[^\w.-]", "_", Path(data).stem).lstrip(".")[:_LONGEST_NAME] or "request"
     if partition is None:
         raise InputError(
             "The data do not say which of the examples the model was trained on. Expected an array 'partition' beside "
-            "'x' and 'y': for each example 0 where the model was trained on it, 1 for validation, 2 for test. Without "
-            "it, nobody could tell what there is to forget. Add it: numpy.savez(path, x=x, y=y, partition=partition)."
+            "'x' and 'y', or such a column of a table, which the recipe names under [data]: for each example 0 where "
+            "the model was trained on it, 1 for validation, 2 for test. Without it, nobody could tell what there is to "
+            "forget. Add it: numpy.savez(path, x=x, y=y, partition=partition)."
         )
-    return arrays, partition, name
-
-
-def _read_recipe(recipe: Recipe | str | Path | None, announce: Callable[[str], None]) -> tuple[Recipe, int]:
-    if isinstance(recipe, str | Path):
-        return user.read_recipe(Path(recipe))
-    if recipe is None:
-        announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")
-    return recipe or Recipe(), 64
+    return examples, partition, name
