@@ -37,7 +37,7 @@ def unlearn(
         typer.Option(
             "--data",
             metavar="FILE",
-            help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model has learnt, 1 validation, 2 test.",
+            help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model learnt, 1 validation, 2 test.",
         ),
     ],
     forget: Annotated[
