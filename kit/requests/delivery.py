@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from kit import files
-from kit.models import user_files
+from kit.models import copies, user_files
 from kit.models.inspection import CONFIG, WEIGHTS
 from kit.models.user import Own
 from kit.scratch import Scratch
@@ -53,6 +53,7 @@ def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> k
         if not copy.built:  # a subclassed one
             copy.build_from_config(net.get_build_config())
         copy.set_weights(net.get_weights())
+        _copy_words(net, copy)
         settings = net.get_compile_config()
         if settings:
             with keras.saving.custom_object_scope({function.__name__: function for function in _own_functions(net)}):
@@ -65,6 +66,15 @@ def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> k
             "your own with keras.saving.register_keras_serializable, and give layers of your own a get_config."
         ) from error
     return copy
+
+
+def _copy_words(net: keras.Model, copy: keras.Model) -> None:
+    """Hands over the words that layers look up, which are neither in a description nor among the weights."""
+    for layer, twin in zip(copies.leaves(net), copies.leaves(copy), strict=True):
+        if hasattr(layer, "save_assets") and hasattr(layer, "get_vocabulary"):
+            with Scratch("kit-words-") as folder:
+                layer.save_assets(folder.path)
+                twin.load_assets(folder.path)
 
 
 def _own_functions(net: keras.Model) -> list[Any]:

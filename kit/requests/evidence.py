@@ -59,8 +59,8 @@ def _record(outcome: Outcome, when: str, sha256: str) -> dict[str, Any]:
             "data_sha256": request.data_sha256,
             "recipe": dataclasses.asdict(challenge.recipe) | {"batch_size": challenge.batch_size},
             "records": [
-                {"row": int(row)} | owner | {"sha256": record}
-                for row, owner, record in zip(request.rows, _owners(request), _hashes(request), strict=True)
+                {"row": int(row), **names, "sha256": record}
+                for row, names, record in zip(request.rows, request.names, _hashes(request), strict=True)
             ],
             "method": outcome.method,
             "seed": outcome.seed,
@@ -74,10 +74,6 @@ def _record(outcome: Outcome, when: str, sha256: str) -> dict[str, Any]:
     return record
 
 
-def _owners(request: DeletionRequest) -> list[dict[str, str]]:
-    return [{"owner": owner} for owner in request.owners] or [{} for _ in request.rows]
-
-
 def _hashes(request: DeletionRequest) -> list[str]:
     """Returns the hex digest of each record as it is in the data: its example and its label."""
     train = request.challenge.train
@@ -89,8 +85,8 @@ def _hashes(request: DeletionRequest) -> list[str]:
 
 def _people(outcome: Outcome) -> list[dict[str, Any]]:
     request = outcome.request
-    rows = zip(request.rows, _owners(request), outcome.findings.people, strict=True)
-    return [{"row": int(row)} | owner | dict(numbers) for row, owner, numbers in rows]
+    rows = zip(request.rows, request.names, outcome.findings.people, strict=True)
+    return [{"row": int(row), **names, **numbers} for row, names, numbers in rows]
 
 
 def _harm_row(group: Any) -> dict[str, Any]:

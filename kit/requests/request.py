@@ -44,10 +44,11 @@ class DeletionRequest:
     own: Own | None = None
 
     @property
-    def owners(self) -> list[str]:
-        """Whose each record is, where the data say so (`groups`); else nothing."""
-        groups = self.challenge.train.groups
-        return [] if groups is None else [str(owner) for owner in groups[self.challenge.split.forget]]
+    def names(self) -> list[dict[str, str]]:
+        """What each record is called in the data: ids by their columns, and whose it is (`owner`), if they say so."""
+        train, places = self.challenge.train, self.challenge.split.forget
+        columns = {**train.keys, **({} if train.groups is None else {"owner": train.groups})}
+        return [{name: str(column[place]) for name, column in columns.items()} for place in places]
 
 
 def prepare(

@@ -99,6 +99,24 @@ def test_a_copy_remembers_nothing_of_the_training() -> None:
     np.testing.assert_equal(*values)
 
 
+def test_a_copy_knows_the_words_and_the_scales_of_the_model() -> None:
+    words, numbers = np.array(["cook", "judge", "cook"]), np.array([[1.0], [5.0], [9.0]])
+    texts, values = keras.Input((1,), dtype="string", name="job"), keras.Input((1,), name="age")
+    lookup, text = layers.StringLookup(output_mode="one_hot"), layers.TextVectorization(output_mode="multi_hot")
+    scale = layers.Normalization()
+    for layer, column in ((lookup, words), (text, words), (scale, numbers)):
+        layer.adapt(column)
+    joined = layers.Concatenate()([*(layers.Flatten()(layer(texts)) for layer in (lookup, text)), scale(values)])
+    net = keras.Model({"job": texts, "age": values}, layers.Dense(2)(joined))
+    examples = {
+        "job": keras.ops.convert_to_tensor(words[:, np.newaxis]),
+        "age": keras.ops.convert_to_tensor(numbers, "float32"),
+    }
+    np.testing.assert_equal(
+        *(keras.ops.convert_to_numpy(each(examples)) for each in (net, delivery.copy_of(net, DATA)))
+    )
+
+
 def test_a_loss_of_the_users_own_is_kept() -> None:
     def own_loss(truth: object, outputs: keras.KerasTensor) -> keras.KerasTensor:
         return keras.ops.mean(outputs, axis=-1)

@@ -30,11 +30,13 @@ def test_rows_count_the_whole_data_set() -> None:
     np.testing.assert_equal(request.challenge.train.x[chosen], arrays.x[[100, 81, 239]])
 
 
-def test_owners_are_named_where_the_data_name_them() -> None:
+def test_records_are_called_what_the_data_call_them() -> None:
     arrays, _ = data()
-    owned = kit.Arrays(arrays.x, arrays.y, groups=np.arange(240) // 4)
-    assert prepared(data=owned, forget="group:2").owners == ["2"] * 4
-    assert prepared().owners == []
+    keys = {"customer": np.array([f"C{number}" for number in range(240)])}
+    owned = kit.Arrays(arrays.x, arrays.y, groups=np.arange(240) // 4, keys=keys)
+    names = prepared(data=owned, forget="group:2").names
+    assert names == [{"customer": f"C{number}", "owner": "2"} for number in range(8, 12)]
+    assert prepared().names == [{}] * len(RECORDS)
 
 
 @pytest.mark.parametrize(
