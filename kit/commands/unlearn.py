@@ -142,7 +142,7 @@ def _check_places(model: Path, output: Path, evidence: Path | None, json_file: P
             "--overwrite."
         )
     options.require_writable(output.parent, "--output")
-    options.require_writable_json(json_file)
+    options.require_writable_file(json_file)
     if evidence is not None:
         from kit import files
 
