@@ -38,6 +38,7 @@ from kit.commands.options import (
     WeightsOption,
     WorkersOption,
 )
+from kit.commands.where import Where
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
@@ -72,6 +73,17 @@ class _Limits:
     memory_limit: float | None
 
 
+@dataclass(frozen=True)
+class _Models:
+    """How many models of each method, with which seed, against which reference, and where they are kept."""
+
+    num_models: int
+    seed: int
+    out: Path
+    fresh_oracle: bool
+    num_originals: int = 1
+
+
 def run(
     methods: MethodsArgument = None,
     challenge: ChallengeOption = "noisy-digits",
@@ -102,14 +114,17 @@ def run(
         challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
     )
     limits = _Limits(sandbox, time_limit, memory_limit)
-    where = options.Where(backend=backend)
+    where = Where(backend=backend)
     options.prepare(threads, debug, backend)
-    _compare(methods, problem, limits, where, 1, seed, out, fresh_oracle, json_file)
+    _compare(methods, problem, limits, where, _Models(1, seed, out, fresh_oracle), json_file)
 
 
 def evaluate(
     methods: MethodsArgument = None,
     num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
+    num_originals: Annotated[
+        int, typer.Option("--originals", min=1, help="From as many originals, --num-models from each.")
+    ] = 1,
     workers: WorkersOption = None,
     engine: EngineOption = None,
     address: AddressOption = None,
@@ -142,20 +157,18 @@ def evaluate(
         challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
     )
     limits = _Limits(sandbox, time_limit, memory_limit)
-    where = options.Where(engine, workers, address, gpus_per_worker, backend)
+    where = Where(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
-    _compare(methods, problem, limits, where, num_models, seed, out, fresh_oracle, json_file)
+    models = _Models(num_models, seed, out, fresh_oracle, num_originals)
+    _compare(methods, problem, limits, where, models, json_file)
 
 
 def _compare(
     methods: list[str] | None,
     problem: _Problem,
     limits: _Limits,
-    where: options.Where,
-    num_models: int,
-    seed: int,
-    out: Path,
-    fresh_oracle: bool,
+    where: Where,
+    models: _Models,
     json_file: Path | None,
 ) -> None:
     """Refuses what cannot work before anything large is imported, then runs, scores and shows."""
@@ -167,22 +180,22 @@ def _compare(
     scorers.require_installed()
     has_files = any(method.source is not None for method in entries)
     limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
-    options.require_writable(out)
+    options.require_writable(models.out)
     options.require_writable_file(json_file)
     from kit import challenges
 
     announce = options.announcer()
     challenge = challenges.load_challenge(**vars(problem), announce=announce)
-    options.require_writable(out / challenge.name)
+    options.require_writable(models.out / challenge.name)
     from kit import evaluation
     from kit.evaluation.plan import Plan
     from kit.runs.population import Request
 
-    request = Request(num_models, seed, out, options.containment(**vars(limits)))
+    request = Request(models.num_models, models.seed, models.out, options.containment(**vars(limits)))
     with options.resumable(), where.started() as engine:
-        plan = Plan(request, fresh_oracle=fresh_oracle, engine=engine)
+        plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
-    _show(result, challenge, [entry.name for entry in entries], out, json_file)
+    _show(result, challenge, [entry.name for entry in entries], models.out, json_file)
     if result.failures:
         raise typer.Exit(1)
 

@@ -29,6 +29,7 @@ from kit.commands.options import (
     TimeLimitOption,
     WorkersOption,
 )
+from kit.commands.where import Where
 from kit.machine import quiet
 from kit.types import InputError
 
@@ -66,7 +67,7 @@ def pack(
             f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
             "--output, or delete it."
         )
-    where = options.Where(engine, workers, address, gpus_per_worker, backend)
+    where = Where(engine, workers, address, gpus_per_worker, backend)
     where.check()
     options.prepare(None, debug, backend)
     from kit import challenges

@@ -7,6 +7,7 @@ Decisions:
   matplotlib.
 - The row `retrain` shows every other retrained model, at most half, against the rest: so it is a row like the others,
   shows how far from its target a perfect method lies by luck, and both sides have logits.
+- Several originals are one table: what a method makes of all of them is one population (`nested`).
 - What makes a whole comparison doubtful is in the report: an original that knows nothing, a reference that was
   trained otherwise.
 """
@@ -19,23 +20,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kit.engines import Engine, Serial
-from kit.evaluation import scoring
-from kit.evaluation.comparison import attack_sample, compare, doubts_about_original
+from kit.engines import Engine
+from kit.evaluation.comparison import attack_sample
+from kit.evaluation.nested import with_originals
 from kit.evaluation.plan import Plan
-from kit.evaluation.reference import Population, Reference
 from kit.evaluation.result import Evaluation
-from kit.machine import accelerators, environment
-from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
-from kit.runs import choice, population, timing
+from kit.evaluation.table import ComparisonTable, as_failed
+from kit.runs import choice
 from kit.runs.contained import Containment
-from kit.runs.originals import Pretrained
 from kit.runs.population import Request
-from kit.runs.pretraining import original_of
 from kit.submission.entry import Entry, Identifier, resolve_all
-from kit.types import Challenge, Comparison, FailedRun, InputError, Once, Outputs, Report, Score, check_challenge
+from kit.types import Challenge, FailedRun, InputError, Outputs, Report, check_challenge
 
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
@@ -48,6 +43,7 @@ def evaluate(
     challenge: Challenge,
     *,
     num_models: int = 1,
+    num_originals: int = 1,
     seed: int = 0,
     num_retrained: int | None = None,
     fresh_oracle: bool = False,
@@ -62,6 +58,7 @@ def evaluate(
 
     Example:
         >>> import kit
+        >>> import numpy as np
         >>> rows = np.arange(240)
         >>> arrays = kit.Arrays(np.eye(3)[rows % 3], rows % 3)
         >>> challenge = kit.make_challenge("thirds", arrays, recipe=kit.Recipe(epochs=5))
@@ -70,7 +67,7 @@ def evaluate(
     """
     check_challenge(challenge)
     request = Request(num_models, seed, None if root is None else Path(root))
-    plan = Plan(request, num_retrained, fresh_oracle, engine, workers)
+    plan = Plan(request, num_retrained, fresh_oracle, engine, workers, num_originals)
     (entry,) = resolve_all([method])
     evaluation = carry_out([entry], challenge, plan)
     return next(report for report in evaluation.reports if report.method == entry.name)
@@ -81,6 +78,7 @@ def evaluate_all(
     challenge: Challenge,
     *,
     num_models: int = 1,
+    num_originals: int = 1,
     seed: int = 0,
     num_retrained: int | None = None,
     fresh_oracle: bool = False,
@@ -97,6 +95,8 @@ def evaluate_all(
         identifiers: names, functions or paths of methods.
         challenge: see `kit.load_challenge`.
         num_models: models of each method; each score is a mean over them, or compares them with as many retrained ones.
+        num_originals: originals that each method is run from, `num_models` times from each: the challenge's own, and
+            others that are trained like it with the next seeds. Standard errors then hold the luck of an original.
         seed: of all runs.
         num_retrained: retrained models, the reference of the other methods, 3 or more. By default all of the oracle
             that comes with the kit for this split, for a single model a stored one (`kit.runs.retrained`), else
@@ -112,11 +112,12 @@ def evaluate_all(
     Raises:
         FailedRun: damaged weights; or every method that was asked for broke its contract (the first of them). Where
             only some did, they are in `failures`.
-        InputError: two different methods of one name; fewer than 3 retrained models.
+        InputError: two different methods of one name; fewer than 3 retrained models; several originals of a challenge
+            whose original is a file of weights.
     """
     check_challenge(challenge)
     request = Request(num_models, seed, None if root is None else Path(root), containment)
-    plan = Plan(request, num_retrained, fresh_oracle, engine, workers)
+    plan = Plan(request, num_retrained, fresh_oracle, engine, workers, num_originals)
     return carry_out(resolve_all(identifiers), challenge, plan, packed=given, announce=announce)
 
 
@@ -140,6 +141,7 @@ def carry_out(
         announce: is told what is being done, a line at a time.
     """
     announce = announce or (lambda _: None)
+    with_originals(challenge, plan.num_originals)
     choice.require_stackable(entries, plan.engine)
     if any(entry.source is not None for entry in entries):
         containment = (plan.population.containment or Containment()).settled()
@@ -153,18 +155,18 @@ def carry_out(
     for training in trainings:
         rows = [entry for entry in entries if entry.pretraining == training]
         at_hand = None if training else worker
-        table = functools.partial(_Table, rows, challenge, training, plan, announce=announce, worker=at_hand)
+        table = functools.partial(ComparisonTable, rows, challenge, training, plan, announce=announce, worker=at_hand)
         try:
             parts.append(_guarded(table, training, [] if training else packed))
         except (FailedRun, InputError) as failure:
             if training == trainings[0]:
                 raise
             announce(f"{training} FAILED")
-            failures |= {entry.name: _as_failed(failure) for entry in rows}
+            failures |= {entry.name: as_failed(failure) for entry in rows}
     return _joined(parts, failures)
 
 
-def _guarded(table: Callable[[], _Table], training: str, packed: Sequence[Outputs]) -> Evaluation:
+def _guarded(table: Callable[[], ComparisonTable], training: str, packed: Sequence[Outputs]) -> Evaluation:
     """Evaluates a table; where its methods train the original themselves, whatever they raise is their failure."""
     try:
         return table().evaluate(packed)
@@ -190,130 +192,3 @@ def _joined(parts: Sequence[Evaluation], failures: Mapping[str, FailedRun]) -> E
         outputs |= new_rows
         failures |= part.failures
     return Evaluation(tuple(reports), outputs, failures)
-
-
-class _Table:
-    """The evaluation of methods that start from one original: one row each, between the two landmarks."""
-
-    def __init__(
-        self,
-        entries: Sequence[Entry],
-        challenge: Challenge,
-        training: str,
-        plan: Plan,
-        *,
-        announce: Callable[[str], None],
-        worker: Worker | None,
-    ) -> None:
-        self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
-        self._announce, self._at_hand = announce, worker
-        self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
-        self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
-        self._reference = Reference.choose(challenge, training, plan)
-        self._original: Pretrained = original_of(challenge, training)
-
-    @functools.cached_property
-    def _worker(self) -> Worker:
-        from kit.runs.worker import Worker
-
-        return self._at_hand or Worker(self._challenge, self._original, pretraining=self._training)
-
-    def evaluate(self, packed: Sequence[Outputs]) -> Evaluation:
-        """Runs what is not stored, and scores all rows."""
-        plan = self._plan
-        num_models = max(plan.num_models, self._reference.request.num_models)
-        chosen = choice.engine_for(self._entries, plan.engine, plan.workers, num_models)
-        choice.require_precision(self._challenge, chosen)
-        self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-        reference = timing.reference(self._challenge, check=lambda: self._worker)
-        if chosen == "stacked" and plan.engine is None:
-            self._announce(f"many models at once on {accelerators.described()} (--engine processes: on the processor)")
-        with population.started(chosen, plan.workers) as engine:
-            outputs, failures = self._run(functools.partial(self._population, engine), packed)
-        self._announce("scoring")
-        comparing = functools.partial(compare, num_models=plan.num_models, reference=reference)
-        once = Once()
-        compared = {name: comparing(self._challenge, outputs, name, once=once) for name in outputs}
-        root = plan.population.root
-        scores = scoring.score_rows(compared, None if root is None else root / self._challenge.name / "scores")
-        reports = [self._report(name, comparison, scores[name]) for name, comparison in compared.items()]
-        return Evaluation(tuple(reports), outputs, failures)
-
-    def _population(self, engine: Engine, entry: Entry, request: Request) -> Outputs:
-        self._announce(f"{entry.name}: {request.num_models} model{'s' * (request.num_models > 1)}")
-        # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
-        if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
-            engine = Serial()
-        self._made[entry.name] = choice.bits_of(engine)
-        self._levels[entry.name] = (request.containment or Containment()).level(entry)
-        return population.run_entry(
-            entry, self._challenge, self._original, request, engine, get_worker=lambda: self._worker
-        )
-
-    def _run(self, run: Population, packed: Sequence[Outputs]) -> tuple[dict[str, Outputs], dict[str, FailedRun]]:
-        """Returns the rows' outputs; a method that breaks its contract does not take the others' with it."""
-        methods = [entry for entry in self._entries if entry.name not in LANDMARKS]
-        outputs = {ORIGINAL: run(Entry(ORIGINAL, pretraining=self._training), self._plan.population)}
-        failures: dict[str, FailedRun | InputError] = {}
-        for entry in methods:
-            try:
-                outputs[entry.name] = run(entry, self._plan.population)
-            except (FailedRun, InputError) as failure:  # a method may not be for this task or model
-                self._announce(f"{entry.name} FAILED")
-                failures[entry.name] = failure
-        if failures and len(failures) == len(self._entries):
-            raise next(iter(failures.values()))
-        names_in_use = {*(entry.name for entry in methods), *LANDMARKS}
-        outputs = _with_packed(outputs, packed, names_in_use)
-        outputs[RETRAIN] = self._reference.outputs(run)
-        return outputs, {name: _as_failed(failure) for name, failure in failures.items()}
-
-    def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
-        challenge, costs, made = self._challenge, comparison.unlearned.costs, self._made.get(name, {})
-        trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
-        return Report(
-            challenge=challenge.name,
-            method=name,
-            seed=self._plan.population.seed,
-            num_models=comparison.unlearned.num_models,
-            num_retrained=comparison.retrained.num_models,
-            split=challenge.split.name,
-            split_seed=challenge.split.seed,
-            split_sha256=challenge.split.sha256,
-            data_sha256=challenge.data_sha256,
-            data_source=challenge.source,
-            weights_sha256=self._original.sha256,
-            seconds=_mean([cost.seconds for cost in costs]),
-            reference_seconds=comparison.reference.work,
-            scores=scores,
-            score_version=SCORE_VERSION,
-            versions=environment.versions(made.get("backend")),
-            machine=environment.machine() | {"precision": challenge.precision} | made,
-            model=self._original.model,
-            recipe=dataclasses.asdict(challenge.recipe) | trained,
-            warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),
-            pretraining=self._training,
-            facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
-            containment=self._levels.get(name, ""),
-            cpu_seconds=_mean([comparison.reference.whole_of(cost) for cost in costs]),
-            tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
-        )
-
-
-def _as_failed(failure: FailedRun | InputError) -> FailedRun:
-    """Returns what a row's failure is reported as; a broken submission stays one, with the check that it fails."""
-    return failure if isinstance(failure, FailedRun) else FailedRun(str(failure))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    """Returns the mean of all runs; None where one of them is not known."""
-    return None if np.isnan(values).any() else float(np.mean(values))
-
-
-def _with_packed(
-    outputs: Mapping[str, Outputs], packed: Sequence[Outputs], names_in_use: set[str]
-) -> dict[str, Outputs]:
-    """Puts outputs that were made elsewhere behind the first row, under names of their own."""
-    (first, original), *others = outputs.items()
-    packed_rows = {f"{row.method} (packed)" if row.method in names_in_use else row.method: row for row in packed}
-    return {first: original, **packed_rows, **dict(others)}

@@ -23,6 +23,7 @@ class Plan:
         fresh_oracle: retrain, even where an oracle comes with the kit.
         engine: where models are made: a name, or one that was started; None for what pays.
         workers: of an engine that is started here.
+        num_originals: that each method is run from, 1 or more.
 
     Raises:
         InputError: fewer than 3 retrained models.
@@ -33,6 +34,7 @@ class Plan:
     fresh_oracle: bool = False
     engine: str | Engine | None = None
     workers: int | None = None
+    num_originals: int = 1
 
     def __post_init__(self) -> None:
         if self.num_retrained is not None and self.num_retrained < 3:
@@ -43,8 +45,8 @@ class Plan:
 
     @property
     def num_models(self) -> int:
-        """Models of each method."""
-        return self.population.num_models
+        """Models of each method, from all originals."""
+        return self.population.num_models * self.num_originals
 
     @property
     def retraining(self) -> Request:

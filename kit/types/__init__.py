@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
     from kit.types.problem import Challenge, Split, check_challenge
     from kit.types.recipe import Recipe
-    from kit.types.scores import Comparison, Direction, Problem, Report, Score, ScoreInfo, TableName
+    from kit.types.score_info import Direction, ScoreInfo, TableName
+    from kit.types.scores import Comparison, Problem, Report, Score
     from kit.types.table import Table
     from kit.types.task import Task
 
@@ -27,7 +28,7 @@ _HOME_OF = {
     "Challenge": "problem",
     "Comparison": "scores",
     "Cost": "cost",
-    "Direction": "scores",
+    "Direction": "score_info",
     "FailedRun": "errors",
     "InputError": "errors",
     "ModelOutputs": "outputs",
@@ -40,10 +41,10 @@ _HOME_OF = {
     "Report": "scores",
     "Retraining": "cost",
     "Score": "scores",
-    "ScoreInfo": "scores",
+    "ScoreInfo": "score_info",
     "Split": "problem",
     "Table": "table",
-    "TableName": "scores",
+    "TableName": "score_info",
     "Task": "task",
     "check_challenge": "problem",
     "confidences": "outputs",

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from kit.rules import DRAWN_SPLITS, NOISE
 from kit.types.cost import Retraining
-from kit.types.errors import InputError
 from kit.types.forget import forget_form
 from kit.types.frames import frame
 from kit.types.from_json import damaged, read
 from kit.types.once import Once
 from kit.types.outputs import Outputs
+from kit.types.score_info import Direction
 from kit.types.shown import html_table, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Direction = Literal["up", "down", "match_retrain"]
-TableName = Literal["runs", "populations", "attacks", "distances", "other"]
 # What a report says of itself in one line.
 _SHOWN = ("retain_accuracy", "forget_accuracy", "test_accuracy", "mia_gap", "competition_score")
-# Of a heading that is made from a score's name, in characters.
-_HEADING_WIDTH = 12
 
 
 @dataclass(frozen=True)
@@ -53,64 +48,6 @@ class Comparison:
     reference: Retraining
     alone: bool = False
     once: Once = field(default_factory=Once, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class ScoreInfo:
-    """What a score is called, which way is better, and how it is shown; whatever shows scores reads it here.
-
-    Args:
-        name: in lower case with underscores; unique.
-        direction: `up` or `down` for the better values, or `match_retrain` where the retrained models define them.
-        explanation: one line that tells a newcomer what the score says.
-        relative: it is a distance to the retrained models, and says nothing of a single retrained one.
-        heading: of its column, with a line break where it goes on below; by default made from the name.
-        table: in which it stands: `runs` is shown for single runs too, the others for populations only, and `other`,
-            where nothing else is declared, for both.
-        column: the columns of a table stand in the order of these numbers, and equal ones in that of the families.
-        digits: after the decimal point.
-        signed: a positive value is shown with its sign.
-        optional: it does not apply to most forget sets, so where it has no value in any row, nothing is said of it.
-        rank: methods are ranked by the score with the lowest number that any of them has; by None never.
-
-    Raises:
-        InputError: a direction or table that there is not, or a name that is no identifier.
-
-    Example:
-        >>> ScoreInfo("agreement", "up", "how often both say the same").title
-        'agreement'
-    """
-
-    name: str
-    direction: Direction
-    explanation: str
-    relative: bool = False
-    heading: str = ""
-    table: TableName = "other"
-    column: int = 50
-    digits: int = 3
-    signed: bool = False
-    optional: bool = False
-    rank: int | None = None
-
-    def __post_init__(self) -> None:
-        directions, tables = get_args(Direction), get_args(TableName)
-        if self.direction not in directions or self.table not in tables or not self.name.isidentifier():
-            raise InputError(
-                f"The score '{self.name}' was declared with the direction '{self.direction}' and the table "
-                f"'{self.table}'. Expected an identifier, a direction of {', '.join(directions)} and a table of "
-                f"{', '.join(tables)}. Correct the ScoreInfo in the scorer's SCORES."
-            )
-
-    @property
-    def lines(self) -> str:
-        """The heading of the score's column, in one or more lines."""
-        return self.heading or textwrap.fill(self.name.replace("_", " "), _HEADING_WIDTH)
-
-    @property
-    def title(self) -> str:
-        """The heading in one line."""
-        return self.lines.replace("\n", " ").strip()
 
 
 @dataclass(frozen=True)
@@ -200,6 +137,8 @@ class Report:
             `in-process` for functions and built-in methods; empty where that is not known.
         cpu_seconds: of a call, tracing included, at the pace of the retraining, on average; None where nobody measured.
         tracing_seconds: of these, in the first steps of traces; None where nobody measured.
+        num_originals: that the method's models start from, `num_models` being those from all of them. `weights_sha256`
+            is that of the first, and `recipe` has its training seed; the others have the next ones.
 
     Raises:
         InputError: a score stands under another name than its own.
@@ -230,6 +169,7 @@ class Report:
     containment: str = ""
     cpu_seconds: float | None = None
     tracing_seconds: float | None = None
+    num_originals: int = 1
 
     def __post_init__(self) -> None:
         for name, score in self.scores.items():

@@ -39,6 +39,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.submission",
     "kit.commands.tune",
     "kit.commands.unlearn",
+    "kit.commands.where",
     "kit.extensions",
     "kit.machine",
     "kit.machine.quiet",

@@ -19,7 +19,7 @@ from tqdm import tqdm
 import kit
 from kit import evaluation, rules
 from kit.challenges.splits import make_split
-from kit.evaluation import attack_sample, evaluate, evaluate_all
+from kit.evaluation import attack_sample, evaluate, evaluate_all, table
 from kit.runs import oracles, originals, timing
 from kit.runs import population as runs
 from kit.runs.population import Request
@@ -194,7 +194,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     population = Planted()
     original = SimpleNamespace(sha256="0" * 64, model="mlp")
     monkeypatch.setattr(runs, "run_entry", population)
-    monkeypatch.setattr(evaluation, "original_of", lambda challenge, training: original)
+    monkeypatch.setattr(table, "original_of", lambda challenge, training: original)
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))
     monkeypatch.setattr(_logistic_attack, "mia_accuracy", lambda *losses: 0.5)
     monkeypatch.setattr(membership_inference, "mia_accuracy_stderr", lambda *losses: 0.5)
@@ -265,14 +265,14 @@ def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge
 def test_an_original_that_cannot_be_trained_costs_the_rows_that_start_from_it_alone(
     planted: Planted, challenge: Challenge, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = evaluation.original_of
+    usual = table.original_of
 
     def original_of(challenge: Challenge, training: str) -> Any:
         if training == "sisa":
             raise error
         return usual(challenge, training)
 
-    monkeypatch.setattr(evaluation, "original_of", original_of)
+    monkeypatch.setattr(table, "original_of", original_of)
     found = evaluate_all(["sisa", "finetune"], challenge)
     assert rows(found.reports) == ["original", "finetune", "retrain"]
     assert list(found.failures) == ["sisa"]
@@ -619,3 +619,13 @@ def test_a_forget_set_that_cannot_be_attacked_has_reasons_instead_of_numbers(
             attack = name.startswith("mia_")
             assert (score.value is None) == (attack or name in OF_POPULATIONS), name
             assert score.reason.startswith("class 2 is forgotten") == (attack or name in ("lira_auc", "rmia_auc")), name
+
+
+@pytest.mark.usefixtures("unscored")
+def test_several_originals_are_one_population_of_all_their_runs(planted: Planted, challenge: Challenge) -> None:
+    found = evaluate_all(["finetune"], challenge, num_models=2, num_originals=3, seed=4)
+    assert [(report.num_models, report.num_originals) for report in found.reports][1] == (6, 3)
+    assert found.reports[-1].num_originals == 1
+    calls = [call for call in planted.calls if call["name"] == "finetune"]
+    assert len(calls) == 3
+    assert len([call for call in planted.calls if call["name"] == "retrain"]) == 1
