@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for mypy, pyright and editors; a test holds it to the names
     from kit import models as models
     from kit import probes as probes
     from kit import reports as report  # noqa: F401
+    from kit import requests as requests
     from kit import scorers as scorers
     from kit import testing as testing
     from kit.challenges import load_challenge as load_challenge
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # for mypy, pyright and editors; a test holds it to the names
     from kit.reports import figures as plots  # noqa: F401
     from kit.reports import ranking as ranking
     from kit.reports.leaderboard import leaderboard as leaderboard
+    from kit.requests import unlearn_model as unlearn_model
     from kit.runs.outputs import compute_outputs as compute_outputs
     from kit.runs.population import run_population as run_population
     from kit.runs.run import Unlearned as Unlearned
@@ -56,6 +58,7 @@ if TYPE_CHECKING:  # for mypy, pyright and editors; a test holds it to the names
     from kit.types import Report as Report
     from kit.types import Score as Score
     from kit.types import Split as Split
+    from kit.types import Table as Table
 
 __version__ = "0.1.0"
 

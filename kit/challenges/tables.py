@@ -34,8 +34,8 @@ def check_file(path: Path) -> None:
     missing = [name for name in ("pandas", "pyarrow") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"'{path}' is a table, which {' and '.join(missing)} would read. Expected the extra 'tables'. Install it "
-            "with python -m pip install 'unlearning-kit[tables]', or save the columns as 'x_NAME' in an .npz file."
+            f"'{path}' is a table, which {' and '.join(missing)} would read. Expected both to be installed. Run "
+            "'python -m pip install pandas pyarrow', or save the columns as 'x_NAME' in an .npz file."
         )
 
 

@@ -148,4 +148,6 @@ def test_without_the_libraries_the_extra_is_named(
     folder: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    refused(lambda: tables.check_file(folder / "people.csv"), "pandas and pyarrow", "unlearning-kit[tables]", "x_NAME")
+    refused(
+        lambda: tables.check_file(folder / "people.csv"), "pandas and pyarrow", "pip install pandas pyarrow", "x_NAME"
+    )
