@@ -303,7 +303,7 @@ def test_landmarks_stay_beside_methods_that_are_chosen_by_their_number_of_models
         (None, "There is no report in 'runs'"),
         ("{", "cannot be read"),
         ('{"score_version": "1.0", "reports": 7, "failures": []}', "is 7, not a list"),
-        ('{"score_version": "9.0", "reports": [{"later": 1}], "failures": []}', "has no"),
+        ('{"score_version": "9.0", "reports": [{"later": 1}], "failures": []}', "9.0"),
     ],
 )
 def test_what_cannot_be_read_is_one_paragraph_and_nothing_is_written(
