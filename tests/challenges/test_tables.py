@@ -62,6 +62,7 @@ def model() -> keras.Model:
     looked_up = keras.layers.StringLookup(vocabulary=JOBS, output_mode="one_hot")(job)
     features = keras.layers.Concatenate()([keras.layers.Rescaling(0.02)(age), looked_up])
     net = keras.Model([age, job], keras.layers.Dense(1, activation="sigmoid")(features), name="income")
+    net.layers[-1].set_weights([np.array([[20.0], [0.0], [0.0], [0.0], [0.0]]), np.array([-18.2])])  # above 45
     net.compile(keras.optimizers.RMSprop(0.002), "binary_crossentropy")
     return net
 
