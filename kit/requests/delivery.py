@@ -53,7 +53,7 @@ def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> k
         if not copy.built:  # a subclassed one
             copy.build_from_config(net.get_build_config())
         copy.set_weights(net.get_weights())
-        _copy_words(net, copy)
+        _copy_adapted(net, copy)
         settings = net.get_compile_config()
         if settings:
             with keras.saving.custom_object_scope({function.__name__: function for function in _own_functions(net)}):
@@ -68,13 +68,15 @@ def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> k
     return copy
 
 
-def _copy_words(net: keras.Model, copy: keras.Model) -> None:
-    """Hands over the words that layers look up, which are neither in a description nor among the weights."""
+def _copy_adapted(net: keras.Model, copy: keras.Model) -> None:
+    """Hands over what `adapt()` found beside weights: words, and what a normalisation makes of its weights."""
     for layer, twin in zip(copies.leaves(net), copies.leaves(copy), strict=True):
         if hasattr(layer, "save_assets") and hasattr(layer, "get_vocabulary"):
             with Scratch("kit-words-") as folder:
                 layer.save_assets(folder.path)
                 twin.load_assets(folder.path)
+        if isinstance(twin, keras.layers.Normalization):
+            twin.finalize_state()
 
 
 def _own_functions(net: keras.Model) -> list[Any]:
