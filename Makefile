@@ -94,12 +94,12 @@ benchmarks: .venv/.runtime
 	.venv/bin/python -m benchmarks.cifar10_small
 	.venv/bin/python -m benchmarks.methods
 
-# Evaluates every method (forty minutes on two cores), keeps the reports in data/results/ and writes the README's tables.
+# Evaluates every method (forty minutes on two cores), keeps the reports in data/results/ and writes the tables of docs/methods.md.
 results: .venv/.dev
 	.venv/bin/python -m benchmarks.results
 	.venv/bin/python -m benchmarks.update_readme methods
 
-# Writes what these commands print into the README.
+# Writes what these commands print into README.md and docs/.
 readme: .venv/.dev
 	.venv/bin/python -m benchmarks.update_readme
 

@@ -1,4 +1,4 @@
-"""Evaluates every method and keeps the reports: what the README's tables of methods are made of.
+"""Evaluates every method and keeps the reports: what the tables of docs/methods.md are made of.
 
     python -m benchmarks.results [CHALLENGE ...] [--num-models 128]
     python -m benchmarks.results --show | --kinds
@@ -22,12 +22,17 @@ from kit import rules
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import files, methods, reports, seals
+from kit.challenges.catalogue import hyperparameters
 from kit.methods import _facts
 from kit.reports import markdown
 from kit.scorers.forgetting import competition_difference
 
 CHALLENGES = {"noisy-digits": None, "digits": None, "fashion-mnist": 1}
-# The order of the README's table of kinds; a kind that is not here comes last.
+OTHER_SETTINGS = (
+    "*These methods had other hyper-parameters than today's, which are searched in another way: the table says what they "
+    "did with those.*"
+)
+# The order of the table of kinds; a kind that is not here comes last.
 KINDS = (
     "exact",
     "tuning on retain",
@@ -96,8 +101,17 @@ def shown(challenges: list[str]) -> str:
         rows, differences = read(challenge)
         evaluated = {row.method for row in rows}
         missing = [name for name in methods.built_in() if name not in evaluated]
-        tables.append(markdown.methods_table(rows, differences, missing))
+        note = "" if settings_are_present(challenge) else f"\n\n{OTHER_SETTINGS}"
+        tables.append(markdown.methods_table(rows, differences, missing) + note)
     return "\n\n".join([*tables, markdown.LEGEND])
+
+
+def settings_are_present(challenge: str) -> bool:
+    """Returns whether the methods were evaluated with the hyper-parameters that they have on the challenge today."""
+    content = json.loads(stored(challenge).read_text(encoding="utf-8"))
+    evaluated = {row["method"] for row in content["reports"]}
+    present = {name: settings for name, settings in hyperparameters(challenge).items() if name in evaluated}
+    return bool(content["hyperparameters"] == present)
 
 
 def kinds() -> str:

@@ -1,4 +1,4 @@
-"""Writes what the README's commands print into the README: python -m benchmarks.update_readme [BLOCK ...]
+"""Writes what the commands of README and docs/ print into these pages: python -m benchmarks.update_readme [BLOCK ...]
 
 `python -m benchmarks.update_readme kinds methods` renders the tables of methods anew, in seconds.
 """
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,34 +49,37 @@ BLOCKS = {
 MARKDOWN = {"kinds", "methods"}
 
 
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
 def main() -> None:
-    readme = ROOT / "README.md"
     for name, commands in BLOCKS.items():
-        if sys.argv[1:] and name not in sys.argv[1:]:
-            continue
-        printed = ""
-        for command in commands:
-            with tempfile.TemporaryDirectory() as folder:
-                run = subprocess.run(
-                    [sys.executable, *command],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                    cwd=folder,
-                    env=os.environ | {"PYTHONPATH": str(ROOT)},
-                )
-            shown = " ".join(command)
-            head = f"`python {shown}`\n\n" if name in MARKDOWN else f"$ python {shown}\n"
-            printed += head + "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n\n"
-        fence = ("", "") if name in MARKDOWN else ("```text\n", "\n```")
-        pattern = rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)"
-        block = f"\n{fence[0]}{printed.strip()}{fence[1]}\n\n"
-        text, count = re.subn(
-            pattern, lambda match, block=block: match[1] + block + match[2], readme.read_text(), flags=re.DOTALL
+        if not sys.argv[1:] or name in sys.argv[1:]:
+            _replace(name, "".join(_printed(name, command) for command in commands).strip())
+
+
+def _printed(name: str, command: Sequence[str]) -> str:
+    """Returns what a command prints, below the command."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        run = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=True, cwd=folder, env=environment
         )
-        if count != 1:
-            raise SystemExit(f"The README has no block '{name}'.")
-        readme.write_text(text)
+    shown = " ".join(command)
+    head = f"`python {shown}`\n\n" if name in MARKDOWN else f"$ python {shown}\n"
+    return head + "\n".join(line.rstrip() for line in run.stdout.splitlines()) + "\n\n"
+
+
+def _replace(name: str, printed: str) -> None:
+    """Puts what was printed between the comments that name a block, wherever they stand."""
+    fence = ("", "") if name in MARKDOWN else ("```text\n", "\n```")
+    pattern = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+    pages = [page for page in PAGES if pattern.search(page.read_text(encoding="utf-8"))]
+    if len(pages) != 1:
+        raise SystemExit(f"{len(pages)} pages have a block '{name}'.")
+    block = f"\n{fence[0]}{printed}{fence[1]}\n\n"
+    text = pattern.sub(lambda match: match[1] + block + match[2], pages[0].read_text(encoding="utf-8"))
+    pages[0].write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

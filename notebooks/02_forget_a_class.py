@@ -176,7 +176,7 @@ for rate in (0.002, 0.003, 0.005):
 #
 # A distance of this kind says little of what is still inside: whether the hidden layer shows that it has seen fives is a
 # question for stronger attacks. The settings were chosen by hand for this very example, which flatters all four; in the
-# README's tables they were searched on other splits.
+# documentation's tables they were searched on other splits.
 
 # %%
 scores = {kit.ranking.title(report): report.scores for report in reports}

@@ -23,6 +23,7 @@ CHECKOUT = PACKAGE.parent
 # Processes of the kit among themselves; what a stranger's code returns never comes this way.
 ENGINE_FILES = {"engines/worker.py", "engines/processes.py", "submission/entry.py", "machine/quiet.py"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted(CHECKOUT.glob("docs/*.md"))]
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer")
 
 
@@ -219,7 +220,7 @@ def test_requirements_pin_nothing_to_one_version() -> None:
 
 def test_nothing_claims_that_an_index_has_the_kit() -> None:
     """It is installed from a clone or a wheel: `pip install unlearning-kit` would install somebody else's, one day."""
-    texts = [*SOURCES, CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *CHECKOUT.glob("notebooks/*.py")]
+    texts = [*SOURCES, *PAGES, *CHECKOUT.glob("notebooks/*.py")]
     claims = {
         path.name for path in texts if re.search(r"pip install[^\n]*[\s\"']unlearning-kit", path.read_text("utf-8"))
     }
@@ -229,15 +230,31 @@ def test_nothing_claims_that_an_index_has_the_kit() -> None:
 def test_the_address_of_the_repository_is_that_of_the_project() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
-    texts = [*SOURCES, *CHECKOUT.glob("*.md"), *CHECKOUT.glob("notebooks/*.py")]
+    texts = [*SOURCES, *PAGES, *CHECKOUT.glob("notebooks/*.py")]
     owners = r"(?:github\.com|githubusercontent\.com|colab\.research\.google\.com/github)/([\w-]+/unlearning-kit)"
     named = {match for path in texts for match in re.findall(owners, path.read_text(encoding="utf-8"))}
     assert named <= {owner_and_name}
     assert not any("unlearning-kit/unlearning-kit" in path.read_text(encoding="utf-8") for path in SOURCES)
 
 
-def test_the_readme_mentions_only_names_that_exist() -> None:
-    text = "\n".join(lines_of("README.md"))
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(lines_of("README.md")) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "mailto:"))]
+    headings = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in text.splitlines()}
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert (page.parent / path).exists(), link
+        assert path or anchor in headings, link
+
+
+@pytest.mark.parametrize("page", [path for path in PAGES if path.name != "CHANGELOG.md"], ids=lambda path: path.name)
+def test_pages_mention_only_names_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     for chain in sorted(set(re.findall(r"\bkit\.((?:[A-Za-z_]+\.)*[A-Za-z_]+)", text)) - {"yaml"}):  # kit.yaml: a file
         found: object = kit
         for name in chain.split("."):

@@ -1,4 +1,4 @@
-"""The README's tables of methods are what the stored reports say, and hold every method of the folder."""
+"""The tables of methods in the documentation are what the stored reports say, and hold every method of the folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks import results
 from kit import methods, rules
-from kit.challenges import catalogue
 from kit.reports import markdown, records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,20 +34,20 @@ def test_reports_are_read_as_they_were_written(challenge: str) -> None:
 
 
 def block(name: str) -> str:
-    """What stands in the README between the comments that name a block."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.search(rf"<!-- {name}: begin.*?-->(.*?)<!-- {name}: end -->", readme, re.DOTALL)[1]
+    """What stands in the documentation between the comments that name a block."""
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    return re.search(rf"<!-- {name}: begin.*?-->(.*?)<!-- {name}: end -->", page, re.DOTALL)[1]
 
 
-def test_results_are_current_the_readme_shows_them() -> None:
+def test_results_are_current_the_documentation_shows_them() -> None:
     """After a change of methods: python -m benchmarks.update_readme kinds methods"""
     assert results.shown(list(results.CHALLENGES)) in block("methods")
     assert results.kinds() in block("kinds")
 
 
 @pytest.mark.parametrize("name", methods.built_in())
-def test_results_are_current_the_readme_lists_each_method(name: str) -> None:
-    link = f"(kit/methods/{name}.py)"
+def test_results_are_current_the_documentation_lists_each_method(name: str) -> None:
+    link = f"(../kit/methods/{name}.py)"
     assert link in block("methods")
     assert (link in block("kinds")) == (name != "original")
 
@@ -58,7 +57,9 @@ def test_a_method_that_was_not_evaluated_yet_has_a_row_that_says_so(monkeypatch:
     monkeypatch.setattr(methods, "built_in", lambda: (*built_in, "of_the_future"))
     tables = results.shown(list(results.CHALLENGES))
     rows = [
-        line for line in tables.splitlines() if line.startswith("|  | [of_the_future](kit/methods/of_the_future.py) |")
+        line
+        for line in tables.splitlines()
+        if line.startswith("|  | [of_the_future](../kit/methods/of_the_future.py) |")
     ]
     assert len(rows) == len(results.CHALLENGES)
     for row in rows:
@@ -67,13 +68,15 @@ def test_a_method_that_was_not_evaluated_yet_has_a_row_that_says_so(monkeypatch:
 
 
 @pytest.mark.parametrize("challenge", results.CHALLENGES)
-def test_results_are_current_hyperparameters_in_the_reports_are_the_present_ones(challenge: str) -> None:
+def test_a_table_of_other_hyperparameters_than_the_present_ones_says_so(
+    challenge: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A setting that was changed after the evaluation would make the table untrue."""
     content = json.loads(results.stored(challenge).read_text())
-    present = catalogue.hyperparameters(challenge)
-    evaluated = {row["method"] for row in content["reports"]}
-    changed = {name: settings for name, settings in present.items() if name in evaluated}
-    assert content["hyperparameters"] == changed
+    monkeypatch.setattr(results, "hyperparameters", lambda _: content["hyperparameters"])
+    assert results.OTHER_SETTINGS not in results.shown([challenge])
+    monkeypatch.setattr(results, "hyperparameters", lambda _: content["hyperparameters"] | {"ssd": {"alpha": 0.123}})
+    assert results.OTHER_SETTINGS in results.shown([challenge])
 
 
 def test_differences_inside_the_noise_are_marked() -> None:

@@ -30,7 +30,7 @@ class MethodFacts:
 
     Args:
         summary: the first line.
-        kind: the family that it belongs to, as in the README's table of kinds.
+        kind: the family that it belongs to, as in the table of kinds.
         cost: passes over the data, as a formula of the method's hyper-parameters and of `retain`, `forget`,
             `validation` (numbers of examples), `classes`, `recipe_epochs` and `batch_size` (the challenge's, where the
             method has none of its own). A pass is what training on an example costs, forward and backward; a forward

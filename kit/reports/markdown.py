@@ -1,4 +1,4 @@
-"""Reports as tables in Markdown, for the README and for pages: the methods of a challenge, and their kinds."""
+"""Reports as tables in Markdown, for pages in docs/: the methods of a challenge, and their kinds."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def kinds_table(kinds: Mapping[str, str]) -> str:
         >>> print(kinds_table({"retrain": "exact", "scrub": "teachers"}))
         | kind | methods |
         |---|---|
-        | exact | [retrain](kit/methods/retrain.py) |
-        | teachers | [scrub](kit/methods/scrub.py) |
+        | exact | [retrain](../kit/methods/retrain.py) |
+        | teachers | [scrub](../kit/methods/scrub.py) |
     """
     lines = [_line(["kind", "methods"]), "|---|---|"]
     for kind in dict.fromkeys(kinds.values()):
@@ -123,7 +123,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _link(method: str, title: str = "") -> str:
-    return f"[{title or method}](kit/methods/{method}.py)"
+    return f"[{title or method}](../kit/methods/{method}.py)"
 
 
 def _shown(report: Report, name: str, digits: int, *, percent: bool = False, error: bool = True) -> str:
