@@ -29,8 +29,8 @@ from kit.scorers.forgetting import competition_difference
 
 CHALLENGES = {"noisy-digits": None, "digits": None, "fashion-mnist": 1}
 OTHER_SETTINGS = (
-    "*These methods had other hyper-parameters than today's, which are searched in another way: the table says what they "
-    "did with those.*"
+    "*These methods had other hyper-parameters than today's, which are searched in another way: the table says what "
+    "they did with those.*"
 )
 # The order of the table of kinds; a kind that is not here comes last.
 KINDS = (
