@@ -260,3 +260,9 @@ def test_pages_mention_only_names_that_exist(page: Path) -> None:
         for name in chain.split("."):
             assert hasattr(found, name), f"kit.{chain}"
             found = getattr(found, name)
+
+
+def test_the_citation_names_the_version_and_the_licence() -> None:
+    citation = dict(line.split(": ", 1) for line in lines_of("CITATION.cff") if re.match(r"[\w-]+: ", line))
+    assert citation["version"] == kit.__version__
+    assert citation["license"] == tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]["license"]
