@@ -22,10 +22,10 @@ def cosine(learning_rate: float, epochs: int, *, warm_up: int = 0) -> np.ndarray
         InputError: a rate or a number of epochs that nothing can be trained with.
 
     Example:
-        >>> cosine(0.8, 4).round(3).tolist()
-        [0.8, 0.683, 0.4, 0.117]
-        >>> cosine(0.8, 5, warm_up=1).round(3).tolist()
-        [0.4, 0.8, 0.683, 0.4, 0.117]
+        >>> [f"{rate:.3f}" for rate in cosine(0.8, 4)]
+        ['0.800', '0.683', '0.400', '0.117']
+        >>> [f"{rate:.3f}" for rate in cosine(0.8, 5, warm_up=1)]
+        ['0.400', '0.800', '0.683', '0.400', '0.117']
     """
     rising = max(0, min(warm_up, epochs - 1))
     line = learning_rate * np.arange(1, rising + 1, dtype=np.float32) / (rising + 1)
