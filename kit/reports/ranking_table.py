@@ -45,8 +45,8 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
     console.print(table)
     if any(rank.near_best for rank in ranks):
         console.print(
-            f"  ~ not told from the best ({SIGNIFICANCE:.0%} for any mistake, Holm's correction for "
-            f"{math.comb(len(ranks), 2)} pairs)",
+            f"  ~ not told from the best ({SIGNIFICANCE:.0%} for any mistake, Holm's correction, "
+            f"pairs: {math.comb(len(ranks), 2)})",
             markup=False,
         )
     if any(rank.over_budget for rank in ranks):
