@@ -18,7 +18,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from kit.types import NUM_WITH_LOGITS, Challenge, InputError, Outputs, Score
 
@@ -120,6 +119,8 @@ def _nested(score: Score, without: Sequence[Score]) -> Score:
     if not np.isfinite(values).all():
         warning = "the spread between originals is not known, since too few models are left without one of them"
         return dataclasses.replace(score, warnings=(*score.warnings, warning))
+    from scipy import stats  # where several originals are asked for only: stored scores are shown without it
+
     count = len(values)
     luck = math.sqrt((count - 1) / count * float(((values - values.mean()) ** 2).sum()))
     reach = luck * float(stats.t.ppf((1 + _CONFIDENCE) / 2, count - 1))

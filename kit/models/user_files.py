@@ -20,13 +20,14 @@ from kit.scratch import Scratch
 from kit.types import Arrays, InputError, Table
 
 
-def load(path: Path, examples: Arrays | Table, own: Own | None = None) -> keras.Model:
+def load(path: Path, examples: Arrays | Table | None = None, own: Own | None = None) -> keras.Model:
     """Loads a `.keras` file that was inspected (`kit.models.inspection`): no code of the file's is run.
 
     Args:
         path: the file.
         examples: that the model is for: one that a user's function makes is called with some of them.
-        own: code of the user's, who trusts it and the file: then it is loaded as Keras loads it, not inspected.
+        own: code of the user's, who trusts it and the file: then it is loaded as Keras loads it, not inspected; it
+            takes `examples`.
 
     Raises:
         InputError: the file is missing, damaged, of another format, or holds other parts than are allowed.
@@ -37,7 +38,7 @@ def load(path: Path, examples: Arrays | Table, own: Own | None = None) -> keras.
             f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
             "model.save('model.keras'), and check that it was copied whole."
         )
-    if own is not None:
+    if own is not None and examples is not None:
         return _trusted(path, examples, own)
     inspected = inspection.inspect(path)
     if inspected.refusal:

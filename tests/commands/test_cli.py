@@ -258,6 +258,7 @@ def test_a_real_run_makes_one_model_of_each_method_in_little_memory(real_run: Re
 OF_SINGLE_RUNS = {
     *("retain_accuracy", "forget_accuracy", "validation_accuracy", "test_accuracy"),
     *("mia_accuracy", "mia_auc", "mia_gap", "mia_tpr_at_1pct_fpr", "time_ratio"),
+    "retraining_distance",
 }
 
 
@@ -379,7 +380,7 @@ def test_the_same_command_reuses_finished_runs_and_prints_the_same(real_run: Rea
     after = {name: content for name, content in everything.items() if second not in name}
     assert set(after) == set(real_run.files_after_first)
     assert {Path(name).name for name in set(everything) - set(after)} == {
-        *(Path(second).name, "report.json", "split.npz", "losses.png", "roc.png")
+        *(Path(second).name, "report.json", "split.npz", "evidence.json", "report.html")
     }
     runs = [name for name in after if name.endswith(("done.json", "outputs.npz"))]
     assert len(runs) == 2 * (1 + 1 + 1)  # the reference comes with the kit; one retraining is timed
@@ -518,7 +519,7 @@ def interrupt(*_: object) -> None:
 def test_after_an_interruption_the_same_command_goes_on(
     folder: Path, forked: None, tiny: str, finished: tuple[Path, Result]
 ) -> None:
-    shutil.copytree(finished[0] / "out", folder / "out")
+    shutil.copytree(finished[0] / "out", folder / "out", symlinks=True)
     results = folder / "out" / tiny
     for path in [*results.glob("original-*"), *folders.below(results)]:
         shutil.rmtree(path)
@@ -690,11 +691,10 @@ NAN_PIXELS = np.where(np.arange(240 * 6).reshape(240, 6) == 63, np.nan, 1.0)
         ({"leave_out": "x"}, ["no array 'x'", "groups, mislabelled, y", "numpy.savez"]),
         ({"leave_out": "y"}, ["no array 'y'", "numpy.savez"]),
         ({"y": np.arange(239) % 3}, ["(240, 6)", "(239,)"]),
-        ({"y": np.eye(3)[np.arange(240) % 3]}, ["(240, 3)", "one-hot"]),
         ({"x": np.zeros((0, 6)), "y": np.zeros(0, int)}, ["(0, 6)"]),
         ({"x": NAN_PIXELS}, ["NaN", "1 of 240", "example 10", "numpy.nan_to_num"]),
         ({"x": np.full((240, 6), -np.inf)}, ["infinite", "240 of 240"]),
-        ({"x": np.full((240, 6), "text")}, ["<U4", "astype"]),
+        ({"x": np.full((240, 6), "text")}, ["<U4", "--model"]),
         ({"y": np.arange(240) % 3 - 1}, ["labels", "0, 1, ..., num_classes - 1", "numpy.unique"]),
         ({"y": np.arange(240) % 3 * 1000}, ["2000", "240 examples", "numpy.unique"]),
         ({"y": np.arange(240) % 3 + 0.5}, ["dtype float", "numpy.unique"]),
@@ -704,7 +704,7 @@ NAN_PIXELS = np.where(np.arange(240 * 6).reshape(240, 6) == 63, np.nan, 1.0)
         ({"x": np.array([{}] * 240, dtype=object)}, ["Object arrays cannot be loaded"]),
     ],
     ids=[
-        "no x", "no y", "unequal", "one-hot", "empty", "nan", "infinite", "text", "negative labels", "large labels",
+        "no x", "no y", "unequal", "empty", "nan", "infinite", "text", "negative labels", "large labels",
         "fractions", "groups", "mislabelled", "partition", "objects",
     ],
 )  # fmt: skip

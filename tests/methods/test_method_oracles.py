@@ -732,6 +732,7 @@ def test_noisy_distillation_takes_steps_of_adam_towards_labels_and_teacher() -> 
     steps = [Step(towards, rate) for rate in (0.01, 0.02, *cosine(0.03, 3))]
     expected = adam_by_hand(net, steps)
     settings: dict[str, Any] = {"epochs": 5, "learning_rate": 0.03, "warm_up": 2, "alpha": 0.3, "temperature": 3.0}
+    settings["batch_size"] = len(x_of("retain"))
     run("noisy_distillation", net, sigma=0.0, **settings)
     assert_close(trainable(net), expected, 1e-4)
 

@@ -133,7 +133,9 @@ def test_parts_that_do_more_than_compute_are_refused(
 ) -> None:
     path = with_layer(sound, tmp_path / "model.keras", KNOWN[kind])
     before = set(tmp_path.iterdir())
-    refused(lambda: user_files.load(path), "which is not among the parts that are loaded", "without Lambda and")
+    refused(
+        lambda: user_files.load(path), "which is not among the parts that are loaded", "with --custom-objects FILE.py"
+    )
     assert set(tmp_path.iterdir()) == before
 
 

@@ -235,7 +235,7 @@ def test_no_rows_are_refused(tmp_path: Path) -> None:
     assert "holds no reports" in refusal(write(tmp_path, Stored(())))
 
 
-@pytest.mark.parametrize("version", ["99.0", "2.99", "latest", 3])
+@pytest.mark.parametrize("version", ["99.0", "3.99", "latest", 3])
 def test_a_report_of_a_newer_version_is_refused_before_it_is_read(tmp_path: Path, version: object) -> None:
     content = {"score_version": version, "reports": [{"of": "other fields"}], "failures": []}
     (tmp_path / "report.json").write_text(json.dumps(seals.with_digest(content)))
