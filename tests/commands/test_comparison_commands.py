@@ -133,7 +133,7 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
     noted.clear()
     call(command)
     nothing = dict.fromkeys(("forget", "model", "weights", "recipe"))
-    assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
+    assert noted == [nothing | own | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
 
 
 @pytest.mark.slow
