@@ -155,8 +155,8 @@ class Contained:
             self.__enter__()
         self._used, before = True, self._yardstick()
         self._request({"seed": seed})
-        printed = self.output_bytes
         self._wait("importing", START_SECONDS, "starting")
+        printed = self.output_bytes  # what a process says before it has touched the submission is the kit's
         self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
         _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
         self.imported = Imported.heard(reply, self.output_bytes - printed)

@@ -109,7 +109,8 @@ def test_contract(
     defaults = inspect.signature(methods.get(name)).parameters
     settings = {key: one.default for key, one in defaults.items()} | hyperparameters(entry, challenge)
     stated = _facts.passes(name, challenge, settings)
-    assert counter.passes <= stated + 1e-6, "costs more than it says"
+    # A formula knows nothing of short last batches, and SISA's of where its hash has put the examples.
+    assert counter.passes <= 1.02 * stated + 1e-6, "costs more than it says"
     # Which slices SISA trains again depends on the examples.
     assert name == "sisa" or counter.passes >= 0.95 * stated - 1e-6, "costs less than it says"
 
