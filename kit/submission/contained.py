@@ -159,7 +159,7 @@ class Contained:
         printed = self.output_bytes  # what a process says before it has touched the submission is the kit's
         self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
         _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
-        self.imported = Imported.heard(reply, self.output_bytes - printed)
+        self.imported = Imported.heard(reply, self._output.since(printed))
         start, _ = self._wait("calling", START_SECONDS, "preparing")
         end, _ = self._wait("returned", self.limits.seconds, "calling")
         written, reply = self._wait("written", WRITE_SECONDS, "returning")

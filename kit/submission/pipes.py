@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import select
 import threading
 import time
@@ -14,6 +15,12 @@ from typing import IO, Any
 _KEPT_OUTPUT = 64 * 1024
 # Elsewhere nobody can look whether something is in a pipe.
 _CAN_LOOK = os.name == "posix"
+# What TensorFlow's log begins its lines with: it says things when it likes, whoever is at work.
+_OF_TENSORFLOW = re.compile(
+    rb"^(?:WARNING: All log messages before absl|[IWE]\d{4} \d|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
+    rb"|To enable the following)[^\n]*\n?",
+    re.MULTILINE,
+)
 _LARGEST_REPLY, _MOST_REPLIES = 1 << 20, 100
 
 
@@ -53,6 +60,12 @@ class Output:
                     break
             time.sleep(0.001)
         return self.num_bytes
+
+    def since(self, before: int) -> int:
+        """Returns how many bytes were printed beyond the first `before`, lines of TensorFlow's log left out."""
+        printed = self.so_far()
+        lines = _OF_TENSORFLOW.findall(self._head[before:printed])
+        return printed - before - sum(map(len, lines))
 
     def text(self) -> str:
         """Returns what is kept."""

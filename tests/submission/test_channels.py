@@ -116,6 +116,19 @@ def test_what_is_on_its_way_is_counted() -> None:
     assert output.so_far() == 7 * 299
 
 
+def test_lines_of_tensorflows_log_are_not_what_a_file_prints() -> None:
+    reading, writing = os.pipe()
+    output = Output(os.fdopen(reading, "rb"))
+    os.write(writing, b"before\n")
+    log = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+    log += b"I0000 00:00:1795777465.550370   22009 cudart_stub.cc:31] Could not find cuda drivers\n"
+    os.write(writing, log + b"hello I0000 1\n" + b"2026-11-27 10:00:00.123456: I tensorflow/core/x.cc:1] oneDNN\n")
+    counted = output.since(7)
+    os.close(writing)
+    output.finish()
+    assert counted == len(b"hello I0000 1\n")
+
+
 @pytest.mark.parametrize("size", [0, 10, 64 * 1024, 64 * 1024 + 1, 128 * 1024, 128 * 1024 + 1, 3_000_000])
 def test_output_is_counted_whole_and_kept_at_both_ends(size: int) -> None:
     content = bytes(65 + number % 26 for number in range(size))
