@@ -130,7 +130,9 @@ def read_model(
         net = models.build(name, arrays.x.shape[1:], 1 + int(arrays.y.max()))
         origin = f"the kit's model '{name}'" + ("" if model else ", for want of --model")
     else:
-        net = user_files.load(Path(model), examples, own) if isinstance(model, str | Path) else model
+        net = model
+        if isinstance(model, str | Path):
+            net = user_files.load_trusted(Path(model), examples, own) if own else user_files.load(Path(model))
         origin = f"the model '{net.name}'"
     if weights is not None:
         user_files.load_weights(net, Path(weights), origin, own=bool(made))

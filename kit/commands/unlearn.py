@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +16,7 @@ from kit.commands.options import (
     DebugOption,
     IdColumnOption,
     JsonOption,
+    QuietOption,
     RecipeOption,
     SeedOption,
     TaskOption,
@@ -27,7 +27,7 @@ from kit.types import InputError
 if TYPE_CHECKING:
     from kit.requests import Outcome
 
-_AUTO, _BARS = "auto", "TQDM_DISABLE"
+_AUTO = "auto"
 
 
 def unlearn(
@@ -70,7 +70,7 @@ def unlearn(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of --output, even --model.")] = False,
     seed: SeedOption = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing of the work, only its result.")] = False,
+    quietly: QuietOption = False,
     threads: ThreadsOption = None,
     json_file: JsonOption = None,
     debug: DebugOption = False,
@@ -81,9 +81,9 @@ def unlearn(
     options.prepare(threads, debug)
     from kit.machine import quiet as silence
 
-    with _without_bars() if quiet else contextlib.nullcontext(), silence.quiet_tensorflow(debug):
+    with silence.quiet_tensorflow(debug):
         from kit import requests
-    announce = _say_nothing if quiet else options.announcer()
+    announce = options.announcer()
     with _all_or_nothing():
         request = requests.prepare(
             model,
@@ -147,26 +147,6 @@ def _check_places(model: Path, output: Path, evidence: Path | None, json_file: P
         from kit import files
 
         files.require_free(evidence, "--evidence")
-
-
-@contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
-    """Has tqdm, which looks there when it is imported, draw no bars."""
-    before = os.environ.get(_BARS)
-    os.environ[_BARS] = "1"
-    try:
-        import tqdm  # noqa: F401
-
-        yield
-    finally:
-        if before is None:
-            del os.environ[_BARS]
-        else:
-            os.environ[_BARS] = before
-
-
-def _say_nothing(_: str) -> None:
-    """Takes what is being done, and tells nobody."""
 
 
 @contextlib.contextmanager

@@ -20,26 +20,16 @@ from kit.scratch import Scratch
 from kit.types import Arrays, InputError, Table
 
 
-def load(path: Path, examples: Arrays | Table | None = None, own: Own | None = None) -> keras.Model:
+def load(path: Path) -> keras.Model:
     """Loads a `.keras` file that was inspected (`kit.models.inspection`): no code of the file's is run.
 
     Args:
         path: the file.
-        examples: that the model is for: one that a user's function makes is called with some of them.
-        own: code of the user's, who trusts it and the file: then it is loaded as Keras loads it, not inspected; it
-            takes `examples`.
 
     Raises:
         InputError: the file is missing, damaged, of another format, or holds other parts than are allowed.
     """
-    check_model_file(path)
-    if not zipfile.is_zipfile(path):
-        raise InputError(
-            f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
-            "model.save('model.keras'), and check that it was copied whole."
-        )
-    if own is not None and examples is not None:
-        return _trusted(path, examples, own)
+    _check_archive(path)
     inspected = inspection.inspect(path)
     if inspected.refusal:
         raise _unloadable(path, inspected.refusal)
@@ -70,8 +60,18 @@ def made(examples: Arrays | Table, own: Own) -> keras.Model:
     return net
 
 
-def _trusted(path: Path, examples: Arrays | Table, own: Own) -> keras.Model:
+def _check_archive(path: Path) -> None:
+    check_model_file(path)
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"The file '{path}' is damaged, or no .keras file: it is no zip archive. {EXPECTED} Save it again with "
+            "model.save('model.keras'), and check that it was copied whole."
+        )
+
+
+def load_trusted(path: Path, examples: Arrays | Table, own: Own) -> keras.Model:
     """Returns the model in a file, with the classes of a user's; or the one that a function makes, with its weights."""
+    _check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
