@@ -113,15 +113,14 @@ def read_model(
     Raises:
         InputError: a file is missing, damaged or does not fit the other.
     """
-    made = own is not None and own.builder and not model
-    if weights is None and not made and (is_name(model) or not isinstance(model, str | Path)):
+    builder = own if own is not None and own.builder and not model else None
+    if weights is None and not builder and (is_name(model) or not isinstance(model, str | Path)):
         return model
     quiet.load_tensorflow()
     from kit.models import user_files
 
-    if made:
-        assert own is not None
-        net, origin = user_files.made(examples, own), f"the model of '{own.builder}'"
+    if builder:
+        net, origin = user_files.made(examples, builder), f"the model of '{builder.builder}'"
     elif isinstance(model, str) and is_name(model):
         from kit.types import Arrays
 
@@ -135,7 +134,7 @@ def read_model(
             net = user_files.load_trusted(Path(model), examples, own) if own else user_files.load(Path(model))
         origin = f"the model '{net.name}'"
     if weights is not None:
-        user_files.load_weights(net, Path(weights), origin, own=bool(made))
+        user_files.load_weights(net, Path(weights), origin, own=bool(builder))
     return net
 
 
