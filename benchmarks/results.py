@@ -1,17 +1,16 @@
 """Evaluates every method and keeps the reports: what the tables of docs/methods.md are made of.
 
-    python -m benchmarks.results [CHALLENGE ...] [--num-models 128]
+    python -m benchmarks.results [CHALLENGE ...]
     python -m benchmarks.results --show | --kinds
 
-`noisy-digits` and `digits` with as many models of each method, against as many retrained ones, on split 0, which no
-search of hyper-parameters has seen; `fashion-mnist` with one. Reports go to data/results/CHALLENGE.json, finished runs
-to runs/, where an interrupted evaluation finds them. `--show` prints Markdown tables from the reports that are there,
-in which a method without one is "not evaluated yet"; `--kinds` prints the table of the methods' kinds.
+`noisy-digits` and `digits` with 32 runs of each method from each of 4 originals, on split 0, which no search of
+hyper-parameters has seen; `fashion-mnist` with one run from each of 3. Reports go to data/results/CHALLENGE.json,
+finished runs to runs/, where an interrupted evaluation finds them. `--show` prints Markdown tables from the reports
+that are there, in which a method without one is "not evaluated yet"; `--kinds` prints the table of the methods' kinds.
 """
 
 import argparse
 import json
-import math
 import os
 import sys
 from pathlib import Path
@@ -25,9 +24,9 @@ from kit import files, methods, reports, seals
 from kit.challenges.catalogue import hyperparameters
 from kit.methods import _facts
 from kit.reports import markdown
-from kit.scorers.forgetting import competition_difference
 
-CHALLENGES = {"noisy-digits": None, "digits": None, "fashion-mnist": 1}
+# Originals of each challenge, and runs of a method from each.
+CHALLENGES = {"noisy-digits": (4, 32), "digits": (4, 32), "fashion-mnist": (3, 1)}
 OTHER_SETTINGS = (
     "*These methods had other hyper-parameters than today's, which are searched in another way: the table says what "
     "they did with those.*"
@@ -42,67 +41,47 @@ KINDS = (
     "influence and certificates",
     "winners of 2023",
 )
-_CRITERION = "competition_score"
 
 
-def evaluate(challenge: str, num_models: int) -> None:
-    """Keeps the reports of all methods on a challenge, and their differences to the baseline with standard errors."""
+def evaluate(challenge: str) -> None:
+    """Keeps the reports of all methods on a challenge."""
     loaded = kit.load_challenge(challenge)
+    num_originals, num_models = CHALLENGES[challenge]
     evaluation = kit.evaluate_all(
         list(methods.built_in()),
         loaded,
         num_models=num_models,
+        num_originals=num_originals,
         root=Path("runs"),
         announce=lambda line: print(line, file=sys.stderr),
     )
     content = reports.to_json(evaluation.reports, evaluation.failures) | {
-        "differences": differences_of(evaluation) if num_models > 1 else {},
         "hyperparameters": {name: dict(settings) for name, settings in loaded.hyperparameters.items()},
     }
     files.write_json(stored(challenge), seals.with_digest(content))
-
-
-def differences_of(evaluation: kit.Evaluation) -> dict[str, tuple[float, float]]:
-    """Returns by how much each method is above the baseline, and the standard error of that."""
-    baseline = next(report for report in evaluation.reports if report.method == markdown.BASELINE)
-    differences: dict[str, tuple[float, float]] = {}
-    for report in evaluation.reports:
-        if report.method in (markdown.BASELINE, *rules.LANDMARKS):
-            continue
-        if report.pretraining:  # held against other retrained models: not a pair
-            differences[report.method] = _of_independent(report.scores[_CRITERION], baseline.scores[_CRITERION])
-        else:
-            outputs = (evaluation.outputs[name] for name in (report.method, markdown.BASELINE, rules.RETRAIN))
-            differences[report.method] = competition_difference(*outputs)
-    return differences
-
-
-def _of_independent(score: kit.Score, baseline: kit.Score) -> tuple[float, float]:
-    return score.value - baseline.value, math.hypot(score.stderr, baseline.stderr)
 
 
 def stored(challenge: str) -> Path:
     return files.data_folder() / "results" / f"{challenge}.json"
 
 
-def read(challenge: str) -> tuple[tuple[kit.Report, ...], dict[str, tuple[float, float]]]:
+def read(challenge: str) -> tuple[kit.Report, ...]:
     """Returns what `evaluate` has kept."""
     if not stored(challenge).is_file():
         raise SystemExit(f"{stored(challenge)} is not there. Write it with 'make results'.")
     content = seals.without_digest(json.loads(stored(challenge).read_text(encoding="utf-8")))
-    differences = {name: (difference, stderr) for name, (difference, stderr) in content["differences"].items()}
-    return reports.from_json(content, where=f"'{stored(challenge)}'").reports, differences
+    return reports.from_json(content, where=f"'{stored(challenge)}'").reports
 
 
 def shown(challenges: list[str]) -> str:
     """Returns the tables of methods, those that have not been evaluated yet included."""
     tables = []
     for challenge in challenges:
-        rows, differences = read(challenge)
+        rows = read(challenge)
         evaluated = {row.method for row in rows}
         missing = [name for name in methods.built_in() if name not in evaluated]
         note = "" if settings_are_present(challenge) else f"\n\n{OTHER_SETTINGS}"
-        tables.append(markdown.methods_table(rows, differences, missing) + note)
+        tables.append(markdown.methods_table(rows, missing) + note)
     return "\n\n".join([*tables, markdown.LEGEND])
 
 
@@ -125,15 +104,16 @@ def kinds() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("challenges", nargs="*", default=list(CHALLENGES), metavar="CHALLENGE")
-    parser.add_argument("--num-models", type=int, default=128)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--kinds", action="store_true")
     options = parser.parse_args()
     if options.show or options.kinds:
         print(kinds() if options.kinds else shown(options.challenges))
         return
+    if unknown := [name for name in options.challenges if name not in CHALLENGES]:
+        parser.error(f"there are no results of '{unknown[0]}', but of {', '.join(CHALLENGES)}")
     for challenge in options.challenges:
-        evaluate(challenge, CHALLENGES.get(challenge) or options.num_models)
+        evaluate(challenge)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,23 @@ def rank(reports: Sequence[Report], by: str | None = None) -> list[Rank]:
     ]
 
 
+def nearer_than(reports: Sequence[Report], baseline: str, by: str | None = None) -> frozenset[str]:
+    """Returns which methods are nearer to retraining than a baseline, and told from it after Holm's correction.
+
+    Args:
+        reports: rows of one challenge.
+        baseline: a method among them.
+        by: a score's name; by default `criterion(reports)`.
+
+    Returns:
+        Titles as in `Rank.method`; none where the baseline is not among the reports or has no score.
+    """
+    ranked = rank(reports, by)
+    place = next((number for number, entry in enumerate(ranked) if entry.method == baseline), 0)
+    told_apart = _told_apart([entry.score for entry in ranked])
+    return frozenset(entry.method for number, entry in enumerate(ranked[:place]) if told_apart[number, place])
+
+
 def holm(probabilities: Sequence[float], significance: float = SIGNIFICANCE) -> list[bool]:
     """Returns which of several hypotheses are rejected, so that any true one is with this probability at most.
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit.scorers._forgetting_points import DELTA, Bins, checked, example_epsilons, forgetting_score, guarded, points
-from kit.scorers.accuracy import accuracies, variance_of_mean
-from kit.types import Outputs
+from kit.scorers._forgetting_points import DELTA, Bins, checked, example_epsilons, points
+from kit.scorers.accuracy import variance_of_mean
 
 # Random halves of the models, from which the noise is estimated, on at most so many examples.
 NUM_HALVES, MOST_EXAMPLES_HALVED = 16, 1000
@@ -123,44 +122,6 @@ def points_among(
         for _, reference, others in _draw_halves(len(retrained), num_halves, seed)
     ]
     return np.array(earned)
-
-
-def competition_difference(
-    method: Outputs, other: Outputs, retrained: Outputs, *, num_halves: int = NUM_HALVES, seed: int = 0
-) -> tuple[float, float]:
-    """Returns by how much one method's competition score is above another's, and the standard error of that.
-
-    Paired: both are held against the same retrained models on the same examples, whose luck they share. The error is
-    that of `forgetting_quality`, taken of the difference: over the examples, and over random halves of the models.
-
-    Args:
-        method, other: outputs of two methods; retrained: of retrained models. As many of each as the fewest have.
-        num_halves, seed: as in `forgetting_quality`.
-    """
-    count = min(method.num_models, other.num_models, retrained.num_models)
-    sides = method, other, retrained
-    confidences = [guarded(side.confidences["forget"][:count]) for side in sides]
-    measured = [[accuracies(side, part)[:count] for part in PARTS_KEPT] for side in sides]
-    ratios, relative = zip(*(accuracy_ratio(ours, measured[2]) for ours in measured[:2]), strict=True)
-
-    def earned(chosen: Sequence[np.ndarray]) -> np.ndarray:
-        reference = confidences[2][chosen[2]]
-        each = [
-            ratio * points(example_epsilons(side[models], reference), len(models))
-            for ratio, side, models in zip(ratios, confidences[:2], chosen[:2], strict=True)
-        ]
-        difference: np.ndarray = each[0] - each[1]
-        return difference
-
-    generator, everything = np.random.default_rng(seed), np.arange(count)
-    whole = earned([everything] * 3)
-    halves = [earned([generator.permutation(count)[: count // 2] for _ in sides]) for _ in range(num_halves)]
-    variance = _variance(variance_of_mean(whole), np.array(halves))
-    scores = [
-        forgetting_score(side, confidences[2]) * ratio for side, ratio in zip(confidences[:2], ratios, strict=True)
-    ]
-    variance += sum(score**2 * part for score, part in zip(scores, relative, strict=True))
-    return float(whole.mean()), float(np.sqrt(variance))
 
 
 def accuracy_ratio(unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -10,7 +10,6 @@ from kit.scorers._forgetting_noise import (
     PARTS_KEPT,
     ForgettingQuality,
     accuracy_ratio,
-    competition_difference,
     forgetting_quality,
     points_among,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "ForgettingQuality",
     "MOST_EXAMPLES_HALVED",
     "SCORES",
-    "competition_difference",
     "example_epsilons",
     "forgetting_quality",
     "forgetting_score",

@@ -12,7 +12,6 @@ from kit.scorers import _forgetting_noise, forgetting
 from kit.scorers._forgetting_noise import points_among
 from kit.scorers.forgetting import (
     ForgettingQuality,
-    competition_difference,
     forgetting_quality,
     forgetting_score,
     guarded,
@@ -293,52 +292,3 @@ def test_the_competitions_score_leaves_a_class_that_is_forgotten_altogether_out_
     ratio *= sides[0].correct["test"][:, 15:].mean() / sides[1].correct["test"][:, 15:].mean()
     assert scores["competition_score"].value == pytest.approx(scores["forgetting_score"].value * ratio, abs=1e-12)
     assert scores["competition_score"].value != pytest.approx(by_name(given)["competition_score"].value, abs=1e-6)
-
-
-# Two methods
-
-
-def outputs_of(
-    method: str, generator: np.random.Generator, shift: float, *, num_models: int = 24, examples: int = 20
-) -> Outputs:
-    labels = {part: np.zeros(examples, np.int32) for part in ("retain", "forget", "test")}
-    confidences = {part: generator.normal(5 + shift, 1.5, (num_models, examples)) for part in labels}
-    correct = {part: np.ones((num_models, examples), bool) for part in labels}
-    return Outputs(method, confidences, correct, labels, np.ones(num_models), np.arange(num_models))
-
-
-def test_a_method_does_not_differ_from_itself() -> None:
-    generator = np.random.default_rng(0)
-    one, retrained = outputs_of("one", generator, 1.0), outputs_of("retrain", generator, 0.0)
-    difference, stderr = competition_difference(one, one, retrained)
-    assert difference == 0.0
-    assert stderr > 0  # its models were drawn
-
-
-def test_the_difference_is_that_of_the_scores_and_changes_its_sign() -> None:
-    generator = np.random.default_rng(1)
-    near, far, retrained = (outputs_of(str(shift), generator, shift) for shift in (0.5, 4.0, 0.0))
-    difference, stderr = competition_difference(near, far, retrained)
-    alone = [forgetting_score(one.confidences["forget"], retrained.confidences["forget"]) for one in (near, far)]
-    assert difference == pytest.approx(alone[0] - alone[1], rel=1e-3)
-    assert competition_difference(far, near, retrained)[0] == pytest.approx(-difference)
-    assert difference > 2 * stderr > 0
-
-
-def test_accuracy_counts_in_the_difference() -> None:
-    generator = np.random.default_rng(2)
-    one, retrained = outputs_of("one", generator, 0.5), outputs_of("retrain", generator, 0.0)
-    half = {part: array & (np.arange(20) % 2 == 0) for part, array in one.correct.items()}
-    worse = dataclasses.replace(one, correct=half)
-    whole = forgetting_score(one.confidences["forget"], retrained.confidences["forget"])
-    assert competition_difference(one, worse, retrained)[0] == pytest.approx(whole * (1 - 0.25), rel=1e-3)
-
-
-@pytest.mark.slow
-def test_the_error_of_the_difference_is_how_much_it_varies() -> None:
-    def draw(seed: int) -> tuple[float, float]:
-        generator = np.random.default_rng(seed)
-        return competition_difference(*(outputs_of("any", generator, shift, examples=8) for shift in (1.0, 1.5, 0.0)))
-
-    found = np.array([draw(seed) for seed in range(60)])
-    assert 0.7 < found[:, 1].mean() / found[:, 0].std() < 2.0
