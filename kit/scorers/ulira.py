@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from kit.scorers._cross_fit import GROUPS_EACH, Jackknife, binned_measures, counted, edges_of
 from kit.scorers._ranks import auc_of_sorted
-from kit.scorers._resampling import halves, interval_of, num_groups, stderr_of_replicates, too_few_models
+from kit.scorers._resampling import halves, interval_of, too_few_models
 from kit.scorers._threads import blocks, in_threads
 from kit.scorers.lira import CLIP, FLOOR, mean_auc
 from kit.scorers.membership_inference import true_positive_rate
@@ -130,7 +131,7 @@ def ulira_true_positive_rate(ratios: Ratios, *, false_positive_rate: float = FAL
 def score(comparison: Comparison) -> list[Score]:
     """Returns the scores that `SCORES` declares, of the whole forget set and of as many models on either side.
 
-    The standard errors are those over new trainings on the same split; see `variance_of_cross_fit`.
+    The standard errors are those over new trainings on the same split; see `Jackknife`.
     """
     sides = comparison.unlearned, comparison.retrained
     reason = too_few_models(*(side.num_models for side in sides))
@@ -138,11 +139,13 @@ def score(comparison: Comparison) -> list[Score]:
         return [Score(info.name, None, None, info.direction, reason=reason) for info in SCORES]
     number = min(side.num_models for side in sides)
     number -= number % 2
-    values, without, judged_without = _measures([side.confidences["forget"][:number] for side in sides])
+    confidences, cut = [side.confidences["forget"][:number] for side in sides], halves(number)
+    folds = [_fold(confidences, [cut[1 - half]] * 2, [cut[half]] * 2) for half in (0, 1)]
+    values, jackknife = _sorted_measures(*zip(*folds, strict=True)), _jackknife(confidences, folds)
     scores = []
-    for info, value, target, *replicates in zip(SCORES, values, TARGETS, without.T, judged_without.T, strict=True):
-        stderr = float(np.sqrt(variance_of_cross_fit(*replicates)))
-        interval = interval_of(value, stderr, len(without) - 1)
+    for info, value, target, variance in zip(SCORES, values, TARGETS, jackknife.variance(), strict=True):
+        stderr = float(np.sqrt(variance))
+        interval = interval_of(value, stderr, jackknife.degrees)
         gap_interval = interval[0] - target, interval[1] - target
         score = Score(info.name, value, stderr, info.direction, target, interval=interval)
         scores.append(replace(score, gap_stderr=stderr, gap_interval=gap_interval))
@@ -155,53 +158,43 @@ def score(comparison: Comparison) -> list[Score]:
     return scores
 
 
-def variance_of_cross_fit(without: np.ndarray, judged_without: np.ndarray) -> float:
-    """Returns the variance over models of a measure for which either half of them is judged by fits to the other.
-
-    Where there is nothing to tell the models apart by, such a measure is a product: of the luck of those fitted with
-    the luck of those judged, the same for both halves. The jackknife J counts a product twice, and the jackknife V of
-    the judged models alone, whose fits stay, counts half of it. Where there is much to tell, the fits hardly matter,
-    and both are right. (J + 2 V) / 3 is right in either case and between them. Of measures with a threshold it is a
-    little too large, since J also counts their jumps.
-
-    Args:
-        without: the measure without each group of models, (groups,).
-        judged_without: without judging each group, by which the other half is nevertheless fitted, (groups,).
-
-    Source: Efron and Stein, The jackknife estimate of variance, Annals of Statistics 1981: a term of k models is
-    counted k times.
-
-    Example:
-        >>> variance_of_cross_fit(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
-        1.0
-    """
-    whole, judged = (stderr_of_replicates(replicates) ** 2 for replicates in (without, judged_without))
-    return (whole + 2 * judged) / 3
-
-
-def _measures(sides: Sequence[np.ndarray]) -> tuple[list[float], np.ndarray, np.ndarray]:
-    """The three measures of all models, then without each group of the jackknife, then without judging it.
+def _jackknife(sides: Sequence[np.ndarray], folds: Sequence[Ratios]) -> Jackknife:
+    """Leaves out groups of models of either half, and pairs of them.
 
     Args:
         sides: confidences of unlearned and of retrained models, (models, examples), as even a number of either.
-
-    Returns:
-        Three numbers, then float64 (groups, 3) twice.
+        folds: their ratios; of the models of the first half first.
     """
-    number = len(sides[0])
-    groups, cut = num_groups(number, number), halves(number)
-    folds = [_fold(sides, [cut[1 - half]] * 2, [cut[half]] * 2) for half in (0, 1)]
+    cut = halves(len(sides[0]))
+    size = len(cut[0])
+    groups = min(GROUPS_EACH, size)
+    edges = edges_of(np.concatenate([ratios.ravel() for fold in folds for ratios in fold]))
 
-    def without(group: int) -> list[list[float]]:
-        # The number of groups is even, so a group lies in one half: the other is judged anew, without it.
-        half = group % 2
-        kept = cut[half] % groups != group
-        left = [side[kept] for side in folds[half]]
-        judged_anew = _fold(sides, [cut[half][kept]] * 2, [cut[1 - half]] * 2)
-        return [_sorted_measures(*zip(left, other, strict=True)) for other in (judged_anew, folds[1 - half])]
+    def counts_of(fold: Ratios) -> np.ndarray:
+        return np.stack([counted(ratios, edges, groups) for ratios in fold])
 
-    replicates = np.array(in_threads(without, range(groups)))
-    return _sorted_measures(*zip(*folds, strict=True)), replicates[:, 0], replicates[:, 1]
+    def refitted(task: tuple[int, int]) -> np.ndarray:
+        half, group = task  # the other half is judged without this group among the fitted
+        kept = cut[half][np.arange(size) % groups != group]
+        return counts_of(_fold(sides, [kept] * 2, [cut[1 - half]] * 2))
+
+    tasks = [(half, group) for half in (0, 1) for group in range(groups)]
+    counts = np.reshape(in_threads(refitted, tasks), (2, groups, 2, groups, -1))
+    judged = np.stack([counts_of(fold) for fold in folds])  # (half that is judged, side, groups, bins)
+
+    def measured(judged_first: np.ndarray, judged_second: np.ndarray) -> np.ndarray:
+        together = judged_first + judged_second
+        return binned_measures(together[..., 0, :], together[..., 1, :], edges, FALSE_POSITIVE_RATE)
+
+    total = judged.sum(axis=2)
+    spared = total[:, :, np.newaxis] - judged  # without judging a group
+    of_group = spared.swapaxes(1, 2)  # (half, group, side, bins)
+    fitted_without = counts.sum(axis=3)  # (half, group, side, bins)
+    without = np.stack([measured(of_group[half], fitted_without[half]) for half in (0, 1)])
+    # Counts of one half, fitted without group g of the other and judged without group h of its own: (g, h, side, bins).
+    of_second, of_first = ((counts[half].sum(axis=2, keepdims=True) - counts[half]).swapaxes(1, 2) for half in (0, 1))
+    without_two = measured(of_first.swapaxes(0, 1), of_second)
+    return Jackknife(measured(total[0], total[1]), without, without_two)
 
 
 def _sorted_measures(unlearned: Sequence[np.ndarray], retrained: Sequence[np.ndarray]) -> list[float]:

@@ -151,7 +151,7 @@ def test_confidence_tells_where_correctness_cannot() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_standard_error_covers(shift: float) -> None:
-    """Also where there is nothing to find, and the jackknife alone would be half as large again."""
+    """Also where there is nothing to find, and the jackknife alone would be larger by the root of 2."""
     found = [scores(*confidences(seed, (16, 16), 30, shift, split=0)) for seed in range(120)]
     for name in NAMES[:2]:
         values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
