@@ -98,7 +98,7 @@ class Jackknife:
     @property
     def degrees(self) -> int:
         """Degrees of freedom of the variance."""
-        return 2 * (self.without.shape[1] - 1)
+        return 2 * (int(self.without.shape[1]) - 1)
 
     def variance(self) -> np.ndarray:
         """Returns the measures' variance over trainings, (measures,).

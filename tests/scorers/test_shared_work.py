@@ -226,7 +226,7 @@ def test_the_errors_of_ulira_are_those_of_all_replicates(models: int) -> None:
     ]
     product = ((groups - 1) / groups) ** 2 * (np.array(products) ** 2).sum(axis=0)
     expected = np.sqrt(np.maximum(jackknife - product, jackknife / 2))
-    for score, stderr, tolerance in zip(ulira.score(given), expected, (1e-3, 1e-3, 3e-2), strict=True):
+    for score, stderr, tolerance in zip(ulira.score(given), expected, (5e-3, 5e-3, 3e-2), strict=True):
         if score.value is not None:  # a threshold lies within a bin
             assert score.stderr == score.gap_stderr == pytest.approx(stderr, rel=tolerance)
 
