@@ -19,17 +19,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.challenges import catalogue, recipes, tables, user
-from kit.challenges.catalogue import CHALLENGES, Preset, hyperparameters, names, summaries
+from kit.challenges import loading
+from kit.challenges.catalogue import CHALLENGES, Preset, names, summaries
 from kit.challenges.checks import check_request
-from kit.types import Recipe
+from kit.challenges.loading import examples
+from kit.types import ModelOptions
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from kit.challenges.making import Forget, make_challenge
-    from kit.types import Arrays, Challenge, Table, Task
+    from kit.types import Challenge, Recipe, Task
 
 __all__ = [
     "CHALLENGES",
@@ -41,9 +41,6 @@ __all__ = [
     "names",
     "summaries",
 ]
-
-# Of a user's arrays: the model follows from their shape.
-_OWN_DATA = Preset("", user.read_npz, model="", recipe=Recipe(), batch_size=64)
 
 
 def __getattr__(name: str) -> Any:
@@ -95,85 +92,13 @@ def load_challenge(
         >>> len(challenge.split.forget), len(challenge.split.retain), len(challenge.validation), len(challenge.test)
         (126, 1132, 269, 270)
     """
-    check_request(
+    return loading.load(
         name_or_path,
         forget=forget,
+        split_seed=split_seed,
         model=model,
         weights=weights,
         precision=precision,
-        custom_objects=custom_objects,
-        builder=builder,
+        options=ModelOptions(recipe, id_column, task, custom_objects, builder),
+        announce=announce,
     )
-    name = str(name_or_path)
-    preset = catalogue.preset(name) if name in names() else _OWN_DATA
-    written = None if recipe is None or isinstance(recipe, Recipe) else recipes.read(Path(recipe))
-    columns = recipes.DataColumns() if written is None else written.data
-    from kit.challenges import making  # NumPy, which a wrong name does not wait for
-
-    arrays, partition, source = read_examples(name, announce, columns, id_column)
-    changed = preset is _OWN_DATA or recipe is not None or model is not None or weights is not None
-    if announce and recipe is None and (model is not None or weights is not None):
-        announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
-    own = user.own_code(custom_objects, builder)
-    net = user.read_model(arrays, preset.model if model is None else model, weights, own)
-    challenge = making.make_challenge(
-        Path(name).stem if preset is _OWN_DATA else name,
-        arrays,
-        partition=partition,
-        forget=preset.forget if forget is None else forget,
-        split_seed=split_seed,
-        model=net,
-        recipe=recipe if isinstance(recipe, Recipe) else recipe_of(written, preset.recipe, model),
-        batch_size=preset.batch_size if written is None else written.batch_size,
-        hyperparameters={} if changed else hyperparameters(name),
-        published=preset.published,
-        source=source,
-        precision=precision,
-        task=task or columns.task or user.task_in_file(model, arrays.y, net),
-        custom_objects=custom_objects,
-        builder=builder,
-    )
-    if announce and challenge.train.classes:
-        announce("labels: " + ", ".join(f"{number} = {label}" for number, label in enumerate(challenge.train.classes)))
-    if announce and challenge.split.kind == "rows":  # one that was not asked for would show here
-        announce(f"'{forget}' names {len(challenge.split.forget):,} of {len(challenge.train):,} training examples")
-    return challenge
-
-
-def recipe_of(written: recipes.RecipeFile | None, default: Recipe, model: str | Path | keras.Model | None) -> Recipe:
-    """Returns the recipe in a file, which may say that a model's compile settings have it; without a file, another."""
-    if written is None:
-        return default
-    if written.fields.get("optimizer") != recipes.FROM_MODEL:
-        return written.recipe(None)
-    return written.recipe(user.compiled_with(model))
-
-
-def examples(name_or_path: str | Path, announce: Callable[[str], None] | None = None) -> Arrays:
-    """Returns the examples of a challenge or of an `.npz` file, before they are divided; errors as `load_challenge`.
-
-    Example:
-        >>> len(examples("digits"))
-        1797
-    """
-    check_request(name_or_path)
-    data = read_examples(str(name_or_path), announce)[0]
-    from kit.types import Arrays
-
-    return data if isinstance(data, Arrays) else user.stacked(data)
-
-
-def read_examples(
-    name: str,
-    announce: Callable[[str], None] | None,
-    columns: recipes.DataColumns = recipes.DataColumns(),
-    id_column: str | None = None,
-) -> tuple[Arrays | Table, np.ndarray | None, str]:
-    """Returns examples, their division if it is given, and where they were found."""
-    if name not in names() and Path(name).suffix.lower() in tables.SUFFIXES:
-        return *tables.read(Path(name), columns, id_column), ""
-    if name not in names():
-        return *user.read_npz(Path(name)), ""
-    from kit.challenges import making
-
-    return making.load_preset(catalogue.preset(name), announce)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kit import files
-from kit.challenges import catalogue, tables, user
+from kit.challenges import catalogue, model_options, tables, user_data, user_model
 from kit.models import file_names
-from kit.types import InputError
+from kit.types import InputError, ModelOptions
 from kit.types.errors import did_you_mean
 from kit.types.forget import forget_form
 
@@ -37,8 +37,7 @@ def check_request(
     model: object = None,
     weights: str | Path | None = None,
     precision: str = "float32",
-    custom_objects: str | Path | None = None,
-    builder: str | None = None,
+    options: ModelOptions = ModelOptions(),
 ) -> None:
     """Checks the names and files in the arguments of `kit.load_challenge`; what they hold is looked at later.
 
@@ -57,15 +56,13 @@ def check_request(
         preset = catalogue.CHALLENGES.get(name)
         if kind == "class" and preset is not None and preset.num_classes:
             named_values(argument, [str(label) for label in range(preset.num_classes)], "class")
-    if user.is_name(model) and model:
-        user.check_zoo_name(str(model))
+    if user_model.is_name(model) and model:
+        user_model.check_zoo_name(str(model))
     elif isinstance(model, str | Path) and model:
         file_names.check_model_file(Path(model))
     if weights is not None:
         file_names.check_weights_file(Path(weights))
-    for path in (custom_objects, None if builder is None else user.file_of(builder)):
-        if path is not None:
-            files.require_file(Path(path), "Expected a Python file of yours, which is run.")
+    model_options.check(options)
 
 
 def check_name(name: str) -> None:
@@ -85,7 +82,7 @@ def check_name(name: str) -> None:
         raise InputError(
             f"There is no challenge '{name}'. Expected a name or the path of an .npz, .csv or .parquet file. {hint}"
         )
-    files.require_file(Path(name), f"Expected {user.EXAMPLES_FILE}.")
+    files.require_file(Path(name), f"Expected {user_data.EXAMPLES_FILE}.")
 
 
 def check_forget(forget: str) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import checks, splits, user
+from kit.challenges import checks, model_options, splits, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
-from kit.types import Arrays, Challenge, InputError, Recipe, Table, Task
+from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table, Task
 from kit.types.arrays import numbered
 
 if TYPE_CHECKING:
@@ -69,26 +69,45 @@ def make_challenge(
         >>> challenge.model, len(challenge.split.forget)
         ('mlp', 35)
     """
-    task = user.task_of(task, model, arrays.y)
-    arrays = _labelled(arrays, task)
-    if task.num_outputs(arrays.y) > len(arrays):
-        raise InputError(
-            f"'{name}' has labels up to {arrays.y.max()} but only {len(arrays)} examples. Expected labels 0 .. "
-            "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
-        )
+    return make(
+        name,
+        arrays,
+        ModelOptions(recipe=recipe, task=task, custom_objects=custom_objects, builder=builder),
+        partition=partition,
+        forget=forget,
+        split_seed=split_seed,
+        model=model,
+        batch_size=batch_size,
+        hyperparameters=hyperparameters,
+        published=published,
+        source=source,
+        precision=precision,
+    )
+
+
+def make(
+    name: str,
+    arrays: Arrays | Table,
+    options: ModelOptions,
+    *,
+    partition: np.ndarray | None,
+    forget: Forget,
+    split_seed: int = 0,
+    model: str | keras.Model | None,
+    batch_size: int,
+    hyperparameters: Mapping[str, Mapping[str, Any]] | None = None,
+    published: str = "",
+    source: str = "",
+    precision: str = "float32",
+) -> Challenge:
+    """Makes a challenge from arrays; the options have a `kit.Recipe`, and all else is as in `make_challenge`."""
+    task = user_model.task_of(options.task, model, arrays.y)
+    arrays = _labelled(name, arrays, task)
     partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
-    if partition.shape != (len(arrays),) or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
-        raise InputError(
-            f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
-            f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {len(arrays)} examples, 0 for "
-            "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
-        )
+    _check_partition(name, partition, len(arrays))
     checks.check_precision(precision)
-    if not isinstance(recipe, Recipe):
-        raise InputError(
-            f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
-        )
-    adopted = user.adopted(model, arrays, precision, task, user.own_code(custom_objects, builder))
+    recipe = model_options.checked_recipe(options.recipe)
+    adopted = user_model.adopted(model, arrays, precision, task, model_options.code(options))
     train, validation, test = (adopted.arrays.take(np.flatnonzero(partition == part)) for part in range(3))
     return Challenge(
         name=name,
@@ -109,10 +128,29 @@ def make_challenge(
     )
 
 
-def _labelled(data: Arrays | Table, task: Task) -> Arrays | Table:
-    """Returns examples with labels as the task keeps them, and what these are called."""
+def _labelled(name: str, data: Arrays | Table, task: Task) -> Arrays | Table:
+    """Returns examples with labels as the task keeps them, and what these are called.
+
+    Raises:
+        InputError: labels that are none of the task's, or that go beyond the number of examples.
+    """
     y, classes = (data.y, data.classes) if isinstance(data, Arrays) else numbered(data.y, data.classes)
-    return replace(data, y=task.check(y), classes=classes or task.classes(y))
+    labelled = replace(data, y=task.check(y), classes=classes or task.classes(y))
+    if task.num_outputs(labelled.y) > len(labelled):
+        raise InputError(
+            f"'{name}' has labels up to {labelled.y.max()} but only {len(labelled)} examples. Expected labels 0 .. "
+            "num_classes - 1. Map them with numpy.unique(y, return_inverse=True)."
+        )
+    return labelled
+
+
+def _check_partition(name: str, partition: np.ndarray, num_examples: int) -> None:
+    if partition.shape != (num_examples,) or partition.dtype.kind not in "iu" or set(np.unique(partition)) != {0, 1, 2}:
+        raise InputError(
+            f"The partition of '{name}' has shape {partition.shape}, dtype {partition.dtype} and the values "
+            f"{np.unique(partition)[:5].tolist()}. Expected one integer for each of {num_examples} examples, 0 for "
+            "training, 1 for validation and 2 for test, each of them present. Correct 'partition' or leave it out."
+        )
 
 
 def load_preset(preset: Preset, announce: Callable[[str], None] | None) -> tuple[Arrays, np.ndarray | None, str]:

@@ -16,7 +16,7 @@ from kit.types.recipe import OPTIMIZERS
 if TYPE_CHECKING:
     from kit.models.compiled import Compiled
 
-FROM_MODEL = "from model"
+_FROM_MODEL = "from model"
 # What a recipe leaves out, for optimisers that take other steps than SGD: Keras's own defaults.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "adam": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
@@ -50,10 +50,10 @@ class DataColumns:
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """What a file says; what it leaves out has defaults.
+    """What a file says of a training; what it leaves out has defaults.
 
     Args:
-        path: for people.
+        path: for people; empty where there is no file, and every field is there.
         fields: of a `kit.Recipe`.
         batch_size: examples a batch.
         data: columns of a table.
@@ -63,6 +63,11 @@ class RecipeFile:
     fields: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 64
     data: DataColumns = DataColumns()
+
+    @property
+    def is_from_model(self) -> bool:
+        """Whether the optimizer is the one that the model was compiled with."""
+        return self.fields.get("optimizer") == _FROM_MODEL
 
     def recipe(self, compiled: Compiled | None) -> Recipe:
         """Returns the recipe.
@@ -74,10 +79,10 @@ class RecipeFile:
             InputError: the model does not say how it was trained, or values with which nothing can be trained.
         """
         fields = dict(self.fields)
-        if fields.get("optimizer") == FROM_MODEL:
+        if self.is_from_model:
             if compiled is None or not compiled.optimizer:
                 raise InputError(
-                    f"The recipe '{self.path}' says optimizer = '{FROM_MODEL}', and the model does not say with what "
+                    f"The recipe '{self.path}' says optimizer = '{_FROM_MODEL}', and the model does not say with what "
                     "it was trained: it was saved without its compile settings, or with another optimizer "
                     f"than {', '.join(OPTIMIZERS)}. Expected one of these. Write its name, and the learning rate."
                 )

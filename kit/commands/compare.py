@@ -39,6 +39,7 @@ from kit.commands.options import (
     WorkersOption,
 )
 from kit.commands.where import Where
+from kit.types import ModelOptions
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
@@ -49,19 +50,15 @@ MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FI
 
 @dataclass(frozen=True)
 class _Problem:
-    """On what: the arguments of `kit.load_challenge`."""
+    """On what: the arguments of `kit.challenges.loading.load`."""
 
     name_or_path: str
     forget: str | None
     split_seed: int
     model: str | None
     weights: Path | None
-    recipe: Path | None
     precision: str
-    id_column: str | None
-    task: str | None
-    custom_objects: Path | None
-    builder: str | None
+    options: ModelOptions
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,8 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Unlearn, retrain, attack and compare: the main job."""
-    problem = _Problem(
-        challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
-    )
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = Where(backend=backend)
     options.prepare(threads, debug, backend)
@@ -153,9 +149,8 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """The same with a population of each method, and the 2023 competition's score (512 models there)."""
-    problem = _Problem(
-        challenge, forget, split_seed, model, weights, recipe, precision, id_column, task, custom_objects, builder
-    )
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = Where(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
@@ -182,10 +177,10 @@ def _compare(
     limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
     options.require_writable(models.out)
     options.require_writable_file(json_file)
-    from kit import challenges
+    from kit.challenges import loading
 
     announce = options.announcer()
-    challenge = challenges.load_challenge(**vars(problem), announce=announce)
+    challenge = loading.load(**vars(problem), announce=announce)
     options.require_writable(models.out / challenge.name)
     from kit import evaluation
     from kit.evaluation.plan import Plan

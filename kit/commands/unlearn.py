@@ -22,7 +22,7 @@ from kit.commands.options import (
     TaskOption,
     ThreadsOption,
 )
-from kit.types import InputError
+from kit.types import InputError, ModelOptions
 
 if TYPE_CHECKING:
     from kit.requests import Outcome
@@ -30,45 +30,53 @@ if TYPE_CHECKING:
 _AUTO = "auto"
 
 
+ModelFileOption = Annotated[
+    Path, typer.Option("--model", metavar="FILE.keras", help="Your trained model; it is only read.")
+]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model learnt, 1 validation, 2 test.",
+    ),
+]
+RecordsOption = Annotated[
+    str, typer.Option("--forget", metavar="WHAT", help="A file of row numbers (.csv, .npy), or group:ID, class:5, ...")
+]
+OutputOption = Annotated[Path, typer.Option("--output", metavar="FILE.keras", help="The unlearned model.")]
+MethodOption = Annotated[
+    str,
+    typer.Option("--method", metavar="NAME|FILE|auto", help="auto: what is nearest to retraining on other examples."),
+]
+EvidenceOption = Annotated[
+    Path | None,
+    typer.Option("--evidence", metavar="DIR", help="Also write report, tables and a page to sign, into a new folder."),
+]
+RetrainedOption = Annotated[
+    int, typer.Option("--retrained", min=3, metavar="N", help="Models trained for comparison, with and without.")
+]
+MinutesOption = Annotated[
+    float | None, typer.Option("--minutes", min=0.0, help="With auto: begin no other method after so long.")
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file of --output, even --model.")]
+
+
 def unlearn(
-    model: Annotated[Path, typer.Option("--model", metavar="FILE.keras", help="Your trained model; it is only read.")],
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model learnt, 1 validation, 2 test.",
-        ),
-    ],
-    forget: Annotated[
-        str,
-        typer.Option("--forget", metavar="WHAT", help="A file of row numbers (.csv, .npy), or group:ID, class:5, ..."),
-    ],
-    output: Annotated[Path, typer.Option("--output", metavar="FILE.keras", help="The unlearned model.")],
-    method: Annotated[
-        str,
-        typer.Option(
-            "--method", metavar="NAME|FILE|auto", help="auto: what is nearest to retraining on other examples."
-        ),
-    ] = _AUTO,
+    model: ModelFileOption,
+    data: DataOption,
+    forget: RecordsOption,
+    output: OutputOption,
+    method: MethodOption = _AUTO,
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence", metavar="DIR", help="Also write report, tables and a page to sign, into a new folder."
-        ),
-    ] = None,
-    retrained: Annotated[
-        int, typer.Option("--retrained", min=3, metavar="N", help="Models trained for comparison, with and without.")
-    ] = 8,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="With auto: begin no other method after so long.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of --output, even --model.")] = False,
+    evidence: EvidenceOption = None,
+    retrained: RetrainedOption = 8,
+    minutes: MinutesOption = None,
+    overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     quietly: QuietOption = False,
     threads: ThreadsOption = None,
@@ -76,7 +84,8 @@ def unlearn(
     debug: DebugOption = False,
 ) -> None:
     """Forget records: write your model without them, and say by comparison with retraining how well."""
-    _check_names(model, data, forget, method, recipe, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    _check_names(model, data, forget, method, model_options)
     _check_places(model, output, evidence, json_file, overwrite=overwrite)
     options.prepare(threads, debug)
     from kit.machine import quiet as silence
@@ -85,17 +94,7 @@ def unlearn(
         from kit import requests
     announce = options.announcer()
     with _all_or_nothing():
-        request = requests.prepare(
-            model,
-            data,
-            forget,
-            recipe=recipe,
-            id_column=id_column,
-            task=task,
-            custom_objects=custom_objects,
-            builder=builder,
-            announce=announce,
-        )
+        request = requests.prepare(model, data, forget, model_options, announce=announce)
         effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed)
         outcome = requests.carry_out(request, method, effort, announce=announce)
         sha256 = requests.publish(outcome, model, output, evidence)
@@ -103,29 +102,19 @@ def unlearn(
     options.write_json(json_file, _summary(outcome, output, sha256))
 
 
-def _check_names(
-    model: Path,
-    data: Path,
-    forget: str,
-    method: str,
-    recipe: Path | None,
-    custom_objects: Path | None,
-    builder: str | None,
-) -> None:
+def _check_names(model: Path, data: Path, forget: str, method: str, model_options: ModelOptions) -> None:
     """Checks names and files before anything large is imported."""
     from kit import files
-    from kit.challenges import checks, user
+    from kit.challenges import checks, user_data
     from kit.models import file_names
 
     file_names.check_model_file(model)
-    files.require_file(data, f"Expected {user.EXAMPLES_FILE}.")
-    checks.check_request(data, forget=forget, custom_objects=custom_objects, builder=builder)
+    files.require_file(data, f"Expected {user_data.EXAMPLES_FILE}.")
+    checks.check_request(data, forget=forget, options=model_options)
     if method != _AUTO:
         from kit.submission.source import check_identifier
 
         check_identifier(method)
-    if recipe is not None:
-        files.require_file(recipe, "Expected a TOML file with lines such as 'epochs = 20'.")
 
 
 def _check_places(model: Path, output: Path, evidence: Path | None, json_file: Path | None, *, overwrite: bool) -> None:

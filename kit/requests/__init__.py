@@ -27,7 +27,7 @@ from kit.requests.publishing import publish, publish_evidence
 from kit.requests.rehearsal import Plan
 from kit.requests.request import DeletionRequest, prepare
 from kit.submission.entry import Identifier
-from kit.types import Arrays, Recipe, Table, Task
+from kit.types import Arrays, ModelOptions, Recipe, Table, Task
 
 if TYPE_CHECKING:
     import keras
@@ -102,13 +102,9 @@ def unlearn_model(
         model,
         data,
         forget,
+        ModelOptions(recipe, id_column, task, custom_objects, builder),
         partition=partition,
-        recipe=recipe,
         batch_size=batch_size,
-        id_column=id_column,
-        task=task,
-        custom_objects=custom_objects,
-        builder=builder,
         announce=announce,
     )
     outcome = carry_out(request, method, effort, candidates=candidates, announce=announce)

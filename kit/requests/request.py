@@ -10,15 +10,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit import challenges, files
-from kit.challenges import checks, making, recipes, user
+from kit import files
+from kit.challenges import checks, loading, making, model_options, user_model
+from kit.challenges.recipes import DataColumns
 from kit.digests import digest_of_arrays
 from kit.models.user import Own
 from kit.requests import delivery
-from kit.types import Arrays, Challenge, InputError, Recipe, Table, Task
+from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table
 
 # Of a challenge's name, which becomes a folder's.
 _LONGEST_NAME = 60
+# Where no recipe says another.
+_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,10 @@ def prepare(
     model: keras.Model | str | Path,
     data: Arrays | Table | str | Path,
     forget: str | Path | Sequence[int] | np.ndarray,
+    options: ModelOptions = ModelOptions(),
     *,
     partition: np.ndarray | None = None,
-    recipe: Recipe | str | Path | None = None,
     batch_size: int | None = None,
-    id_column: str | None = None,
-    task: Task | str | None = None,
-    custom_objects: str | Path | None = None,
-    builder: str | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> DeletionRequest:
     """Reads and checks a request; arguments as for `kit.unlearn_model`.
@@ -71,28 +70,25 @@ def prepare(
         InputError: a file that is missing or damaged, data that do not say what the model was trained on, records that
             it was not trained on, a request of nothing or of everything, a model that cannot be taken or put back.
     """
-    written = recipes.read(Path(recipe)) if isinstance(recipe, str | Path) else None
-    columns = recipes.DataColumns() if written is None else written.data
-    examples, partition, name = _read_data(data, partition, columns, id_column)
+    model_options.check(options)
+    training = model_options.recipe_file(options, Recipe(), _BATCH_SIZE)
+    examples, partition, name = _read_data(data, partition, training.data, options.id_column)
     if isinstance(forget, str | Path):
         checks.check_forget(str(forget))
-    own = user.own_code(custom_objects, builder)
-    net = user.read_model(examples, model, None, own)
+    own = model_options.code(options)
+    net = user_model.read_model(examples, model, None, own)
     if isinstance(model, str | Path) and own is None:
         delivery.require_known_optimizer(Path(model))
-    if recipe is None:
+    if options.recipe is None:
         announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")
-    challenge = making.make_challenge(
+    challenge = making.make(
         name,
         examples,
+        model_options.resolved(options, training, model, net, examples.y),
         partition=partition,
         forget=forget,
         model=net,
-        recipe=recipe if isinstance(recipe, Recipe) else challenges.recipe_of(written, Recipe(), model),
-        batch_size=batch_size or (64 if written is None else written.batch_size),
-        task=task or columns.task or user.task_in_file(model, examples.y, net),
-        custom_objects=custom_objects,
-        builder=builder,
+        batch_size=batch_size or training.batch_size,
     )
     weights = challenge.original or ()
     return DeletionRequest(
@@ -109,14 +105,14 @@ def prepare(
 def _read_data(
     data: Arrays | Table | str | Path,
     partition: np.ndarray | None,
-    columns: recipes.DataColumns,
+    columns: DataColumns,
     id_column: str | None,
 ) -> tuple[Arrays | Table, np.ndarray, str]:
     """Returns the examples, which of them the model was trained on, and a name."""
     examples, name = data, "request"
     if isinstance(examples, str | Path):
         name = re.sub(r"[^\w.-]", "_", Path(examples).stem).lstrip(".")[:_LONGEST_NAME] or "request"
-        examples, stored, _ = challenges.read_examples(str(examples), None, columns, id_column)
+        examples, stored, _ = loading.read_examples(str(examples), None, columns, id_column)
         partition = stored if partition is None else partition
     if partition is None:
         raise InputError(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kit.types.cost import Cost, Retraining
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.forget import forget_form
+    from kit.types.model_options import ModelOptions
     from kit.types.once import Once
     from kit.types.outputs import NUM_WITH_LOGITS, PARTS, ModelOutputs, Outputs, confidences
     from kit.types.problem import Challenge, Split, check_challenge
@@ -31,6 +32,7 @@ _HOME_OF = {
     "Direction": "score_info",
     "FailedRun": "errors",
     "InputError": "errors",
+    "ModelOptions": "model_options",
     "ModelOutputs": "outputs",
     "NUM_WITH_LOGITS": "outputs",
     "Once": "once",
@@ -59,6 +61,7 @@ __all__ = [
     "Direction",
     "FailedRun",
     "InputError",
+    "ModelOptions",
     "ModelOutputs",
     "NUM_WITH_LOGITS",
     "Once",

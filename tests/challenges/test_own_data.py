@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit.challenges import user
+from kit.challenges import user_model
 from kit.runs import originals
 from kit.types import Arrays, Recipe
 
@@ -142,7 +142,7 @@ def test_a_recipe_that_is_not_there_or_no_text_is_refused(written: Callable[[str
 
 @pytest.mark.parametrize("model", ["mlp", "convnet", "resnet18", "resnet20", ""])
 def test_a_name_stays_a_name(model: str) -> None:
-    assert user.read_model(TABLE, model, None) == model
+    assert user_model.read_model(TABLE, model, None) == model
 
 
 def test_another_model_of_the_zoo_takes_the_place_of_a_challenges_own() -> None:
@@ -153,7 +153,7 @@ def test_another_model_of_the_zoo_takes_the_place_of_a_challenges_own() -> None:
 
 @pytest.mark.parametrize(("shape", "model"), [((60, 6), "mlp"), ((60, 8, 8), "convnet"), ((60, 8, 8, 3), "convnet")])
 def test_the_default_follows_from_the_shape(shape: tuple[int, ...], model: str) -> None:
-    assert user.default_model(Arrays(np.zeros(shape), np.arange(60) % 3)) == model
+    assert user_model.default_model(Arrays(np.zeros(shape), np.arange(60) % 3)) == model
 
 
 @pytest.mark.parametrize("precision", ["float16", "half", "FLOAT32", ""])

@@ -51,6 +51,7 @@ IMPORTED_BY_HELP = {
     "kit.methods._facts",
     "kit.types",
     "kit.types.errors",
+    "kit.types.model_options",
 }
 # Of the libraries that the kit asks for: the rest is theirs.
 IMPORTS = {
@@ -81,9 +82,12 @@ OF_A_CHALLENGE = (
         "kit.challenges",
         "kit.challenges.catalogue",
         "kit.challenges.checks",
+        "kit.challenges.loading",
+        "kit.challenges.model_options",
         "kit.challenges.recipes",
         "kit.challenges.tables",
-        "kit.challenges.user",
+        "kit.challenges.user_data",
+        "kit.challenges.user_model",
         "kit.rules",
         "kit.types.forget",
         "kit.types.recipe",

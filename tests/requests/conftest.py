@@ -14,7 +14,7 @@ from kit.requests import DeletionRequest, Effort, Outcome, Plan, carry_out, prep
 from kit.requests.findings import Told, findings
 from kit.requests.rehearsal import Choice, Tried
 from kit.runs import timing
-from kit.types import Report
+from kit.types import ModelOptions, Report
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def outcome() -> Outcome:
 
 def _asked() -> DeletionRequest:
     arrays, partition = data()
-    return prepare(model(), arrays, RECORDS, partition=partition, recipe=RECIPE, batch_size=32)
+    return prepare(model(), arrays, RECORDS, ModelOptions(RECIPE), partition=partition, batch_size=32)
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ from owners import RECORDS, data, model
 
 import kit
 from kit.requests import DeletionRequest, Effort, carry_out, prepare
+from kit.types import ModelOptions
 
 
 def prepared(**changes: Any) -> DeletionRequest:
     arrays, partition = data()
-    settings = {"model": model(), "data": arrays, "forget": RECORDS, "partition": partition, "recipe": kit.Recipe()}
-    return prepare(**(settings | changes))
+    settings = {"model": model(), "data": arrays, "forget": RECORDS, "partition": partition}
+    options = ModelOptions(recipe=changes.pop("recipe", kit.Recipe()))
+    return prepare(options=options, **(settings | changes))
 
 
 def test_rows_count_the_whole_data_set() -> None:
@@ -108,7 +110,7 @@ def test_a_model_that_knows_nothing_of_the_data_is_refused(fault: str, refused: 
         net.layers[-1].set_weights([np.zeros((4, 3)), np.array([9.0, 0, 0])])  # always class 0
     else:
         arrays = kit.Arrays(arrays.x, (arrays.y + 1) % 3)
-    request = prepare(net, arrays, RECORDS, partition=partition, recipe=kit.Recipe())
+    request = prepare(net, arrays, RECORDS, ModelOptions(kit.Recipe()), partition=partition)
     refused(lambda: carry_out(request, "finetune"), "no more than chance")
 
 

@@ -22,7 +22,7 @@ from kit.runs import originals
 from kit.toolbox import training
 from kit.toolbox.examples import batches
 from kit.toolbox.losses import TaskLoss
-from kit.types import Challenge, Recipe
+from kit.types import Challenge, ModelOptions, Recipe
 
 # Keras's, while the users train.
 pytestmark = [
@@ -115,8 +115,9 @@ def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(name: s
     training.fit(net, data, challenge.recipe, loss=TaskLoss(challenge.task), seed=0)
     assert all(np.isfinite(array).all() for array in net.get_weights())
     assert any(not np.array_equal(*pair) for pair in zip(before, net.get_weights(), strict=True))
-    own = challenges.user.own_code(case.options.get("custom_objects"), case.options.get("builder")) or user.Own()
-    user.put_back(case.net, net.get_weights(), challenges.user.read_npz(tmp_path / "data.npz")[0], own)
+    options = ModelOptions(custom_objects=case.options.get("custom_objects"), builder=case.options.get("builder"))
+    own = challenges.model_options.code(options) or user.Own()
+    user.put_back(case.net, net.get_weights(), challenges.user_data.read_npz(tmp_path / "data.npz")[0], own)
     said = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
     np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
 

@@ -1,0 +1,121 @@
+"""What the options of a user's own model and data stand for: the files that they name are checked, and read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kit import files
+from kit.challenges import recipes, user_model
+from kit.challenges.recipes import RecipeFile
+from kit.machine import quiet
+from kit.types import InputError, ModelOptions, Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from kit.models.user import Own
+
+
+def check(options: ModelOptions) -> None:
+    """Checks, before NumPy is imported, that the files are there.
+
+    Raises:
+        InputError: one is missing, or a builder names no function.
+    """
+    if isinstance(options.recipe, str | Path):
+        files.require_file(Path(options.recipe), "Expected a TOML file with lines such as 'epochs = 20'.")
+    for path in (options.custom_objects, None if options.builder is None else _file_of(options.builder)):
+        if path is not None:
+            files.require_file(Path(path), "Expected a Python file of yours, which is run.")
+
+
+def recipe_file(options: ModelOptions, default: Recipe, batch_size: int) -> RecipeFile:
+    """Returns what the recipe's file says, or what it would say of a `kit.Recipe`, by default of this one.
+
+    Raises:
+        InputError: the file is no TOML, or names what a recipe has not; or this is neither a file nor a recipe.
+    """
+    if isinstance(options.recipe, str | Path):
+        return recipes.read(Path(options.recipe))
+    return RecipeFile(Path(), dataclasses.asdict(checked_recipe(options.recipe or default)), batch_size)
+
+
+def checked_recipe(recipe: object) -> Recipe:
+    """Returns what is a recipe as it is.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(recipe, Recipe):
+        raise InputError(
+            f"The recipe is {recipe!r}. Expected a kit.Recipe. Write, for instance, kit.Recipe(epochs=20)."
+        )
+    return recipe
+
+
+def resolved(
+    options: ModelOptions,
+    training: RecipeFile,
+    model: str | Path | keras.Model | None,
+    net: str | keras.Model,
+    y: np.ndarray,
+) -> ModelOptions:
+    """Returns the options with a `kit.Recipe`, and with the task of the recipe's file or of the model, if they say one.
+
+    Args:
+        training: of `recipe_file`.
+        model: as the user gave it, whose compile settings may say how it was trained.
+        net: the same, read (`user_model.read_model`).
+        y: the labels.
+
+    Raises:
+        InputError: the model does not say how it was trained, or values with which nothing can be trained.
+    """
+    compiled = user_model.compiled_with(model) if training.is_from_model else None
+    task = options.task or training.data.task or user_model.task_in_file(model, y, net)
+    return dataclasses.replace(options, recipe=training.recipe(compiled), task=task)
+
+
+def code(options: ModelOptions) -> Own | None:
+    """Returns the user's code, from `FILE.py` or `FILE.py:function`; None where none was given.
+
+    Raises:
+        InputError: a file that cannot be read, a builder without a function, or two different files.
+    """
+    if options.custom_objects is None and options.builder is None:
+        return None
+    quiet.load_tensorflow()
+    from kit.models import custom
+    from kit.models.user import Own
+
+    path, function = str(options.custom_objects), ""
+    if options.builder is not None:
+        path, function = _file_of(options.builder), options.builder.rpartition(":")[2]
+    if options.custom_objects is not None and str(options.custom_objects) != path:
+        raise InputError(
+            f"Custom objects in '{options.custom_objects}' and a builder in '{path}' were given. Expected one file "
+            "with both. Put them into one."
+        )
+    return Own(custom.read(Path(path)), function)
+
+
+def _file_of(builder: str) -> str:
+    """Returns the file of a builder, `FILE.py:function`.
+
+    Raises:
+        InputError: it names no function.
+
+    Example:
+        >>> _file_of("models/mine.py:make")
+        'models/mine.py'
+    """
+    path, _, function = builder.rpartition(":")
+    if not path or not function.isidentifier():
+        raise InputError(
+            f"The builder is '{builder}'. Expected a file and the name of a function in it that returns the model, as "
+            "in FILE.py:function. Add the name."
+        )
+    return path

@@ -1,0 +1,35 @@
+"""What a user says of a model and data of their own, as plain data: `kit.challenges.model_options` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kit.types.recipe import Recipe
+    from kit.types.task import Task
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options of a user's own model and data, each as the user gave it, and None where it was left out.
+
+    Args:
+        recipe: how the model is trained: a `kit.Recipe`, or a TOML file with its fields, `batch_size`, and under
+            `[data]` the columns of a table.
+        id_column: of a table, the column by which a file of requests names examples.
+        task: what the labels are (`kit.tasks`), or its name.
+        custom_objects: a Python file that defines layers and functions of the model. It is run.
+        builder: `FILE.py:function`, a function that makes the model, if it has no configuration. It is run.
+
+    Example:
+        >>> ModelOptions(recipe="recipe.toml", task="regression").task
+        'regression'
+    """
+
+    recipe: Recipe | str | Path | None = None
+    id_column: str | None = None
+    task: Task | str | None = None
+    custom_objects: str | Path | None = None
+    builder: str | None = None
