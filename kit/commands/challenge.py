@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kit.commands import options
 from kit.commands.options import DebugOption, JsonOption
 from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.challenges.private import PrivateChallenge
 
 _NAMES = ("host", "participants")
 app = typer.Typer(help="Make a challenge.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,6 +37,28 @@ def new(
     debug: DebugOption = False,
 ) -> None:
     """Draw labels, parts, forget set and seed of a private challenge: what the host keeps, what participants get."""
+    _check(folder, private, source, json_file)
+    from kit import challenges
+    from kit.challenges import private as drawing
+
+    drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)
+    _write(drawn, folder)
+    place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npy" for name in _NAMES}
+    commands = {
+        "host": f"kit evaluate FILE.py {place['host']} --seed {drawn.seed}",
+        "participants": f"kit evaluate FILE.py {place['participants']}",
+    }
+    if str(json_file) != "-":
+        typer.echo(
+            f"Written: {folder}. Keep host.npz, host-forget.npy and host-seed.txt; give away participants.npz and "
+            f"participants-forget.npy.\nHost: {commands['host']}\nParticipants: {commands['participants']}"
+        )
+    num_examples = {"host": len(drawn.host.arrays), "participants": len(drawn.participants.arrays)}
+    options.write_json(json_file, {"folder": str(folder), "commands": commands, "num_examples": num_examples})
+
+
+def _check(folder: Path, private: bool, source: str, json_file: Path | None) -> None:
+    """Checks names, and that what is to be written can be, before anything is drawn."""
     if not private:
         raise InputError(
             "There is one kind of challenge to be made. Expected --private. 'kit list challenges' shows the public "
@@ -48,24 +73,13 @@ def new(
         )
     options.require_writable(folder.parent)
     options.require_writable_file(json_file)
-    from kit.challenges import private as drawing
 
-    drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)
+
+def _write(drawn: PrivateChallenge, folder: Path) -> None:
+    """Writes both sides' files, of which the host's can be read by nobody else."""
     folder.mkdir(parents=True, mode=0o700)
     drawn.host.write(folder, "host", mode=0o600)
     drawn.participants.write(folder, "participants", mode=0o644)
     seed = folder / "host-seed.txt"
     seed.write_text(f"{drawn.seed}\n")
     seed.chmod(0o600)
-    place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npy" for name in _NAMES}
-    commands = {
-        "host": f"kit evaluate FILE.py {place['host']} --seed {drawn.seed}",
-        "participants": f"kit evaluate FILE.py {place['participants']}",
-    }
-    if str(json_file) != "-":
-        typer.echo(
-            f"Written: {folder}. Keep host.npz, host-forget.npy and host-seed.txt; give away participants.npz and "
-            f"participants-forget.npy.\nHost: {commands['host']}\nParticipants: {commands['participants']}"
-        )
-    num_examples = {"host": len(drawn.host.arrays), "participants": len(drawn.participants.arrays)}
-    options.write_json(json_file, {"folder": str(folder), "commands": commands, "num_examples": num_examples})

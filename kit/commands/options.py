@@ -221,6 +221,15 @@ def decide_sandbox(asked_for: bool | None, has_files: bool) -> bool:
     return not problem
 
 
+def sandbox_for(identifier: str, asked_for: bool | None) -> bool:
+    """Checks that there is such a method or file, and returns whether it runs in the sandbox: see `decide_sandbox`."""
+    from kit import methods
+    from kit.submission.source import check_identifier
+
+    check_identifier(identifier)
+    return decide_sandbox(asked_for, has_files=identifier not in methods.names())
+
+
 def containment(sandboxed: bool | None, time_limit: float | None, memory_limit: float | None) -> Containment:
     """Returns how files are run, from the options."""
     from kit.runs.contained import Containment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,12 @@ from kit.commands.where import Where
 from kit.machine import quiet
 from kit.types import InputError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kit.commands.judging import Verdict
+    from kit.contest.growing import Packed
+
 
 def pack(
     file: Annotated[str, typer.Argument(metavar="FILE|METHOD", help="The submission.")],
@@ -56,27 +62,14 @@ def pack(
     debug: DebugOption = False,
 ) -> None:
     """Run a submission many times and zip the unlearned models."""
-    from kit.submission.source import check_identifier
-
-    check_identifier(file)
-    sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
-    options.require_writable(output.parent, "--output")
-    options.require_writable_file(json_file)
-    if output.exists():
-        raise InputError(
-            f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
-            "--output, or delete it."
-        )
+    sandbox = options.sandbox_for(file, sandbox)
+    _check_outputs(output, json_file)
     where = Where(engine, workers, address, gpus_per_worker, backend)
     where.check()
     options.prepare(None, debug, backend)
+    _end_mock_run(output)
     from kit import challenges
-    from kit.contest import mock
 
-    if mock.is_mock_run():
-        mock.write_mock(output)
-        typer.echo(f"This is a run without data (empty.txt in the input folder). Written: the mock {output}.")
-        return
     challenges.check_request(challenge, forget=forget)
     with quiet.quiet_tensorflow(debug):
         from kit.contest import pack as packing
@@ -92,6 +85,31 @@ def pack(
             engine=running,
             containment=options.containment(sandbox, time_limit, memory_limit),
         )
+    _show_pack(packed, json_file)
+
+
+def _check_outputs(output: Path, json_file: Path | None) -> None:
+    """Checks that the pack and the JSON can be written, and that no other pack is lost by it."""
+    options.require_writable(output.parent, "--output")
+    options.require_writable_file(json_file)
+    if output.exists():
+        raise InputError(
+            f"'{output}' exists already. Expected a new name, so that no finished pack is lost. Choose another "
+            "--output, or delete it."
+        )
+
+
+def _end_mock_run(output: Path) -> None:
+    """Ends the command, if this is the competition's first run of a notebook, with the zip that it has to leave."""
+    from kit.contest import mock
+
+    if mock.is_mock_run():
+        mock.write_mock(output)
+        typer.echo(f"This is a run without data (empty.txt in the input folder). Written: the mock {output}.")
+        raise typer.Exit
+
+
+def _show_pack(packed: Packed, json_file: Path | None) -> None:
     typer.echo(
         f"Written: {packed.path}, {packed.num_models} models, {packed.num_bytes / 1e6:.1f} MB. Next: "
         f"'kit check-pack {packed.path}'.",
@@ -132,8 +150,6 @@ def check_pack(
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
         from kit.commands import judging
-    from kit import reports, seals
-
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
     again = judging.rerun_of(method, rerun, options.containment(sandbox, time_limit, memory_limit)) if method else None
     with options.resumable():
@@ -147,6 +163,13 @@ def check_pack(
             show=lambda outcome: options.print_check(console, outcome.name, outcome.status, outcome.message),
             announce=options.announcer(),
         )
+    _show_verdict(verdict, file, console, json_file)
+
+
+def _show_verdict(verdict: Verdict, file: Path, console: Console, json_file: Path | None) -> None:
+    """Prints the table of a sound pack, and ends with exit code 1 for another; either is written as JSON."""
+    from kit import reports, seals
+
     content: dict[str, Any] = {"checks": [asdict(outcome) for outcome in verdict.checks]}
     if not verdict.reports:
         console.print(f"\n{file}: not accepted.", soft_wrap=True, markup=False)

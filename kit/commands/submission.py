@@ -86,10 +86,7 @@ def validate(
     debug: DebugOption = False,
 ) -> None:
     """Check a submission, a line a check, before any long run."""
-    from kit.submission.source import check_identifier
-
-    check_identifier(file)
-    sandbox = options.decide_sandbox(sandbox, has_files=file not in methods.names())
+    sandbox = options.sandbox_for(file, sandbox)
     options.require_writable_file(json_file)
     from kit import challenges
 
