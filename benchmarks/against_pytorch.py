@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import statistics
 import time
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -190,53 +191,71 @@ def serve(side: str, images: int, threads: int, connection: Connection) -> None:
             connection.send(time.perf_counter() - begin)
 
 
+class Side:
+    """A process for one of both libraries, which does what it is asked."""
+
+    def __init__(self, name: str, images: int, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, other_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(name, images, threads, other_end), daemon=True)
+        self._process.start()
+        other_end.close()  # a process that fails ends the benchmark
+        self._connection.recv()  # one after the other: nothing disturbs the choice of PyTorch's layout
+
+    def ask(self, question: str) -> float:
+        """Returns the seconds of a line, `rate` or `accuracy`."""
+        time.sleep(_PAUSE)
+        self._connection.send(question)
+        return float(self._connection.recv())
+
+    def end(self) -> None:
+        self._connection.send(None)
+        self._process.join()
+
+
+def print_seconds(seconds: Mapping[tuple[str, str], list[float]]) -> None:
+    print(f"{'seconds':<22}{'PyTorch':>9}{'kit':>9}{'ratio':>9}   of the rounds")
+    for line in LINES:
+        theirs, ours = seconds["PyTorch", line], seconds["kit", line]
+        ratios = sorted(kit / pytorch for kit, pytorch in zip(ours, theirs, strict=True))
+        medians = statistics.median(theirs), statistics.median(ours), statistics.median(ratios)
+        print(f"{line:<22}{medians[0]:>9.3f}{medians[1]:>9.3f}{medians[2]:>9.2f}   {ratios[0]:.2f} to {ratios[-1]:.2f}")
+
+
+def print_operations(
+    sides: Mapping[str, Side], seconds: Mapping[tuple[str, str], list[float]], operations: float
+) -> None:
+    """Prints operations a second; `operations` are 1e9 of those of a forward pass over all images."""
+    print(f"\n{'1e9 operations a second':<34}{'PyTorch':>9}{'kit':>9}")
+    print(f"{'matrix product, 2048 x 2048':<34}" + "".join(f"{side.ask('rate'):>9.0f}" for side in sides.values()))
+    for line, passes in (("training epoch", 3), ("per-example losses", 1)):
+        rates = [passes * operations / statistics.median(seconds[name, line]) for name in sides]
+        print(f"{line + ', counted plainly':<34}" + "".join(f"{rate:>9.0f}" for rate in rates))
+    print("counted plainly: every tap of every kernel, also those that only meet padding, which the kit leaves out")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="of an operation, on both sides")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=2560, help="a slice of CIFAR-10's 45,000")
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    connections, processes = {}, []
-    for side in ("PyTorch", "kit"):
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(side, options.images, options.threads, theirs), daemon=True)
-        process.start()
-        processes.append(process)
-        connections[side] = ours
-        ours.recv()  # one after the other: nothing disturbs the choice of PyTorch's layout
-
-    def ask(side: str, what: str) -> float:
-        time.sleep(_PAUSE)
-        connections[side].send(what)
-        return float(connections[side].recv())
-
-    seconds: dict[tuple[str, str], list[float]] = {(side, line): [] for side in connections for line in LINES}
+    sides = {name: Side(name, options.images, options.threads) for name in ("PyTorch", "kit")}
+    seconds: dict[tuple[str, str], list[float]] = {(name, line): [] for name in sides for line in LINES}
     for _ in range(options.rounds):
         for line in LINES:
-            for side in connections:
-                seconds[side, line].append(ask(side, line))
+            for name, side in sides.items():
+                seconds[name, line].append(side.ask(line))
     print(
         f"ResNet-18 on {options.images} images of 32x32, {options.threads} thread(s) a side, "
         f"medians of {options.rounds} rounds in turn\n"
     )
-    print(f"{'seconds':<22}{'PyTorch':>9}{'kit':>9}{'ratio':>9}   of the rounds")
-    for line in LINES:
-        theirs, ours = seconds["PyTorch", line], seconds["kit", line]
-        ratios = sorted(one / other for one, other in zip(ours, theirs, strict=True))
-        medians = statistics.median(theirs), statistics.median(ours), statistics.median(ratios)
-        print(f"{line:<22}{medians[0]:>9.3f}{medians[1]:>9.3f}{medians[2]:>9.2f}   {ratios[0]:.2f} to {ratios[-1]:.2f}")
-    print(f"\nattack's accuracy: PyTorch {ask('PyTorch', 'accuracy'):.4f}, kit {ask('kit', 'accuracy'):.4f}")
-    operations = 2 * forward_multiply_adds() * options.images / 1e9
-    print(f"\n{'1e9 operations a second':<34}{'PyTorch':>9}{'kit':>9}")
-    print(f"{'matrix product, 2048 x 2048':<34}" + "".join(f"{ask(side, 'rate'):>9.0f}" for side in connections))
-    for line, passes in (("training epoch", 3), ("per-example losses", 1)):
-        rates = [passes * operations / statistics.median(seconds[side, line]) for side in connections]
-        print(f"{line + ', counted plainly':<34}" + "".join(f"{rate:>9.0f}" for rate in rates))
-    print("counted plainly: every tap of every kernel, also those that only meet padding, which the kit leaves out")
-    for side, process in zip(connections, processes, strict=True):
-        connections[side].send(None)
-        process.join()
+    print_seconds(seconds)
+    accuracies = ", ".join(f"{name} {side.ask('accuracy'):.4f}" for name, side in sides.items())
+    print(f"\nattack's accuracy: {accuracies}")
+    print_operations(sides, seconds, 2 * forward_multiply_adds() * options.images / 1e9)
+    for side in sides.values():
+        side.end()
 
 
 if __name__ == "__main__":

@@ -30,30 +30,12 @@ def explain(
         outcome: what its supervisor reports.
         disturbed: whether something that is no reply came through the channel of replies.
     """
-    name, limit = source.name, f"{limit_bytes / 2**30:.1f} GiB"
-    at = f" at {printable(reply['where'], 120)}" if reply.get("where") else ""
-    error = f"{printable(reply.get('error'), 80)}: {printable(reply.get('text') or '', 400)}".rstrip(": ")
-    error = error if error.endswith(".") else f"{error}."
-    kind = reply.get("kind")
-    if kind in ("import_failed", "raised") and reply.get("error") in ("MemoryError", "ResourceExhaustedError"):
-        return BrokenSubmission("memory", _too_much_memory(name, limit, at))
-    if reply.get("error") == "FileNotFoundError" and "/given/submission/" in error:
-        error += " Files beside a submission are not there when it runs, only modules that it imports (RULES.md)."
-    if kind == "import_failed":
-        return BrokenSubmission(
-            "imports",
-            f"Importing '{name}' failed{at} with {error} Expected a file that only defines things. "
-            f"Run 'python {source.entry}' to see where it fails.",
-        )
-    if kind == "raised":
-        return BrokenSubmission(
-            "runs",
-            f"'{name}' failed{at} with {error} Expected unlearning(net, retain, forget, validation) to return the "
-            "unlearned model. Mend the function; --debug shows all that it printed.",
-        )
+    name, limit, kind = source.name, f"{limit_bytes / 2**30:.1f} GiB", reply.get("kind")
+    if kind in ("import_failed", "raised"):
+        return _explain_error(source, reply, limit)
     if kind == "no_model":
-        kind = printable(reply.get("type"), 80)
-        return BrokenSubmission("returns_model", no_model(name, kind, net_edited=bool(reply.get("net_edited"))))
+        returned = printable(reply.get("type"), 80)
+        return BrokenSubmission("returns_model", no_model(name, returned, net_edited=bool(reply.get("net_edited"))))
     if outcome.get("ended_for") == "memory":
         return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
     check = "imports" if stage == "importing" else "runs"
@@ -71,15 +53,38 @@ def explain(
     )
 
 
+def _explain_error(source: Source, reply: Mapping[str, Any], limit: str) -> BrokenSubmission:
+    """Explains an error that importing the file or calling its method raised."""
+    name = source.name
+    place = f" at {printable(reply['where'], 120)}" if reply.get("where") else ""
+    if reply.get("error") in ("MemoryError", "ResourceExhaustedError"):
+        return BrokenSubmission("memory", _too_much_memory(name, limit, place))
+    error = f"{printable(reply.get('error'), 80)}: {printable(reply.get('text') or '', 400)}".rstrip(": ")
+    error = error if error.endswith(".") else f"{error}."
+    if reply.get("error") == "FileNotFoundError" and "/given/submission/" in error:
+        error += " Files beside a submission are not there when it runs, only modules that it imports (RULES.md)."
+    if reply.get("kind") == "import_failed":
+        return BrokenSubmission(
+            "imports",
+            f"Importing '{name}' failed{place} with {error} Expected a file that only defines things. "
+            f"Run 'python {source.entry}' to see where it fails.",
+        )
+    return BrokenSubmission(
+        "runs",
+        f"'{name}' failed{place} with {error} Expected unlearning(net, retain, forget, validation) to return the "
+        "unlearned model. Mend the function; --debug shows all that it printed.",
+    )
+
+
 def printable(value: object, most: int) -> str:
     """Returns what a contained process says as text that is safe to print: short, and without control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value)[:most])
 
 
-def _too_much_memory(name: str, limit: str, at: str) -> str:
+def _too_much_memory(name: str, limit: str, place: str) -> str:
     return (
-        f"'{name}' asked for more memory than the limit of {limit}{at}. Expected it to stay below. Work in batches, do "
-        "not keep a copy for each example, or raise --memory-limit."
+        f"'{name}' asked for more memory than the limit of {limit}{place}. Expected it to stay below. Work in batches, "
+        "do not keep a copy for each example, or raise --memory-limit."
     )
 
 
