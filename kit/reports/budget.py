@@ -1,4 +1,4 @@
-"""Which ratio of a report is held against the time budget: like with like."""
+"""Which ratio of a report is compared with the time budget: like with like."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from kit.types import Report, Score
 PASSES, TIME = "passes_ratio", "time_ratio"
 
 
-def held(report: Report) -> Score:
-    """Returns the score that is held against the budget.
+def ratio(report: Report) -> Score:
+    """Returns the ratio that is compared with the budget, as a score.
 
     A method of the kit is compiled, and so is the kit's own retraining: its passes over examples are held against that
     one's, which no machine changes. Of other methods nobody counts passes: their CPU seconds are held against
@@ -21,5 +21,5 @@ def held(report: Report) -> Score:
 
 def is_over(report: Report) -> bool:
     """Returns whether a method took more than its share of a retraining."""
-    value = held(report).value
+    value = ratio(report).value
     return value is not None and value > TIME_BUDGET

@@ -88,7 +88,7 @@ def columns(reports: Sequence[Report]) -> tuple[list[Column], list[Column]]:
         for info in score_infos(reports)
         if info.name == criterion or any(report.score(info.name).value is not None for report in reports)
     ]
-    costs = sorted({budget.held(report).name for report in reports})
+    costs = sorted({budget.ratio(report).name for report in reports})
     order = dict.fromkeys([criterion, *_MAIN, *costs])
     main = [info for name in order for info in infos if info.name == name]
     others = [info for info in infos if info not in main]

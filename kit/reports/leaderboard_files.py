@@ -43,7 +43,7 @@ class Cells:
     def of(row: Row, criterion: str) -> Cells:
         """Returns the cells of a row; a dash where a number is not known."""
         report, score = row.report, row.report.score(criterion)
-        gap, ratio, bounds = report.score("mia_gap"), budget.held(report).value, score.bounds
+        gap, ratio, bounds = report.score("mia_gap"), budget.ratio(report).value, score.bounds
         place = "" if row.place is None else f"{row.place}{'~' if row.near_best else ''}"
         return Cells(
             place,
@@ -63,7 +63,7 @@ def _number(value: float | None, form: str) -> str:
 
 def headings(board: Leaderboard) -> tuple[str, ...]:
     """Returns what stands above the cells, in their order."""
-    of_kit = any(budget.held(row.report).name == budget.PASSES for row in board.rows)
+    of_kit = any(budget.ratio(row.report).name == budget.PASSES for row in board.rows)
     ratio = "passes ratio" if of_kit else "time ratio"
     score = board.criterion.replace("_", " ")
     return ("place", "method", score, _INTERVAL, "AUC gap", "retain", "forget", "test", ratio, "results")

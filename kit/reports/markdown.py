@@ -33,8 +33,8 @@ def methods_table(reports: Sequence[Report], missing: Iterable[str] = ()) -> str
     first, name = reports[0], ranking.criterion(reports)
     scores = _scores(reports, name)
     columns = ["", "method", *(heading.replace("_", " ") for heading in scores.values())]
-    held = "passes ratio" if any(budget.held(report).name == budget.PASSES for report in reports) else "time ratio"
-    columns += [*_PARTS, held]
+    cost = "passes ratio" if any(budget.ratio(report).name == budget.PASSES for report in reports) else "time ratio"
+    columns += [*_PARTS, cost]
     lines = [f"**{first.challenge}**, forget set {first.split}, {_models(reports)}{_version(first)}", ""]
     lines += [_line(columns), "|" + "---|" * len(columns)]
     nearer = ranking.nearer_than(reports, BASELINE)
@@ -61,7 +61,7 @@ def row(place: str, report: Report, scores: Sequence[str], *, bold: bool = False
     mark = "**" if bold else ""
     cells = [place, _link(report.method, ranking.title(report)), f"{mark}{first}{mark}", *others]
     cells += [_shown(report, f"{part}_accuracy", error=False) for part in _PARTS]
-    ratio, over = budget.held(report).value, budget.is_over(report) and report.method != RETRAIN
+    ratio, over = budget.ratio(report).value, budget.is_over(report) and report.method != RETRAIN
     cells.append("" if ratio is None else f"{ratio:.2f}{' !' if over else ''}")
     return _line(cells)
 

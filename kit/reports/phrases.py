@@ -70,11 +70,11 @@ def _normalised(report: Report) -> str:
 
 
 def _cost(report: Report) -> str:
-    held = budget.held(report).value
-    if held is None:
+    cost = budget.ratio(report).value
+    if cost is None:
         return ""
     over = f", over the budget of {TIME_BUDGET:.0%}" if budget.is_over(report) else ""
-    return f" It costs {held:.0%} of a retraining{over}."
+    return f" It costs {cost:.0%} of a retraining{over}."
 
 
 def _are(names: Sequence[str]) -> str:

@@ -153,7 +153,7 @@ def _badness(score: Score) -> float:
 def _told_apart(scores: Sequence[Score]) -> dict[tuple[int, int], bool]:
     """Returns which pairs differ. All pairs are counted: which method is the best is known from the scores only."""
     pairs = list(itertools.combinations(range(len(scores)), 2))
-    differ = holm([_difference(scores[one], scores[other]) for one, other in pairs])
+    differ = holm([_difference(scores[first], scores[second]) for first, second in pairs])
     return dict(zip(pairs, differ, strict=True))
 
 

@@ -31,7 +31,7 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
     table.add_column("method")
     table.add_column(Text(name.replace("_", " ")), justify="right")
     ratios = [
-        ratio for ratio in (budget.TIME, budget.PASSES) if any(budget.held(r.report).name == ratio for r in ranks)
+        ratio for ratio in (budget.TIME, budget.PASSES) if any(budget.ratio(r.report).name == ratio for r in ranks)
     ]
     for ratio in ratios:
         table.add_column(ratio.replace("_", " "), justify="right")
@@ -58,7 +58,7 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
 def _ratio(rank: ranking.Rank, name: str) -> str:
     """Returns what a method cost, with a mark where it is over its budget."""
     value = rank.report.score(name).value
-    is_over = rank.over_budget and budget.held(rank.report).name == name
+    is_over = rank.over_budget and budget.ratio(rank.report).name == name
     return "-" if value is None else f"{value:.2f}{'!' if is_over else ' '}"
 
 

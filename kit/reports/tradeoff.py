@@ -103,13 +103,13 @@ def _dot(report: Report, label: str, forgetting: str) -> Dot | None:
     pair = report.score(ACCURACY), report.score(forgetting)
     if any(score.value is None for score in pair):
         return None
-    held = budget.held(report).value
+    cost = budget.ratio(report).value
     return Dot(
         ranking.title(report),
         label,
         (float(pair[0].value or 0), float(pair[1].value or 0)),
         (_error(pair[0]), _error(pair[1])),
-        held,
+        cost,
         budget.is_over(report),
     )
 

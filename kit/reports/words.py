@@ -48,12 +48,12 @@ def _of_method(low: float, high: float) -> str:
 
 
 def _time(report: Report) -> str:
-    held = budget.held(report)
-    if report.method == ORIGINAL or held.value is None:
+    cost = budget.ratio(report)
+    if report.method == ORIGINAL or cost.value is None:
         return ""
     verdict = f"{'OVER' if budget.is_over(report) else 'within'} the budget of {TIME_BUDGET}"
-    what = "the passes of a retraining" if held.name == budget.PASSES else "a retraining"
-    return f" It took {held.value:.2f} of {what}, {verdict}."
+    what = "the passes of a retraining" if cost.name == budget.PASSES else "a retraining"
+    return f" It took {cost.value:.2f} of {what}, {verdict}."
 
 
 def _forgetting(report: Report) -> str:
