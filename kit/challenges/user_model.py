@@ -84,8 +84,8 @@ def adopted(
 
         if isinstance(data, Arrays):
             check_bytes(data)
-        made = user.adopt(model, data, precision, task=task, own=own or user.Own())
-        return Adopted(model.name, made.arrays, made.description, made.weights)
+        adoption = user.adopt(model, data, precision, task=task, own=own or user.Own())
+        return Adopted(model.name, adoption.arrays, adoption.description, adoption.weights)
     arrays = data if isinstance(data, Arrays) else stacked(data)
     check_bytes(arrays)
     model = model or default_model(arrays)

@@ -114,9 +114,9 @@ def _accelerator() -> Fact:
     from kit.machine import accelerators
 
     sight, seen_by_tensorflow = accelerators.look(), _seen_by_tensorflow()
-    found = sight.accelerator
-    if found is not None:
-        memory = f", {found.memory_bytes / 2**30:.0f} GiB" if found.memory_bytes else ""
+    accelerator = sight.accelerator
+    if accelerator is not None:
+        memory = f", {accelerator.memory_bytes / 2**30:.0f} GiB" if accelerator.memory_bytes else ""
         seers = "JAX and TensorFlow" if seen_by_tensorflow else "JAX"
         return Fact("accelerator", f"{accelerators.described()}{memory}, seen by {seers}")
     names = ", ".join(seen_by_tensorflow)
@@ -139,8 +139,8 @@ def _engine() -> Fact:
 
     with _populations() as engine:
         at_once = f"{engine.workers} model{'s' * (engine.workers > 1)} at once"
-        found = accelerators.find() if engine.together else None
-        quicker = [name for name in ("tf32", "bfloat16") if found is not None and found.multiplies_in(name)]
+        accelerator = accelerators.find() if engine.together else None
+        quicker = [name for name in ("tf32", "bfloat16") if accelerator is not None and accelerator.multiplies_in(name)]
         others = f" (--precision {' or '.join(quicker)} is quicker)" if quicker else ""
         return Fact("populations", f"engine '{engine.name}', {at_once}, float32{others}")
 

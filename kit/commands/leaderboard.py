@@ -102,13 +102,15 @@ def _stored(place: Path) -> list[tuple[Report, Path]]:
     """
     from kit import folders
 
-    found = folders.below(place)
-    if not found and not place.is_file():
+    folders_of_results = folders.below(place)
+    if not folders_of_results and not place.is_file():
         raise InputError(
             f"There is no report in '{place}'. Expected a folder below which 'kit run' or 'kit evaluate' has written "
             "results, or a report.json. Check the path, or run a method."
         )
     from kit import reports
 
-    files = [(place, place)] if place.is_file() else [(folder / folders.REPORT, folder) for folder in found]
+    files = (
+        [(place, place)] if place.is_file() else [(folder / folders.REPORT, folder) for folder in folders_of_results]
+    )
     return [(report, results) for path, results in files for report in reports.read_json(path).reports]

@@ -54,13 +54,13 @@ def newest(results: Path) -> Path:
 
     if results.is_file():
         return results
-    found = folders.below(results)
-    if not found:
+    folders_of_results = folders.below(results)
+    if not folders_of_results:
         raise InputError(
             f"There is no report in '{results}'. Expected a folder in which 'kit run' has written one, or one above "
             "such folders, or the file itself. Check the path, or run a method first: kit run finetune."
         )
-    return max(found, key=lambda folder: (folder / folders.REPORT).stat().st_mtime)
+    return max(folders_of_results, key=lambda folder: (folder / folders.REPORT).stat().st_mtime)
 
 
 def _print(stored: Stored) -> None:

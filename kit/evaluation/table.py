@@ -61,7 +61,8 @@ class ComparisonTable:
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
         self._announce = announce
         self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
-        self._made: dict[str, dict[str, str]] = {}  # rows whose bits depend on the engine: which, and its backend
+        # Of rows whose bits depend on the engine: which, and its backend.
+        self._engine_settings: dict[str, dict[str, str]] = {}
         self._reference = Reference.choose(challenge, training, plan)
         several = nested.with_originals(challenge, plan.num_originals)
         self._starts = [_Start(each, training, worker if each is several[0] else None) for each in several]
@@ -94,7 +95,7 @@ class ComparisonTable:
         # A function may refer to what cannot be copied: it goes to other processes only where somebody asks for that.
         if entry.function is not None and self._plan.engine is None and self._plan.workers is None:
             engine = Serial()
-        self._made[entry.name] = choice.bits_of(engine)
+        self._engine_settings[entry.name] = choice.bits_of(engine)
         self._levels[entry.name] = (request.containment or Containment()).level(entry)
         # Retraining starts from no original: it is the same models whichever there are.
         starts = self._starts[:1] if entry.name == RETRAIN else self._starts
@@ -140,7 +141,8 @@ class ComparisonTable:
         return outputs, {name: as_failed(failure) for name, failure in failures.items()}
 
     def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
-        challenge, costs, made = self._challenge, comparison.unlearned.costs, self._made.get(name, {})
+        challenge, costs = self._challenge, comparison.unlearned.costs
+        engine_settings = self._engine_settings.get(name, {})
         trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         return Report(
             challenge=challenge.name,
@@ -159,8 +161,8 @@ class ComparisonTable:
             reference_seconds=comparison.reference.work,
             scores=scores,
             score_version=SCORE_VERSION,
-            versions=environment.versions(made.get("backend")),
-            machine=environment.machine() | {"precision": challenge.precision} | made,
+            versions=environment.versions(engine_settings.get("backend")),
+            machine=environment.machine() | {"precision": challenge.precision} | engine_settings,
             model=self._starts[0].original.model,
             recipe=dataclasses.asdict(challenge.recipe) | trained,
             warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),

@@ -110,33 +110,33 @@ def carry_out(
         plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0))
         choice = rehearsal.choose(worker, entries, plan, announce)
         named = next((entry for entry in entries or () if entry.name == choice.method), Entry(choice.method))
-        named, choice, made = _unlearned_or_retrained(worker, named, choice, effort, announce)
+        named, choice, unlearned = _unlearned_or_retrained(worker, named, choice, effort, announce)
     else:
-        choice, made = Choice(named.name, "It was asked for."), _unlearned(worker, named, effort, announce)
-    results, reports = _compared(worker, named.name, made.run, learnt, effort=effort, announce=announce)
-    user.put_back(delivered, made.weights, request.data, own or user.Own())
-    return Outcome(delivered, named.name, choice, results, reports, request, made.run.seed)
+        choice, unlearned = Choice(named.name, "It was asked for."), _unlearned(worker, named, effort, announce)
+    results, reports = _compared(worker, named.name, unlearned.run, learnt, effort=effort, announce=announce)
+    user.put_back(delivered, unlearned.weights, request.data, own or user.Own())
+    return Outcome(delivered, named.name, choice, results, reports, request, unlearned.run.seed)
 
 
-class _Made(NamedTuple):
+class _Unlearned(NamedTuple):
     """The weights that a method has made, and what a model with them says."""
 
     weights: Sequence[np.ndarray]
     run: Run
 
 
-def _unlearned(worker: Worker, entry: Entry, effort: Effort, announce: Callable[[str], None]) -> _Made:
+def _unlearned(worker: Worker, entry: Entry, effort: Effort, announce: Callable[[str], None]) -> _Unlearned:
     challenge = worker.challenge
     announce(f"unlearning {len(challenge.split.forget):,} records by {entry.name}")
     seed = run_seed(effort.seed, entry.name, 0)
     unlearned = run.run_once(entry, challenge, worker, seed=seed)
     weights = worker.checked([np.array(array) for array in unlearned.net.get_weights()], entry.name)
-    return _Made(weights, Run(worker.outputs(weights, entry.name), unlearned.cost, seed))
+    return _Unlearned(weights, Run(worker.outputs(weights, entry.name), unlearned.cost, seed))
 
 
 def _unlearned_or_retrained(
     worker: Worker, entry: Entry, choice: Choice, effort: Effort, announce: Callable[[str], None]
-) -> tuple[Entry, Choice, _Made]:
+) -> tuple[Entry, Choice, _Unlearned]:
     """Unlearns by the method that was chosen, or by retraining where it fails on the records."""
     try:
         return entry, choice, _unlearned(worker, entry, effort, announce)
@@ -165,12 +165,12 @@ def _learnt(worker: Worker, original: Told, effort: Effort, announce: Callable[[
 
 
 def _compared(
-    worker: Worker, name: str, made: Run, learnt: Told, *, effort: Effort, announce: Callable[[str], None]
+    worker: Worker, name: str, delivered: Run, learnt: Told, *, effort: Effort, announce: Callable[[str], None]
 ) -> tuple[Findings, Evaluation]:
     """Returns what a comparison with models that were trained by the recipe says, without the records and with them."""
     challenge = worker.challenge
     row = f"{name} (delivered)" if name in LANDMARKS else name
-    outputs = population.outputs_of(row, challenge, [made])
+    outputs = population.outputs_of(row, challenge, [delivered])
     plan = Plan(Request(1, run_seed(effort.seed, "reference", 0)), num_retrained=effort.retrained)
     reports = evaluation.carry_out([], challenge, plan, packed=[outputs], worker=worker, announce=announce)
     original, unlearned, retrained = (

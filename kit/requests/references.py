@@ -30,8 +30,8 @@ def learnt(worker: Worker, request: Request) -> Told:
     stores is then the same.
     """
     challenge = worker.challenge
-    one, rest = challenge.split.retain[:1], challenge.split.retain[1:]
-    split = Split("one example", 0, forget=one, retain=np.concatenate([rest, challenge.split.forget]))
+    example, rest = challenge.split.retain[:1], challenge.split.retain[1:]
+    split = Split("one example", 0, forget=example, retain=np.concatenate([rest, challenge.split.forget]))
     outputs = models(Entry(RETRAIN), Worker(replace(challenge, split=split), worker.original, like=worker), request)
     records = outputs.confidences["retain"][:, len(rest) :]  # they stand behind the others
     return Told(records, outputs.correct["test"])

@@ -12,12 +12,14 @@ from cli_helpers import call, one_paragraph
 from retrainings import taking
 
 import kit
-from kit import challenges, engines, evaluation, folders
+from kit import engines, evaluation, folders
+from kit.challenges import loading
 from kit.engines import Serial
 from kit.evaluation.plan import Plan
 from kit.machine import threads
 from kit.runs import oracles, timing
 from kit.submission.entry import Entry
+from kit.types import ModelOptions
 
 
 @pytest.fixture(autouse=True)
@@ -121,19 +123,18 @@ def test_options_of_the_problem_reach_the_challenge(command: str, monkeypatch: p
         noted.append({name: value for name, value in settings.items() if name != "announce"})
         raise kit.InputError("noted")
 
-    monkeypatch.setattr(challenges, "load_challenge", note)
+    monkeypatch.setattr(loading, "load", note)
     monkeypatch.setattr(threads, "use", noted.append)
     given = {"challenge": "data.npz", "forget": "requests.csv", "split-seed": "3", "model": "m.keras"}
     given |= {"weights": "w.npz", "recipe": "r.toml", "precision": "bfloat16", "threads": "2"}
     call(command, *(text for name, value in given.items() for text in (f"--{name}", value)))
-    paths = {"model": "m.keras", "weights": Path("w.npz"), "recipe": Path("r.toml")}
+    paths = {"model": "m.keras", "weights": Path("w.npz"), "options": ModelOptions(Path("r.toml"))}
     others = {"name_or_path": "data.npz", "forget": "requests.csv", "split_seed": 3, "precision": "bfloat16"}
-    own = dict.fromkeys(("id_column", "task", "custom_objects", "builder"))
-    assert noted == [2, paths | others | own]  # the threads first: they are fixed once TensorFlow is loaded
+    assert noted == [2, paths | others]  # the threads first: they are fixed once TensorFlow is loaded
     noted.clear()
     call(command)
-    nothing = dict.fromkeys(("forget", "model", "weights", "recipe"))
-    assert noted == [nothing | own | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
+    nothing = {"forget": None, "model": None, "weights": None, "options": ModelOptions()}
+    assert noted == [nothing | {"name_or_path": "noisy-digits", "split_seed": 0, "precision": "float32"}]
 
 
 @pytest.mark.slow
