@@ -189,8 +189,8 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
 def _described(manifest: dict[str, Any]) -> str:
     """Returns what a pack says of itself; how long its models took, its maker alone knows."""
     seconds = sum(manifest["seconds"]) / len(manifest["seconds"])
-    said = f"reported, not measured: {seconds:.3g} s a model (--rerun measures)"
-    return f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}; {said}"
+    seconds_reported = f"reported, not measured: {seconds:.3g} s a model (--rerun measures)"
+    return f"{manifest['method']} on {manifest['challenge']}, split {manifest['split']}; {seconds_reported}"
 
 
 def _sound_lists(manifest: dict[str, Any]) -> bool:

@@ -57,9 +57,9 @@ def check(
     same, costs = 0, []
     with weights_of_runs(rerun.entry, worker, rerun.containment) as run_once:
         for number, packed in models.items():
-            made = run_once(manifest["seeds"][number], None)
-            costs.append(made.cost)
-            stored = [np.asarray(array).astype(like.dtype) for array, like in zip(made.weights, packed, strict=True)]
+            model = run_once(manifest["seeds"][number], None)
+            costs.append(model.cost)
+            stored = [np.asarray(array).astype(like.dtype) for array, like in zip(model.weights, packed, strict=True)]
             same += same_weights(stored, packed)
     ratio = _ratio(costs, timing.reference(worker.challenge))
     return [_bits(same, len(models), manifest), _time(ratio, len(models))], float(np.mean([c.seconds for c in costs]))
@@ -95,24 +95,24 @@ def _bits(same: int, count: int, manifest: Mapping[str, Any]) -> PackCheck:
     here = {**environment.versions(), **environment.machine()}
     there = {**manifest["machine"], **manifest["versions"]}
     other = sorted(name for name, value in here.items() if there.get(name) != value)
-    found = f"{count - same} of {count} models, made again from their seeds, have other weights"
+    difference = f"{count - same} of {count} models, made again from their seeds, have other weights"
     if other:
         advice = "Expected the same bits on the same machine and versions alone. Rerun there to be sure."
-        return PackCheck("rerun", "WARN", f"{found}; it was packed with another {', '.join(other)}. {advice}")
+        return PackCheck("rerun", "WARN", f"{difference}; it was packed with another {', '.join(other)}. {advice}")
     return PackCheck(
         "rerun",
         "FAIL",
-        f"{found} on the same kind of machine. Expected the method's own models. Do not accept the pack.",
+        f"{difference} on the same kind of machine. Expected the method's own models. Do not accept the pack.",
     )
 
 
 def _time(ratio: float, count: int) -> PackCheck:
-    found = f"a call takes {ratio:.2f} of a retraining, measured here in {count} runs"
+    measurement = f"a call takes {ratio:.2f} of a retraining, measured here in {count} runs"
     if ratio <= TIME_BUDGET * TIMING_NOISE:
-        return PackCheck("time", "PASS", found)
+        return PackCheck("time", "PASS", measurement)
     return PackCheck(
         "time",
         "FAIL",
-        f"{found}: as long as if each model were trained anew. Expected {TIME_BUDGET} at most. Have the method do "
-        "less, or leave retraining to the reference.",
+        f"{measurement}: as long as if each model were trained anew. Expected {TIME_BUDGET} at most. Have the method "
+        "do less, or leave retraining to the reference.",
     )

@@ -34,8 +34,8 @@ class Stacked(Processes):
                 '"jax[cuda12]"\'), or choose another engine.'
             )
         super().__init__(1, {"KERAS_BACKEND": self.backend})
-        found = accelerators.find()
-        self.workers = at_once or (_ON_A_PROCESSOR if found is None else _ON_A_CARD * found.count)
+        accelerator = accelerators.find()
+        self.workers = at_once or (_ON_A_PROCESSOR if accelerator is None else _ON_A_CARD * accelerator.count)
 
     def map(self, function: Callable[[P, Any], Any], payload: P, tasks: Sequence[int]) -> Generator[tuple[int, R]]:
         """Yields (task, result) as groups of tasks are finished.

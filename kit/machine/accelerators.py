@@ -88,10 +88,10 @@ def find() -> Accelerator | None:
 
 def described() -> str:
     """Returns what JAX computes on, for a record: `NVIDIA L4`, `2 x NVIDIA L4`, or `processor`."""
-    found = find()
-    if found is None:
+    accelerator = find()
+    if accelerator is None:
         return "processor"
-    return found.kind if found.count == 1 else f"{found.count} x {found.kind}"
+    return accelerator.kind if accelerator.count == 1 else f"{accelerator.count} x {accelerator.kind}"
 
 
 def suffix() -> str:

@@ -94,8 +94,8 @@ class Maker:
         # In lockstep all epochs are one call: there is no state in between to keep, and to hash all data for it.
         store = order.store if self._together is None else None
         checkpoint = None if store is None else store.checkpoint(number)
-        made = self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
-        return made if self._together is None else made._replace(cost=made.cost.shared(self._together.sharing))
+        model = self._stored(number, worker) or run_once(order.seed_of(number), checkpoint)
+        return model if self._together is None else model._replace(cost=model.cost.shared(self._together.sharing))
 
     def run(self, number: int) -> Run:
         """Makes one model, says what it says of each example, and keeps that."""

@@ -105,10 +105,10 @@ def run_once(
     if entry.source is None:
         return run_here(entry, challenge, worker, seed=seed, checkpoint=checkpoint)
     with weights_of_runs(entry, worker, None) as make:
-        made = make(seed, None)
+        model = make(seed, None)
     net = worker.fresh_net(seed, reuse=False)
-    net.set_weights(made.weights)
-    return Unlearned(net, made.cost, seed)
+    net.set_weights(model.weights)
+    return Unlearned(net, model.cost, seed)
 
 
 def run_here(

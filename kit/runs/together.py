@@ -38,14 +38,14 @@ class Together:
         results: list[R] = []
         while len(results) < len(numbers):
             group = numbers[len(results) : len(results) + self.at_once]
-            made = self._in_lockstep(make, group)
-            if made is None:
+            group_results = self._in_lockstep(make, group)
+            if group_results is None:
                 gc.collect()
                 self.at_once = -(-self.at_once // 2)
                 continue
-            for number, result in zip(group, made, strict=True):
+            for number, result in zip(group, group_results, strict=True):
                 keep(number, result)
-            results += made
+            results += group_results
         return results
 
     def _in_lockstep(self, make: Callable[[int], R], group: Sequence[int]) -> list[R] | None:

@@ -205,8 +205,8 @@ def _sorted_measures(unlearned: Sequence[np.ndarray], retrained: Sequence[np.nda
         for side in (ours, theirs)
     ]
     threshold = theirs[-1 - int(np.floor(FALSE_POSITIVE_RATE * len(theirs) + 1e-9))]
-    found = 1 - np.searchsorted(ours, threshold, "right") / len(ours)
-    return [float(right[0] + 1 - right[1]) / 2, auc_of_sorted(ours, theirs), float(found)]
+    true_positive_rate = 1 - np.searchsorted(ours, threshold, "right") / len(ours)
+    return [float(right[0] + 1 - right[1]) / 2, auc_of_sorted(ours, theirs), float(true_positive_rate)]
 
 
 def _fold(

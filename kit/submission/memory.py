@@ -61,7 +61,7 @@ class Memory:
 
 def _open_in_memory(number: int) -> list[tuple[str, os.stat_result]]:
     """Returns path and status of the files in memory that a process has open, on Linux."""
-    found = []
+    files = []
     folder = f"/proc/{number}/fd"
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
@@ -69,8 +69,8 @@ def _open_in_memory(number: int) -> list[tuple[str, os.stat_result]]:
                 path = os.readlink(f"{folder}/{name}")
                 if path.startswith(_IN_MEMORY):
                     status = os.stat(f"{folder}/{name}")
-                    found += [(path, status)] if stat.S_ISREG(status.st_mode) else []
-    return found
+                    files += [(path, status)] if stat.S_ISREG(status.st_mode) else []
+    return files
 
 
 def _mapped_files(number: int) -> int:

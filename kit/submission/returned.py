@@ -69,8 +69,8 @@ def outputs_problem(name: str, reply: Mapping[str, Any], outputs: np.ndarray) ->
         >>> outputs_problem("mine", {"probe": [1.0, 2.0]}, np.array([[1.0, 2.0]]))
         ''
     """
-    said = reply.get("probe")
-    numbers = [value for value in (said[:1000] if isinstance(said, list) else []) if isinstance(value, int | float)]
+    values = reply.get("probe")
+    numbers = [value for value in (values[:1000] if isinstance(values, list) else []) if isinstance(value, int | float)]
     probe = np.array(
         [float(value) if abs(value) < _LARGEST else np.inf for value in numbers]
     )  # JSON has no largest one

@@ -99,10 +99,10 @@ class Zygote:
         os.close(number)
         os.waitpid(between, 0)
         with os.fdopen(numbers, "rb") as file:
-            said = file.read()
-        if not said:
+            number_text = file.read()
+        if not number_text:
             raise OSError("the sandbox cannot be entered")
-        return int(said)
+        return int(number_text)
 
     def _begin(self, writing: int, seed: int | None) -> NoReturn:
         """Makes the run, in its own process."""
@@ -180,9 +180,9 @@ def _end_others(sandbox: confinement.Sandbox | None) -> int:
 
 def descendants(number: int) -> list[int]:
     """Returns the numbers of all processes that a process has started, and that those have."""
-    found: list[int] = []
+    numbers: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{number}/task"):
             for child in map(int, Path(f"/proc/{number}/task/{thread}/children").read_text().split()):
-                found += [child, *descendants(child)]
-    return found
+                numbers += [child, *descendants(child)]
+    return numbers
