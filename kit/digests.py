@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+_STATED = "sha256"
+
 
 def digest_of(parts: object) -> str:
     """Returns the sha256, in hexadecimal, of plain values written as JSON in one way only.
@@ -53,6 +55,43 @@ def digest_of_arrays(arrays: Iterable[np.ndarray]) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Returns shape, dtype and sha256 of each of named arrays: plain values for `digest_of`.
+
+    Example:
+        >>> described({"rows": np.array([[1, 2]], np.uint8)})["rows"][:2]
+        [[1, 2], '|u1']
+    """
+    return {
+        name: [list(array.shape), array.dtype.str, hashlib.sha256(array.tobytes()).hexdigest()]
+        for name, array in arrays.items()
+    }
+
+
+def with_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns named arrays and one more, `sha256`, by which `without_digest_of_arrays` sees damage.
+
+    For files that people carry from machine to machine, as `kit.seals.with_digest` for JSON.
+
+    Example:
+        >>> without_digest_of_arrays(with_digest_of_arrays({"rows": np.arange(2)}))
+        {'rows': array([0, 1])}
+    """
+    return {**arrays, _STATED: np.array(digest_of(described(arrays)))}
+
+
+def without_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns what `with_digest_of_arrays` was given; arrays without a digest, of an older version, as they are.
+
+    Raises:
+        ValueError: they were changed since; as half a sentence.
+    """
+    rest = {name: array for name, array in arrays.items() if name != _STATED}
+    if _STATED in arrays and str(arrays[_STATED]) != digest_of(described(rest)):
+        raise ValueError("its arrays do not have the sha256 that it states")
+    return rest
 
 
 def _ordered(value: Any) -> Any:

@@ -158,7 +158,8 @@ def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
     """Reads all arrays of an `.npz` file without unpickling anything, and closes the file whatever happens.
 
     Raises:
-        one of `DAMAGED`: it is no sound zip archive, or holds Python objects.
+        one of `DAMAGED`: it is no sound zip archive, holds Python objects, something else than arrays, two of one name,
+            or more than there is memory for.
     """
     import numpy as np
 
@@ -167,7 +168,27 @@ def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
             raise ValueError("it is no zip archive, which every .npz file is")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            _require_memory(sum(entry.file_size for entry in stored.zip.infolist()))
+            if len({*stored.files}) < len(stored.files):
+                raise ValueError("two of its arrays have one name")
+            arrays = {name: stored[name] for name in stored.files}
+    others = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]  # NumPy returns their bytes
+    if others:
+        raise ValueError(f"'{others[0][:40]}' in it is no array")
+    return arrays
+
+
+def _require_memory(num_bytes: int) -> None:
+    """Checks that so much can be read: a thousandth of it takes as little as that in a packed file.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if num_bytes > free:
+        raise ValueError(f"its arrays take {num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free")
 
 
 def read_checked_npz(path: Path, sha256: str) -> dict[str, np.ndarray]:
@@ -177,9 +198,10 @@ def read_checked_npz(path: Path, sha256: str) -> dict[str, np.ndarray]:
         ValueError: they have another.
         OSError: there is no such file.
     """
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError("it does not have the sha256 that was recorded")
+    content = path.read_bytes()  # once: what is looked at is what is read
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise ValueError(f"the sha256 is {digest[:16]}..., not the one that was recorded")
     return read_npz(io.BytesIO(content))
 
 

@@ -35,8 +35,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import files, locks
-from kit.digests import digest_of
+from kit import files, locks, strict_json
+from kit.digests import described, digest_of
 from kit.types import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def write_arrays(path: Path, place: str, arrays: Mapping[str, np.ndarray]) -> No
     """Writes named arrays to an `.npz` file, atomically, and among them, under `seal`, an envelope of their digests."""
     import numpy as np
 
-    envelope = _sealed(place, _described(arrays))
+    envelope = _sealed(place, described(arrays))
     files.write_npz(path, {**arrays, _ARRAY: np.frombuffer(json.dumps(envelope).encode(), np.uint8)})
 
 
@@ -127,8 +127,8 @@ def read_arrays(path: Path, place: str) -> dict[str, np.ndarray] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's, of headers that nobody writes any more
             arrays = files.read_npz(path)
-            envelope = json.loads(arrays.pop(_ARRAY).tobytes())
-            believed = _is_whole(place, envelope) and _is_ours(envelope) and envelope["content"] == _described(arrays)
+            envelope = strict_json.loads(arrays.pop(_ARRAY).tobytes())
+            believed = _is_whole(place, envelope) and _is_ours(envelope) and envelope["content"] == described(arrays)
     except InputError:  # of this home's key
         raise
     except Exception:  # zipfile, zlib and NumPy raise errors of many kinds for a damaged file
@@ -146,12 +146,18 @@ def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "sha256": digest_of(content)}
 
 
-def without_digest(content: Any) -> Any:
+def without_digest(content: Any, *, required: bool = False) -> Any:
     """Returns what `with_digest` was given; what has no `sha256`, of an older version for instance, as it is.
 
+    Args:
+        content: as JSON has it.
+        required: of files that no older version wrote, and that come with the kit.
+
     Raises:
-        ValueError: it was changed since; as half a sentence.
+        ValueError: it was changed since, or states no digest where one is required; as half a sentence.
     """
+    if required and not (isinstance(content, dict) and "sha256" in content):
+        raise ValueError("it states no sha256")
     if not isinstance(content, dict):
         return content
     if "sha256" not in content and any(isinstance(value, str) and len(value) == _DIGITS for value in content.values()):
@@ -180,7 +186,7 @@ def _sealed(place: str, content: Any) -> dict[str, Any]:
 def _envelope(path: Path) -> dict[str, Any]:
     """Returns the object in a file; an empty one where that is not there, or none."""
     try:
-        envelope = json.loads(path.read_bytes())
+        envelope = strict_json.loads(path.read_bytes())
     except _UNBELIEVABLE:
         return {}
     return envelope if isinstance(envelope, dict) else {}
@@ -202,13 +208,6 @@ def _is_ours(envelope: Mapping[str, Any]) -> bool:
     return any(
         key.name == envelope["key"] and hmac.compare_digest(seal, key.seal(envelope["sha256"])) for key in _keys()
     )
-
-
-def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {
-        name: [list(array.shape), array.dtype.str, hashlib.sha256(array.tobytes()).hexdigest()]
-        for name, array in arrays.items()
-    }
 
 
 def _folder() -> Path:

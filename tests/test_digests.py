@@ -72,3 +72,20 @@ def test_a_fingerprint_is_what_it_always_was(small_challenge: kit.Challenge) -> 
     )
     assert isinstance(small_challenge.recipe, Recipe)
     assert originals.fingerprint(small_challenge) == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": np.array([0, 2])},
+        {"rows": np.array([0, 1], np.int32)},
+        {"rows": np.array([[0, 1]])},
+        {"more": np.zeros(1)},
+        {"sha256": np.array("0" * 64)},
+    ],
+)
+def test_arrays_that_were_changed_do_not_have_their_digest(change: dict[str, np.ndarray]) -> None:
+    stated = digests.with_digest_of_arrays({"rows": np.array([0, 1])})
+    assert list(digests.without_digest_of_arrays(stated)) == ["rows"]
+    with pytest.raises(ValueError, match="do not have the sha256"):
+        digests.without_digest_of_arrays(stated | change)

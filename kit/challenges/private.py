@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from kit import files
+from kit.challenges import splits
 from kit.challenges.partition import stratified_partition
+from kit.digests import with_digest_of_arrays
 from kit.tasks import CLASSIFICATION
-from kit.types import Arrays, InputError
+from kit.types import Arrays, InputError, Split
 
 FORGET_SHARE = 0.1
 
@@ -36,14 +38,16 @@ class Part:
     forget: np.ndarray
 
     def write(self, folder: Path, name: str, *, mode: int) -> None:
-        """Writes `<name>.npz` and `<name>-forget.npy`, with the rights `mode`."""
+        """Writes `<name>.npz` and the split `<name>-forget.npz`, both with a digest and with the rights `mode`."""
         arrays = {"x": self.arrays.x, "y": self.arrays.y, "partition": self.partition}
         optional = {"groups": self.arrays.groups, "mislabelled": self.arrays.mislabelled}
         arrays |= {field: array for field, array in optional.items() if array is not None}
-        files.write_npz(folder / f"{name}.npz", arrays)
-        with files.atomic_write(folder / f"{name}-forget.npy") as file:
-            np.save(file, self.forget)
-        for path in (folder / f"{name}.npz", folder / f"{name}-forget.npy"):
+        files.write_npz(folder / f"{name}.npz", with_digest_of_arrays(arrays))
+        train = np.flatnonzero(self.partition == 0)
+        is_forgotten = np.isin(train, self.forget)
+        split = Split("private", 0, forget=np.flatnonzero(is_forgotten), retain=np.flatnonzero(~is_forgotten))
+        splits.save_split(split, folder / f"{name}-forget.npz")
+        for path in (folder / f"{name}.npz", folder / f"{name}-forget.npz"):
             os.chmod(path, mode)
 
 

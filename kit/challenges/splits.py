@@ -10,6 +10,7 @@ import numpy as np
 
 from kit import files
 from kit.challenges import checks, requests
+from kit.digests import with_digest_of_arrays, without_digest_of_arrays
 from kit.types import Arrays, InputError, Split, forget_form
 
 
@@ -86,9 +87,10 @@ def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.nd
 
 
 def save_split(split: Split, path: str | Path) -> None:
-    """Writes a split as `.npz` with the arrays `forget`, `retain`, `name` and `seed`, atomically."""
+    """Writes a split as `.npz` with the arrays `forget`, `retain`, `name`, `seed` and their `sha256`, atomically."""
     arrays = {"forget": split.forget, "retain": split.retain}
-    files.write_npz(Path(path), arrays | {"name": np.array(split.name), "seed": np.array(split.seed)})
+    arrays |= {"name": np.array(split.name), "seed": np.array(split.seed)}
+    files.write_npz(Path(path), with_digest_of_arrays(arrays))
 
 
 def load_split(path: str | Path) -> Split:
@@ -99,10 +101,12 @@ def load_split(path: str | Path) -> Split:
     """
 
     def load() -> Split:
-        stored = files.read_npz(Path(path))
+        stored = without_digest_of_arrays(files.read_npz(Path(path)))
         missing = sorted({"forget", "retain", "name", "seed"} - set(stored))
         if missing:
             raise ValueError(f"it has no array {' and no array '.join(map(repr, missing))}")
+        if stored["seed"].dtype.kind not in "iu" or stored["seed"].ndim or stored["name"].dtype.kind != "U":
+            raise ValueError("its seed is no whole number, or its name no text")
         return Split(str(stored["name"]), int(stored["seed"]), forget=stored["forget"], retain=stored["retain"])
 
     split: Split = files.checked(load, Path(path), checks.SPLIT_FILE)

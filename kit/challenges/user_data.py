@@ -29,7 +29,9 @@ def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
     """
-    stored = files.checked(lambda: files.read_npz(path), path, EXAMPLES_FILE)
+    from kit.digests import without_digest_of_arrays
+
+    stored = files.checked(lambda: without_digest_of_arrays(files.read_npz(path)), path, EXAMPLES_FILE)
     from kit.types import Arrays, Table
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}

@@ -43,15 +43,15 @@ def new(
 
     drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)
     _write(drawn, folder)
-    place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npy" for name in _NAMES}
+    place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npz" for name in _NAMES}
     commands = {
         "host": f"kit evaluate FILE.py {place['host']} --seed {drawn.seed}",
         "participants": f"kit evaluate FILE.py {place['participants']}",
     }
     if str(json_file) != "-":
         typer.echo(
-            f"Written: {folder}. Keep host.npz, host-forget.npy and host-seed.txt; give away participants.npz and "
-            f"participants-forget.npy.\nHost: {commands['host']}\nParticipants: {commands['participants']}"
+            f"Written: {folder}. Keep host.npz, host-forget.npz and host-seed.txt; give away participants.npz and "
+            f"participants-forget.npz.\nHost: {commands['host']}\nParticipants: {commands['participants']}"
         )
     num_examples = {"host": len(drawn.host.arrays), "participants": len(drawn.participants.arrays)}
     options.write_json(json_file, {"folder": str(folder), "commands": commands, "num_examples": num_examples})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import files
+from kit import files, strict_json
 from kit.contest.outcomes import PackCheck
 from kit.contest.pack import MANIFEST, checkpoint_name
 from kit.contest.rerun import Rerun, chosen
@@ -153,9 +152,11 @@ def _read_entry(archive: zipfile.ZipFile, name: str, most: int, check: str) -> b
 def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha256: str) -> dict[str, Any]:
     content = _read_entry(archive, MANIFEST, _LARGEST_MANIFEST, "manifest")
     try:
-        manifest = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise _Refused("manifest", f"'{MANIFEST}' is no JSON. Expected what 'kit pack' wrote. Pack again.") from error
+        manifest = strict_json.loads(content)
+    except ValueError as error:
+        raise _Refused(
+            "manifest", f"'{MANIFEST}' is no JSON ({error}). Expected what 'kit pack' wrote. Pack again."
+        ) from error
     if isinstance(manifest, dict) and manifest.get("mock") is True:
         raise _Refused("manifest", "This is the mock that a run without data leaves. Expected checkpoints. Run again.")
     bad_keys = [

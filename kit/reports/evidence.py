@@ -7,13 +7,12 @@ by which damage is seen.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kit import files, seals
+from kit import files, seals, strict_json
 from kit.rules import RETRAIN
 from kit.scorers import forgetting
 from kit.types import InputError, from_json
@@ -168,6 +167,8 @@ def read(path: Path) -> Evidence:
         InputError: there is no such file, or it is damaged.
     """
     expected = "the evidence.json that 'kit run' writes beside its report"
-    content = files.checked(lambda: seals.without_digest(json.loads(path.read_bytes())), path, expected)
+    content = files.checked(
+        lambda: seals.without_digest(strict_json.loads(path.read_bytes()), required=True), path, expected
+    )
     evidence: Evidence = from_json.read(content, Evidence, f"'{path}'")
     return evidence

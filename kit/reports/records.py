@@ -15,13 +15,12 @@ Numbers are finite. What could not be computed is null, with a reason beside it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kit import files, seals
+from kit import files, seals, strict_json
 from kit.rules import SCORE_VERSION
 from kit.types import BrokenSubmission, FailedRun, InputError, Report
 from kit.types.from_json import damaged, described, read
@@ -118,7 +117,7 @@ def read_json(path: str | Path) -> Record:
     """
     path = Path(path)
     content = files.checked(
-        lambda: seals.without_digest(json.loads(path.read_text(encoding="utf-8-sig"))),
+        lambda: seals.without_digest(strict_json.loads(path.read_text(encoding="utf-8-sig"))),
         path,
         "a report.json of 'kit run'",
     )

@@ -37,14 +37,14 @@ def load(challenge: Challenge) -> Outputs | None:
     if entry is None or (entry["fingerprint"], entry["split_sha256"]) != _identity(challenge):
         return None
     path = files.data_folder() / entry["file"]
-    digest = files.sha256_of(path) if path.is_file() else "missing"
-    if digest != entry["sha256"]:
+    try:
+        stored = files.read_checked_npz(path, entry["sha256"])
+    except (OSError, ValueError) as error:
         raise FailedRun(
-            f"The oracle '{path}' is damaged or missing: its sha256 is {digest[:16]}, recorded is "
-            f"{entry['sha256'][:16]}. Expected the file as it was shipped. Restore it with 'git checkout "
-            "data/oracles', install the kit again, or retrain with --fresh-oracle."
-        )
-    stored = files.read_checked_npz(path, digest)
+            f"The oracle '{path}' is damaged or missing: {error}. Expected the file as it was shipped, whose sha256 is "
+            f"{entry['sha256'][:16]}.... Restore it with 'git checkout data/oracles', install the kit again, or "
+            "retrain with --fresh-oracle."
+        ) from error
     shapes = {part: (len(stored["seeds"]), len(challenge.strata(part))) for part in PARTS}
     correct = {part: np.unpackbits(stored[f"correct_{part}"], count=int(np.prod(shapes[part]))) for part in PARTS}
     return Outputs(

@@ -5,7 +5,6 @@ What is stored is found and read without TensorFlow, which is imported when a mo
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import files, models, seals
+from kit import files, models, seals, strict_json
 from kit.digests import digest_of, digest_of_arrays
 from kit.machine import quiet, threads
 from kit.models.weights import read_checked_file, write_file
@@ -113,7 +112,7 @@ def registry() -> dict[str, dict[str, Any]]:
         return {}
     advice = "the registry of shipped weights, as it came with the kit"
     content: dict[str, dict[str, Any]] = files.checked(
-        lambda: dict(seals.without_digest(json.loads(path.read_text()))), path, advice
+        lambda: dict(seals.without_digest(strict_json.loads(path.read_bytes()), required=True)), path, advice
     )
     return content
 
@@ -274,13 +273,14 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
     """Returns the weights in a file, which has to have this digest; `advice` says what to do where it has not."""
     if not path.is_file():
         raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
-    digest = files.sha256_of(path)
-    if digest != sha256:
+    try:
+        weights = read_checked_file(path, sha256)
+    except (OSError, ValueError) as error:
         raise FailedRun(
-            f"The weights '{path}' are damaged: their sha256 is {digest[:16]}..., recorded is {sha256[:16]}.... "
-            f"Expected the file as it was written. {advice}"
-        )
-    return Pretrained(read_checked_file(path, sha256), sha256, path, challenge.model, advice=advice)
+            f"The weights '{path}' are damaged: {error}. Expected the file as it was written, whose sha256 is "
+            f"{sha256[:16]}.... {advice}"
+        ) from error
+    return Pretrained(weights, sha256, path, challenge.model, advice=advice)
 
 
 def require_fitting(pretrained: Pretrained, net: keras.Model) -> None:

@@ -39,7 +39,7 @@ def test_both_parts_train_on_the_same_and_forget_the_same(known: Arrays, tmp_pat
     drawn.host.write(tmp_path, "host", mode=0o600)
     drawn.participants.write(tmp_path, "participants", mode=0o644)
     host, public = (
-        kit.load_challenge(tmp_path / f"{name}.npz", forget=tmp_path / f"{name}-forget.npy")
+        kit.load_challenge(tmp_path / f"{name}.npz", forget=tmp_path / f"{name}-forget.npz")
         for name in ("host", "participants")
     )
     np.testing.assert_array_equal(host.train.x, public.train.x)
@@ -78,6 +78,6 @@ def test_one_command_writes_both_parts_and_says_what_to_run(tmp_path: Path) -> N
     assert result.code == 0, result.err
     assert f"Host: kit evaluate FILE.py --challenge {tmp_path}/contest/host.npz --forget" in result.out
     assert {path.name for path in (tmp_path / "contest").iterdir()} == {
-        "host.npz", "host-forget.npy", "host-seed.txt", "participants.npz", "participants-forget.npy"
+        "host.npz", "host-forget.npz", "host-seed.txt", "participants.npz", "participants-forget.npz"
     }  # fmt: skip
     assert "contest' exists already" in one_paragraph(call("challenge", "new", tmp_path / "contest", "--private"))

@@ -168,7 +168,7 @@ def test_it_serves_no_other_challenge(challenge: Challenge, rebuilt: originals.R
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "are damaged: their sha256 is"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "are damaged: the sha256 is"),
         (Path.unlink, "are missing"),
     ],
 )
