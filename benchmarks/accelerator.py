@@ -38,7 +38,7 @@ import numpy as np
 import kit
 from benchmarks import device
 from kit import methods
-from kit.challenges import catalogue, splits
+from kit.challenges import catalogue, hyperparameters, splits
 from kit.datasets import loading, registry
 from kit.machine import environment
 from kit.methods import _facts
@@ -121,7 +121,7 @@ def whole_challenge(name: str, precision: str) -> kit.Challenge:
         model=preset.model,
         recipe=preset.recipe,
         batch_size=preset.batch_size,
-        hyperparameters=catalogue.hyperparameters(name),
+        hyperparameters=hyperparameters.of_challenge(name),
         precision=precision,
     )
 

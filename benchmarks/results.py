@@ -21,7 +21,7 @@ from kit import rules
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from kit import files, methods, reports, seals
-from kit.challenges.catalogue import hyperparameters
+from kit.challenges.hyperparameters import of_challenge
 from kit.methods import _facts
 from kit.reports import markdown
 
@@ -89,7 +89,7 @@ def settings_are_present(challenge: str) -> bool:
     """Returns whether the methods were evaluated with the hyper-parameters that they have on the challenge today."""
     content = json.loads(stored(challenge).read_text(encoding="utf-8"))
     evaluated = {row["method"] for row in content["reports"]}
-    present = {name: settings for name, settings in hyperparameters(challenge).items() if name in evaluated}
+    present = {name: settings for name, settings in of_challenge(challenge).items() if name in evaluated}
     return bool(content["hyperparameters"] == present)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from retrainings import taking
 
 from kit import files, reports, seals
-from kit.challenges import splits
+from kit.challenges import hyperparameters, load_challenge, private, splits
 from kit.commands import drawing
 from kit.contest import growing as growing_zips
 from kit.datasets import cache, registry
@@ -26,7 +26,7 @@ from kit.toolbox import checkpoints
 from kit.toolbox.checkpoints import Checkpoint
 from kit.tuning import Search, kept
 from kit.tuning.trace import Trace
-from kit.types import PARTS, Challenge, Cost, FailedRun, InputError, ModelOutputs, Report, Score
+from kit.types import PARTS, Arrays, Challenge, Cost, FailedRun, InputError, ModelOutputs, Report, Score
 
 NUM_DAMAGES = 500
 AGAIN = "made again"
@@ -187,6 +187,36 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
     ]
 
 
+def edited(challenge: Challenge) -> Kind:
+    """Hyper-parameters, which people edit: another value is used and told."""
+    path = hyperparameters.file()
+    path.write_text("[small.finetune]\nepochs = 1\nlearning_rate = 0.059\n\n[small.scrub]\nmax_epochs = 2\n")
+    hyperparameters.write(hyperparameters.read())
+
+    def read() -> Any:
+        tables = hyperparameters.of_challenge("small")
+        doubt = hyperparameters.doubt(replace(challenge, hyperparameters=tables), "finetune")
+        return AGAIN if doubt else tables
+
+    return Kind([path], read)
+
+
+def private_challenge(root: Path) -> Kind:
+    """What a host keeps: examples, and which of them are to be forgotten."""
+    generator = np.random.default_rng(1)
+    known = Arrays(generator.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 3)
+    folder = root / "private"
+    folder.mkdir()
+    private.draw(known, 0.2, entropy=1).host.write(folder, "host", mode=0o600)
+    paths = [folder / "host.npz", folder / "host-forget.npz"]
+
+    def read() -> Any:
+        challenge = load_challenge(paths[0], forget=paths[1])
+        return challenge.train.x, challenge.train.y, challenge.test.x, challenge.split.forget
+
+    return Kind(paths, read)
+
+
 def made_report(challenge: Challenge, score: Score) -> Report:
     texts = ("challenge", "method", "split", "split_sha256", "data_sha256", "data_source", "weights_sha256", "model")
     return Report(
@@ -238,6 +268,8 @@ def kinds(small_challenge: Challenge, tmp_path: Path, monkeypatch: pytest.Monkey
         *scores_and_pages(tmp_path),
         *trainings(tmp_path, small_challenge),
         *shipped(tmp_path, small_challenge),
+        edited(small_challenge),
+        private_challenge(tmp_path),
         compiled(tmp_path),
         adopted(),
         Kind([files.cache_folder() / "keys" / "own.key"], run_kind.read),

@@ -24,7 +24,7 @@ from cli_helpers import call, one_paragraph
 
 import kit
 from kit import files, methods, rules, seals, tuning
-from kit.challenges import catalogue
+from kit.challenges import hyperparameters
 from kit.methods import _facts
 from kit.scorers.distance import retraining_distance
 from kit.tuning import Search, Trial, bench, kept, settings
@@ -100,7 +100,7 @@ def test_the_present_settings_are_the_best_of_the_stored_trace(challenge: str) -
 @pytest.mark.parametrize("challenge", ["noisy-digits", "digits"])
 def test_no_setting_is_there_without_the_trace_of_its_search(challenge: str) -> None:
     searched = json.loads(kept.trace_file(challenge).read_text())["methods"] if challenge in CHALLENGES else {}
-    assert set(catalogue.hyperparameters(challenge)) <= set(searched)
+    assert set(hyperparameters.of_challenge(challenge)) <= set(searched)
 
 
 def test_more_trials_begin_with_the_same_and_another_seed_draws_others() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kit import datasets, extensions, files
+from kit import datasets, extensions
 from kit.types import InputError, Recipe
-
-_OVERRIDES = files.data_folder() / "hyperparameters.toml"
 
 
 @dataclass(frozen=True)
@@ -130,16 +127,3 @@ def summaries() -> tuple[dict[str, str], tuple[str, ...]]:
         except InputError as error:
             refused.append(str(error))
     return lines, tuple(refused)
-
-
-def hyperparameters(challenge: str) -> Mapping[str, Mapping[str, Any]]:
-    """Returns method -> keyword arguments that differ from the method's defaults on a challenge.
-
-    Example:
-        >>> hyperparameters("cifar10-small")["finetune"]["epochs"]
-        1
-    """
-    overrides: Mapping[str, Mapping[str, Any]] = tomllib.loads(_OVERRIDES.read_text(encoding="utf-8")).get(
-        challenge, {}
-    )
-    return overrides

@@ -45,7 +45,7 @@ def load(
     name = str(name_or_path)
     preset = catalogue.preset(name) if name in catalogue.names() else _OWN_DATA
     training = model_options.recipe_file(options, preset.recipe, preset.batch_size)
-    from kit.challenges import making  # NumPy, which a wrong name does not wait for
+    from kit.challenges import hyperparameters, making  # NumPy, which a wrong name does not wait for
 
     arrays, partition, source = read_examples(name, announce, training.data, options.id_column)
     has_own_model = model is not None or weights is not None
@@ -62,7 +62,7 @@ def load(
         split_seed=split_seed,
         model=net,
         batch_size=training.batch_size,
-        hyperparameters={} if changed else catalogue.hyperparameters(name),
+        hyperparameters={} if changed else hyperparameters.of_challenge(name),
         published=preset.published,
         source=source,
         precision=precision,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kit.challenges import hyperparameters
 from kit.engines import Engine, Serial
 from kit.evaluation import nested, scoring
 from kit.evaluation.comparison import compare, doubts_about_original
@@ -165,13 +166,20 @@ class ComparisonTable:
             machine=environment.machine() | {"precision": challenge.precision} | engine_settings,
             model=self._starts[0].original.model,
             recipe=dataclasses.asdict(challenge.recipe) | trained,
-            warnings=tuple(doubts_about_original(challenge, comparison)) if name == ORIGINAL else (),
+            warnings=self._doubts(name, comparison),
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},
             containment=self._levels.get(name, ""),
             cpu_seconds=_mean([comparison.reference.whole_of(cost) for cost in costs]),
             tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
         )
+
+    def _doubts(self, name: str, comparison: Comparison) -> tuple[str, ...]:
+        if name == ORIGINAL:
+            return tuple(doubts_about_original(self._challenge, comparison))
+        is_built_in = any(entry.name == name and entry.built_in for entry in (*self._entries, Entry(RETRAIN)))
+        doubt = hyperparameters.doubt(self._challenge, name) if is_built_in else ""
+        return (doubt,) if doubt else ()
 
 
 def as_failed(failure: FailedRun | InputError) -> FailedRun:

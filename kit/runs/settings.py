@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kit import methods
+from kit.methods import _facts
 from kit.rules import ORIGINAL, RETRAIN
 from kit.submission.entry import Entry
 from kit.tasks import CLASSIFICATION
@@ -21,10 +23,13 @@ def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
         ['recipe']
 
     Raises:
-        InputError: a built-in method for classification, where labels are something else.
+        InputError: a built-in method for classification, where labels are something else; hyper-parameters that it
+            does not take, or of another kind.
     """
     _require_task(entry, challenge)
     settings = entry.settings(challenge)
+    if entry.built_in:
+        _require_known(entry.name, settings)
     if not entry.pretraining:
         return {"recipe": challenge.recipe} | settings if entry.built_in and entry.name == RETRAIN else settings
     if entry.name == RETRAIN:  # trains as the original was
@@ -43,6 +48,29 @@ def _require_task(entry: Entry, challenge: Challenge) -> None:
             f"{challenge.task.name}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "
             "these, or write one with a parameter 'loss'."
         )
+
+
+def _require_known(method: str, settings: Mapping[str, Any]) -> None:
+    """Checks that a method takes what a challenge gives it: people write that into a file."""
+    defaults = _facts.hyperparameters(method) if settings else {}
+    for name, value in settings.items():
+        if not any(methods.takes(method, name, function) for function in ("unlearning", "pretraining")):
+            problem = f"'{name}', which it does not take"
+        elif name in defaults and not _is_like(value, defaults[name]):
+            problem = f"{name} = {value!r:.40}, where its default is {defaults[name]!r}"
+        else:
+            continue
+        raise InputError(
+            f"The method '{method}' is given {problem}. Expected some of {', '.join(defaults)}, of the kind of their "
+            "defaults. Correct data/hyperparameters.toml, or what was given to kit.make_challenge."
+        )
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Returns whether a value is of a default's kind: whole numbers may stand for others, but not the other way."""
+    if isinstance(value, bool) or isinstance(default, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    return isinstance(value, int | float) if isinstance(default, float) else isinstance(value, type(default))
 
 
 def of_pretraining(method: str, challenge: Challenge) -> dict[str, Any]:

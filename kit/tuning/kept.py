@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kit import challenges, files, seals
+from kit import challenges, files, seals, strict_json
+from kit.challenges import hyperparameters
 from kit.machine import environment
 from kit.methods import _facts
 from kit.tuning import Outcome, Search, Settings, Trial
@@ -69,7 +67,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"methods": {}}
     content: dict[str, Any] = files.checked(
-        lambda: dict(seals.without_digest(json.loads(path.read_text(encoding="utf-8")))),
+        lambda: dict(seals.without_digest(strict_json.loads(path.read_bytes()), required=True)),
         path,
         "the searches of the kit",
     )
@@ -77,21 +75,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write_settings(search: Search, best: Settings) -> None:
-    path = files.data_folder() / "hyperparameters.toml"
-    text = path.read_text(encoding="utf-8")
-    content = tomllib.loads(text)
+    content = hyperparameters.read()
     defaults = _facts.hyperparameters(search.method)
     differing = {name: value for name, value in best.items() if defaults[name] != value}
-    content.setdefault(search.challenge, {})[search.method] = differing
-    with files.atomic_write(path) as stream:
-        stream.write(_as_toml(text.partition("\n[")[0].rstrip(), content).encode())
-
-
-def _as_toml(head: str, content: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    lines = [head]
-    for challenge, tables in sorted(content.items()):
-        for method, settings in sorted(tables.items()):
-            if settings:
-                lines += ["", f"[{challenge}.{method}]"]
-                lines += [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
-    return "\n".join(lines) + "\n"
+    content[search.challenge] = {**content.get(search.challenge, {}), search.method: differing}
+    hyperparameters.write(content)

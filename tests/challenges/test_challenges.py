@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 import kit
 from kit import challenges, datasets
-from kit.challenges.catalogue import hyperparameters
+from kit.challenges.hyperparameters import of_challenge
 from kit.runs import timing
 from kit.types import Arrays, Challenge, Recipe
 
@@ -614,7 +614,7 @@ def test_bytes_that_are_no_images_of_0_to_255_are_refused(
 def test_a_users_file_that_is_named_like_a_challenge_has_none_of_its_settings(tmp_path: Path) -> None:
     np.savez(tmp_path / "cifar10-small.npz", x=TABLE, y=np.arange(60) % 3)
     assert kit.load_challenge(tmp_path / "cifar10-small.npz").hyperparameters == {}
-    assert hyperparameters("cifar10-small")
+    assert of_challenge("cifar10-small")
 
 
 @pytest.mark.parametrize(

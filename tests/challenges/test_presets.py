@@ -15,7 +15,7 @@ from retrainings import taking
 
 import kit
 from kit import evaluation, files, methods, models
-from kit.challenges import catalogue
+from kit.challenges import catalogue, hyperparameters
 from kit.challenges.partition import published_partition
 from kit.datasets.loading import Published
 from kit.runs import originals, retrained, timing
@@ -82,8 +82,8 @@ def flipped(data: Published, example: int) -> Published:
 def test_the_settings_of_a_preset_are_those_of_its_model_and_its_methods(name: str) -> None:
     preset = catalogue.CHALLENGES[name]
     assert preset.model in models.MODELS
-    assert set(catalogue.hyperparameters(name)) <= set(methods.names())
-    for method, settings in catalogue.hyperparameters(name).items():
+    assert set(hyperparameters.of_challenge(name)) <= set(methods.names())
+    for method, settings in hyperparameters.of_challenge(name).items():
         own = getattr(methods.module(method), "pretraining", None)
         known = {**methods.get(method).__kwdefaults__, **(own.__kwdefaults__ if own else {})}
         assert set(settings) <= set(known)
@@ -92,7 +92,7 @@ def test_the_settings_of_a_preset_are_those_of_its_model_and_its_methods(name: s
 
 
 def test_settings_of_methods_are_for_the_presets_own_model(stand_in: Callable[..., Challenge], tmp_path: Path) -> None:
-    settings = catalogue.hyperparameters("cifar10-small")
+    settings = hyperparameters.of_challenge("cifar10-small")
     assert settings
     assert stand_in("cifar10-small", forget="class:1", precision="bfloat16").hyperparameters == settings
     (tmp_path / "recipe.toml").write_text("epochs = 2")
