@@ -39,9 +39,7 @@ def load(path: Path, model: str) -> keras.Model:
         return net
     if suffix(path) == ".npz":
         return _from_npz(path, model)
-    stem, head = files.checked(lambda: _ends_of_h5(path), path, RESNET_WEIGHTS)
-    net = torch_weights.build(model, stem, head)
-    files.checked(lambda: h5.load(net, path), path, RESNET_WEIGHTS)
+    net: keras.Model = files.checked(lambda: _from_h5(path, model), path, RESNET_WEIGHTS)
     return net
 
 
@@ -92,6 +90,14 @@ def _from_npz(path: Path, model: str) -> keras.Model:
         )
     net.set_weights(arrays)
     return net
+
+
+def _from_h5(path: Path, model: str) -> keras.Model:
+    with inspection.unchanging(path) as copied:
+        stem, head = _ends_of_h5(copied)
+        net = torch_weights.build(model, stem, head)
+        h5.load(net, copied)
+        return net
 
 
 def _ends_of_h5(path: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -8,9 +8,11 @@ parts (`kit.models.parts`), and arrays that are all in the file, none of them la
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -23,6 +25,7 @@ import h5py
 
 from kit.models import parts
 from kit.models.parts import Refused
+from kit.scratch import Scratch
 
 WEIGHTS, CONFIG, _METADATA = "model.weights.h5", "config.json", "metadata.json"
 # Where Keras keeps the words of a StringLookup or a TextVectorization.
@@ -38,6 +41,32 @@ class Inspected:
 
     elements: int = 0
     refusal: str = ""
+
+
+@contextlib.contextmanager
+def unchanging(path: Path) -> Iterator[Path]:
+    """Gives a copy of a file in a folder of this process's own, so that what is looked at is what is read afterwards.
+
+    Args:
+        path: of a file that somebody else may put another in the place of.
+
+    Raises:
+        Refused: it cannot be copied, for want of room for instance.
+
+    Example:
+        >>> with unchanging(Path(__file__)) as copy:
+        ...     copy != Path(__file__), copy.read_bytes() == Path(__file__).read_bytes()
+        (True, True)
+    """
+    with Scratch("kit-model-") as folder:
+        copy = folder.path / f"copy{'.weights.h5' if path.name.endswith('.weights.h5') else path.suffix}"
+        try:
+            if path.stat().st_size > shutil.disk_usage(folder.path).free:  # a file of holes takes no room where it is
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise Refused(f"it cannot be copied to '{folder.path.parent}' ({error.strerror or error})") from error
+        yield copy
 
 
 def inspect(path: Path) -> Inspected:
@@ -106,12 +135,14 @@ def _check_names(archive: zipfile.ZipFile) -> None:
     names = sorted(entry.filename for entry in entries[:_MOST_ENTRIES] if not is_words(entry.filename))
     if len(entries) > _MOST_ENTRIES or names != sorted((CONFIG, _METADATA, WEIGHTS)):
         raise Refused(f"its archive holds {', '.join(map(repr, names))[:200]}, not {CONFIG}, {_METADATA} and {WEIGHTS}")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise Refused("two entries of its archive have one name")
+    if sum(entry.file_size for entry in entries if is_words(entry.filename)) > _MOST_BYTES_OF_WORDS:
+        raise Refused(f"its lists of words have more than {_MOST_BYTES_OF_WORDS:,} bytes")
     for entry in entries:
         stored = entry.compress_type == zipfile.ZIP_STORED
         if not (stored or entry.compress_type == zipfile.ZIP_DEFLATED):
             raise Refused("its archive is compressed in an unusual way")
-        if is_words(entry.filename) and entry.file_size > _MOST_BYTES_OF_WORDS:
-            raise Refused(f"'{entry.filename[:60]}' has more than {_MOST_BYTES_OF_WORDS:,} bytes")
         if entry.filename == WEIGHTS and not stored and entry.file_size > 100 * entry.compress_size:
             raise Refused(f"'{WEIGHTS}' is {entry.file_size:,} bytes packed into {entry.compress_size:,}")
 

@@ -144,6 +144,7 @@ def check(description: Any) -> None:
 def _check_class(part: Mapping[str, Any]) -> None:
     name, module = part.get("class_name"), part.get("module")
     registered = part.get("registered_name")
+    _check_name(part)
     if name == "function":
         allowed = part.get("config") in _ACTIVATIONS if isinstance(part.get("config"), str) else False
         allowed = allowed and module in _OF_FUNCTIONS and registered in (None, "function", part["config"])
@@ -158,6 +159,15 @@ def _check_class(part: Mapping[str, Any]) -> None:
     if not allowed:
         named = part.get("config") if name == "function" else name
         raise Refused(f"it holds a {_shown(named)} of {_shown(module)}, which is not among the parts that are loaded")
+
+
+def _check_name(part: Mapping[str, Any]) -> None:
+    """Checks what a layer is called: files and groups of a saved model have that name."""
+    config = part.get("config")
+    names = [part.get("name"), config.get("name") if isinstance(config, dict) else None]
+    for name in names:
+        if isinstance(name, str) and (name in (".", "..") or not name.isprintable() or {*"/\\"} & {*name}):
+            raise Refused(f"it has a layer called {_shown(name)}, which is no name but a path")
 
 
 def _lists_words(part: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from kit import strict_json
 from kit.models import custom, h5, inspection, user, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
 from kit.models.user import Own
@@ -30,22 +31,23 @@ def load(path: Path) -> keras.Model:
         InputError: the file is missing, damaged, of another format, or holds other parts than are allowed.
     """
     _check_archive(path)
-    inspected = inspection.inspect(path)
-    if inspected.refusal:
-        raise _unloadable(path, inspected.refusal)
     try:
-        with warnings.catch_warnings():
+        with inspection.unchanging(path) as copied, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _built(path, inspected.elements)
+            inspected = inspection.inspect(copied)
+            if inspected.refusal:
+                raise inspection.Refused(inspected.refusal)
+            return _built(copied, inspected.elements)
+    except inspection.Refused as refused:
+        raise _unloadable(path, str(refused)) from refused
     except Exception as error:  # Keras's are of many kinds, several screens long, and advise what the kit does not do
-        reason = str(error) if isinstance(error, inspection.Refused) else ""
         version = _written_by(path)
-        if not reason and version not in ("", keras.__version__):
+        if version not in ("", keras.__version__):
             raise InputError(
                 f"The file '{path}' was written by Keras {version}, and Keras {keras.__version__}, which is installed, "
                 f"cannot load it. {EXPECTED} Install that version of Keras, or save the model again with this one."
             ) from error
-        raise _unloadable(path, reason or type(error).__name__) from error
+        raise _unloadable(path, type(error).__name__) from error
 
 
 def made(examples: Arrays | Table, own: Own) -> keras.Model:
@@ -144,7 +146,7 @@ def _written_by(path: Path) -> str:
     """Returns the version of Keras that wrote a `.keras` file, nothing where that cannot be told."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return str(json.loads(archive.read("metadata.json"))["keras_version"])[:20]
+            return str(strict_json.loads(archive.read("metadata.json"))["keras_version"])[:20]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return ""
 
@@ -166,21 +168,20 @@ def load_weights(net: keras.Model, path: Path, origin: str, *, own: bool = False
         f"the weights of {origin}, {len(net.weights)} arrays, as NAME.weights.h5 (net.save_weights) or as NAME.npz "
         "(numpy.savez(path, *net.get_weights()))"
     )
-    inspected = inspection.Inspected()
-    if path.name.endswith(".h5"):
-        inspected = inspection.inspect(path)
-    if inspected.refusal:
-        raise InputError(
-            f"The weights '{path}' are damaged, or no weights: {inspected.refusal}. Expected {expected}. Save them "
-            "again."
-        )
     try:
-        with warnings.catch_warnings():
+        with inspection.unchanging(path) as copied, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of each array that it misses, and then raises an error
+            inspected = inspection.inspect(copied) if path.name.endswith(".h5") else inspection.Inspected()
+            if inspected.refusal:
+                raise inspection.Refused(inspected.refusal)
             if own and path.name.endswith(".h5"):
-                net.load_weights(path)
+                net.load_weights(copied)
             else:
-                _read_weights(net, path)
+                _read_weights(net, copied)
+    except inspection.Refused as refused:
+        raise InputError(
+            f"The weights '{path}' are damaged, or no weights: {refused}. Expected {expected}. Save them again."
+        ) from refused
     except Exception as error:  # h5py's, NumPy's and Keras's
         raise InputError(
             f"The weights '{path}' are damaged or do not fit {origin}. Expected {expected}. Check that they are of "

@@ -105,11 +105,12 @@ def read_strangers_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError, or one of `kit.files.DAMAGED`: it is no sound `.npz` file, or packed beyond what weights allow.
     """
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.file_size > _LARGEST_RATIO * entry.compress_size + _HEADER_BYTES:
-                raise ValueError(f"'{entry.filename[:_SHOWN]}' is {entry.file_size:,} bytes packed into few")
-    return files.read_npz(path)
+    with path.open("rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            for entry in archive.infolist():
+                if entry.file_size > _LARGEST_RATIO * entry.compress_size + _HEADER_BYTES:
+                    raise ValueError(f"'{entry.filename[:_SHOWN]}' is {entry.file_size:,} bytes packed into few")
+        return files.read_npz(stream)
 
 
 def weights_to_bytes(weights: Iterable[np.ndarray]) -> bytes:

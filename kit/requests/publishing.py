@@ -10,6 +10,7 @@ from kit import files
 from kit.requests import delivery, evidence
 from kit.requests.outcome import Outcome
 from kit.scratch import Scratch
+from kit.types import FailedRun
 
 
 def publish(outcome: Outcome, source: Path, output: Path, folder: Path | None = None) -> str:
@@ -26,7 +27,13 @@ def publish(outcome: Outcome, source: Path, output: Path, folder: Path | None = 
 
     Raises:
         CannotWrite: the system refuses it; then nothing was written.
+        FailedRun: `source` is another file than it was; nor then.
     """
+    if files.sha256_of(source) != outcome.request.model_sha256:
+        raise FailedRun(
+            f"The model '{source}' has changed since it was loaded. Expected it to stay as it was until the unlearned "
+            "model, its copy with other weights, is written. Nothing was written. Run again when it is at rest."
+        )
     try:
         with contextlib.ExitStack() as stack:
             model = _beside(output, stack)

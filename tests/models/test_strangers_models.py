@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
+import posix
 import resource
+import struct
 import subprocess
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,7 +88,7 @@ def with_layer(sound: Path, path: Path, layer: dict[str, Any]) -> Path:
     return written(path, members | {"config.json": json.dumps(config).encode()})
 
 
-def layer(name: str, module: str = "keras.layers", **config: Any) -> dict[str, Any]:
+def layer(name: str, module: str = "keras.layers", /, **config: Any) -> dict[str, Any]:
     return {"module": module, "class_name": name, "config": {"name": "forged", **config}, "registered_name": None}
 
 
@@ -100,6 +104,7 @@ LAMBDA = {"class_name": "__lambda__", "config": {"value": ["4wEAAAA=", None, Non
 # What was found in Keras from 2024 to 2026, by the number or the kind of the fault.
 KNOWN = {
     "CVE-2024-3660, a lambda's byte code": layer("Lambda", function=LAMBDA),
+    "CVE-2024-55459, a download of a tar file": in_dense(function("get_file", "keras.src.utils.file_utils")),
     "CVE-2025-1550, any module": in_dense(function("system", "os")),
     "CVE-2025-1550, any class": layer("Popen", "subprocess", args="true"),
     "CVE-2025-8747, a download": layer("Lambda", function=function("get_file", "keras.utils")),
@@ -109,6 +114,10 @@ KNOWN = {
     "CVE-2025-9906, a model within": layer("Lambda", function=function("load_model", "keras.saving")),
     "CVE-2025-12058, words from a file": layer("StringLookup", vocabulary="/etc/passwd"),
     "CVE-2025-12060, an archive": in_dense(function("extract_archive", "keras.src.utils.file_utils")),
+    "CVE-2025-12638, a tar file": in_dense(function("extract_open_archive", "keras.src.utils.file_utils")),
+    "CVE-2026-12481, a lambda within a wrapper": layer("Bidirectional", layer=layer("Lambda", function=LAMBDA)),
+    "CVE-2026-12481, a lambda in a model": layer("Sequential", "keras", layers=[layer("Lambda", function=LAMBDA)]),
+    "GHSA-hqp4-2352-xf5r, an archive": in_dense(function("extract_archive", "keras.utils")),
     "CVE-2025-49655, a pickle": layer("TorchModuleWrapper", module="gASVAAAA"),
     "CVE-2026-1462, a saved model": layer("TFSMLayer", filepath="."),
     "settings, epsilon": layer("Lambda", function=function("set_epsilon", "keras.config"), arguments={}),
@@ -137,6 +146,57 @@ def test_parts_that_do_more_than_compute_are_refused(
         lambda: user_files.load(path), "which is not among the parts that are loaded", "with --custom-objects FILE.py"
     )
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../x", "a/../../x", "..\\x", "a\nb", "a\0b"])
+def test_layers_that_are_called_as_paths_are_refused(
+    name: str, sound: Path, in_this_process: None, refused: Refused, tmp_path: Path
+) -> None:
+    """CVE-2026-12479: a model that is saved again writes files called as its layers are."""
+    inner = layer("StringLookup", vocabulary=["a"], name=name)
+    for part in (inner, layer("TimeDistributed", layer=inner), {**layer("Dense", units=3), "name": name}):
+        path = with_layer(sound, tmp_path / "model.keras", part)
+        refused(lambda path=path: user_files.load(path), "which is no name but a path")
+
+
+def test_the_format_that_can_hold_code_is_not_read(net: keras.Model, tmp_path: Path, refused: Refused) -> None:
+    """CVE-2025-9905: whole models in HDF5, for which Keras knows no safe mode."""
+    for name in ("model.h5", "model.hdf5"):
+        (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+        refused(lambda name=name: user_files.load(tmp_path / name), "is no .keras file", "can hold code")
+        refused(
+            lambda name=name: user_files.load_weights(net, tmp_path / name, "the model"), "in a file of another kind"
+        )
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_a_file_that_is_exchanged_while_it_is_looked_at_is_not_read(
+    ending: str, sound: Path, net: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found sound is what becomes the model, whatever lies there afterwards."""
+    path, forged = tmp_path / f"model{ending}", tmp_path / "forged"
+    forged.mkdir()
+    other = forged_arrays(of_others, sound, forged / f"model{ending}")
+    path.write_bytes(sound.read_bytes() if ending == ".keras" else members_of(sound)[WEIGHTS])
+
+    def examined(looked_at: Path) -> inspection.Inspected:
+        inspected = inspection.examine(looked_at)
+        os.replace(other, path)
+        return inspected
+
+    monkeypatch.setattr(inspection, "inspect", examined)
+    expected = keras.saving.load_model(sound, compile=False).get_weights()
+    loaded = load(path, net)
+    assert all(map(np.array_equal, loaded.get_weights(), expected))
+    assert not other.exists()
+
+
+def test_what_cannot_be_copied_is_refused(
+    sound: Path, in_this_process: None, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = inspection.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(inspection.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    refused(lambda: user_files.load(sound), "it cannot be copied", "No space left")
 
 
 def test_a_sound_model_is_loaded_with_its_weights(sound: Path) -> None:
@@ -183,6 +243,10 @@ def many_parts(members: Members) -> bytes:
         (lambda members: {"/tmp/outside.txt": b"was here"}, "'/tmp/outside.txt'"),
         (lambda members: {"assets/words.txt": b"was here"}, "'assets/words.txt'"),
         (lambda members: {f"{number}": b"" for number in range(100)}, "its archive holds"),
+        (
+            lambda members: {f"assets/x{number}/vocabulary.txt": bytes(33 << 20) for number in range(2)},
+            "lists of words",
+        ),
         (lambda members: {WEIGHTS: b"no weights"}, "OSError"),
     ],
 )
@@ -210,6 +274,18 @@ def test_sizes_in_a_description_take_no_memory(
     with keras.StatelessScope():  # at its end Keras makes all variables that wait for their values
         pass
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 << 10
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "assets/x/vocabulary.txt"])
+def test_two_entries_of_one_name_are_refused(
+    name: str, sound: Path, in_this_process: None, refused: Refused, tmp_path: Path
+) -> None:
+    path, members = tmp_path / "model.keras", members_of(sound)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
+        warnings.simplefilter("ignore")
+        for entry, content in [*members.items(), *[(name, members.get(name, b""))] * 2]:
+            archive.writestr(entry, content)
+    refused(lambda: user_files.load(path), "archive")
 
 
 def linked_out(file: h5py.File) -> None:
@@ -382,13 +458,39 @@ def forged_file(number: int, sound: Path, folder: Path, generator: np.random.Gen
 
 
 def pickled(generator: np.random.Generator) -> bytes:
-    """Pickles that would run something if they were opened as such."""
-    calls = [b"cos\nsystem\n", b"cbuiltins\neval\n", b"cposix\nsystem\n", b"ckeras.config\nset_floatx\n"]
-    return b"\x80\x02" + calls[generator.integers(len(calls))] + b"(X\x04\x00\x00\x00truetR."
+    """Pickles that would make a folder, or change a setting, if they were opened as such."""
+    calls = {
+        b"cos\nsystem\n": b"mkdir executed",
+        b"cposix\nsystem\n": b"mkdir executed",
+        b"cos\nmkdir\n": b"executed",
+        b"cbuiltins\neval\n": b"__import__('os').mkdir('executed')",
+        b"ckeras.config\nset_floatx\n": b"float16",
+    }
+    call = [*calls][generator.integers(len(calls))]
+    return b"\x80\x02" + call + b"(X" + struct.pack("<L", len(calls[call])) + calls[call] + b"tR."
+
+
+def test_what_would_be_executed_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen = set()
+    for seed in range(40):
+        content = pickled(np.random.default_rng(seed))
+        if b"set_floatx" not in content:
+            pickle.loads(content)
+            (tmp_path / "executed").rmdir()
+            seen.add(content)
+    assert len(seen) == 4
 
 
 @pytest.mark.slow
-def test_two_hundred_forged_files(sound: Path, net: keras.Model, in_this_process: None, tmp_path: Path) -> None:
+def test_two_hundred_forged_files(
+    sound: Path, net: keras.Model, in_this_process: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them is executed, or ends in anything but a model or a paragraph."""
+    for module in (os, posix):
+        monkeypatch.setattr(module, "system", lambda *_: pytest.fail("a command is run"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program is started"))
+    monkeypatch.chdir(tmp_path)
     generator, loaded = np.random.default_rng(0), 0
     for number in range(NUM_FORGED):
         path = forged_file(number, sound, tmp_path, generator)
@@ -403,6 +505,7 @@ def test_two_hundred_forged_files(sound: Path, net: keras.Model, in_this_process
         assert "\n" not in message, path
         assert "Expected" in message, path
     assert loaded < NUM_FORGED / 8
+    assert not (tmp_path / "executed").exists()
 
 
 def test_damaged_arrays_end_a_process_at_most(sound: Path, tmp_path: Path) -> None:
