@@ -15,7 +15,7 @@ DRAWN_SPLITS = ("random", "stratified")
 # The share of a retraining that a call may take, and how far over it 'kit validate' puts down to noise.
 TIME_BUDGET, TIMING_NOISE = 0.2, 1.5
 # Of the CPU seconds of a call, tracing is taken out: as much as so many first steps of plain Keras, at most.
-MOST_TRACES = 10
+MOST_TRACES = 8
 # A difference of fewer standard errors than this is called "inside the noise".
 NOISE = 2.0
 # The probability, after Holm's correction, with which a ranking calls any two methods different that are not.

@@ -43,7 +43,7 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
     whole, a_step = watch.elapsed(), watch.a_step()
     by_the_clock = setup.has_accelerator()
     # Of a single step nobody can tell what of it was tracing.
-    first = max(traces.seconds - a_step.cpu, 0.0) if watch.done > 1 else 0.0
+    first = max(traces.seconds - a_step.cpu, traces.making) if watch.done > 1 else 0.0
     retraining = Retraining(
         seconds=whole.clock,
         work=(whole.clock if by_the_clock else whole.cpu) - first,

@@ -38,10 +38,17 @@ class Counter:
 
 @dataclass
 class Traces:
-    """What was traced: the CPU seconds of first steps, and the operations in all graphs that were made."""
+    """What was traced.
+
+    Args:
+        seconds: of the processor, in first steps.
+        operations: in all graphs that were made.
+        making: of the seconds, those in which operations were made.
+    """
 
     seconds: float = 0.0
     operations: int = 0
+    making: float = 0.0
 
 
 # A context variable: what runs in another thread or task is not counted here.

@@ -66,8 +66,7 @@ class Retraining:
 
         What is taken out for tracing is bounded by what was measured here, on plain Keras and the same network: for
         each operation of a graph 1.5 times what one cost there (timings are noisy), and as much as `MOST_TRACES` first
-        steps in all. So work that hides in a trace is counted, and a process that lies about its traces gains no more
-        than that.
+        steps in all. A process that lies about its traces gains no more than that.
 
         Example:
             >>> unit = Retraining(seconds=7.0, work=5.0, tracing=1.0, operations=500, passes=56_600)

@@ -1,51 +1,112 @@
-"""What TensorFlow spends on tracing: the first step of each trace, for most of a short call is that."""
+"""What TensorFlow spends on tracing: the first step of each trace, for most of a short call is that.
+
+Tracing is the making of a graph's operations, one after another, each in a fraction of a millisecond. So that is what
+is counted, and not whatever goes on while a function is traced or called for the first time: Python code that it
+runs, operations that are executed rather than put into a graph (under `tf.init_scope`), a loop within a graph
+that trains to the end, other threads.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager.polymorphic_function.polymorphic_function import Function
 from tensorflow.python.framework import func_graph
 
 from kit.toolbox.costs import Traces
+
+# Seconds that the making of one operation may take; beyond that, something else was done meanwhile.
+_LONGEST_OPERATION = 0.002
+# Of a first step in plain Keras, all else (conversion to a graph's code, optimising it, the step itself, the collection
+# of garbage) takes three to four tenths of what its operations take.
+_MOST_OTHER = 0.5
+_EXECUTING = ("TFE_Py_FastPathExecute", "TFE_Py_Execute", "TFE_Py_ExecuteCancelable")
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[Traces]:
     """Gives an object that follows the traces of this process while it lasts.
 
-    A call of a `tf.function` in which something was traced counts whole, its first step included; a trace without such
-    a call, as data sets have it, counts too, and one within another once.
+    A call of a `tf.function` in which something was traced counts, its first step included; a trace without such a
+    call, as data sets have it, counts too, and one within another once. In each, operations count for what making them
+    took, and all else for half as much as they did at most.
     """
-    traces, call, trace = Traces(), Function.__call__, func_graph.func_graph_from_py_func
-    depth = 0
+    watch = _Watch()
+    with contextlib.ExitStack() as stack:
+        stack.callback(_replaced(Function, "__call__", watch.around))
+        stack.callback(_replaced(func_graph, "func_graph_from_py_func", watch.around))
+        stack.callback(_replaced(func_graph.FuncGraph, "_create_op_internal", watch.makes_operation))
+        for name in _EXECUTING:
+            stack.callback(_replaced(pywrap_tfe, name, watch.executes))
+        yield watch.traces
+
+
+def _replaced(owner: Any, name: str, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
+    """Puts a wrapped function in the place of one; returns what puts it back."""
+    original = getattr(owner, name)
+    setattr(owner, name, wrapped(original))
+    return lambda: setattr(owner, name, original)
+
+
+class _Watch:
+    """Follows first steps: the thread that takes one, what it has made, and when it last made or executed something."""
+
+    def __init__(self) -> None:
+        self.traces = Traces()
+        self._thread, self._depth = 0, 0
+        self._making = self._last = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps what may be a first step, or a part of one."""
+
+        def watched_function(*arguments: Any, **settings: Any) -> Any:
+            if self._depth and threading.get_ident() != self._thread:
+                return function(*arguments, **settings)
+            with self._first_step():
+                return function(*arguments, **settings)
+
+        return watched_function
 
     @contextlib.contextmanager
-    def timed() -> Iterator[None]:
-        nonlocal depth
-        start, before, depth = time.process_time(), traces.operations, depth + 1
+    def _first_step(self) -> Iterator[None]:
+        if self._depth == 0:
+            self._thread, self._making, self._last = threading.get_ident(), 0.0, time.thread_time()
+        start, self._depth = time.process_time(), self._depth + 1
         try:
             yield
         finally:
-            depth -= 1
-            if depth == 0 and traces.operations > before:
-                traces.seconds += time.process_time() - start
+            self._depth -= 1
+            if self._depth == 0 and self._making:
+                other = time.process_time() - start - self._making
+                self.traces.making += self._making
+                self.traces.seconds += self._making + min(max(other, 0.0), _MOST_OTHER * self._making)
 
-    def watched_call(self: Function, *arguments: Any, **settings: Any) -> Any:
-        with timed():
-            return call(self, *arguments, **settings)
+    def makes_operation(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps what puts an operation into a graph."""
 
-    def watched_trace(*arguments: Any, **settings: Any) -> Any:
-        with timed():
-            graph = trace(*arguments, **settings)
-            traces.operations += len(graph.get_operations())
-            return graph
+        def watched_function(*arguments: Any, **settings: Any) -> Any:
+            operation = function(*arguments, **settings)
+            if self._depth and threading.get_ident() == self._thread:
+                now = time.thread_time()
+                self._making += min(now - self._last, _LONGEST_OPERATION)
+                self._last, self.traces.operations = now, self.traces.operations + 1
+            return operation
 
-    Function.__call__, func_graph.func_graph_from_py_func = watched_call, watched_trace
-    try:
-        yield traces
-    finally:
-        Function.__call__, func_graph.func_graph_from_py_func = call, trace
+        return watched_function
+
+    def executes(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps what executes an operation, or a graph; what led to it is no making of operations either."""
+
+        def watched_function(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            finally:
+                if self._depth and threading.get_ident() == self._thread:
+                    self._last = time.thread_time()
+
+        return watched_function
