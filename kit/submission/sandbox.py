@@ -41,6 +41,8 @@ def sandbox_problem() -> str:
         return f"bubblewrap needs Linux, and this is {sys.platform}. Use a Linux machine or container."
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed. Install it, for instance with 'sudo apt-get install bubblewrap'."
+    if unhideable := _unhideable():
+        return unhideable
     with tempfile.TemporaryDirectory() as folder:
         for name in ("given", "work", "home"):
             (Path(folder) / name).mkdir()
@@ -119,19 +121,34 @@ def masked(visible: Iterable[Path]) -> list[Path]:
     """Returns the folders in visible ones that are put out of sight: the data sets of libraries, and all of the kit's.
 
     Args:
-        visible: folders that a sandboxed process sees.
+        visible: folders that a sandboxed process sees, by the names that they have there: one may be a link.
 
     A library's data sets are looked for in every environment there, because a file can be opened without its library.
     """
-    roots = sorted({path.resolve() for path in visible})
-    own = [Path(kit.__file__).resolve().parent, files.data_folder(), files.cache_folder(), *_of_libraries()]
-    hidden = {path.resolve() for path in own if path.is_dir()}
-    for root in roots:
-        for packages in _PACKAGES:
-            hidden.update(
-                path for pattern in _DATA_SETS for path in root.glob(f"{packages}/{pattern}") if path.is_dir()
+    hidden = set()
+    for root in visible:
+        real = root.resolve()
+        inside = [path for path in _kept_secret() if path.is_relative_to(real)]
+        inside += [path for packages in _PACKAGES for name in _DATA_SETS for path in real.glob(f"{packages}/{name}")]
+        hidden.update(root / path.relative_to(real) for path in inside if path.is_dir())
+    return sorted(hidden)
+
+
+def _kept_secret() -> list[Path]:
+    own = [Path(kit.__file__).parent, files.data_folder(), files.cache_folder(), *_of_libraries()]
+    return [path.resolve() for path in own]
+
+
+def _unhideable() -> str:
+    """Returns why a folder cannot be put out of sight; empty text where all can."""
+    needed = [Path(folder).resolve() for folder in (sys.prefix, sys.base_prefix, os.path.dirname(os.__file__))]
+    for path in _kept_secret():
+        if any(folder.is_relative_to(path) for folder in needed):
+            return (
+                f"'{path}' has to be out of a submission's sight, and Python itself lies there. Set KIT_HOME, "
+                "KERAS_HOME and SCIKIT_LEARN_DATA to folders of their own."
             )
-    return sorted(path for path in hidden if any(path.is_relative_to(root) for root in roots))
+    return ""
 
 
 def _of_libraries() -> list[Path]:

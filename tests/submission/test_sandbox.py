@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import site
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,3 +148,62 @@ def test_data_sets_are_out_of_sight_in_every_environment_that_is_in_sight(
     expected |= {tmp_path / "keras" / "datasets", files.cache_folder()}
     assert set(sandbox.masked([tmp_path])) == expected
     assert sandbox.masked([tmp_path / "elsewhere"]) == []
+
+
+def test_what_lies_in_an_environment_that_is_a_link_is_out_of_sight_under_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = Path("lib/python3.11/site-packages/sklearn/datasets/data")
+    (tmp_path / "real" / inner).mkdir(parents=True)
+    (tmp_path / "real" / "kit").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "real" / "kit"))
+    assert sandbox.masked([tmp_path / "link"]) == [tmp_path / "link" / "kit", tmp_path / "link" / inner]
+
+
+LOOKS = """
+import os
+import numpy as np
+
+def unlearning(net, retain, forget, validation):
+    shift = 100.0 * os.path.exists({path!r})
+    try:
+        open({path!r} + "-planted", "w")
+        shift += 1000.0
+    except OSError:
+        pass
+    net.set_weights([array + shift for array in net.get_weights()])
+    return net
+"""
+
+
+@pytest.mark.slow
+def test_a_home_in_the_environment_is_neither_seen_nor_written_to(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(sys.prefix) / f"kit-home-{os.getpid()}"
+    monkeypatch.setenv("KIT_HOME", str(home))
+    guests.fork_them(monkeypatch)
+    try:
+        (home / "keys").mkdir(parents=True)
+        secret = home / "keys" / "secret"
+        secret.write_text("")
+        (tmp_path / "mine.py").write_text(LOOKS.format(path=str(secret)))
+        weights = kit.unlearn(tmp_path / "mine.py", worker.challenge, worker=worker).net.get_weights()
+        left = sorted(path.name for path in secret.parent.iterdir() if "planted" in path.name)
+    finally:
+        shutil.rmtree(home)
+    assert left == []
+    for mine, original in zip(weights, worker.original.weights, strict=True):
+        np.testing.assert_array_equal(mine, original)
+
+
+@pytest.mark.parametrize("variable", ["KIT_HOME", "SCIKIT_LEARN_DATA"])
+def test_a_folder_that_holds_the_environment_cannot_be_hidden_which_is_said(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (sys.prefix, os.path.dirname(os.__file__)):
+        monkeypatch.setenv(variable, folder)
+        assert f"'{Path(folder).resolve()}' has to be out of a submission's sight" in sandbox.sandbox_problem()
+    monkeypatch.delenv(variable)
+    assert sandbox.sandbox_problem() == ""
