@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -79,10 +81,26 @@ def expected(case: Case, like: np.ndarray) -> np.ndarray:
     return expit(said) if said.shape[1] == 1 or not np.allclose(like.sum(axis=1), 1) else softmax(said, axis=-1)
 
 
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """A network that knows next to nothing is to be wrong in the same way each time."""
+@dataclass(frozen=True)
+class Given:
+    """A case, and its files in a folder, by which it is handed to the kit once for all tests of it."""
+
+    case: Case
+    load: Callable[[], Challenge]
+    folder: Path
+
+    @cached_property
+    def challenge(self) -> Challenge:
+        return self.load()
+
+
+@pytest.fixture(scope="module")
+def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Given:
+    """Builds and trains a user's model from one seed: what knows next to nothing is to be wrong in one way."""
     keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("user")
+    case = CASES[request.param](folder)
+    return Given(case, saved(case, folder), folder)
 
 
 def model_of(challenge: Challenge) -> keras.Model:
@@ -91,25 +109,25 @@ def model_of(challenge: Challenge) -> keras.Model:
     return net
 
 
-@pytest.mark.parametrize("name", [marked(name) for name in CASES])
-def test_a_model_says_what_it_said_before_or_is_refused(name: str, tmp_path: Path, refused: Callable[..., str]) -> None:
-    case = CASES[name](tmp_path)
-    load = saved(case, tmp_path)
+# By module: the tests of a case follow one another. The second trains the kit's model and changes the user's.
+@pytest.mark.parametrize("given", [marked(name) for name in CASES], indirect=True, scope="module")
+def test_a_model_says_what_it_said_before_or_is_refused(given: Given, refused: Callable[..., str]) -> None:
+    case = given.case
     if case.refused:
-        assert len(refused(load, *case.refused)) < 900
+        assert len(refused(given.load, *case.refused)) < 900
         return
-    challenge = load()
+    challenge = given.challenge
     said = answers(model_of(challenge), challenge, case.net(sample(case), training=False).shape[-1])
     np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(name: str, tmp_path: Path) -> None:
-    case = CASES[name](tmp_path)
+@pytest.mark.parametrize("given", CASES, indirect=True, scope="module")
+def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(given: Given) -> None:
+    case = given.case
     if case.refused:
         pytest.skip("refused")
-    challenge = saved(case, tmp_path)()
+    challenge = given.challenge
     net = model_of(challenge)
     data, before = batches(challenge.train, challenge.split.retain, 10), net.get_weights()
     training.fit(net, data, challenge.recipe, loss=TaskLoss(challenge.task), seed=0)
@@ -117,7 +135,7 @@ def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(name: s
     assert any(not np.array_equal(*pair) for pair in zip(before, net.get_weights(), strict=True))
     options = ModelOptions(custom_objects=case.options.get("custom_objects"), builder=case.options.get("builder"))
     own = challenges.model_options.code(options) or user.Own()
-    user.put_back(case.net, net.get_weights(), challenges.user_data.read_npz(tmp_path / "data.npz")[0], own)
+    user.put_back(case.net, net.get_weights(), challenges.user_data.read_npz(given.folder / "data.npz")[0], own)
     said = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
     np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
 
