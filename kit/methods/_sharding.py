@@ -9,6 +9,7 @@ slow to serve, or read from the time of one where its example was (Gupta et al.,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from kit.toolbox.examples import Examples
 from kit.toolbox.state import read_values, read_weights, write_values, write_weights
 from kit.toolbox.training import Descent
 from kit.types import Recipe
+
+# Is told shard, slice and the member's weights after it.
+OnSlice = Callable[[int, int, Sequence[np.ndarray]], None]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def train_member(
     first: int,
     seed: int,
     folder: Path,
+    last: int | None = None,
+    on_slice: OnSlice | None = None,
 ) -> int:
     """Trains the member of a shard from its first changed slice on, and returns how many examples it was shown.
 
@@ -96,16 +102,18 @@ def train_member(
         first: the first slice that is not as it was; training goes on from the weights that were kept before it.
         seed: of new initial weights, orders and augmentations.
         folder: where weights are kept, slice by slice.
+        last: the last slice; by default the plan's.
+        on_slice: is told the weights after each slice.
     """
     shards, slices = plan.places(ids)
     order = np.argsort(ids, kind="stable")
     examples_shown = 0
     if first:
-        net.set_weights(read_weights(folder, _name(shard, first - 1)))
+        net.set_weights(read_weights(folder, name(shard, first - 1)))
     else:
         seeding.set_random_seed(_sub_seed(seed, shard, 0), keep_compiled=True)
         net.set_weights(blocks.redrawn(net))
-    for number in range(first, plan.slices):
+    for number in range(first, plan.slices if last is None else last + 1):
         recipe = replace(plan.recipe, epochs=plan.epochs(number))
         positions = order[(shards[order] == shard) & (slices[order] <= number)]
         seed_here = _sub_seed(seed, shard, number + 1)
@@ -115,11 +123,15 @@ def train_member(
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(positions), recipe.learning_rates(), augment=augment)
         examples_shown += recipe.epochs * len(positions)
-        write_weights(folder, _name(shard, number), net.get_weights())
+        weights = net.get_weights()
+        write_weights(folder, name(shard, number), weights)
+        if on_slice is not None:
+            on_slice(shard, number, weights)
     return examples_shown
 
 
-def _name(shard: int, slice_: int) -> str:
+def name(shard: int, slice_: int) -> str:
+    """Returns what a member's weights after a slice are kept as."""
     return f"shard-{shard}-slice-{slice_}"
 
 

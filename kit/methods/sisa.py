@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from kit.methods import _sharding
 from kit.toolbox import ensembles, facts, seeding
 from kit.toolbox.examples import batches, in_memory
+from kit.toolbox.state import write_weights
 from kit.types import Challenge, InputError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     folder: Path,
+    on_slice: _sharding.OnSlice | None = None,
 ) -> keras.Model:
     """Retrains the shards that held a forgotten example, each from the first slice that did.
 
@@ -48,7 +51,7 @@ def unlearning(
     for shard in np.unique(shards):
         first = int(slices[shards == shard].min())
         examples_shown += _sharding.train_member(
-            members[0], plan, int(shard), retain_examples, ids, first=first, seed=seed, folder=folder
+            members[0], plan, int(shard), retain_examples, ids, first=first, seed=seed, folder=folder, on_slice=on_slice
         )
         weights[shard] = members[0].get_weights()
     for member, arrays in zip(members, weights, strict=True):
@@ -58,7 +61,14 @@ def unlearning(
 
 
 def pretraining(
-    challenge: Challenge, seed: int, folder: Path, base: keras.Model, *, shards: int = 3, slices: int = 4
+    challenge: Challenge,
+    seed: int,
+    folder: Path,
+    base: keras.Model,
+    *,
+    shards: int = 3,
+    slices: int = 4,
+    on_slice: _sharding.OnSlice | None = None,
 ) -> keras.Model:
     """Trains the members on their shards, and keeps each one's weights after each slice."""
     if shards < 1 or slices < 1:
@@ -66,20 +76,63 @@ def pretraining(
             f"SISA was asked for {shards} shards of {slices} slices. Expected at least one of each. Change 'shards' "
             "and 'slices'."
         )
-    seeding.set_random_seed(seed, keep_compiled=True)
-    training_seed = seeding.draw_seed()
-    plan = _sharding.Plan(shards, slices, challenge.recipe, key=np.random.bytes(32))
+    training_seed, key = _drawn(seed)
+    plan = _sharding.Plan(shards, slices, challenge.recipe, key)
     plan.write(folder)
     data = batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size)
     examples, weights, examples_shown = in_memory(data), [], 0
     ids = examples.ids(plan.key)
     for shard in range(shards):
         examples_shown += _sharding.train_member(
-            base, plan, shard, examples, ids, first=0, seed=training_seed, folder=folder
+            base, plan, shard, examples, ids, first=0, seed=training_seed, folder=folder, on_slice=on_slice
         )
         weights.append(base.get_weights())
-    net = ensembles.ensemble([keras.models.clone_model(base) for _ in range(shards)], challenge.input_shape)
-    for member, arrays in zip(ensembles.members(net), weights, strict=True):
-        member.set_weights(arrays)
+    net = ensemble_of(base, weights, challenge)
     facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": shards})
     return net
+
+
+def ensemble_of(base: keras.Model, weights: Sequence[Sequence[np.ndarray]], challenge: Challenge) -> keras.Model:
+    """Returns the ensemble of members like `base`, with the weights of each."""
+    net = ensembles.ensemble([keras.models.clone_model(base) for _ in weights], challenge.input_shape)
+    for member, arrays in zip(ensembles.members(net), weights, strict=True):
+        member.set_weights(arrays)
+    return net
+
+
+def slice_again(
+    base: keras.Model,
+    challenge: Challenge,
+    *,
+    seeds: tuple[int, int],
+    place: tuple[int, int],
+    shape: tuple[int, int],
+    before: Sequence[np.ndarray],
+    folder: Path,
+) -> list[np.ndarray]:
+    """Returns a member's weights after one slice, trained anew by who checks a training.
+
+    Args:
+        base: a network of the challenge's architecture; it is changed.
+        challenge: its training set is what was learnt, without what was forgotten since.
+        seeds: of `pretraining`, and of the call that has trained this slice: that one, or a later `unlearning`.
+        place: shard and slice.
+        shape: numbers of shards and slices.
+        before: the member's weights after the slice before; of the first slice, anything.
+        folder: for a while.
+    """
+    (shard, number), (_, key), (seed, _) = place, _drawn(seeds[0]), _drawn(seeds[1])
+    plan = _sharding.Plan(*shape, challenge.recipe, key)
+    examples = in_memory(batches(challenge.train, np.arange(len(challenge.train)), challenge.batch_size))
+    if number:
+        write_weights(folder, _sharding.name(shard, number - 1), before)
+    ids = examples.ids(plan.key)
+    _sharding.train_member(base, plan, shard, examples, ids, first=number, seed=seed, folder=folder, last=number)
+    weights: list[np.ndarray] = base.get_weights()
+    return weights
+
+
+def _drawn(seed: int) -> tuple[int, bytes]:
+    """Returns what follows from the seed of a call: the seed of members, and a key."""
+    seeding.set_random_seed(seed, keep_compiled=True)
+    return seeding.draw_seed(), np.random.bytes(32)

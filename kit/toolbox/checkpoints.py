@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,24 @@ from kit.models.weights import in_order, numbered
 _EVERY_SECONDS = 1.0
 _LARGEST_SHARE = 1 / 20
 _PLACE = "training"  # which, `Checkpoint.identity` says
+
+
+class Observer(Protocol):
+    """Follows a training: it may begin in the middle, and is told when the state is that of the end of an epoch.
+
+    Looking at the state changes nothing: the bits of a training are the same with and without one.
+    """
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done when the training begins: the observer has put the state there."""
+
+    @property
+    def every(self) -> int:
+        """After each multiple of so many epochs it wants to be told; 0: whenever it costs nothing."""
+
+    def keep(self, epochs: int, *, last: bool) -> None:
+        """Is told that so many epochs are done, and whether they are all."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,8 @@ class Checkpoint:
 
 class Keeper:
     """Takes up a training's state from a file, and keeps it there from time to time; without a file it does nothing."""
+
+    every = 0
 
     def __init__(self, path: Path | None, identity: str, variables: Sequence[Any]) -> None:
         """Takes all variables that the training changes; reads the file, if there is one of this training."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from kit.machine import threads
 from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS
-from kit.toolbox.checkpoints import Keeper, identity_of
+from kit.toolbox.checkpoints import Keeper, Observer, identity_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, cross_entropy
 from kit.toolbox.optimizers import Optimizer, Sgd, State, of
@@ -77,7 +77,7 @@ def fit(
         keeper = Keeper(
             checkpoint, identity_of(settings, np.asarray(examples.x), np.asarray(examples.y)), descent.state
         )
-    descent.train(examples, recipe.learning_rates(), loss, augment=augment, keeper=keeper)
+    descent.train(examples, recipe.learning_rates(), loss, augment=augment, observer=keeper)
     return net
 
 
@@ -139,7 +139,7 @@ class Descent:
         paired: Examples | None = None,
         l1: Sequence[float] | np.ndarray | None = None,
         augment: Augment | None = None,
-        keeper: Keeper | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Goes over the examples once for each learning rate.
 
@@ -150,19 +150,20 @@ class Descent:
             paired: each step takes a batch of these too, and the loss both; they begin anew when they are used up.
             l1: of each epoch, times the sum of the absolute weights, which is added to the loss.
             augment: changes a batch of images, see `fit`.
-            keeper: keeps the state on disk, epoch by epoch.
+            observer: is told after which epochs the state is that of the end of one.
         """
         streams = [examples] if paired is None else [examples, paired]
         steps = self._compiled(streams, loss, augment, with_l1=l1 is not None)
         settings = np.stack([rates, np.zeros(len(rates)) if l1 is None else l1], axis=1).astype(np.float32)
-        done, at_once = keeper.epochs if keeper else 0, _FIRST_CALL
+        done, at_once = observer.epochs if observer else 0, _FIRST_CALL
+        every = (observer.every if observer else 0) or len(rates)
         for _ in range(done):  # to the place where the state was kept
             self._orders(streams)
         self._epoch += done
         with _progress_bar(len(rates), len(examples), done) as bar:
             while done < len(rates):
                 at_once = _backend.steps.examples_a_call(at_once, len(examples), len(examples) * len(rates))
-                some = settings[done : done + max(1, at_once // len(examples))]
+                some = settings[done : done + min(max(1, at_once // len(examples)), every - done % every)]
                 orders = [self._orders(streams) for _ in some]
                 first = 0
                 while first < len(examples):
@@ -174,8 +175,8 @@ class Descent:
                     first = last
                 done += len(some)
                 self._epoch += len(some)
-                if keeper:
-                    keeper.keep(done, last=done == len(rates))
+                if observer:
+                    observer.keep(done, last=done == len(rates))
 
     def _orders(self, streams: Sequence[Examples]) -> list[np.ndarray]:
         """Returns an epoch's order of each stream; that of the second goes on until the first is through."""

@@ -1,0 +1,167 @@
+"""A training that can be executed again: committed records in the order of their leaves, a seed that nobody chose.
+
+It is the kit's own `retrain` on these records: weights drawn from the seed, then the recipe. After every so many epochs
+the whole state (weights, what the optimiser remembers, seed generators) is read. Between two states lies a segment,
+which can be executed alone; before the first lies the drawing of the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from kit.runs import originals
+from kit.toolbox import blocks, optimizers, seeding
+from kit.toolbox.augmentation import AUGMENTATIONS
+from kit.toolbox.examples import Examples, Selection
+from kit.toolbox.losses import TaskLoss
+from kit.toolbox.training import Descent
+from kit.types import Arrays, Challenge
+
+# A state is read after an epoch, or, where epochs are short, after as many as show so many examples: to come out of
+# the compiled loop costs as much as an epoch of a small network.
+_EXAMPLES = 20_000
+_CHAIN = "kit.proofs"
+
+
+def stride(records: int) -> int:
+    """Returns after how many epochs a state is read, if nothing else is asked for.
+
+    Example:
+        >>> stride(1_258), stride(54_000)
+        (15, 1)
+    """
+    return max(1, _EXAMPLES // records)
+
+
+def epochs_read(epochs: int, every: int) -> tuple[int, ...]:
+    """Returns after which epochs the state is read: before the first, each multiple, and the last.
+
+    Example:
+        >>> epochs_read(50, 15)
+        (0, 15, 30, 45, 50)
+    """
+    return tuple(sorted({*range(0, epochs + 1, every), epochs}))
+
+
+def chained(names: Sequence[str], digests: Sequence[str]) -> str:
+    """Returns the end of the chain over states: each link is a hash of the one before, a name and a state's digest."""
+    link = hashlib.sha256(_CHAIN.encode()).hexdigest()
+    for name, digest in zip(names, digests, strict=True):
+        link = hashlib.sha256(f"{link} {name} {digest}".encode()).hexdigest()
+    return link
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training has left: its states in their order, uint8 (states, bytes), and the model's weights."""
+
+    states: np.ndarray
+    weights: list[np.ndarray]
+
+    @property
+    def digests(self) -> list[str]:
+        """The sha256 of each state."""
+        return [hashlib.sha256(state.data).hexdigest() for state in self.states]
+
+
+class _Reader:
+    """Reads the state of a training where it is complete; see `kit.toolbox.checkpoints.Observer`."""
+
+    def __init__(self, descent: Descent, epochs: int, every: int) -> None:
+        self.epochs, self.every = epochs, every
+        self._variables = descent.state
+        self.states: list[bytes] = []
+
+    def keep(self, epochs: int, *, last: bool) -> None:
+        if last or epochs % self.every == 0:
+            self.states.append(_read(self._variables))
+
+
+class Retraining:
+    """The training of a challenge's model on committed records."""
+
+    def __init__(self, challenge: Challenge, records: Arrays, seed: int, every: int) -> None:
+        """Builds the model; nothing is trained.
+
+        Args:
+            challenge: its model, recipe, batch size and task.
+            records: what is learnt, in the order of their leaves.
+            seed: see `terms.seed_of`.
+            every: after how many epochs the state is read.
+        """
+        self._challenge, self._seed, self._every = challenge, seed, every
+        self.epochs = epochs_read(challenge.recipe.epochs, every)
+        self._net = new_net(challenge)
+        self._frozen = self._net.get_weights()
+        x, y = Selection(records, np.arange(len(records))).tensors
+        self._examples = Examples(x, y, min(challenge.batch_size, len(records)))
+
+    def __len__(self) -> int:
+        """Returns how many segments there are, the drawing of weights included."""
+        return len(self.epochs)
+
+    def train(self) -> Trained:
+        """Trains from the beginning to the end."""
+        descent = self._begun()
+        states = [_read(descent.state), *self._descend(descent, 0, self.epochs[-1])]
+        return Trained(np.frombuffer(b"".join(states), np.uint8).reshape(len(states), -1), self._net.get_weights())
+
+    def execute(self, number: int, before: bytes) -> bytes:
+        """Returns the state at the end of a segment from the one at its beginning; the first begins with none."""
+        descent = self._begun()
+        if number == 0:
+            return _read(descent.state)
+        _assign(descent.state, before)
+        return self._descend(descent, self.epochs[number - 1], self.epochs[number])[-1]
+
+    def weights(self, state: bytes) -> list[np.ndarray]:
+        """Returns the model's weights in a state."""
+        _assign(self._begun().state, state)
+        weights: list[np.ndarray] = self._net.get_weights()
+        return weights
+
+    def numbers(self, state: bytes) -> np.ndarray:
+        """Returns the weights in a state as one vector, float64 (n,), for a comparison that is not one of bits."""
+        return np.concatenate([np.ravel(array) for array in self.weights(state)]).astype(np.float64)
+
+    def _begun(self) -> Descent:
+        """Returns the training at its beginning: what `retrain` does with this seed."""
+        seeding.set_random_seed(self._seed, keep_compiled=True)
+        self._net.set_weights(self._frozen)
+        seeding.seed_generators_reset(self._net, self._seed)
+        self._net.set_weights(blocks.redrawn(self._net))
+        return Descent(self._net, optimizers.of(self._challenge.recipe), seed=seeding.draw_seed())
+
+    def _descend(self, descent: Descent, start: int, stop: int) -> list[bytes]:
+        recipe, reader = self._challenge.recipe, _Reader(descent, start, self._every)
+        loss, augment = TaskLoss(self._challenge.task), AUGMENTATIONS[recipe.augmentation]
+        descent.train(self._examples, recipe.learning_rates()[:stop], loss, augment=augment, observer=reader)
+        return reader.states
+
+
+def new_net(challenge: Challenge) -> keras.Model:
+    """Returns the model that is trained, whatever its weights are."""
+    return originals.build(challenge)
+
+
+def _read(variables: Sequence[Any]) -> bytes:
+    return b"".join(keras.ops.convert_to_numpy(variable).tobytes() for variable in variables)
+
+
+def _assign(variables: Sequence[Any], state: bytes) -> None:
+    """Puts a state into variables; `ValueError` where it is that of another model."""
+    place = 0
+    for variable in variables:
+        now = keras.ops.convert_to_numpy(variable)
+        if place + now.nbytes > len(state):
+            raise ValueError("a state of fewer bytes than the model's")
+        variable.assign(np.frombuffer(state, now.dtype, now.size, place).reshape(now.shape))
+        place += now.nbytes
+    if place != len(state):
+        raise ValueError("a state of more bytes than the model's")

@@ -1,0 +1,104 @@
+"""What is kept in private: the salt of each record, by which alone a leaf is known to be a record's.
+
+A salt is found by the hash of its record, so that records may lie in any order, and beside others. To erase one is to
+make the trail forget: nothing that is left leads from the leaf to the record, nor back. Copies of the file, and what a
+disk keeps of what was overwritten, are beyond the kit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kit import files
+from kit.proofs import commitment
+from kit.proofs.signatures import Rejected
+from kit.proofs.tree import SIZE
+from kit.types import Arrays
+
+NAME = "private/salts.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Salts:
+    """Contents (`commitment.contents`) and salts of some records, uint8 (n, 32) each, in the order of their leaves."""
+
+    contents: np.ndarray
+    salts: np.ndarray
+    leaves: np.ndarray
+
+    @classmethod
+    def drawn(cls, records: Arrays) -> Salts:
+        """Returns new salts for records."""
+        return cls._sorted(commitment.contents(records), commitment.draw_salts(len(records)))
+
+    @classmethod
+    def _sorted(cls, contents: np.ndarray, salts: np.ndarray) -> Salts:
+        leaves = commitment.leaves(contents, salts)
+        order = np.lexsort(leaves.view(">u8").T[::-1])
+        return cls(contents[order], salts[order], leaves[order])
+
+    def write(self, folder: Path) -> None:
+        """Writes them into a folder, for its owner alone, in place of those that are there."""
+        path = folder / NAME
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with files.atomic_write(path, mode=0o600) as stream:
+            np.save(stream, np.concatenate([self.contents, self.salts], axis=1), allow_pickle=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> Salts:
+        """Returns the salts in a folder; that they are those of a commitment, its root says.
+
+        Raises:
+            InputError: there are none, or the file is damaged.
+        """
+        path = folder / NAME
+
+        def load() -> Salts:
+            rows = np.load(path, allow_pickle=False)
+            if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != 2 * SIZE:
+                raise ValueError(f"an array {rows.dtype} {rows.shape}")
+            return cls._sorted(rows[:, :SIZE], rows[:, SIZE:])
+
+        salts: Salts = files.checked(load, path, "the salts of the records, which 'kit certify' keeps in private")
+        return salts
+
+    def without(self, rows: np.ndarray) -> Salts:
+        """Returns all but some of them, int64 (k,) of which rows."""
+        kept = np.delete(np.arange(len(self.salts)), rows)
+        return Salts(self.contents[kept], self.salts[kept], self.leaves[kept])
+
+    def rows_of(self, contents: np.ndarray) -> np.ndarray:
+        """Returns the rows of all records whose content is among these, int64, rising."""
+        wanted = {content.tobytes() for content in contents}
+        return np.flatnonzero([content.tobytes() in wanted for content in self.contents])
+
+    def records_among(self, data: Arrays) -> Arrays:
+        """Returns the records that these are the salts of, in the order of their leaves, which is that of training.
+
+        Args:
+            data: holds them, in any order, beside others maybe.
+
+        Raises:
+            Rejected: some are not there.
+        """
+        places = defaultdict[bytes, list[int]](list)
+        for place, content in enumerate(commitment.contents(data)):
+            places[content.tobytes()].append(place)
+        found = [places[content.tobytes()] for content in self.contents]
+        missing = sum(not among for among in found)
+        if missing:
+            raise Rejected(
+                f"{missing:,} of {len(found):,} committed records are not among the data. Expected each of them, to "
+                "the bit. Give the data set that was certified (--challenge); if it is, the data were changed."
+            )
+        # Where one content was committed to twice, each salt has a record of its own, if there are as many.
+        used = defaultdict[bytes, int](int)
+        chosen = []
+        for content, among in zip(self.contents, found, strict=True):
+            chosen.append(among[min(used[content.tobytes()], len(among) - 1)])
+            used[content.tobytes()] += 1
+        return data.take(np.array(chosen, np.int64))
