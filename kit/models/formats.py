@@ -39,8 +39,8 @@ def load(path: Path, model: str) -> keras.Model:
         return net
     if suffix(path) == ".npz":
         return _from_npz(path, model)
-    net: keras.Model = files.checked(lambda: _from_h5(path, model), path, RESNET_WEIGHTS)
-    return net
+    loaded: keras.Model = files.checked(lambda: _from_h5(path, model), path, RESNET_WEIGHTS)
+    return loaded
 
 
 def save(net: keras.Model, path: Path) -> None:

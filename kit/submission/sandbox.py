@@ -125,7 +125,7 @@ def masked(visible: Iterable[Path]) -> list[Path]:
 
     A library's data sets are looked for in every environment there, because a file can be opened without its library.
     """
-    hidden = set()
+    hidden: set[Path] = set()
     for root in visible:
         real = root.resolve()
         inside = [path for path in _kept_secret() if path.is_relative_to(real)]
