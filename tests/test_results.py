@@ -73,9 +73,9 @@ def test_a_table_of_other_hyperparameters_than_the_present_ones_says_so(
 ) -> None:
     """A setting that was changed after the evaluation would make the table untrue."""
     content = json.loads(results.stored(challenge).read_text())
-    monkeypatch.setattr(results, "hyperparameters", lambda _: content["hyperparameters"])
+    monkeypatch.setattr(results, "of_challenge", lambda _: content["hyperparameters"])
     assert results.OTHER_SETTINGS not in results.shown([challenge])
-    monkeypatch.setattr(results, "hyperparameters", lambda _: content["hyperparameters"] | {"ssd": {"alpha": 0.123}})
+    monkeypatch.setattr(results, "of_challenge", lambda _: content["hyperparameters"] | {"ssd": {"alpha": 0.123}})
     assert results.OTHER_SETTINGS in results.shown([challenge])
 
 
