@@ -163,7 +163,8 @@ class Trail:
 
 def read_rows(content: bytes) -> np.ndarray:
     """Returns an array uint8 (n, m) from what `rows_to_bytes` wrote; `ValueError` where it is something else."""
-    rows = np.load(io.BytesIO(content), allow_pickle=False)
+    stream = io.BytesIO(content)
+    rows = np.load(stream, allow_pickle=False)
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows_to_bytes(rows) != content:
         raise ValueError("no rows of bytes")
     return rows
