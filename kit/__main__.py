@@ -16,6 +16,7 @@ import typer
 
 import kit
 from kit.commands import (
+    certify,
     challenge,
     compare,
     convert,
@@ -31,6 +32,7 @@ from kit.commands import (
     submission,
     tune,
     unlearn,
+    verify,
 )
 from kit.commands.options import DebugOption, JsonOption, OutOption
 from kit.machine import streams
@@ -116,6 +118,8 @@ for name, command in (
     ("leaderboard", leaderboard.leaderboard),
     ("report", report.report),
     ("unlearn", unlearn.unlearn),
+    ("certify", certify.certify),
+    ("verify", verify.verify),
     ("tune", tune.tune),
     ("pretrain", pretrain.pretrain),
     ("explain", describe.explain),

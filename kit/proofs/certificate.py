@@ -13,10 +13,10 @@ from typing import Any
 
 from kit.proofs import log as logs
 from kit.proofs import signatures, tree
+from kit.proofs.classes import APPROXIMATE, CERTIFIED, EXACT
 from kit.proofs.commitment import Absence, Head, Presence
 from kit.proofs.log import Entry, Log
 from kit.proofs.signatures import Signer, Verifier, damaged
-from kit.proofs.trainings import APPROXIMATE, CERTIFIED, EXACT
 
 NAME = "certificate.json"
 DELETION, RECEIPT = "deletion", "receipt"

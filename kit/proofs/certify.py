@@ -11,7 +11,7 @@ import numpy as np
 
 from kit import files
 from kit.proofs import certificate as certificates
-from kit.proofs import commitment, editing, execution, trail, trainings
+from kit.proofs import classes, commitment, editing, states, trail, trainings
 from kit.proofs.certificate import Certificate, Deletion
 from kit.proofs.commitment import Commitment
 from kit.proofs.filing import Terms, committed, new_training, stored, write_receipts
@@ -29,9 +29,9 @@ class Order:
     """How a training is certified.
 
     Args:
-        method: `retrain`, `sisa`, or another: see `trainings.class_of`.
+        method: `retrain`, `sisa`, or another: see `classes.class_of`.
         nonce: an auditor's, in hexadecimal; None to draw one.
-        every: after how many epochs `retrain`'s state is read; None for `execution.stride`.
+        every: after how many epochs `retrain`'s state is read; None for `states.stride`.
         report: of an approximate method, the kit's report of it.
         commit_only: stop when the commitment is signed, for an auditor to give a nonce.
         announce: is told what is being done.
@@ -149,12 +149,12 @@ def certified(
 
 def _trained(place: Path, challenge: Challenge, records: Arrays, terms_: Terms, order: Order) -> Segments:
     """Trains from the beginning."""
-    every = order.every or execution.stride(len(records))
+    every = order.every or states.stride(len(records))
     if order.method == RETRAIN:
         return Plain(challenge, records, terms_.seed, {"every": every}).train()
     kept = place / trail.KEPT
     kept.mkdir()
-    if order.method == trainings.SISA:
+    if order.method == classes.SISA:
         return Sharded(challenge, records, trainings.shape_of(challenge)).train(terms_.seed, kept)
     return editing.trained(order.method, challenge, records, terms_.seed, place)
 
@@ -165,16 +165,16 @@ def _removed(
     """Makes the model without the forgotten records."""
     if order.method == RETRAIN:
         return _trained(place, challenge, records, terms_, order)
-    if order.method != trainings.SISA:
+    if order.method != classes.SISA:
         return editing.edited(order.method, challenge, records, seed=terms_.seed, old=old, place=place)
     shutil.copytree(old.path / trail.KEPT, place / trail.KEPT)
     predicate = old.training.predicate
-    names, states = predicate["names"], [state.tobytes() for state in old.states()]
+    names, earlier = predicate["names"], [state.tobytes() for state in old.states()]
     return Sharded(challenge, records, predicate["settings"]).remove(
         terms_.seed,
         place / trail.KEPT,
         challenge.train.take(challenge.split.forget),
-        dict(zip(names, states, strict=True)),
+        dict(zip(names, earlier, strict=True)),
         dict(zip(names, predicate["origins"], strict=True)),
     )
 
@@ -216,7 +216,7 @@ def _deletion(
     guarantee = editing.guarantee(order.method, place / trail.KEPT, order.report)
     return Deletion(
         order.method,
-        trainings.class_of(order.method),
+        classes.class_of(order.method),
         guarantee,
         before.head,
         Commitment(kept.leaves).head,

@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from kit import files, methods, models
-from kit.proofs import trail, trainings
-from kit.proofs.execution import Trained
-from kit.proofs.trainings import APPROXIMATE, CERTIFIED, Segments
+from kit.proofs import classes, trail, trainings
+from kit.proofs.classes import APPROXIMATE, CERTIFIED
+from kit.proofs.states import Trained
+from kit.proofs.trainings import Segments
 from kit.rules import ORIGINAL, RETRAIN
 from kit.runs import pretraining
 from kit.runs.originals import Pretrained
@@ -68,7 +69,7 @@ def require_possible(method: str, began: str, report: Path | None, challenge: Ch
             f"'{method}' cannot forget for a model that was trained by '{began}'. Expected {expected}. Choose it with "
             "--method; 'retrain' always can."
         )
-    if trainings.class_of(method) != APPROXIMATE:
+    if classes.class_of(method) != APPROXIMATE:
         return
     if report is None:
         raise InputError(
@@ -87,7 +88,7 @@ def require_possible(method: str, began: str, report: Path | None, challenge: Ch
 
 def guarantee(method: str, kept: Path, report: Path | None) -> dict[str, str]:
     """Returns what a certificate says of a method beside its class, as texts."""
-    kind = trainings.class_of(method)
+    kind = classes.class_of(method)
     if kind == CERTIFIED:
         told = facts.read(kept)
         return {name: repr(float(told[name])) for name in ("epsilon", "delta")}

@@ -19,7 +19,7 @@ import numpy as np
 from kit import files
 from kit.models.weights import write_file
 from kit.proofs import certificate as certificates
-from kit.proofs import execution, terms, trail
+from kit.proofs import states, terms, trail
 from kit.proofs.certificate import Certificate
 from kit.proofs.commitment import Commitment, Head
 from kit.proofs.log import Log
@@ -117,7 +117,7 @@ def stored(
         "names": list(segments.names),
         "origins": [terms_.number if origin is None else origin for origin in segments.origins],
         "digests": digests,
-        "chain": execution.chained(segments.names, digests),
+        "chain": states.chained(segments.names, digests),
     }
     return terms_.log.with_statement(signer, TRAINING, subjects, {**terms_.predicate, **stated})
 

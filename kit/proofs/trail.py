@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from kit import files
-from kit.proofs import execution, terms
 from kit.proofs import log as logs
+from kit.proofs import states as chains
+from kit.proofs import terms
 from kit.proofs.commitment import Commitment, Head
 from kit.proofs.log import Entry, Log
 from kit.proofs.signatures import Rejected, Verifier, damaged
@@ -122,7 +123,7 @@ class Trail:
         """Returns the states of the last training, uint8 (n, bytes); `Rejected` where they are not those logged."""
         predicate = self.training.predicate
         names, digests = predicate["names"], predicate["digests"]
-        if execution.chained(names, digests) != predicate["chain"] or len(predicate["origins"]) != len(names):
+        if chains.chained(names, digests) != predicate["chain"] or len(predicate["origins"]) != len(names):
             raise damaged("The log", "the chain over the states of its last training does not hold")
         rows = self._rows(STATES, "The states")
         if [hashlib.sha256(row.tobytes()).hexdigest() for row in rows] != digests:

@@ -16,19 +16,16 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from kit import methods
 from kit.methods import sisa
-from kit.proofs.execution import Retraining, Trained
-from kit.rules import RETRAIN
+from kit.proofs.classes import SISA
+from kit.proofs.execution import Retraining
+from kit.proofs.states import Trained
 from kit.runs import pretraining
 from kit.runs.settings import of_pretraining
 from kit.scratch import Scratch
 from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
 from kit.types import Arrays, Challenge, Split
-
-SISA = "sisa"
-EXACT, CERTIFIED, APPROXIMATE = "exact", "certified", "approximate"
 
 
 @dataclass(frozen=True)
@@ -220,20 +217,6 @@ def shape_of(challenge: Challenge) -> dict[str, int]:
     given = of_pretraining(SISA, challenge)
     defaults = inspect.signature(sisa.pretraining).parameters
     return {name: int(given.get(name, defaults[name].default)) for name in ("shards", "slices")}
-
-
-def class_of(method: str) -> str:
-    """Returns what a method's models are: exact, certified with epsilon and delta, or approximate.
-
-    Example:
-        >>> class_of("sisa"), class_of("certified_removal"), class_of("scrub")
-        ('exact', 'certified', 'approximate')
-    """
-    if method in (RETRAIN, SISA):
-        return EXACT
-    own = methods.function(method, "pretraining")
-    named = {argument.arg for argument in own.args.kwonlyargs} if own else set()
-    return CERTIFIED if {"epsilon", "delta"} <= named else APPROXIMATE
 
 
 def alone(challenge: Challenge, records: Arrays) -> Challenge:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,13 +24,16 @@ from kit import files
 from kit.proofs import certificate as certificates
 from kit.proofs import terms
 from kit.proofs.certificate import Certificate
+from kit.proofs.classes import EXACT, SISA
 from kit.proofs.commitment import Commitment
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Rejected, Verifier, damaged
 from kit.proofs.trail import Trail
-from kit.proofs.trainings import EXACT, SISA, Execution, Plain, Sharded
 from kit.rules import RETRAIN
 from kit.types import Arrays, Challenge, InputError
+
+if TYPE_CHECKING:  # what trains imports TensorFlow, which level 0 does without
+    from kit.proofs.trainings import Execution
 
 # How far the weights at the end of a segment may lie from those logged, as a share of their length, where the
 # processor is another. One of the same kind with other instructions differs by less than a hundredth of that.
@@ -229,6 +233,8 @@ def _distance(execution: Execution, state: bytes, logged: bytes) -> float:
 
 def execution_of(trail: Trail, challenge: Challenge, records: Arrays) -> Execution:
     """Returns the execution of the last training of a trail."""
+    from kit.proofs.trainings import Plain, Sharded
+
     predicate, seeds = trail.training.predicate, trail.seeds
     if predicate["method"] == RETRAIN:
         return Plain(challenge, records, int(predicate["seed"]), predicate["settings"])

@@ -11,6 +11,7 @@ import pytest
 import kit
 from kit.proofs import execution
 from kit.proofs.execution import Retraining
+from kit.proofs.states import chained, epochs_read
 from kit.runs import originals, process
 from kit.runs.run import unlearn
 from kit.runs.worker import Worker
@@ -98,17 +99,17 @@ def test_an_observer_is_told_after_each_multiple_and_the_last(
     expected = [*range(every, epochs, every), *([epochs] if epochs else [])]
     assert [end for end, _ in ends] == expected
     assert [last for _, last in ends] == [end == epochs for end in expected]
-    assert execution.epochs_read(epochs, every) == (0, *expected)
+    assert epochs_read(epochs, every) == (0, *expected)
 
 
 def test_the_chain_depends_on_each_name_digest_and_place() -> None:
     names, digests = ["0", "1", "2"], ["a", "b", "c"]
     chains = {
-        execution.chained(names, digests),
-        execution.chained(names, ["a", "c", "b"]),
-        execution.chained(["0", "2", "1"], digests),
-        execution.chained(names[:2], digests[:2]),
-        execution.chained(["0", "1", "3"], digests),
+        chained(names, digests),
+        chained(names, ["a", "c", "b"]),
+        chained(["0", "2", "1"], digests),
+        chained(names[:2], digests[:2]),
+        chained(["0", "1", "3"], digests),
     }
     assert len(chains) == 5
 

@@ -15,10 +15,11 @@ import kit
 from kit.proofs import certificate as certificates
 from kit.proofs import certify, commitment, filing, terms, trainings
 from kit.proofs.certify import Order, begin, delete
-from kit.proofs.execution import Retraining, Trained
+from kit.proofs.execution import Retraining
 from kit.proofs.log import Log
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Rejected, Signer, Verifier
+from kit.proofs.states import Trained
 from kit.proofs.trail import Trail
 from kit.proofs.trainings import Plain, Segments
 from kit.proofs.verify import Draw, Verdict, Verification, check_segments

@@ -1,0 +1,28 @@
+"""What a method's models are: the class that a certificate states, read from the method's file and not by running it.
+
+- exact: a training without the records, so the very distribution of one that never saw them;
+- certified: within (epsilon, delta) of one, by the method's proof;
+- approximate: near one, as far as a report has measured.
+"""
+
+from __future__ import annotations
+
+from kit import methods
+from kit.rules import RETRAIN
+
+SISA = "sisa"
+EXACT, CERTIFIED, APPROXIMATE = "exact", "certified", "approximate"
+
+
+def class_of(method: str) -> str:
+    """Returns what a method's models are: exact, certified with epsilon and delta, or approximate.
+
+    Example:
+        >>> class_of("sisa"), class_of("certified_removal"), class_of("scrub")
+        ('exact', 'certified', 'approximate')
+    """
+    if method in (RETRAIN, SISA):
+        return EXACT
+    own = methods.function(method, "pretraining")
+    named = {argument.arg for argument in own.args.kwonlyargs} if own else set()
+    return CERTIFIED if {"epsilon", "delta"} <= named else APPROXIMATE
