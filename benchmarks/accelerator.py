@@ -210,12 +210,12 @@ def check(challenges: Mapping[str, kit.Challenge], names: Sequence[str], precisi
         command += ["--challenge", *challenges, "--methods", *names]
         subprocess.run([*map(str, command)], env=os.environ | {"JAX_PLATFORMS": "cpu"}, check=True)
         references = dict(np.load(path))
-    found = []
+    checks = []
     for name, method in checked(challenges, names):
         expected, logits = references[f"{name}/{method}"], few_logits(challenges[name], method, alone=False)
         deviation = float(abs(logits - expected).max() / max(1.0, abs(expected).max()))
-        found.append(Check(name, method, deviation, TOLERANCE[precision]))
-    return found
+        checks.append(Check(name, method, deviation, TOLERANCE[precision]))
+    return checks
 
 
 def show(rows: Sequence[Row], checks: Sequence[Check]) -> None:
@@ -226,9 +226,11 @@ def show(rows: Sequence[Row], checks: Sequence[Check]) -> None:
         print(f"{row.challenge:<16}{row.method:<27}{row.models_at_once:>8}{row.models_a_second:>10.3g}", end="")
         print(f"{row.images_a_second:>11,.0f}{share:>9}{row.compile_seconds:>9.1f} s{row.memory_gib:>6.1f} GiB")
     print("\nAgainst models made alone on the processor, the largest difference of logits, as a share of the largest:")
-    for found in checks:
-        verdict = "" if found.deviation <= found.tolerance else ": TOO MUCH"
-        print(f"{found.challenge:<16}{found.method:<27}{found.deviation:.1e} (at most {found.tolerance:.0e}){verdict}")
+    for result in checks:
+        verdict = "" if result.deviation <= result.tolerance else ": TOO MUCH"
+        print(
+            f"{result.challenge:<16}{result.method:<27}{result.deviation:.1e} (at most {result.tolerance:.0e}){verdict}"
+        )
 
 
 def parsed() -> argparse.Namespace:
@@ -283,9 +285,9 @@ def report(options: argparse.Namespace, challenges: Mapping[str, kit.Challenge],
         content |= {"precision": options.precision, "peak": most, "peak_known": known}
         content |= {"versions": environment.versions("jax"), "data": {name: is_here(name) for name in challenges}}
         content |= {"rows": [dataclasses.asdict(row) for row in rows]}
-        content |= {"checks": [dataclasses.asdict(found) for found in checks]}
+        content |= {"checks": [dataclasses.asdict(result) for result in checks]}
         options.json.write_text(json.dumps(content, indent=1) + "\n")
-    if any(not found.deviation <= found.tolerance for found in checks):
+    if any(not result.deviation <= result.tolerance for result in checks):
         sys.exit(1)
 
 

@@ -92,12 +92,12 @@ class PyTorch:
     def losses(self) -> np.ndarray:
         self.net.eval()
         criterion = self.torch.nn.CrossEntropyLoss(reduction="none")
-        found = []
+        losses = []
         with self.torch.no_grad():
             for start in range(0, len(self.y), 128):
                 batch = slice(start, start + 128)
-                found.append(criterion(self.net(self.x[batch]), self.y[batch]).numpy())
-        return np.concatenate(found)
+                losses.append(criterion(self.net(self.x[batch]), self.y[batch]).numpy())
+        return np.concatenate(losses)
 
     def attack(self) -> float:
         from sklearn import linear_model, model_selection

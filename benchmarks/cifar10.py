@@ -39,7 +39,7 @@ def _value(report: Report, score: str) -> float:
 
 def line(name: str, source: str, values: dict[str, float]) -> str:
     shown = [f"{values[column]:.{3 if column == 'attack' else 1}f}" if column in values else "" for column in COLUMNS]
-    return f"{name:<12}{source:<8}" + "".join(f"{one:>9}" for one in shown)
+    return f"{name:<12}{source:<8}" + "".join(f"{text:>9}" for text in shown)
 
 
 def main() -> None:

@@ -23,9 +23,9 @@ MINUTES, GIGABYTES = 6, 2.5
 
 def resident_bytes(process: psutil.Process) -> int:
     total = 0
-    for one in (process, *process.children(recursive=True)):
+    for member in (process, *process.children(recursive=True)):
         try:
-            total += one.memory_info().rss
+            total += member.memory_info().rss
         except psutil.NoSuchProcess:
             continue
     return total

@@ -155,10 +155,10 @@ def coverage(
     for repetition in range(repetitions):
         split = repetition % NUM_SPLITS
         given = comparison(setting, split, repetition)
-        found = [estimate for estimates in any_number for estimate in estimates(given)]
+        named_estimates = [estimate for estimates in any_number for estimate in estimates(given)]
         if repetition < population:
-            found += population_estimates(given)
-        for name, estimate in found:
+            named_estimates += population_estimates(given)
+        for name, estimate in named_estimates:
             estimates.setdefault(name, []).append((split, estimate))
         if repetition < rarely:
             drawn_anew = comparison(setting, NUM_SPLITS + repetition, repetition)
@@ -169,9 +169,11 @@ def coverage(
 
 def of_estimates(pairs: list[tuple[int, Estimate]]) -> Coverage:
     """Compares estimates, each with the split that it is of, with the truth: the mean of their split."""
-    splits, values = (np.array(part) for part in zip(*((split, one.value) for split, one in pairs), strict=True))
+    splits, values = (
+        np.array(part) for part in zip(*((split, estimate.value) for split, estimate in pairs), strict=True)
+    )
     stderrs, lows, highs = (
-        np.array(part) for part in zip(*((one.stderr, *one.interval) for _, one in pairs), strict=True)
+        np.array(part) for part in zip(*((estimate.stderr, *estimate.interval) for _, estimate in pairs), strict=True)
     )
     truths, num_truths = np.zeros(len(values)), len(np.unique(splits))
     for split in np.unique(splits):

@@ -57,21 +57,21 @@ def main() -> None:
     plain = [Timed("finetune", challenge, {"epochs": epochs}) for epochs in EPOCHS]
     timed = {name: Timed(name, challenge) for name in options.methods}
     everything = [*plain, *timed.values()]
-    rounds = [[one.seconds() for one in everything] for _ in range(options.rounds + 1)][1:]  # the first compiles
+    rounds = [[method.seconds() for method in everything] for _ in range(options.rounds + 1)][1:]  # the first compiles
     few, many, *rest = np.min(rounds, axis=0)
     measured = dict(zip(timed, rest, strict=True))
     slope = (many - few) / (plain[1].passes - plain[0].passes)
     beside = few - slope * plain[0].passes
-    predicted = {name: beside + slope * one.passes for name, one in timed.items()}
+    predicted = {name: beside + slope * method.passes for name, method in timed.items()}
     ratios = {name: measured[name] / predicted[name] for name in timed}
     print(
         f"{options.challenge}, {options.processors} processor{'s' * (options.processors != 1)}: "
         f"{slope * 1e6:.1f} us a pass\n"
     )
     print(f"{'method':<28}{'passes':>10}{'predicted ms':>14}{'measured ms':>13}{'ratio':>7}")
-    for name, one in timed.items():
+    for name, method in timed.items():
         times = f"{predicted[name] * 1000:>14.0f}{measured[name] * 1000:>13.0f}"
-        print(f"{name:<28}{one.passes:>10.0f}{times}{ratios[name]:>7.2f}")
+        print(f"{name:<28}{method.passes:>10.0f}{times}{ratios[name]:>7.2f}")
     over = [name for name in timed if ratios[name] > MOST]
     print(f"\nOver {MOST} times the prediction: {', '.join(over) or 'none'}")
     sys.exit(1 if over else None)

@@ -73,9 +73,9 @@ def compare(name: str, rounds: int, num_models: int, num_plain: int) -> None:
         for contestant, workers in CONTESTANTS.items():
             rates[contestant].append(population(challenge, num_models, workers))
     print(f"\n{name}: retraining, models a minute on {os.cpu_count()} processors (median of {rounds} rounds)")
-    for contestant, found in rates.items():
-        ratio = np.median(np.array(found) / np.array(rates["plain Keras"]))
-        print(f"{contestant:20s}{np.median(found):8.1f}   {ratio:5.2f} times the straightforward loop")
+    for contestant, models_a_minute in rates.items():
+        ratio = np.median(np.array(models_a_minute) / np.array(rates["plain Keras"]))
+        print(f"{contestant:20s}{np.median(models_a_minute):8.1f}   {ratio:5.2f} times the straightforward loop")
 
 
 def follow_memory(name: str, num_models: int = 512) -> None:

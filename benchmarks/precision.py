@@ -50,16 +50,16 @@ def seconds_a_step(steps: int) -> None:
 def scores(num_models: int) -> None:
     challenge = kit.load_challenge("noisy-digits")
     members, nonmembers, _ = evaluation.attack_sample(challenge)
-    found = {}
+    values_of = {}
     for precision in ("float32", "bfloat16"):
         changed = dataclasses.replace(challenge, precision=precision)
         outputs = kit.run_population("retrain", changed, num_models=num_models)
         losses = zip(outputs.losses("forget")[:, members], outputs.losses("test")[:, nonmembers], strict=True)
         values = {f"{part} accuracy": outputs.correct[part].mean(axis=1) for part in ("retain", "forget", "test")}
-        found[precision] = values | {"attack's AUC": np.array([membership_auc(*pair) for pair in losses])}
+        values_of[precision] = values | {"attack's AUC": np.array([membership_auc(*pair) for pair in losses])}
     print(f"\n{f'noisy-digits, {num_models} retrained':<26}{'float32':>18}{'bfloat16':>18}{'difference':>20}")
-    for name in found["float32"]:
-        sides = [found[precision][name] for precision in ("float32", "bfloat16")]
+    for name in values_of["float32"]:
+        sides = [values_of[precision][name] for precision in ("float32", "bfloat16")]
         means, stderrs = [side.mean() for side in sides], [side.std(ddof=1) / len(side) ** 0.5 for side in sides]
         shown = "".join(f"{f'{mean:.4f} ±{stderr:.4f}':>18}" for mean, stderr in zip(means, stderrs, strict=True))
         difference = f"{means[1] - means[0]:+.4f} ±{np.hypot(*stderrs):.4f}"

@@ -1,0 +1,68 @@
+"""What CONTRIBUTING.md says of files, functions, variables and rooms, counted in the sources."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kit
+
+PACKAGE = Path(kit.__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
+SOURCES = [path for folder in ("kit", "benchmarks") for path in sorted((CHECKOUT / folder).rglob("*.py"))]
+LONGEST_FILE, LONGEST_FUNCTION = 300, 45
+# Names that say of a variable what became of it, not what it is.
+NO_NOUNS = {"one", "found", "told", "said", "held", "made", "got", "them", "it"}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, its docstring not counted."""
+    documentation = ast.get_docstring(function, clean=False)
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    return lines - (documentation.count("\n") + 1 if documentation else 0)
+
+
+def variables(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yields every name that is assigned or is a parameter, and its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+
+
+def test_the_counts_are_right() -> None:
+    source = 'def f(one, /):\n    """Two\n    lines."""\n    for found in one:\n        pass\n    return one\n'
+    tree = ast.parse(source)
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert length(function) == 4
+    assert sorted(variables(tree)) == [("found", 4), ("one", 1)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_files_and_functions_are_short_and_variables_nouns(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert path.parts[-2] == "benchmarks" or text.count("\n") <= LONGEST_FILE
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert [f"{node.name}: {length(node)} lines" for node in functions if length(node) > LONGEST_FUNCTION] == []
+    assert [f"{name}, line {line}" for name, line in variables(tree) if name in NO_NOUNS] == []
+
+
+def test_every_room_has_its_floor() -> None:
+    """A room that the contract of the floors does not name could import whatever it wants."""
+    settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (floors,) = [contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers"]
+    named = [room for floor in floors for room in floor.split(" | ")]
+    files = {f"kit.{path.stem}" for path in PACKAGE.glob("*.py")} - {"kit.__init__"}
+    folders = {f"kit.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
+    assert sorted(named) == sorted(files | folders)
