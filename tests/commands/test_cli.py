@@ -57,12 +57,12 @@ def start(*arguments: str | Path, folder: Path, **changes: str) -> Result:
 
 def contents(*folders: Path) -> dict[str, tuple[int, str]]:
     """Every file and folder below `folders`, with the time and the digest of the files."""
-    found = {}
+    listing = {}
     for folder in folders:
         for path in folder.rglob("*"):
             whole = path.is_file()
-            found[str(path)] = (path.stat().st_mtime_ns, files.sha256_of(path)) if whole else (0, "")
-    return found
+            listing[str(path)] = (path.stat().st_mtime_ns, files.sha256_of(path)) if whole else (0, "")
+    return listing
 
 
 def usage_error(result: Result) -> str:

@@ -147,7 +147,7 @@ def test_a_population_ends_with_its_report_and_page(folder: Path, monkeypatch: p
     assert {path.name for path in results.iterdir()} == {"report.json", "split.npz", "evidence.json", "report.html"}
     assert f"Written to {results}: report.json, evidence.json, split.npz" in result.out
     assert 'id="epsilons"' in (results / "report.html").read_text(encoding="utf-8")
-    reports = {one["method"]: one for one in json.loads((folder / "result.json").read_text())["reports"]}
+    reports = {report["method"]: report for report in json.loads((folder / "result.json").read_text())["reports"]}
     assert list(reports) == ["original", "finetune", "retrain"]
     oracle = oracles.load(kit.load_challenge())
     assert oracle is not None

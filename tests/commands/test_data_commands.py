@@ -92,9 +92,9 @@ def test_with_names_it_downloads_and_tells(home: Path, server: Server) -> None:
         f"sha256. sha256: {sha256(CONTENTS['cifar10']['cifar-10-python.tar.gz'])}"
     )
     assert second.startswith("MNIST: 30 training and 10 test images of 4x5x1")
-    told = json.loads((home / "told.json").read_text())
-    assert list(told) == ["cifar10", "mnist"]
-    assert told["cifar10"] == {
+    content = json.loads((home / "told.json").read_text())
+    assert list(content) == ["cifar10", "mnist"]
+    assert content["cifar10"] == {
         "num_train": 30,
         "num_test": 10,
         "image_shape": [4, 5, 3],
@@ -151,9 +151,9 @@ def test_the_list_tells_data_sets_with_the_same_names_apart(
 ) -> None:
     folder = fashion_alone
     monkeypatch.setenv("KIT_DATA", str(folder))
-    told = json.loads(call("data", "--json", "-").out)
-    assert told["mnist"] == {"here": False, "place": None, "path": None}
-    assert told["fashion-mnist"] == {"here": True, "place": "the folder that you named", "path": str(folder)}
+    content = json.loads(call("data", "--json", "-").out)
+    assert content["mnist"] == {"here": False, "place": None, "path": None}
+    assert content["fashion-mnist"] == {"here": True, "place": "the folder that you named", "path": str(folder)}
     lines = call("data").out.splitlines()
     assert lines[1].startswith("mnist          not here; 'kit data mnist' downloads it")
     assert lines[2].startswith(f"fashion-mnist  the folder that you named, {folder}")

@@ -41,9 +41,9 @@ def free(monkeypatch: pytest.MonkeyPatch, *, memory: int, disk: int) -> None:
 
 
 def facts() -> dict[str, doctor.Fact]:
-    found = doctor.examine()
-    assert len({fact.name for fact in found}) == len(found)
-    return {fact.name: fact for fact in found}
+    all_facts = doctor.examine()
+    assert len({fact.name for fact in all_facts}) == len(all_facts)
+    return {fact.name: fact for fact in all_facts}
 
 
 def only_bad() -> doctor.Fact:
@@ -56,7 +56,7 @@ def only_bad() -> doctor.Fact:
 
 
 def test_the_facts_are_all_there_and_good() -> None:
-    found = facts()
+    fact_of = facts()
     libraries = ["tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib"]
     machine = [
         "system",
@@ -69,8 +69,8 @@ def test_the_facts_are_all_there_and_good() -> None:
         "cache",
         "shipped weights",
     ]
-    assert list(found) == ["kit", "python", *libraries, *machine]
-    for fact in found.values():
+    assert list(fact_of) == ["kit", "python", *libraries, *machine]
+    for fact in fact_of.values():
         assert fact.good, fact
         assert fact.value
         assert "\n" not in fact.value
@@ -78,15 +78,15 @@ def test_the_facts_are_all_there_and_good() -> None:
 
 
 def test_the_values_say_what_was_found() -> None:
-    found = facts()
-    assert found["kit"].value.startswith(kit.__version__)
-    assert str(Path(kit.__file__).parent) in found["kit"].value
-    assert found["numpy"].value == importlib.metadata.version("numpy")
-    assert found["memory"].value == "8.0 GiB free of 16.0"
-    assert found["disk"].value == "9 GiB free"
-    assert found["sandbox"].value == "bubblewrap works"
-    assert int(found["processors"].value) >= 1
-    assert "noisy-digits" in found["shipped weights"].value
+    fact_of = facts()
+    assert fact_of["kit"].value.startswith(kit.__version__)
+    assert str(Path(kit.__file__).parent) in fact_of["kit"].value
+    assert fact_of["numpy"].value == importlib.metadata.version("numpy")
+    assert fact_of["memory"].value == "8.0 GiB free of 16.0"
+    assert fact_of["disk"].value == "9 GiB free"
+    assert fact_of["sandbox"].value == "bubblewrap works"
+    assert int(fact_of["processors"].value) >= 1
+    assert "noisy-digits" in fact_of["shipped weights"].value
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib"])
@@ -162,9 +162,9 @@ def test_a_machine_on_which_all_is_wrong_gets_all_the_advice(monkeypatch: pytest
     monkeypatch.setattr(sandbox, "sandbox_problem", lambda: "No.")
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    found = facts()
-    assert len([fact for fact in found.values() if not fact.good]) == 10
-    assert all(bool(fact.advice) is not fact.good for fact in found.values())
+    fact_of = facts()
+    assert len([fact for fact in fact_of.values() if not fact.good]) == 10
+    assert all(bool(fact.advice) is not fact.good for fact in fact_of.values())
 
 
 def sees(monkeypatch: pytest.MonkeyPatch, accelerator: Accelerator | None = None, problem: str = "") -> None:
@@ -176,10 +176,10 @@ def sees(monkeypatch: pytest.MonkeyPatch, accelerator: Accelerator | None = None
 def test_without_an_accelerator_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     sees(monkeypatch)
     monkeypatch.setattr(engines, "usable_cores", lambda: 8)
-    found = facts()
-    assert found["accelerator"].value == "none (none is needed)"
-    assert found["populations"].value.startswith("engine 'processes', ")
-    assert found["populations"].value.endswith(" at once, float32")
+    fact_of = facts()
+    assert fact_of["accelerator"].value == "none (none is needed)"
+    assert fact_of["populations"].value.startswith("engine 'processes', ")
+    assert fact_of["populations"].value.endswith(" at once, float32")
 
 
 def test_a_card_that_jax_does_not_see_comes_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,10 +199,10 @@ def test_an_accelerator_is_named_with_its_memory_and_what_becomes_of_it(
     sees(monkeypatch, Accelerator("NVIDIA L4", "gpu", memory_bytes=22 * GIB, capability=8.9))
     names = [SimpleNamespace(name="/gpu:0")] * by_tensorflow
     monkeypatch.setattr(sys.modules["tensorflow"].config, "list_physical_devices", lambda kind: names)
-    found = facts()
+    fact_of = facts()
     seers = "JAX and TensorFlow" if by_tensorflow else "JAX"
-    assert found["accelerator"].value == f"NVIDIA L4, 22 GiB, seen by {seers}"
-    assert found["populations"].value == (
+    assert fact_of["accelerator"].value == f"NVIDIA L4, 22 GiB, seen by {seers}"
+    assert fact_of["populations"].value == (
         "engine 'stacked', 512 models at once, float32 (--precision tf32 or bfloat16 is quicker)"
     )
     sees(monkeypatch, Accelerator("Tesla T4", "gpu", capability=7.5))

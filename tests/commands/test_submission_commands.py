@@ -62,7 +62,9 @@ def test_what_new_writes_is_ready(folder: Path, data: Path) -> None:
     assert "kit validate my_method.py" in written.out
     result = call("validate", "my_method.py", "--challenge", data, "--json", "result.json")
     content = json.loads((folder / "result.json").read_text())
-    assert [(one["name"], one["status"]) for one in content["checks"]] == [(name, "PASS") for name in validate.CHECKS]
+    assert [(check["name"], check["status"]) for check in content["checks"]] == [
+        (name, "PASS") for name in validate.CHECKS
+    ]
     assert result.code == 0
     assert content["ready"] is True
     assert "my_method.py: ready." in result.out
@@ -126,14 +128,14 @@ def test_a_file_beside_a_submission_that_is_not_there_is_explained(folder: Path,
         NOISE.replace("    net.set", "    open(__file__.replace('reads.py', 'rate.txt'))\n    net.set")
     )
     result = call("validate", "reads.py", "--challenge", data, "--json", "-")
-    checked = {one["name"]: one for one in json.loads(result.out)["checks"]}
+    checked = {check["name"]: check for check in json.loads(result.out)["checks"]}
     assert "only modules that it imports (RULES.md)" in checked["runs"]["message"]
 
 
 def test_a_model_with_bad_weights_was_returned_by_a_call_that_ran(folder: Path, data: Path) -> None:
     (folder / "nan.py").write_text(NOISE.replace("0.01", "np.nan"))
     result = call("validate", "nan.py", "--challenge", data, "--json", "-")
-    status = {one["name"]: one["status"] for one in json.loads(result.out)["checks"]}
+    status = {check["name"]: check["status"] for check in json.loads(result.out)["checks"]}
     assert (status["runs"], status["returns_model"], status["weights"]) == ("PASS", "PASS", "FAIL")
 
 
@@ -143,7 +145,7 @@ def test_validate_names_the_fault_and_fails(folder: Path, data: Path) -> None:
     content = json.loads(result.out)
     assert result.code == 1
     assert content["ready"] is False
-    status = {one["name"]: one["status"] for one in content["checks"]}
+    status = {check["name"]: check["status"] for check in content["checks"]}
     assert status["signature"] == status["imports"] == "PASS"
     assert status["returns_model"] == "FAIL"
     assert status["time_budget"] == "SKIP"

@@ -54,9 +54,9 @@ def test_a_format_into_another(source: str, target: str, stored: dict[str, Path]
     assert (result.code, result.err) == (0, "")
     assert f"Written: new/out.{target}: resnet20, 1 channels, 3 classes" in result.out
     assert [path.name for path in Path("new").iterdir()] == [f"out.{target}"]
-    found = formats.load(Path(f"new/out.{target}"), "resnet20").get_weights()
-    for one, other in zip(found, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    converted = formats.load(Path(f"new/out.{target}"), "resnet20").get_weights()
+    for array, expected in zip(converted, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, expected)
 
 
 def test_an_npz_is_what_the_kit_stores(stored: dict[str, Path], net: keras.Model) -> None:
@@ -219,7 +219,7 @@ def test_pytorch_loads_what_was_converted(net: keras.Model, stored: dict[str, Pa
     module.load_state_dict(torch.load(stored["pth"], weights_only=True), strict=True)
     torch.save({"epoch": 1, "net": module.state_dict()}, "again.pth")
     assert call("convert-weights", "again.pth", "--model", "resnet20", "--output", "again.npz").code == 0
-    found = formats.load(Path("again.npz"), "resnet20").get_weights()
-    for one, other in zip(found, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    converted = formats.load(Path("again.npz"), "resnet20").get_weights()
+    for array, expected in zip(converted, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, expected)
     assert names.from_keras(net).keys() == module.state_dict().keys()
