@@ -58,7 +58,7 @@ class Opened:
     """A page in a browser, and what it said and asked for."""
 
     tab: Any
-    said: list[str] = field(default_factory=list)
+    console_lines: list[str] = field(default_factory=list)
     asked_for: list[str] = field(default_factory=list)
 
     def texts(self, selector: str) -> list[str]:
@@ -89,8 +89,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Opened:
     tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     result = Opened(tab)
-    tab.on("console", lambda message: result.said.append(message.text))
-    tab.on("pageerror", lambda error: result.said.append(str(error)))
+    tab.on("console", lambda message: result.console_lines.append(message.text))
+    tab.on("pageerror", lambda error: result.console_lines.append(str(error)))
     tab.on("request", lambda request: result.asked_for.append(request.url))
     tab.goto(path.as_uri())
     return result
@@ -121,7 +121,7 @@ def test_clicks_and_keys_sort_and_words_filter_without_a_request(browser: Any, p
     here.tab.locator("#after").select_option(index=3)
     chosen = here.tab.locator(".after").first.get_attribute("data-losses").split()[3]
     assert here.texts(".after")[0] == chosen
-    assert here.said == []
+    assert here.console_lines == []
     assert here.asked_for == [path.as_uri()]
     here.tab.close()
 
@@ -150,7 +150,7 @@ def test_a_script_that_got_in_all_the_same_is_not_run(browser: Any, path: Path, 
     (tmp_path / "attacked.html").write_text(text, encoding="utf-8")
     here = opened(browser, tmp_path / "attacked.html")
     assert "taken" not in here.tab.title()
-    assert any("Content Security Policy" in message for message in here.said)
+    assert any("Content Security Policy" in message for message in here.console_lines)
     here.tab.close()
 
 

@@ -203,7 +203,7 @@ def test_colours_differ_for_who_sees_no_red_or_no_green() -> None:
     for matrix in (np.eye(3), deuteranope, protanope):
         for colours in (style.LINES, (style.FORGET, style.TEST, style.INK)):
             seen = [lab(np.clip(np.array(matrix) @ linear(colour), 0, 1)) for colour in colours]
-            apart = [np.linalg.norm(one - other) for number, one in enumerate(seen) for other in seen[:number]]
+            apart = [np.linalg.norm(color - other) for number, color in enumerate(seen) for other in seen[:number]]
             assert min(apart) > 15
 
 

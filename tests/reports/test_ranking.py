@@ -126,7 +126,7 @@ def test_without_an_error_nothing_is_inside_the_noise() -> None:
 
 def test_overtime_is_marked() -> None:
     ranks = ranking.rank([population("quick", 0.03, ratio=0.2), population("slow", 0.02, ratio=0.21)])
-    assert [one.over_budget for one in ranks] == [False, True]
+    assert [rank.over_budget for rank in ranks] == [False, True]
 
 
 def test_landmarks_of_an_own_training_are_told_apart() -> None:

@@ -205,7 +205,7 @@ def test_a_population_has_a_column_for_every_score(width: int) -> None:
     formats = {name: f"{'+' if info.signed else ''}.{info.digits}f" for name, info in INFOS.items()}
     assert {formats["forgetting_score"], formats["mia_gap"], formats["mia_auc"]} == {".4f", "+.3f", ".3f"}
     assert sorted(shown) == sorted(format(score.value, formats[score.name]) for score in expected)
-    missing = {name for name, one in given.items() if one.value is None}
+    missing = {name for name, given_score in given.items() if given_score.value is None}
     assert missing == {"mia_tpr_at_1pct_fpr", "forgotten_class_accuracy"}
 
 
@@ -281,8 +281,8 @@ def test_a_table_goes_to_the_output_where_no_console_is_given(capsys: pytest.Cap
 
 
 def sentence(method: str, gap: float, stderr: float = 0.02, ratio: float = 0.1) -> str:
-    one = made(method, mia_gap=score("mia_gap", gap, stderr), time_ratio=score("time_ratio", ratio, None))
-    (only,) = report.meaning([one])
+    single = made(method, mia_gap=score("mia_gap", gap, stderr), time_ratio=score("time_ratio", ratio, None))
+    (only,) = report.meaning([single])
     return only
 
 
@@ -404,8 +404,8 @@ def test_every_method_but_retrain_has_its_sentence_in_the_order_of_the_rows() ->
 def test_sentences_are_below_the_table() -> None:
     reports = [made("original"), without_attack("finetune"), made("retrain")]
     text = unwrapped(printed(*reports))
-    for one in report.meaning(reports):
-        assert one in text
+    for line in report.meaning(reports):
+        assert line in text
 
 
 def test_a_table_without_any_attack_has_accuracies_and_time() -> None:
@@ -417,7 +417,7 @@ def test_a_table_without_any_attack_has_accuracies_and_time() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_class_that_is_forgotten_altogether_has_an_accuracy_of_its_own(width: int) -> None:
     forgotten = score("forgotten_class_accuracy", 0.123)
-    reports = [replace(one, scores={**one.scores, forgotten.name: forgotten}) for one in map(without_attack, ROWS)]
+    reports = [replace(row, scores={**row.scores, forgotten.name: forgotten}) for row in map(without_attack, ROWS)]
     text = printed(*reports, width=width)
     assert rows(text)["finetune"] == ["0.991", "0.872", "0.713", "0.694", "0.123", "0.129"]
     assert rows(text)["target"] == ["0.444", "0.444"]
@@ -438,7 +438,7 @@ def with_one_retrained_model() -> list[Report]:
     nothing["time_ratio"] = score("time_ratio", None, None, reason=not_made)
     warned = score("mia_gap", VALUES["mia_gap"], warnings=("There is a single retrained model.",))
     compared = [made(name, mia_gap=warned) for name in ("original", "finetune")]
-    return [replace(one, num_retrained=1) for one in (*compared, replace(made("retrain", **nothing), seconds=None))]
+    return [replace(row, num_retrained=1) for row in (*compared, replace(made("retrain", **nothing), seconds=None))]
 
 
 def test_a_single_retrained_model_has_dashes_and_the_reasons_for_them() -> None:
@@ -476,29 +476,29 @@ def test_json_holds_every_field_of_every_report(tmp_path: Path) -> None:
     content = parse((tmp_path / "report.json").read_text())
     assert seals.without_digest(content) == json.loads(json.dumps(report.to_json(reports)))
     assert content["score_version"] == "1.0"
-    assert [one["method"] for one in content["reports"]] == ["original", "finetune", "retrain"]
-    for one, given in zip(content["reports"], reports, strict=True):
+    assert [entry["method"] for entry in content["reports"]] == ["original", "finetune", "retrain"]
+    for entry, given in zip(content["reports"], reports, strict=True):
         scores = {
-            name: Score(**fields | {"warnings": tuple(fields["warnings"])}) for name, fields in one["scores"].items()
+            name: Score(**fields | {"warnings": tuple(fields["warnings"])}) for name, fields in entry["scores"].items()
         }
-        restored = Report(**one | {"scores": scores, "warnings": tuple(one["warnings"])})
+        restored = Report(**entry | {"scores": scores, "warnings": tuple(entry["warnings"])})
         assert restored == given
 
 
 def test_json_has_the_documented_keys() -> None:
-    (one,) = report.to_json([made()])["reports"]
+    (entry,) = report.to_json([made()])["reports"]
     keys = {"challenge", "method", "seed", "num_models", "split_sha256", "seconds", "scores", "versions"}
-    assert keys <= set(one)
-    assert set(one["scores"]) == set(NAMES)
-    for name, fields in one["scores"].items():
+    assert keys <= set(entry)
+    assert set(entry["scores"]) == set(NAMES)
+    for name, fields in entry["scores"].items():
         assert {"value", "stderr", "direction", "target"} <= set(fields)
         assert fields["name"] == name
         assert fields["direction"] in ("up", "down", "match_retrain")
 
 
 def test_a_band_of_chance_is_a_list_of_two_numbers() -> None:
-    one = made(mia_auc=score("mia_auc", 0.6, null_band=(0.43, 0.57)))
-    content = parse(json.dumps(report.to_json([one])))
+    reported = made(mia_auc=score("mia_auc", 0.6, null_band=(0.43, 0.57)))
+    content = parse(json.dumps(report.to_json([reported])))
     assert content["reports"][0]["scores"]["mia_auc"]["null_band"] == [0.43, 0.57]
 
 
@@ -518,7 +518,7 @@ def test_json_with_nan_is_never_written(tmp_path: Path, bad: float) -> None:
 def test_a_real_report_is_json(small_challenge: kit.Challenge) -> None:
     content = report.to_json([kit.evaluate("original", small_challenge, num_retrained=3)])
     text = json.dumps(content, allow_nan=False)
-    one = parse(text)["reports"][0]
-    assert one["split_sha256"] == small_challenge.split.sha256
-    assert one["data_sha256"] == small_challenge.data_sha256
-    assert all(fields["value"] is not None or fields["reason"] for fields in one["scores"].values())
+    entry = parse(text)["reports"][0]
+    assert entry["split_sha256"] == small_challenge.split.sha256
+    assert entry["data_sha256"] == small_challenge.data_sha256
+    assert all(fields["value"] is not None or fields["reason"] for fields in entry["scores"].values())
