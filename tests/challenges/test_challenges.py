@@ -252,10 +252,10 @@ def test_a_thousand_classes_of_five_examples_are_divided(first_alone: str) -> No
 
 def test_default_partition_depends_on_labels_and_order_but_on_no_pixel() -> None:
     labels = np.arange(60) % 3
-    one = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64, labels))
-    two = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64 + 1, labels))
+    plain = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64, labels))
+    shifted = kit.make_challenge("mine", Arrays(np.arange(60)[:, np.newaxis] / 64 + 1, labels))
     for part in PARTS:
-        np.testing.assert_array_equal(getattr(one, part).x + 1, getattr(two, part).x)
+        np.testing.assert_array_equal(getattr(plain, part).x + 1, getattr(shifted, part).x)
 
 
 def test_too_few_examples_for_three_parts_are_refused(refused: Refused) -> None:
@@ -545,13 +545,13 @@ def test_a_file_with_a_model_and_a_recipe_from_python(tmp_path: Path) -> None:
     arrays, partition = mixed()
     np.savez(tmp_path / "data.npz", x=arrays.x, y=arrays.y, partition=partition)
     net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)], name="scorecard")
-    told: list[str] = []
-    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, announce=told.append)
+    lines: list[str] = []
+    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, announce=lines.append)
     assert challenge.original is not None
-    assert [line for line in told if "no recipe was given" in line and "epochs=30" in line]
-    told.clear()
-    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, recipe=Recipe(epochs=3), announce=told.append)
-    assert (challenge.recipe, told) == (Recipe(epochs=3), [])
+    assert [line for line in lines if "no recipe was given" in line and "epochs=30" in line]
+    lines.clear()
+    challenge = kit.load_challenge(tmp_path / "data.npz", model=net, recipe=Recipe(epochs=3), announce=lines.append)
+    assert (challenge.recipe, lines) == (Recipe(epochs=3), [])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])

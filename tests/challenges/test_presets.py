@@ -125,17 +125,17 @@ def test_half_of_the_test_set_of_each_class_is_for_validation(stand_in: Callable
 
 
 def test_the_halves_are_drawn_at_random_and_always_alike(stand_in: Callable[..., Challenge]) -> None:
-    one = stand_in()
+    challenge = stand_in()
     again = stand_in(forget="random:0.3", split_seed=5)
     other_images = stand_in(
         data=dataclasses.replace(published(), arrays=Arrays(published(1).arrays.x, published().arrays.y))
     )
     data = published()
     where = {image.tobytes(): number for number, image in enumerate(data.arrays.x[NUM_TRAIN:])}
-    chosen = np.array([where[image.tobytes()] for image in one.validation.x])
+    chosen = np.array([where[image.tobytes()] for image in challenge.validation.x])
     for part in ("validation", "test"):
-        np.testing.assert_array_equal(getattr(again, part).x, getattr(one, part).x)
-        np.testing.assert_array_equal(getattr(other_images, part).y, getattr(one, part).y)
+        np.testing.assert_array_equal(getattr(again, part).x, getattr(challenge, part).x)
+        np.testing.assert_array_equal(getattr(other_images, part).y, getattr(challenge, part).y)
     assert 0.3 < (chosen < 100).mean() < 0.7  # not the first half, nor every other one
     assert 0.3 < (chosen % 2).mean() < 0.7
     assert len(set(np.diff(chosen))) > 2
@@ -168,7 +168,7 @@ def test_the_fingerprint_depends_on_the_labels_and_not_on_every_image(stand_in: 
 
 def test_the_fingerprint_of_a_users_data_depends_on_every_image() -> None:
     data = published()
-    plain, other = (kit.make_challenge("mine", one.arrays) for one in (data, flipped(data, 0)))
+    plain, other = (kit.make_challenge("mine", data_set.arrays) for data_set in (data, flipped(data, 0)))
     assert originals.fingerprint(plain) != originals.fingerprint(other)
 
 
@@ -177,8 +177,8 @@ def test_populations_of_other_images_are_others(stand_in: Callable[..., Challeng
     data = published()
     original = originals.Pretrained((), "0" * 64, Path(), "convnet")
     folders = {
-        population_folder(tmp_path, Entry("retrain"), stand_in(data=one), original)
-        for one in (data, data, flipped(data, 0))
+        population_folder(tmp_path, Entry("retrain"), stand_in(data=data_set), original)
+        for data_set in (data, data, flipped(data, 0))
     }
     assert len(folders) == 2
 
@@ -214,7 +214,7 @@ def test_the_preset_forgets_every_five(stand_in: Callable[..., Challenge]) -> No
 
 
 def test_a_forgotten_class_is_told_from_what_the_model_is_to_know(class_five: kit.Evaluation) -> None:
-    scores = {one.method: one.scores for one in class_five.reports}
+    scores = {report.method: report.scores for report in class_five.reports}
     outputs = class_five.outputs
     for method in ("original", "finetune"):
         correct, labels = outputs[method].correct["test"][0], outputs[method].labels["test"]
@@ -228,9 +228,9 @@ def test_a_forgotten_class_is_told_from_what_the_model_is_to_know(class_five: ki
 
 
 def test_a_forgotten_class_cannot_be_attacked(class_five: kit.Evaluation) -> None:
-    for one in class_five.reports:
+    for report in class_five.reports:
         for name in ("mia_accuracy", "mia_auc", "mia_gap", "mia_tpr_at_1pct_fpr"):
-            score = one.scores[name]
+            score = report.scores[name]
             assert (score.value, score.stderr) == (None, None)
             assert score.reason.startswith("class 5 is forgotten altogether")
 
@@ -283,14 +283,14 @@ def test_a_run_on_the_real_fives(
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(10.0))  # measured in test_timing.py
     result = call("run", "--challenge", "mnist-five", "--json", "out.json")
     assert result.code == 0, result.err
-    reports = {one["method"]: one for one in json.loads((tmp_path / "out.json").read_text())["reports"]}
+    reports = {row["method"]: row for row in json.loads((tmp_path / "out.json").read_text())["reports"]}
     for report in reports.values():
         assert report["split"] == "class:5"
         assert report["data_source"].startswith("MNIST: ")
         assert report["scores"]["mia_auc"]["value"] is None
         assert report["scores"]["mia_auc"]["reason"].startswith("class 5 is forgotten altogether")
-    found = {name: report["scores"]["forgotten_class_accuracy"]["value"] for name, report in reports.items()}
-    assert found["original"] > 0.9
-    assert found["retrain"] == 0
+    accuracies = {name: report["scores"]["forgotten_class_accuracy"]["value"] for name, report in reports.items()}
+    assert accuracies["original"] > 0.9
+    assert accuracies["retrain"] == 0
     assert all(report["scores"]["test_accuracy"]["value"] > 0.95 for report in reports.values())
     assert "no attack is possible" in " ".join(result.out.split())

@@ -109,9 +109,9 @@ def test_global_random_states_are_unchanged(train: Arrays, forget: str) -> None:
 @pytest.mark.parametrize("forget", ["random:0.1", "stratified:0.1"])
 def test_global_random_state_does_not_enter_the_split(train: Arrays, forget: str) -> None:
     random.seed(1)
-    one = make_split(train, forget, seed=5).sha256
+    digest = make_split(train, forget, seed=5).sha256
     random.seed(2)
-    assert make_split(train, forget, seed=5).sha256 == one
+    assert make_split(train, forget, seed=5).sha256 == digest
 
 
 @pytest.mark.parametrize("forget", ["random:0.3", "stratified:0.3"])
