@@ -45,7 +45,7 @@ def outcome() -> Outcome:
         for models, known in ((1, 4.0), (1, 0.0), (5, 0.0), (5, 4.0))
     ]
     groups = {"test": np.ones(40, bool)} | {f"class {label}": np.arange(40) % 3 == label for label in range(3)}
-    found = findings(*sides[:2], retrained=sides[2], learnt=sides[3], groups=groups)
+    results = findings(*sides[:2], retrained=sides[2], learnt=sides[3], groups=groups)
     request = _asked()
     texts = dict.fromkeys(("challenge", "split", "split_sha256", "data_sha256", "data_source"), "")
     numbers = {
@@ -59,7 +59,7 @@ def outcome() -> Outcome:
     mappings = {"scores": {}, "versions": {}, "machine": {}}
     report = Report(method="finetune", weights_sha256="", score_version="1.0", **texts, **numbers, **mappings)
     choice = Choice("finetune", "It was the nearest.", (Tried("finetune", 0.1, 0.0, 0.2, 0.1),), kind="other examples")
-    return Outcome(model(), "finetune", choice, found, Evaluation((report,), {}), request, seed=7)
+    return Outcome(model(), "finetune", choice, results, Evaluation((report,), {}), request, seed=7)
 
 
 def _asked() -> DeletionRequest:

@@ -75,8 +75,8 @@ def test_models_that_learnt_the_records_are_asked_about_these(
 
     monkeypatch.setattr(references, "models", numbers)
     monkeypatch.setattr(references, "Worker", held)
-    told = references.learnt(Held(), references.Request(2))
-    np.testing.assert_allclose(told.statistic, np.tile(np.array(RECORDS) / 1000, (2, 1)), rtol=1e-6)
+    observations = references.learnt(Held(), references.Request(2))
+    np.testing.assert_allclose(observations.statistic, np.tile(np.array(RECORDS) / 1000, (2, 1)), rtol=1e-6)
 
 
 def test_weights_that_are_not_finite_are_a_failure_of_the_method(
@@ -103,8 +103,8 @@ def test_where_the_chosen_method_fails_on_the_records_the_model_is_retrained(mon
 
     monkeypatch.setattr(outcomes, "_unlearned", unlearned)
     worker, choice = object(), Choice("scrub", "It was the nearest.")
-    entry, choice, made = outcomes._unlearned_or_retrained(worker, Entry("scrub"), choice, Effort(), print)
-    assert (entry, made, run) == (Entry("retrain"), "a retrained model", ["scrub", "retrain"])
+    entry, choice, delivered = outcomes._unlearned_or_retrained(worker, Entry("scrub"), choice, Effort(), print)
+    assert (entry, delivered, run) == (Entry("retrain"), "a retrained model", ["scrub", "retrain"])
     assert choice.method == "retrain"
     assert choice.failures == {"scrub": "NaN on the records"}
     monkeypatch.setattr(outcomes, "_unlearned", lambda *_: (_ for _ in ()).throw(FailedRun("of the recipe")))
