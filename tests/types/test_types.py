@@ -256,9 +256,9 @@ def test_split_digest_tells_order_and_sides_apart(forget: list[int], retain: lis
 
 
 def test_split_digest_depends_on_the_indices_alone() -> None:
-    one = Split("one", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
-    two = Split("two", 9, forget=np.array([2, 0], np.int32), retain=np.array([1, 3], np.uint16))
-    assert one.sha256 == two.sha256
+    split = Split("one", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
+    other = Split("two", 9, forget=np.array([2, 0], np.int32), retain=np.array([1, 3], np.uint16))
+    assert split.sha256 == other.sha256
 
 
 @pytest.mark.parametrize(
@@ -455,9 +455,9 @@ def test_losses_of_extreme_logits_are_exact_and_finite(logits: list[float], labe
 
 def test_losses_leave_the_logits_as_they_were() -> None:
     logits = np.array([[[1.0, 3.0], [2.0, 0.0]]], np.float32)
-    one = outputs(logits, np.array([0, 1]))
-    assert np.array_equal(one.losses("test"), one.losses("test"))
-    assert logits.tolist() == one.logits["test"].tolist() == [[[1.0, 3.0], [2.0, 0.0]]]
+    model = outputs(logits, np.array([0, 1]))
+    assert np.array_equal(model.losses("test"), model.losses("test"))
+    assert logits.tolist() == model.logits["test"].tolist() == [[[1.0, 3.0], [2.0, 0.0]]]
 
 
 def test_correct_says_of_each_model_and_example_whether_the_largest_logit_is_the_label() -> None:
@@ -557,6 +557,6 @@ def test_confidences_are_the_logit_of_the_labels_probability(scale: float) -> No
 
 
 def test_a_single_class_is_certain() -> None:
-    one = outputs(np.zeros((1, 2, 1)), np.zeros(2, int))
-    assert one.losses("test").tolist() == [[0.0, 0.0]]
-    assert np.isfinite(one.confidences["test"]).all()
+    model = outputs(np.zeros((1, 2, 1)), np.zeros(2, int))
+    assert model.losses("test").tolist() == [[0.0, 0.0]]
+    assert np.isfinite(model.confidences["test"]).all()
