@@ -41,12 +41,12 @@ DOMAINS = ("labels", "tables", "texts", "images", "series", "forms", "own_code",
 
 def all_cases() -> dict[str, Build]:
     """Returns domain: name -> a function that is given an empty folder."""
-    found = {}
+    cases = {}
     for domain in DOMAINS:
         for name, build in vars(importlib.import_module(f"user_models.{domain}")).items():
             if callable(build) and getattr(build, "is_case", False):
-                found[f"{domain}: {name.replace('_', ' ')}"] = build
-    return found
+                cases[f"{domain}: {name.replace('_', ' ')}"] = build
+    return cases
 
 
 def case(build: Build) -> Build:

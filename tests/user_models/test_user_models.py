@@ -63,10 +63,10 @@ def saved(case: Case, folder: Path) -> Callable[[], Challenge]:
 def answers(net: keras.Model, challenge: Challenge, outputs: int) -> np.ndarray:
     """What a model of a challenge says of its training examples, in the user's terms."""
     x = challenge.train.x
-    said = np.asarray(net(x / np.float32(255) if x.dtype == np.uint8 else x, training=False), np.float64)
+    outputs_of_net = np.asarray(net(x / np.float32(255) if x.dtype == np.uint8 else x, training=False), np.float64)
     if challenge.task.link == "softmax":
-        return softmax(said, axis=-1)[:, -outputs:]
-    return expit(said) if challenge.task.link == "sigmoid" else said
+        return softmax(outputs_of_net, axis=-1)[:, -outputs:]
+    return expit(outputs_of_net) if challenge.task.link == "sigmoid" else outputs_of_net
 
 
 def expected(case: Case, like: np.ndarray) -> np.ndarray:
@@ -75,10 +75,14 @@ def expected(case: Case, like: np.ndarray) -> np.ndarray:
         lambda array: keras.ops.convert_to_tensor(array.astype(object) if array.dtype.kind == "U" else array),
         case.inputs,
     )
-    said = np.asarray(case.net(called, training=False), np.float64)[: len(like)]
-    if np.allclose(said, like, atol=1e-5, rtol=1e-5):
-        return said
-    return expit(said) if said.shape[1] == 1 or not np.allclose(like.sum(axis=1), 1) else softmax(said, axis=-1)
+    predicted = np.asarray(case.net(called, training=False), np.float64)[: len(like)]
+    if np.allclose(predicted, like, atol=1e-5, rtol=1e-5):
+        return predicted
+    return (
+        expit(predicted)
+        if predicted.shape[1] == 1 or not np.allclose(like.sum(axis=1), 1)
+        else softmax(predicted, axis=-1)
+    )
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ def test_a_model_says_what_it_said_before_or_is_refused(given: Given, refused: C
         assert len(refused(given.load, *case.refused)) < 900
         return
     challenge = given.challenge
-    said = answers(model_of(challenge), challenge, case.net(sample(case), training=False).shape[-1])
-    np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
+    predicted = answers(model_of(challenge), challenge, case.net(sample(case), training=False).shape[-1])
+    np.testing.assert_allclose(predicted, expected(case, predicted), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -136,8 +140,8 @@ def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(given: 
     options = ModelOptions(custom_objects=case.options.get("custom_objects"), builder=case.options.get("builder"))
     own = challenges.model_options.code(options) or user.Own()
     user.put_back(case.net, net.get_weights(), challenges.user_data.read_npz(given.folder / "data.npz")[0], own)
-    said = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
-    np.testing.assert_allclose(said, expected(case, said), atol=1e-5, rtol=1e-5)
+    predicted = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
+    np.testing.assert_allclose(predicted, expected(case, predicted), atol=1e-5, rtol=1e-5)
 
 
 def sample(case: Case) -> object:
