@@ -50,7 +50,7 @@ def trained(net: keras.Model, examples: Examples, seed: int, epochs: int = 2) ->
 
 
 def far(first: list[np.ndarray], second: list[np.ndarray]) -> float:
-    return max(float(abs(one - other).max()) for one, other in zip(first, second, strict=True))
+    return max(float(abs(array - expected).max()) for array, expected in zip(first, second, strict=True))
 
 
 def test_each_is_trained_as_if_alone_and_no_two_alike(net: keras.Model, examples: Examples) -> None:
@@ -58,8 +58,8 @@ def test_each_is_trained_as_if_alone_and_no_two_alike(net: keras.Model, examples
     alone = [function() for function in functions]
     net.set_weights(alone[0])
     many = together(functions, net)
-    for one, other in zip(alone, many, strict=True):
-        assert far(one, other) < 1e-6
+    for weights, expected in zip(alone, many, strict=True):
+        assert far(weights, expected) < 1e-6
     assert min(far(many[0], many[1]), far(many[1], many[2])) > 1e-3
     assert far(net.get_weights(), alone[0]) == 0, "what was there before is there again"
 
@@ -102,7 +102,7 @@ def test_members_may_part_and_meet_again(net: keras.Model, examples: Examples) -
         alone.append(wander(number))
     net.set_weights(start)
     many = together([lambda number=number: wander(number) for number in range(4)], net)
-    assert max(far(one, other) for one, other in zip(alone, many, strict=True)) < 1e-5
+    assert max(far(weights, expected) for weights, expected in zip(alone, many, strict=True)) < 1e-5
 
 
 def test_frozen_layers_are_each_ones_own(net: keras.Model, examples: Examples) -> None:

@@ -30,5 +30,5 @@ def test_cards_are_those_that_the_process_may_use(
 
 
 def test_they_are_those_that_tensorflow_finds() -> None:
-    found = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
-    assert environment.machine()["gpus"] == found
+    devices = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
+    assert environment.machine()["gpus"] == devices

@@ -204,8 +204,8 @@ def test_worker_processes_have_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(threads.VARIABLE, "3")
     assert worker.worker_variables()[threads.VARIABLE] == "3"  # on other machines, which do not inherit it
     with engines.start("processes", workers=1) as engine:
-        ((_, found),) = engine.map(threads_of_tensorflow, None, [0])
-    assert found == [3, "3", "3", "1"]
+        ((_, settings),) = engine.map(threads_of_tensorflow, None, [0])
+    assert settings == [3, "3", "3", "1"]
 
 
 TELLS = """

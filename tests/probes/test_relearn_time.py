@@ -59,7 +59,7 @@ def accuracy(net: keras.Model, num_examples: int = 24) -> float:
 
 def test_steps_are_those_of_a_loop_in_plain_keras() -> None:
     net, (x, y) = stacked(hidden()), table(22)
-    found = relearn_time(net, forget(22), target_accuracy=0.9, learning_rate=0.01, seed=3)
+    measured = relearn_time(net, forget(22), target_accuracy=0.9, learning_rate=0.01, seed=3)
     net.compile(
         keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False
     )
@@ -71,7 +71,7 @@ def test_steps_are_those_of_a_loop_in_plain_keras() -> None:
         chosen = order[start : start + BATCH_SIZE]
         net.train_on_batch(x[chosen], y[chosen])
         steps += 1
-    assert found == steps
+    assert measured == steps
     assert steps > 3
 
 
