@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kit.models.compiled import Compiled
 
 _FROM_MODEL = "from model"
+_LARGEST_BATCH = 2**31
 # What a recipe leaves out, for optimisers that take other steps than SGD: Keras's own defaults.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "adam": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
@@ -111,10 +112,10 @@ def read(path: Path) -> RecipeFile:
         )
     data = _columns(path, content.pop("data", {}))
     batch_size = content.pop("batch_size", 64)
-    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or not 1 <= batch_size <= _LARGEST_BATCH:
         raise InputError(
-            f"The batch size in '{path}' is {batch_size!r}. Expected a whole number, 1 or more. Write, for instance, "
-            "batch_size = 64."
+            f"The batch size in '{path}' is {batch_size!r:.40}. Expected a whole number, 1 or more and below "
+            "2**31. Write, for instance, batch_size = 64."
         )
     return RecipeFile(path, content, batch_size, data)
 

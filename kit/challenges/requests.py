@@ -16,6 +16,8 @@ from kit.types import InputError
 ROW_NAMES = ("row", "rows", "row number", "row_number", "index")
 # Words without digits, with an underscore or the like between them.
 _NAME = re.compile(r"[^\W\d]+([ _-][^\W\d]+)*")
+# Python's own reader takes 1_0 for 10, and digits of other scripts.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Requests(NamedTuple):
@@ -51,10 +53,9 @@ class Requests(NamedTuple):
         """Returns row numbers, int64 (k,)."""
         numbers = []
         for line, cells in self.lines:
-            try:
-                numbers.append(int(cells[place]))
-            except (ValueError, IndexError):
-                raise ValueError(f"line {line} has no integer there: {','.join(cells)!r}") from None
+            if place >= len(cells) or not _INTEGER.fullmatch(cells[place]):
+                raise ValueError(f"line {line} has no integer there: {','.join(cells)!r:.200}")
+            numbers.append(int(cells[place]))
         return np.array(numbers, dtype=np.int64)
 
     def texts(self, place: int) -> np.ndarray:

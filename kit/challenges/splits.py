@@ -212,14 +212,19 @@ def _from_file(path: Path, train: Arrays, rows: np.ndarray) -> np.ndarray:
     def read() -> tuple[str, np.ndarray]:
         asked = requests.read(path)
         place = asked.column(list(keys))
-        name = asked.names[place].lower()
-        return ("", asked.integers(place)) if name in requests.ROW_NAMES else (name, asked.texts(place))
+        name = asked.names[place]
+        return ("", asked.integers(place)) if name.lower() in requests.ROW_NAMES else (name, asked.texts(place))
 
     name, values = files.checked(read, path, checks.ROWS_FILE)
     if not name:
         return _positions(values, f"'{path}'", rows)
-    column = next(column for key, column in keys.items() if key.lower() == name)
-    return _of_keys(column.astype(str), values, f"'{path}'", name)
+    known = [key for key in keys if key.lower() == name.lower()]
+    if len(known) > 1 and name not in known:
+        raise InputError(
+            f"'{path}' names examples by '{name}', and the data have {' and '.join(map(repr, known))}. Expected the "
+            "name of one of them as it is written there. Correct the header."
+        )
+    return _of_keys(keys[name if name in known else known[0]].astype(str), values, f"'{path}'", name.lower())
 
 
 def _of_keys(column: np.ndarray, values: np.ndarray, what: str, name: str) -> np.ndarray:

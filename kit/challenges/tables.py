@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,13 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
     def load() -> Any:
         if path.suffix.lower() == ".parquet":
             return pandas.read_parquet(path)
-        return pandas.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+        # Names as they are written: pandas makes others of those that are there twice, or not at all.
+        frame = pandas.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+        first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return frame.set_axis(first.iloc[0].tolist(), axis=1)
 
     frame = files.checked(load, path, "a table with a line of names, in UTF-8")
-    names = [str(name) for name in frame.columns]
+    names = _names(path, frame)
     frame.columns = names
     if not columns.label:
         raise InputError(
@@ -67,23 +71,60 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
             "'COLUMN', and id, group, partition and features where there are such."
         )
     keys = [name for name in (columns.id, id_column, columns.group) if name]
-    roles = [columns.label, columns.partition, *keys]
-    for name in [*filter(None, roles), *columns.features]:
+    roles = [name for name in (columns.label, columns.partition, *keys) if name]
+    for name in [*roles, *columns.features]:
         _require(path, name, names)
     features = columns.features or tuple(name for name in names if name not in roles)
+    _require_features(path, features, columns.label)
     from kit.types import Table
 
     def values(name: str) -> np.ndarray:
         return _whole(path, frame, name)
 
-    table = Table(
-        {name: frame[name].to_numpy() for name in features},
-        values(columns.label),
-        values(columns.group) if columns.group else None,
-        classes=columns.classes,
-        keys={name: values(name) for name in keys},
-    )
+    inputs = {name: frame[name].to_numpy() for name in features}
+    try:
+        table = Table(
+            inputs,
+            values(columns.label),
+            values(columns.group) if columns.group else None,
+            classes=columns.classes,
+            keys={name: values(name) for name in keys},
+        )
+    except InputError:
+        raise
+    except (ValueError, TypeError) as error:  # NumPy's, of what pandas keeps as objects
+        raise InputError(
+            f"A column of '{path}' holds something else than numbers, texts or sequences of equal shape "
+            f"({str(error).splitlines()[0][:200]}). Expected such, and labels, groups and ids that are single ones. "
+            "Leave out nested columns, with 'features' in the recipe."
+        ) from error
     return table, _partition(path, columns.partition, values(columns.partition)) if columns.partition else None
+
+
+def _names(path: Path, frame: Any) -> list[str]:
+    """Returns what the columns are called, each by a name of its own."""
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"'{path}' has {names.count(twice[0])} columns called '{twice[0][:80]}'. Expected a name of its own for "
+            "each, or nobody knows which is meant. Rename them, or leave some out."
+        )
+    return names
+
+
+def _require_features(path: Path, features: Sequence[str], label: str) -> None:
+    """Checks that the model is given neither its answer nor what nobody has named."""
+    if label in features:
+        raise InputError(
+            f"The features of '{path}' hold '{label}', which is the label. Expected other columns: a model that is "
+            "given its answer has nothing to learn. Take it out of 'features'."
+        )
+    if "" in features:
+        raise InputError(
+            f"'{path}' has a column without a name, which is most often the row number that pandas writes. Expected a "
+            "name. Write the file with index=False, name the column, or list the others under 'features' in the recipe."
+        )
 
 
 def _require(path: Path, name: str, names: list[str]) -> None:

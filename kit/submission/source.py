@@ -122,6 +122,8 @@ def read_source(path: Path, *, package: str = "") -> Source:
         relative = waiting.pop()
         if str(relative) in contents:
             continue
+        if str(relative) != path.name:
+            _require_inside(folder, relative)
         try:
             contents[str(relative)] = (folder / relative).read_bytes()
         except OSError as error:
@@ -130,6 +132,23 @@ def read_source(path: Path, *, package: str = "") -> Source:
             ) from error
         waiting.extend(_beside(folder, relative, contents[str(relative)], package))
     return Source(path.stem, path.name, contents, package=package)
+
+
+def _require_inside(folder: Path, relative: Path) -> None:
+    """Checks that a module beside a submission is no link to elsewhere: what is read here, a stranger's code is handed.
+
+    Raises:
+        InputError: it is.
+    """
+    try:
+        inside = (folder / relative).resolve(strict=True).is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link that leads nowhere, or to itself
+        inside = False
+    if not inside:
+        raise InputError(
+            f"'{folder / relative}', which the submission imports, is a link that leads out of its folder. Expected "
+            "the files themselves, since whoever runs a submission hands it what lies beside it. Copy the file there."
+        )
 
 
 def source_of_function(function: Unlearning) -> Source:

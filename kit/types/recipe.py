@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+# Beyond, a rate is none in float32; TOML has integers of any length.
+_LARGEST, _MOST_EPOCHS = 3e38, 2**31
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 
 
@@ -47,16 +48,16 @@ class Recipe:
     def __post_init__(self) -> None:
         numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
         sound = all(isinstance(number, Real) and not isinstance(number, bool) for number in numbers)
-        sound = sound and isinstance(self.epochs, Integral) and self.epochs >= 0
+        sound = sound and isinstance(self.epochs, Integral) and 0 <= self.epochs < _MOST_EPOCHS
         sound = (
-            sound and 0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf and 0 <= self.momentum < 1
+            sound and 0 < self.learning_rate < _LARGEST and 0 <= self.weight_decay < _LARGEST and 0 <= self.momentum < 1
         )
         sound = sound and self.schedule in ("cosine", "constant") and self.augmentation in ("none", "crop_and_flip")
         if not sound or self.optimizer not in OPTIMIZERS:
             raise InputError(
-                f"{self} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in [0, 1), "
-                "weight_decay >= 0, schedule 'cosine' or 'constant', augmentation 'none' or 'crop_and_flip' and "
-                f"optimizer {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}. Correct the value that is outside."
+                f"{self!s:.400} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in "
+                "[0, 1), weight_decay >= 0, schedule 'cosine' or 'constant', augmentation 'none' or 'crop_and_flip' "
+                f"and optimizer {', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]}. Correct the value that is outside."
             )
 
     def learning_rates(self) -> np.ndarray:

@@ -47,6 +47,11 @@ class Table:
             raise InputError(
                 "The table has no inputs. Expected one array or more, by name. Pass, for instance, {'x': x}."
             )
+        if self.y.ndim == 0 or len(self.y) == 0:
+            raise InputError(
+                f"The table has labels of shape {self.y.shape}. Expected one for each example, and an example or more. "
+                "Check that the file was written whole."
+            )
         for name, column in inputs.items():
             if len(column) != len(self.y):
                 raise InputError(
@@ -65,7 +70,7 @@ def _column(name: str, values: Any) -> np.ndarray:
     if column.ndim == 1 and column.dtype.kind == "O" and all(isinstance(value, str) for value in column):
         column = column.astype(str)
     elif column.ndim == 1 and column.dtype.kind == "O" and all(isinstance(v, Sequence | np.ndarray) for v in column):
-        column = _padded(column)
+        column = _in_rows(name, column)
     if column.dtype.kind not in "fiubUS" or column.ndim == 0:
         missing = [number for number, value in enumerate(column.ravel()) if value is None or isinstance(value, float)]
         reason = f"nothing in row {missing[0]}, first" if missing else f"values of dtype {column.dtype}"
@@ -88,10 +93,23 @@ def _ragged(values: Any) -> bool:
     return bool(lists) and len({len(value) for value in values}) > 1
 
 
-def _padded(rows: np.ndarray) -> np.ndarray:
-    """Returns whole numbers (n, longest), with zeros behind each row that is shorter."""
-    longest = max(len(row) for row in rows)
-    padded = np.zeros((len(rows), longest), np.int64)
+def _in_rows(name: str, values: np.ndarray) -> np.ndarray:
+    """Returns numbers (n, length); of several lengths, whole ones (n, longest) with zeros behind each that is shorter.
+
+    Raises:
+        InputError: something else is in them, or fractions in rows of several lengths, where 0 may be a value.
+    """
+    rows = [np.asarray(row) for row in values]
+    kinds = {row.dtype.kind for row in rows if row.size}
+    if len({row.shape for row in rows}) == 1 and kinds <= {*"fiub"}:
+        return np.stack(rows)
+    if any(row.ndim != 1 for row in rows) or not kinds <= {*"iub"}:
+        raise InputError(
+            f"The column '{name}' holds sequences of something else than numbers, or of fractions and of several "
+            "lengths. Expected sequences of one length, or of whole numbers, which get zeros behind them. Bring them "
+            "to one length as you did for the model's training, or leave the column out with 'features'."
+        )
+    padded = np.zeros((len(rows), max(map(len, rows))), np.int64)
     for place, row in zip(padded, rows, strict=True):
         place[: len(row)] = row
     return padded
