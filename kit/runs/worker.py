@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kit import models
-from kit.models.weights import expected_like
+from kit.models.weights import expected_like, same_weights
 from kit.runs import originals, process
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import compute_outputs
@@ -60,6 +60,7 @@ class Worker:
         self.require_fitting(self.original)
         self._selections: Mapping[str, Selection] = {}
         self._selected: Challenge | None = None
+        self._of_original: tuple[Challenge, ModelOutputs] | None = None
         self._base: keras.Model | None = None
         self._net: keras.Model | None = None if like is None else like._net
         self._flags: list[bool] = [] if like is None else like._flags
@@ -125,8 +126,16 @@ class Worker:
         return self._scoring_net
 
     def outputs(self, weights: Sequence[np.ndarray], method: str) -> ModelOutputs:
-        """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there."""
-        return compute_outputs(self.net_with(self.checked(weights, method)), self.challenge, method)
+        """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there.
+
+        What the original says is computed once: many runs leave it as it is.
+        """
+        checked = self.checked(weights, method)
+        if not same_weights(checked, self.original.weights):
+            return compute_outputs(self.net_with(checked), self.challenge, method)
+        if self._of_original is None or self._of_original[0] is not self.challenge:
+            self._of_original = self.challenge, compute_outputs(self.net_with(checked), self.challenge, method)
+        return self._of_original[1]
 
     def checked(self, weights: Sequence[np.ndarray], method: str) -> tuple[np.ndarray, ...]:
         """Returns a returned model's weights as arrays; raises BrokenSubmission where they are not the original's."""

@@ -23,6 +23,7 @@ import tensorflow as tf
 import kit
 from kit import models
 from kit.runs import timing
+from kit.runs.outputs import compute_outputs
 from kit.runs.population import run_population
 from kit.runs.run import unlearn
 from kit.runs.seeds import run_seed
@@ -31,7 +32,7 @@ from kit.runs.worker import Worker
 from kit.submission.entry import Entry, resolve
 from kit.submission.source import Source
 from kit.toolbox import compiled, setup, training
-from kit.types import PARTS, Challenge, FailedRun, Recipe
+from kit.types import PARTS, Challenge, FailedRun, ModelOutputs, Recipe
 
 Net = keras.Model
 
@@ -484,6 +485,34 @@ def test_the_reference_is_measured_once(
     assert len(trained) == 1
     timing.reference(replace(small_challenge, recipe=Recipe(epochs=1)))
     assert trained[1:] == [(len(small_challenge.split.retain), 1)]
+
+
+# What the original says is computed once
+
+
+def test_what_a_model_says_is_computed_anew_unless_it_is_the_original(
+    small_challenge: Challenge, builtin_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[str] = []
+
+    def compute(net: Net, challenge: Challenge, method: str) -> ModelOutputs:
+        computed.append(method)
+        return compute_outputs(net, challenge, method)
+
+    monkeypatch.setattr("kit.runs.worker.compute_outputs", compute)
+    worker, original = Worker(small_challenge, builtin_worker.original), builtin_worker.original.weights
+    other = [array + np.float32(0.1) for array in original]
+    said = [worker.outputs(weights, name) for name, weights in zip("abcd", (original, other) * 2, strict=True)]
+    assert computed == ["a", "b", "d"]
+    by_itself = compute_outputs(worker.net_with(original), small_challenge)
+    for part in PARTS:
+        np.testing.assert_array_equal(said[2].logits[part], by_itself.logits[part])
+        assert (said[3].logits[part] != by_itself.logits[part]).any()
+    split = small_challenge.split
+    worker.challenge = replace(
+        small_challenge, split=replace(split, retain=split.retain[1:], forget=np.append(split.forget, split.retain[0]))
+    )
+    assert len(worker.outputs(original, "e").correct["forget"]) == len(split.forget) + 1
 
 
 # One worker for several forget sets
