@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import options, settings
 from kit.commands.options import (
     AddressOption,
     BackendOption,
@@ -38,6 +38,7 @@ from kit.commands.options import (
     WeightsOption,
     WorkersOption,
 )
+from kit.commands.settings import SetOption
 from kit.commands.where import Where
 from kit.types import ModelOptions
 
@@ -72,17 +73,19 @@ class _Limits:
 
 @dataclass(frozen=True)
 class _Models:
-    """How many models of each method, with which seed, against which reference, and where they are kept."""
+    """How many models of each method, with what, against which reference, and where they are kept."""
 
     num_models: int
     seed: int
     out: Path
     fresh_oracle: bool
+    given: Mapping[str, Mapping[str, Any]]
     num_originals: int = 1
 
 
 def run(
     methods: MethodsArgument = None,
+    hyperparameters: SetOption = None,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
@@ -112,11 +115,14 @@ def run(
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = Where(backend=backend)
     options.prepare(threads, debug, backend)
-    _compare(methods, problem, limits, where, _Models(1, seed, out, fresh_oracle), json_file)
+    _compare(
+        methods, problem, limits, where, _Models(1, seed, out, fresh_oracle, settings.parse(hyperparameters)), json_file
+    )
 
 
 def evaluate(
     methods: MethodsArgument = None,
+    hyperparameters: SetOption = None,
     num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
     num_originals: Annotated[
         int, typer.Option("--originals", min=1, help="From as many originals, --num-models from each.")
@@ -154,7 +160,7 @@ def evaluate(
     limits = _Limits(sandbox, time_limit, memory_limit)
     where = Where(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
-    models = _Models(num_models, seed, out, fresh_oracle, num_originals)
+    models = _Models(num_models, seed, out, fresh_oracle, settings.parse(hyperparameters), num_originals)
     _compare(methods, problem, limits, where, models, json_file)
 
 
@@ -171,6 +177,10 @@ def _compare(
     from kit.submission import entry
 
     entries = entry.resolve_all(methods or ["finetune"])
+    if models.given:
+        from kit.runs.settings import require_given  # NumPy, which other wrong names do not wait for
+
+        require_given(entries, models.given)
     where.check()
     scorers.require_installed()
     has_files = any(method.source is not None for method in entries)
@@ -185,7 +195,9 @@ def _compare(
     from kit import evaluation
     from kit.evaluation.plan import Plan
     from kit.runs.population import Request
+    from kit.runs.settings import with_given
 
+    challenge = with_given(challenge, entries, models.given)
     request = Request(models.num_models, models.seed, models.out, options.containment(**vars(limits)))
     with options.resumable(), where.started() as engine:
         plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)

@@ -18,7 +18,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.engines import Engine
 from kit.evaluation.comparison import attack_sample
@@ -29,6 +29,7 @@ from kit.evaluation.table import ComparisonTable, as_failed
 from kit.runs import choice
 from kit.runs.contained import Containment
 from kit.runs.population import Request
+from kit.runs.settings import with_given
 from kit.submission.entry import Entry, Identifier, resolve_all
 from kit.types import Challenge, FailedRun, InputError, Outputs, Report, check_challenge
 
@@ -50,11 +51,19 @@ def evaluate(
     root: str | Path | None = None,
     engine: str | Engine | None = None,
     workers: int | None = None,
+    **hyperparameters: Any,
 ) -> Report:
     """Runs and scores one method against retrained models (see `evaluate_all`).
 
+    Args:
+        method, challenge, num_models, num_originals, seed, num_retrained, fresh_oracle, root, engine, workers: as in
+            `evaluate_all`.
+        hyperparameters: of the method, over those that the challenge has for it: `evaluate("scrub", challenge,
+            alpha=0.9)`.
+
     Raises:
         FailedRun: the method broke its contract, or damaged weights.
+        InputError: as `evaluate_all`; or a hyper-parameter that a built-in method does not take.
 
     Example:
         >>> import kit
@@ -69,6 +78,7 @@ def evaluate(
     request = Request(num_models, seed, None if root is None else Path(root))
     plan = Plan(request, num_retrained, fresh_oracle, engine, workers, num_originals)
     (entry,) = resolve_all([method])
+    challenge = with_given(challenge, [entry], {entry.name: hyperparameters})
     evaluation = carry_out([entry], challenge, plan)
     return next(report for report in evaluation.reports if report.method == entry.name)
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,7 +172,13 @@ class ComparisonTable:
             containment=self._levels.get(name, ""),
             cpu_seconds=_mean([comparison.reference.whole_of(cost) for cost in costs]),
             tracing_seconds=_mean([comparison.reference.traced_of(cost) for cost in costs]),
+            hyperparameters=self._hyperparameters(name),
         )
+
+    def _hyperparameters(self, name: str) -> dict[str, Any]:
+        """What the challenge gives to a method, none to landmarks and packs; what JSON does not have, in words."""
+        given = next((entry.settings(self._challenge) for entry in self._entries if entry.name == name), {})
+        return {key: value if isinstance(value, int | float | str) else repr(value) for key, value in given.items()}
 
     def _doubts(self, name: str, comparison: Comparison) -> tuple[str, ...]:
         if name == ORIGINAL:

@@ -100,13 +100,25 @@ def commands(reports: Sequence[Report]) -> list[str]:
     """Returns the commands by which a report is made again."""
     first = next((report for report in reports if report.method not in LANDMARKS), reports[0])
     methods = list(dict.fromkeys(report.method for report in reports if report.method not in LANDMARKS))
-    words = ["kit", "evaluate" if first.num_models > 1 else "run", *(methods or [first.method])]
-    if first.num_models > 1:
-        words += ["--num-models", str(first.num_models)]
+    num_models = max(report.num_models // report.num_originals for report in reports)  # equal runs are kept once
+    originals = max(report.num_originals for report in reports)
+    words = ["kit", "evaluate" if num_models * originals > 1 else "run", *(methods or [first.method])]
+    if num_models * originals > 1:
+        words += ["--num-models", str(num_models)]
+    if originals > 1:
+        words += ["--originals", str(originals)]
+    for report in reports:
+        for name, value in report.hyperparameters.items() if report.method in methods else ():
+            words += ["--set", f"{report.method}.{name}={_typed(value)}"]
     words += ["--challenge", first.challenge, "--forget", first.split]
     if first.split_drawn:
         words += ["--split-seed", str(first.split_seed)]
     return [shlex.join([*words, "--seed", str(first.seed)])]
+
+
+def _typed(value: object) -> str:
+    """Returns a hyper-parameter as it is typed."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def provenance(report: Report) -> list[tuple[str, str]]:

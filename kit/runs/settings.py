@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kit import methods
@@ -11,6 +12,10 @@ from kit.rules import ORIGINAL, RETRAIN
 from kit.submission.entry import Entry
 from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, InputError
+from kit.types.errors import did_you_mean
+
+# Method -> hyper-parameter -> value.
+Given = Mapping[str, Mapping[str, Any]]
 
 
 def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
@@ -35,6 +40,55 @@ def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
     if entry.name == RETRAIN:  # trains as the original was
         return {}
     return {key: value for key, value in settings.items() if key not in of_pretraining(entry.pretraining, challenge)}
+
+
+def with_given(challenge: Challenge, entries: Sequence[Entry], given: Given) -> Challenge:
+    """Returns the challenge with hyper-parameters that were asked for in this evaluation, over those that it has.
+
+    Args:
+        challenge: what the methods are run on.
+        entries: the methods.
+        given: method -> hyper-parameter -> value.
+
+    Raises:
+        InputError: see `require_given`.
+
+    Example:
+        >>> import kit
+        >>> from kit.submission.entry import resolve
+        >>> challenge = with_given(kit.load_challenge("digits"), [resolve("scrub")], {"scrub": {"alpha": 0.9}})
+        >>> challenge.hyperparameters["scrub"]["alpha"]
+        0.9
+    """
+    require_given(entries, given)
+    known = challenge.hyperparameters
+    merged = {method: {**known.get(method, {}), **values} for method, values in given.items() if values}
+    return replace(challenge, hyperparameters={**known, **merged}) if merged else challenge
+
+
+def require_given(entries: Sequence[Entry], given: Given) -> None:
+    """Checks that hyper-parameters are those of methods that are run.
+
+    Raises:
+        InputError: a method that is not run, a hyper-parameter that it does not take or one of another kind; or a
+            user's method that has the name of a built-in one, whose hyper-parameters it is not given.
+    """
+    by_name = {entry.name: entry for entry in entries}
+    for method, values in given.items():
+        if method not in by_name:
+            advice = did_you_mean(method, by_name, "Name the method as it is called in the table.")
+            raise InputError(
+                f"Hyper-parameters are given for '{method}', which is not run here. Expected those of "
+                f"{', '.join(by_name)}. {advice}"
+            )
+        entry = by_name[method]
+        if entry.built_in:
+            _require_known(method, values)
+        elif values and method in methods.names():
+            raise InputError(
+                f"Hyper-parameters are given for {entry.described}, which has the name of a built-in method. Expected "
+                "a name of its own, so that nobody takes the one's for the other's. Rename it."
+            )
 
 
 def _require_task(entry: Entry, challenge: Challenge) -> None:
@@ -62,7 +116,8 @@ def _require_known(method: str, settings: Mapping[str, Any]) -> None:
             continue
         raise InputError(
             f"The method '{method}' is given {problem}. Expected some of {', '.join(defaults)}, of the kind of their "
-            "defaults. Correct data/hyperparameters.toml, or what was given to kit.make_challenge."
+            "defaults. Correct the value: of --set, of the keyword in Python, in data/hyperparameters.toml, or of "
+            "kit.make_challenge."
         )
 
 

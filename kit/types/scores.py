@@ -139,6 +139,7 @@ class Report:
         tracing_seconds: of these, in the first steps of traces; None where nobody measured.
         num_originals: that the method's models start from, `num_models` being those from all of them. `weights_sha256`
             is that of the first, and `recipe` has its training seed; the others have the next ones.
+        hyperparameters: of the method on the challenge, where they are not its defaults.
 
     Raises:
         InputError: a score stands under another name than its own.
@@ -170,6 +171,7 @@ class Report:
     cpu_seconds: float | None = None
     tracing_seconds: float | None = None
     num_originals: int = 1
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, score in self.scores.items():

@@ -37,6 +37,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.pretrain",
     "kit.commands.report",
     "kit.commands.runs",
+    "kit.commands.settings",
     "kit.commands.submission",
     "kit.commands.tune",
     "kit.commands.unlearn",
