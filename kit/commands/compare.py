@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.commands import options, settings
+from kit.commands.engine_options import EngineOptions
 from kit.commands.options import (
     AddressOption,
     BackendOption,
@@ -39,7 +40,6 @@ from kit.commands.options import (
     WorkersOption,
 )
 from kit.commands.settings import SetOption
-from kit.commands.where import Where
 from kit.types import ModelOptions
 
 if TYPE_CHECKING:
@@ -113,11 +113,10 @@ def run(
     model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
     problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = _Limits(sandbox, time_limit, memory_limit)
-    where = Where(backend=backend)
+    engine_options = EngineOptions(backend=backend)
     options.prepare(threads, debug, backend)
-    _compare(
-        methods, problem, limits, where, _Models(1, seed, out, fresh_oracle, settings.parse(hyperparameters)), json_file
-    )
+    models = _Models(1, seed, out, fresh_oracle, settings.parse(hyperparameters))
+    _compare(methods, problem, limits, engine_options, models, json_file)
 
 
 def evaluate(
@@ -158,17 +157,17 @@ def evaluate(
     model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
     problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = _Limits(sandbox, time_limit, memory_limit)
-    where = Where(engine, workers, address, gpus_per_worker, backend)
+    engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
     models = _Models(num_models, seed, out, fresh_oracle, settings.parse(hyperparameters), num_originals)
-    _compare(methods, problem, limits, where, models, json_file)
+    _compare(methods, problem, limits, engine_options, models, json_file)
 
 
 def _compare(
     methods: list[str] | None,
     problem: _Problem,
     limits: _Limits,
-    where: Where,
+    engine_options: EngineOptions,
     models: _Models,
     json_file: Path | None,
 ) -> None:
@@ -181,7 +180,7 @@ def _compare(
         from kit.runs.settings import require_given  # NumPy, which other wrong names do not wait for
 
         require_given(entries, models.given)
-    where.check()
+    engine_options.check()
     scorers.require_installed()
     has_files = any(method.source is not None for method in entries)
     limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
@@ -199,7 +198,7 @@ def _compare(
 
     challenge = with_given(challenge, entries, models.given)
     request = Request(models.num_models, models.seed, models.out, options.containment(**vars(limits)))
-    with options.resumable(), where.started() as engine:
+    with options.resumable(), engine_options.started() as engine:
         plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
     _show(result, challenge, [entry.name for entry in entries], models.out, json_file)

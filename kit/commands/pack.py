@@ -10,6 +10,7 @@ import typer
 
 from kit import methods
 from kit.commands import options
+from kit.commands.engine_options import EngineOptions
 from kit.commands.options import (
     AddressOption,
     BackendOption,
@@ -29,7 +30,6 @@ from kit.commands.options import (
     TimeLimitOption,
     WorkersOption,
 )
-from kit.commands.where import Where
 from kit.machine import quiet
 from kit.types import InputError
 
@@ -64,8 +64,8 @@ def pack(
     """Run a submission many times and zip the unlearned models."""
     sandbox = options.sandbox_for(file, sandbox)
     _check_outputs(output, json_file)
-    where = Where(engine, workers, address, gpus_per_worker, backend)
-    where.check()
+    engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)
+    engine_options.check()
     options.prepare(None, debug, backend)
     _end_mock_run(output)
     from kit import challenges
@@ -74,7 +74,7 @@ def pack(
     with quiet.quiet_tensorflow(debug):
         from kit.contest import pack as packing
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
-    with options.resumable(), where.started() as running:
+    with options.resumable(), engine_options.started() as running:
         packed = packing.pack(
             file,
             loaded,

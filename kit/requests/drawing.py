@@ -6,10 +6,10 @@ import numpy as np
 
 from kit.types import Challenge, Split
 
-__all__ = ["NothingLikeIt", "Split", "described", "draw"]
+__all__ = ["NoSimilarExamples", "Split", "described", "draw"]
 
 
-class NothingLikeIt(ValueError):
+class NoSimilarExamples(ValueError):
     """There are no retained examples of the kind of the records; the text is half a sentence."""
 
 
@@ -48,7 +48,7 @@ def draw(challenge: Challenge, number: int, seed: int) -> list[Split]:
         Splits whose indices count the retained examples, in their order.
 
     Raises:
-        NothingLikeIt: no other class or owner is left beside those that must stay, or the records are more than half.
+        NoSimilarExamples: too few other classes or owners would be left, or the records are more than half.
 
     Example:
         >>> import kit
@@ -75,7 +75,7 @@ def _of_strata(challenge: Challenge, generator: np.random.Generator) -> np.ndarr
     """Returns positions of as many retained examples of each stratum as there are records."""
     retain, forget = challenge.strata("retain"), challenge.strata("forget")
     if 2 * len(forget) > len(retain):
-        raise NothingLikeIt("the records are more than half of what is retained")
+        raise NoSimilarExamples("the records are more than half of what is retained")
     positions = []
     for stratum, count in zip(*np.unique(forget, return_counts=True), strict=True):
         members = np.flatnonzero(retain == stratum)
@@ -93,7 +93,7 @@ def _of_columns(
     retained = column[challenge.split.retain]
     values, counts = np.unique(retained, return_counts=True)
     if len(values) < asked + 2:
-        raise NothingLikeIt(f"of {len(values)} that are retained, too few would be left")
+        raise NoSimilarExamples(f"of {len(values)} that are retained, too few would be left")
     size = len(challenge.split.forget) / asked
     nearest = values[np.argsort(np.abs(counts - size), kind="stable")][: max(number, 4) * asked]
     places = generator.permutation(len(nearest))

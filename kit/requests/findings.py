@@ -70,7 +70,7 @@ def difference(number: float, models: np.ndarray, *, least: float, comparisons: 
 
 
 @dataclass(frozen=True)
-class Told:
+class Observations:
     """What is looked at in one model or many: of the records, and of the examples that nobody trained on.
 
     Args:
@@ -154,7 +154,9 @@ class Findings:
         return "forgotten" if not self.knowledge.before.inside else "cannot tell"
 
 
-def findings(original: Told, unlearned: Told, *, retrained: Told, learnt: Told, groups: Groups) -> Findings:
+def findings(
+    original: Observations, unlearned: Observations, *, retrained: Observations, learnt: Observations, groups: Groups
+) -> Findings:
     """Returns what the numbers say.
 
     Args:
@@ -180,7 +182,7 @@ def findings(original: Told, unlearned: Told, *, retrained: Told, learnt: Told, 
     )
 
 
-def reproduction(original: Told, learnt: Told, groups: Groups) -> dict[str, Difference]:
+def reproduction(original: Observations, learnt: Observations, groups: Groups) -> dict[str, Difference]:
     """Returns how far the original is from models that were trained by the recipe on the same examples.
 
     Args:
@@ -200,7 +202,9 @@ def reproduction(original: Told, learnt: Told, groups: Groups) -> dict[str, Diff
     return parts
 
 
-def _knowledge(original: Told, unlearned: Told, retrained: Told, learnt: Told) -> Knowledge:
+def _knowledge(
+    original: Observations, unlearned: Observations, retrained: Observations, learnt: Observations
+) -> Knowledge:
     before, after, target, alike = (_known(side) for side in (original, unlearned, retrained, learnt))
     of_means = gap_of_means(alike, target, 0.0, least=_LEAST)
     return Knowledge(
@@ -210,13 +214,13 @@ def _knowledge(original: Told, unlearned: Told, retrained: Told, learnt: Told) -
     )
 
 
-def _known(side: Told) -> np.ndarray:
+def _known(side: Observations) -> np.ndarray:
     """Returns how well each model knows the records, (models,)."""
     known: np.ndarray = np.clip(side.statistic.astype(np.float64), -_CLIP, _CLIP).mean(axis=1)
     return known
 
 
-def people(original: Told, unlearned: Told, retrained: Told) -> list[dict[str, float]]:
+def people(original: Observations, unlearned: Observations, retrained: Observations) -> list[dict[str, float]]:
     """Returns for each record its loss and how it stands out, before, after and in retrained models.
 
     Returns:
@@ -227,7 +231,7 @@ def people(original: Told, unlearned: Told, retrained: Told) -> list[dict[str, f
 
     Example:
         >>> right = np.ones((1, 1), bool)
-        >>> sides = [Told(np.array(values)[:, np.newaxis], right) for values in ([4.0], [0.5], [0.0, 1.0, 0.5])]
+        >>> sides = [Observations(np.array(values)[:, np.newaxis], right) for values in ([4.0], [0.5], [0.0, 1.0, 0.5])]
         >>> row = people(*sides)[0]
         >>> round(row["loss_before"], 3), round(row["attack_before"], 1), row["attack_after"]
         (0.018, 7.0, 0.0)

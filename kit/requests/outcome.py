@@ -14,7 +14,7 @@ from kit.evaluation import Evaluation
 from kit.evaluation.plan import Plan
 from kit.models import user
 from kit.requests import delivery, findings, references, rehearsal
-from kit.requests.findings import Findings, Told
+from kit.requests.findings import Findings, Observations
 from kit.requests.references import FEWEST
 from kit.requests.rehearsal import Choice
 from kit.requests.request import DeletionRequest
@@ -105,7 +105,7 @@ def carry_out(
     worker = Worker(challenge)
     original = worker.outputs(worker.original.weights, ORIGINAL)
     _require_knowledge(original, challenge)
-    learnt = _learnt(worker, references.told(original), effort, announce)
+    learnt = _learnt(worker, references.observe(original), effort, announce)
     if named is None:
         plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0))
         choice = rehearsal.choose(worker, entries, plan, announce)
@@ -150,7 +150,7 @@ def _unlearned_or_retrained(
         return Entry(RETRAIN), choice, _unlearned(worker, Entry(RETRAIN), effort, announce)
 
 
-def _learnt(worker: Worker, original: Told, effort: Effort, announce: Callable[[str], None]) -> Told:
+def _learnt(worker: Worker, original: Observations, effort: Effort, announce: Callable[[str], None]) -> Observations:
     """Returns what models say that were trained by the recipe as the original was; tells at once if it was not so."""
     announce(f"training as your model was, with the records: {effort.retrained} models")
     learnt = references.learnt(worker, Request(effort.retrained, run_seed(effort.seed, "learnt", 0)))
@@ -165,7 +165,7 @@ def _learnt(worker: Worker, original: Told, effort: Effort, announce: Callable[[
 
 
 def _compared(
-    worker: Worker, name: str, delivered: Run, learnt: Told, *, effort: Effort, announce: Callable[[str], None]
+    worker: Worker, name: str, delivered: Run, learnt: Observations, *, effort: Effort, announce: Callable[[str], None]
 ) -> tuple[Findings, Evaluation]:
     """Returns what a comparison with models that were trained by the recipe says, without the records and with them."""
     challenge = worker.challenge
@@ -174,7 +174,7 @@ def _compared(
     plan = Plan(Request(1, run_seed(effort.seed, "reference", 0)), num_retrained=effort.retrained)
     reports = evaluation.carry_out([], challenge, plan, packed=[outputs], worker=worker, announce=announce)
     original, unlearned, retrained = (
-        references.told(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])
+        references.observe(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])
     )
     groups = _groups(challenge)
     return findings.findings(original, unlearned, retrained=retrained, learnt=learnt, groups=groups), reports

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from kit.engines import Serial
-from kit.requests.findings import Told
+from kit.requests.findings import Observations
 from kit.rules import RETRAIN
 from kit.runs import population
 from kit.runs.population import Request
@@ -23,7 +23,7 @@ def models(entry: Entry, worker: Worker, request: Request) -> Outputs:
     return population.run_entry(entry, worker.challenge, worker.original, request, Serial(), get_worker=lambda: worker)
 
 
-def learnt(worker: Worker, request: Request) -> Told:
+def learnt(worker: Worker, request: Request) -> Observations:
     """Returns what models say that were trained by the recipe with the records: as the original was, if it was so.
 
     They are retrained without a single other example, whose part in anything is far below the noise: what retrains and
@@ -34,10 +34,10 @@ def learnt(worker: Worker, request: Request) -> Told:
     split = Split("one example", 0, forget=example, retain=np.concatenate([rest, challenge.split.forget]))
     outputs = models(Entry(RETRAIN), Worker(replace(challenge, split=split), worker.original, like=worker), request)
     records = outputs.confidences["retain"][:, len(rest) :]  # they stand behind the others
-    return Told(records, outputs.correct["test"])
+    return Observations(records, outputs.correct["test"])
 
 
-def told(outputs: Outputs | ModelOutputs) -> Told:
+def observe(outputs: Outputs | ModelOutputs) -> Observations:
     """Returns what findings look at, of one model or of many."""
     statistic, correct = outputs.confidences["forget"], outputs.correct["test"]
-    return Told(np.atleast_2d(statistic), np.atleast_2d(correct))
+    return Observations(np.atleast_2d(statistic), np.atleast_2d(correct))

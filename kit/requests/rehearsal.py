@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Tried:
+class RehearsalResult:
     """How far a method was from retraining (`retraining_distance`), which is at 0 by definition.
 
     Args:
@@ -100,7 +100,7 @@ class Choice:
 
     method: str
     reason: str
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[RehearsalResult, ...] = ()
     failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kind: str = ""
@@ -166,13 +166,13 @@ def choose(
     entries, left_out = (default, left_out) if entries is None else (list(entries), {})
     try:
         splits = drawing.draw(challenge, plan.rehearsals, plan.seed)
-    except drawing.NothingLikeIt as error:
+    except drawing.NoSimilarExamples as error:
         reason = f"Nothing of the same kind could be forgotten for trial ({error}), and retraining is exact."
         return Choice(RETRAIN, reason, left_out=left_out)
     announce(f"rehearsing on {plan.rehearsals} other forget sets: {drawing.described(challenge)}")
     end = None if plan.minutes is None else time.monotonic() + 60 * plan.minutes
     rehearsals = list(_prepared(worker, splits, plan))
-    tried, failures = [Tried(RETRAIN, 0.0, 0.0, 0.0, 1.0)], dict[str, str]()
+    tried, failures = [RehearsalResult(RETRAIN, 0.0, 0.0, 0.0, 1.0)], dict[str, str]()
     for entry in tqdm(entries, "rehearsing", unit="method", delay=2, leave=False):
         if end is not None and time.monotonic() > end:
             left_out[entry.name] = f"the {plan.minutes:g} minutes were over"
@@ -185,7 +185,7 @@ def choose(
         if len(distances) == 1:
             left_out[entry.name] = f"it was {distances[0]:.1f} from retraining in the first rehearsal"
         else:
-            tried.append(_tried(entry.name, distances, cost_of(entry, challenge)))
+            tried.append(_result(entry.name, distances, cost_of(entry, challenge)))
     tried.sort(key=lambda each: each.distance)
     return dataclasses.replace(_decided(tried), failures=failures, left_out=left_out, kind=drawing.described(challenge))
 
@@ -219,12 +219,12 @@ def _distances(entry: Entry, rehearsals: Sequence[_Rehearsal], plan: Plan) -> li
     return distances
 
 
-def _tried(name: str, distances: Sequence[float], cost: float | None) -> Tried:
+def _result(name: str, distances: Sequence[float], cost: float | None) -> RehearsalResult:
     mean, stderr = float(np.mean(distances)), float(np.std(distances, ddof=1)) / len(distances) ** 0.5
-    return Tried(name, mean, *interval_of(mean, stderr, len(distances) - 1), cost)
+    return RehearsalResult(name, mean, *interval_of(mean, stderr, len(distances) - 1), cost)
 
 
-def _decided(tried: Sequence[Tried]) -> Choice:
+def _decided(tried: Sequence[RehearsalResult]) -> Choice:
     """Returns the nearest of those that are near enough, else retraining."""
     near = [each for each in tried if each.near and each.method != RETRAIN]
     if not near:

@@ -26,7 +26,7 @@ class Once:
     """
 
     def __init__(self) -> None:
-        """Knows nothing yet."""
+        """Begins without results."""
         self._results: dict[tuple[Any, ...], tuple[tuple[Any, ...], Any]] = {}
 
     def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result:

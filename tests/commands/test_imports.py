@@ -42,7 +42,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.tune",
     "kit.commands.unlearn",
     "kit.commands.verify",
-    "kit.commands.where",
+    "kit.commands.engine_options",
     "kit.extensions",
     "kit.machine",
     "kit.machine.quiet",

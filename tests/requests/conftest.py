@@ -11,8 +11,8 @@ from retrainings import taking
 
 from kit.evaluation import Evaluation
 from kit.requests import DeletionRequest, Effort, Outcome, Plan, carry_out, prepare
-from kit.requests.findings import Told, findings
-from kit.requests.rehearsal import Choice, Tried
+from kit.requests.findings import Observations, findings
+from kit.requests.rehearsal import Choice, RehearsalResult
 from kit.runs import timing
 from kit.types import ModelOptions, Report
 
@@ -41,7 +41,7 @@ def outcome() -> Outcome:
     """Of a request, with findings and reports from made-up numbers: nothing was trained; nothing may change it."""
     generator = np.random.default_rng(0)
     sides = [
-        Told(generator.normal(known, 1, (models, len(RECORDS))), generator.random((models, 40)) < 0.9)
+        Observations(generator.normal(known, 1, (models, len(RECORDS))), generator.random((models, 40)) < 0.9)
         for models, known in ((1, 4.0), (1, 0.0), (5, 0.0), (5, 4.0))
     ]
     groups = {"test": np.ones(40, bool)} | {f"class {label}": np.arange(40) % 3 == label for label in range(3)}
@@ -58,7 +58,9 @@ def outcome() -> Outcome:
     }
     mappings = {"scores": {}, "versions": {}, "machine": {}}
     report = Report(method="finetune", weights_sha256="", score_version="1.0", **texts, **numbers, **mappings)
-    choice = Choice("finetune", "It was the nearest.", (Tried("finetune", 0.1, 0.0, 0.2, 0.1),), kind="other examples")
+    choice = Choice(
+        "finetune", "It was the nearest.", (RehearsalResult("finetune", 0.1, 0.0, 0.2, 0.1),), kind="other examples"
+    )
     return Outcome(model(), "finetune", choice, results, Evaluation((report,), {}), request, seed=7)
 
 

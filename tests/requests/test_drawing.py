@@ -64,5 +64,5 @@ def test_of_owners_as_many_others_of_about_their_size_are_drawn(forget: str) -> 
     [("class:0", 2, "too few would be left"), ("random:130", 6, "more than half"), ("class:0,1,2,3", 6, "too few")],
 )
 def test_where_there_is_nothing_like_it_that_is_said(forget: str, classes: int, reason: str) -> None:
-    with pytest.raises(drawing.NothingLikeIt, match=reason):
+    with pytest.raises(drawing.NoSimilarExamples, match=reason):
         drawing.draw(challenge(forget, classes=classes), 2, seed=0)

@@ -6,23 +6,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kit.requests.findings import Findings, Told, difference, findings, people
+from kit.requests.findings import Findings, Observations, difference, findings, people
 
 STRATA = np.repeat([0, 1], [60, 40])
 GROUPS = {"test": np.ones(100, bool), "class 0": STRATA == 0, "class 1": STRATA == 1}
 
 
-def told(generator: np.random.Generator, models: int, *, known: float, right: float = 0.9, records: int = 6) -> Told:
+def observed(
+    generator: np.random.Generator, models: int, *, known: float, right: float = 0.9, records: int = 6
+) -> Observations:
     """Models whose trainings differ by 0.5, and that know each record by `known`."""
     training = generator.normal(0, 0.5, (models, 1))
     statistic = known + training + generator.normal(0, 0.5, (models, records))
-    return Told(statistic.astype(np.float32), generator.random((models, len(STRATA))) < right)
+    return Observations(statistic.astype(np.float32), generator.random((models, len(STRATA))) < right)
 
 
 def found(*, before: float, after: float, learnt: float = 4.0, seed: int = 0, **after_settings: float) -> Findings:
     generator = np.random.default_rng(seed)
-    retrained, alike = told(generator, 8, known=0.0), told(generator, 8, known=learnt)
-    original, unlearned = told(generator, 1, known=before), told(generator, 1, known=after, **after_settings)
+    retrained, alike = observed(generator, 8, known=0.0), observed(generator, 8, known=learnt)
+    original, unlearned = observed(generator, 1, known=before), observed(generator, 1, known=after, **after_settings)
     return findings(original, unlearned, retrained=retrained, learnt=alike, groups=GROUPS)
 
 
@@ -63,17 +65,18 @@ def test_verdicts_are_those_that_were_planted(
     before: float, after: float, learnt: float, verdict: str, records: int
 ) -> None:
     generator = np.random.default_rng(1)
-    sides = [told(generator, 1, known=known, records=records) for known in (before, after)]
+    sides = [observed(generator, 1, known=known, records=records) for known in (before, after)]
     models = {
-        name: told(generator, 8, known=known, records=records) for name, known in (("retrained", 0), ("learnt", learnt))
+        name: observed(generator, 8, known=known, records=records)
+        for name, known in (("retrained", 0), ("learnt", learnt))
     }
     assert findings(*sides, **models, groups=GROUPS).verdict == verdict
 
 
 def test_an_original_of_another_accuracy_was_not_trained_by_the_recipe() -> None:
     generator = np.random.default_rng(0)
-    retrained, learnt = told(generator, 8, known=0), told(generator, 8, known=4)
-    original, unlearned = told(generator, 1, known=4, right=0.4), told(generator, 1, known=0)
+    retrained, learnt = observed(generator, 8, known=0), observed(generator, 8, known=4)
+    original, unlearned = observed(generator, 1, known=4, right=0.4), observed(generator, 1, known=0)
     outcome = findings(original, unlearned, retrained=retrained, learnt=learnt, groups=GROUPS)
     assert not outcome.reproduction["test"].inside
     assert outcome.reproduction["confidence in the records"].inside
@@ -82,7 +85,7 @@ def test_an_original_of_another_accuracy_was_not_trained_by_the_recipe() -> None
 
 def test_what_is_lost_is_found_where_it_was_lost() -> None:
     generator = np.random.default_rng(0)
-    sides = [told(generator, models, known=0) for models in (1, 1, 8, 8)]
+    sides = [observed(generator, models, known=0) for models in (1, 1, 8, 8)]
     sides[1].correct[:, STRATA == 1] = False
     outcome = findings(*sides[:2], retrained=sides[2], learnt=sides[3], groups=GROUPS)
     assert [group.name for group in outcome.harm if group.harmed] == ["test", "class 1"]
@@ -99,7 +102,7 @@ def test_no_harm_is_found_in_retrained_models_themselves() -> None:
 
 def test_people_are_shown_what_scipy_says() -> None:
     generator = np.random.default_rng(0)
-    original, unlearned, retrained = (told(generator, models, known=1.0, records=3) for models in (1, 1, 5))
+    original, unlearned, retrained = (observed(generator, models, known=1.0, records=3) for models in (1, 1, 5))
     rows = people(original, unlearned, retrained)
     statistic = retrained.statistic.astype(float)
     for record, row in enumerate(rows):
@@ -120,7 +123,7 @@ def test_people_are_shown_what_scipy_says() -> None:
 
 def test_certainties_do_not_outweigh_the_other_records() -> None:
     generator = np.random.default_rng(0)
-    sides = [told(generator, models, known=0) for models in (1, 1, 8, 8)]
+    sides = [observed(generator, models, known=0) for models in (1, 1, 8, 8)]
     sides[0].statistic[0, 0] = np.finfo(np.float32).max
     outcome = findings(*sides[:2], retrained=sides[2], learnt=sides[3], groups=GROUPS)
     assert outcome.knowledge.before.value < 20 / 6 + 1.5
@@ -128,6 +131,6 @@ def test_certainties_do_not_outweigh_the_other_records() -> None:
 
 def test_a_single_model_says_nothing_of_luck() -> None:
     generator = np.random.default_rng(0)
-    sides = [told(generator, models, known=0) for models in (1, 1, 1, 8)]
+    sides = [observed(generator, models, known=0) for models in (1, 1, 1, 8)]
     with pytest.raises(ValueError, match="two retrained models"):
         findings(*sides[:2], retrained=sides[2], learnt=sides[3], groups=GROUPS)

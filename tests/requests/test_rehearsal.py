@@ -94,7 +94,7 @@ def test_where_nothing_of_the_kind_can_be_drawn_retraining_is_chosen(
     request_of_six: DeletionRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(*_: object) -> None:
-        raise rehearsal.drawing.NothingLikeIt("no other class")
+        raise rehearsal.drawing.NoSimilarExamples("no other class")
 
     monkeypatch.setattr(rehearsal.drawing, "draw", nothing)
     worker = Worker.__new__(Worker)

@@ -1,4 +1,4 @@
-"""Where a command has models made: the engine, its options, and the backend of Keras."""
+"""The options of an engine: where a command has models made, and the backend of Keras."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Where:
-    """Where models are made: the arguments of `kit.engines.start`, no name for what pays; and Keras's backend."""
+class EngineOptions:
+    """The arguments of `kit.engines.start`, without a name where the kit chooses, and the backend of Keras."""
 
     name: str | None = None
     workers: int | None = None
