@@ -59,10 +59,10 @@ def test_a_reference_of_another_accuracy_is_told(test: float) -> None:
     assert "--recipe" in sentence
 
 
-@pytest.mark.parametrize(("right", "told"), [(0.20, True), (0.25, True), (0.26, False)])
-def test_an_original_that_is_no_better_than_the_most_frequent_class_is_told(right: float, told: bool) -> None:
-    found = said({"retain": right}, {})
-    assert [f"{right:.1%}" in sentence and "scaled" in sentence for sentence in found] == [True] * told
+@pytest.mark.parametrize(("right", "is_told"), [(0.20, True), (0.25, True), (0.26, False)])
+def test_an_original_that_is_no_better_than_the_most_frequent_class_is_told(right: float, is_told: bool) -> None:
+    sentences = said({"retain": right}, {})
+    assert [f"{right:.1%}" in sentence and "scaled" in sentence for sentence in sentences] == [True] * is_told
 
 
 def test_the_most_frequent_class_counts() -> None:
@@ -78,7 +78,7 @@ def test_both_stand_in_the_report_of_the_original_and_below_the_table(capsys: py
     net.set_weights([-np.eye(6, 4), np.zeros(4)])  # names every class but the right one
     challenge = kit.make_challenge("mine", arrays, model=net, recipe=Recipe(epochs=5))
     result = evaluation.evaluate_all(["finetune"], challenge, num_retrained=3)
-    assert [len(one.warnings) for one in result.reports] == [2, 0, 0]
+    assert [len(row.warnings) for row in result.reports] == [2, 0, 0]
     report.print_table(result.reports)
     printed = " ".join(capsys.readouterr().out.split())
     assert "Note (original): it names " in printed

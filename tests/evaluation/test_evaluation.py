@@ -71,8 +71,8 @@ def test_random_forget_sets_are_held_against_test_examples_of_the_same_classes(f
 
 def test_the_sample_depends_on_the_seed_of_the_split() -> None:
     first, again = (attack_sample(tabular("random:0.5")) for _ in range(2))
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for indices, expected in zip(first, again, strict=True):
+        np.testing.assert_array_equal(indices, expected)
     challenge = tabular("random:0.5")
     reseeded = dataclasses.replace(challenge, split=dataclasses.replace(challenge.split, seed=1))
     assert not np.array_equal(attack_sample(reseeded)[0], first[0])
@@ -226,8 +226,8 @@ def rows(reports: Sequence[Report]) -> list[str]:
 
 @pytest.mark.usefixtures("unscored")
 def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:
-    found = evaluate_all(["retrain", blank, "original", "finetune"], challenge, num_models=2, seed=7, root=tmp_path)
-    assert rows(found.reports) == ["original", "blank", "finetune", "retrain"]
+    result = evaluate_all(["retrain", blank, "original", "finetune"], challenge, num_models=2, seed=7, root=tmp_path)
+    assert rows(result.reports) == ["original", "blank", "finetune", "retrain"]
     assert [(call["name"], call["num_models"]) for call in planted.calls] == [
         ("original", 2),
         ("blank", 2),
@@ -236,7 +236,7 @@ def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Chal
     ]
     assert {call["seed"] for call in planted.calls} == {7}
     assert {call["root"] for call in planted.calls} == {tmp_path}
-    assert {name: outputs.num_models for name, outputs in found.outputs.items()} == {
+    assert {name: outputs.num_models for name, outputs in result.outputs.items()} == {
         "original": 2,
         "blank": 2,
         "finetune": 2,
@@ -252,8 +252,8 @@ def test_both_rows_are_there_unasked(planted: Planted, challenge: Challenge, ide
 
 @pytest.mark.usefixtures("unscored")
 def test_a_method_named_twice_is_run_once(planted: Planted, challenge: Challenge) -> None:
-    found = evaluate_all(["finetune", blank, "finetune", blank, "retrain", "retrain"], challenge)
-    assert rows(found.reports) == ["original", "finetune", "blank", "retrain"]
+    result = evaluate_all(["finetune", blank, "finetune", blank, "retrain", "retrain"], challenge)
+    assert rows(result.reports) == ["original", "finetune", "blank", "retrain"]
     assert [call["name"] for call in planted.calls] == ["original", "finetune", "blank", "retrain"]
 
 
@@ -273,10 +273,10 @@ def test_an_original_that_cannot_be_trained_costs_the_rows_that_start_from_it_al
         return usual(challenge, training)
 
     monkeypatch.setattr(table, "original_of", original_of)
-    found = evaluate_all(["sisa", "finetune"], challenge)
-    assert rows(found.reports) == ["original", "finetune", "retrain"]
-    assert list(found.failures) == ["sisa"]
-    assert "No shard" in str(found.failures["sisa"])
+    result = evaluate_all(["sisa", "finetune"], challenge)
+    assert rows(result.reports) == ["original", "finetune", "retrain"]
+    assert list(result.failures) == ["sisa"]
+    assert "No shard" in str(result.failures["sisa"])
     with pytest.raises((FailedRun, InputError), match="No shard"):
         evaluate_all(["sisa"], challenge)
 
@@ -292,9 +292,9 @@ def test_a_method_that_fails_costs_its_own_row_alone(
         return planted(entry, *arguments, **settings)
 
     monkeypatch.setattr(runs, "run_entry", run_entry)
-    found = evaluate_all(["scrub", "finetune"], challenge)
-    assert rows(found.reports) == ["original", "finetune", "retrain"]
-    assert {name: str(failure) for name, failure in found.failures.items()} == {"scrub": str(error)}
+    result = evaluate_all(["scrub", "finetune"], challenge)
+    assert rows(result.reports) == ["original", "finetune", "retrain"]
+    assert {name: str(failure) for name, failure in result.failures.items()} == {"scrub": str(error)}
     with pytest.raises(type(error)):
         evaluate_all(["scrub"], challenge)
 
@@ -322,10 +322,10 @@ def test_every_row_but_retrain_is_compared_with_all_retrained_models(
     planted: Planted, challenge: Challenge, num_models: int
 ) -> None:
     """Model i has the first 5 i + 4 forget examples right, so that every mean tells which models it is of."""
-    found = evaluate_all(["finetune"], challenge, num_models=num_models, num_retrained=6)
+    result = evaluate_all(["finetune"], challenge, num_models=num_models, num_retrained=6)
     examples = len(challenge.split.forget)
     right = np.array([5 * model + 4 for model in range(6)]) / examples
-    for report in found.reports:
+    for report in result.reports:
         score = report.scores["forget_accuracy"]
         shown, others = np.arange(num_models), np.arange(6)
         if report.method == "retrain":  # every other model, at most half of them, against the rest
@@ -348,18 +348,18 @@ def losses_by_hand(outputs: Outputs, part: str, indices: np.ndarray) -> np.ndarr
 def test_attacks_leave_out_the_retrained_models_that_are_shown(
     planted: Planted, challenge: Challenge, num_models: int
 ) -> None:
-    found = evaluate_all([], challenge, num_models=num_models)
+    result = evaluate_all([], challenge, num_models=num_models)
     members, nonmembers, _ = attack_sample(challenge)
 
     def losses(method: str) -> list[np.ndarray]:
         pairs = (("forget", members), ("test", nonmembers))
-        return [losses_by_hand(found.outputs[method], part, indices) for part, indices in pairs]
+        return [losses_by_hand(result.outputs[method], part, indices) for part, indices in pairs]
 
     def aucs(sides: list[np.ndarray]) -> np.ndarray:
         labels = np.repeat([1, 0], len(members))
         return np.array([roc_auc_score(labels, -np.concatenate(pair)) for pair in zip(*sides, strict=True)])
 
-    original, retrain = found.reports
+    original, retrain = result.reports
     retrained = losses("retrain")
     count = len(retrained[0])
     chosen = np.arange(0, count, 2)[: min(num_models, count // 2)]
@@ -415,12 +415,12 @@ def test_a_bar_counts_the_scores_of_all_rows_whether_computed_or_at_hand(
 def test_too_few_retrained_models_are_refused_before_anything_is_run(
     planted: Planted, challenge: Challenge, num_retrained: int
 ) -> None:
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(InputError, match=r"Expected 3 or more.*Raise num_retrained"):
-        evaluate_all(["finetune"], challenge, num_retrained=num_retrained, announce=told.append)
+        evaluate_all(["finetune"], challenge, num_retrained=num_retrained, announce=lines.append)
     with pytest.raises(InputError, match=r"Raise num_retrained"):
         evaluate("finetune", challenge, num_retrained=num_retrained)
-    assert told == []
+    assert lines == []
     assert planted.calls == []
 
 
@@ -428,9 +428,9 @@ def test_too_few_retrained_models_are_refused_before_anything_is_run(
 def test_as_many_models_are_retrained_as_the_comparison_needs(
     planted: Planted, challenge: Challenge, num_models: int, expected: int
 ) -> None:
-    found = evaluate_all([], challenge, num_models=num_models)
-    assert found.outputs["retrain"].num_models == expected
-    row = found.reports[-1]
+    result = evaluate_all([], challenge, num_models=num_models)
+    assert result.outputs["retrain"].num_models == expected
+    row = result.reports[-1]
     assert row.num_models == min(num_models, expected // 2)
     assert (row.scores["forgetting_score"].value is not None) == (num_models >= 8)
 
@@ -451,18 +451,18 @@ def test_where_an_oracle_ships_only_one_model_is_retrained_for_its_time(
     planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oracle = shipped(planted, monkeypatch, challenge)
-    found = evaluate_all(["finetune"], challenge, num_models=8)
+    result = evaluate_all(["finetune"], challenge, num_models=8)
     assert [(call["name"], call["num_models"]) for call in planted.calls] == [
         ("original", 8),
         ("finetune", 8),
         ("retrain", 1),
     ]
-    used = found.outputs["retrain"]
+    used = result.outputs["retrain"]
     np.testing.assert_array_equal(used.confidences["forget"], oracle.confidences["forget"])
     assert set(used.seconds.tolist()) == {1.0}  # of the model that was retrained here
-    assert [report.num_retrained for report in found.reports] == [24, 24, 16]
-    assert found.reports[-1].scores["time_ratio"].value == pytest.approx(0.2)
-    assert found.reports[-1].scores["time_ratio"].stderr is None
+    assert [report.num_retrained for report in result.reports] == [24, 24, 16]
+    assert result.reports[-1].scores["time_ratio"].value == pytest.approx(0.2)
+    assert result.reports[-1].scores["time_ratio"].stderr is None
 
 
 @pytest.mark.usefixtures("unscored")
@@ -483,9 +483,9 @@ def test_an_oracle_is_not_used_where_it_is_not_wanted_or_too_small(
     retrained: int,
 ) -> None:
     shipped(planted, monkeypatch, challenge)
-    found = evaluate_all([], challenge, **settings)
+    result = evaluate_all([], challenge, **settings)
     assert planted.calls[-1]["num_models"] == retrained
-    assert found.outputs["retrain"].num_models == settings.get("num_retrained", max(24 * (retrained == 1), retrained))
+    assert result.outputs["retrain"].num_models == settings.get("num_retrained", max(24 * (retrained == 1), retrained))
 
 
 @pytest.mark.usefixtures("unscored")
@@ -510,10 +510,10 @@ def test_two_references_are_the_fewest(planted: Planted, challenge: Challenge) -
 
 @pytest.mark.usefixtures("unscored")
 def test_announcements_name_each_population(planted: Planted, challenge: Challenge) -> None:
-    told: list[str] = []
-    evaluate_all([blank], challenge, announce=told.append)
-    assert told[1:] == ["original: 1 model", "blank: 1 model", "retrain: 6 models", "scoring"]
-    assert "retrain" in told[0]
+    lines: list[str] = []
+    evaluate_all([blank], challenge, announce=lines.append)
+    assert lines[1:] == ["original: 1 model", "blank: 1 model", "retrain: 6 models", "scoring"]
+    assert "retrain" in lines[0]
 
 
 @pytest.mark.usefixtures("unscored")
@@ -529,7 +529,7 @@ def test_evaluate_returns_the_row_of_its_method(planted: Planted, challenge: Cha
 
 
 @pytest.fixture(scope="module")
-def found(challenge: Challenge) -> kit.Evaluation:
+def result(challenge: Challenge) -> kit.Evaluation:
     return evaluate_all([blank, "finetune"], challenge, seed=3, num_retrained=3)
 
 
@@ -539,34 +539,36 @@ def timeless(report: Report) -> tuple[Report, dict[str, Score]]:
     return dataclasses.replace(report, seconds=0.0, cpu_seconds=0.0, tracing_seconds=0.0, scores={}), scores
 
 
-def test_the_same_seed_gives_the_same_reports_whatever_else_is_run(found: kit.Evaluation, challenge: Challenge) -> None:
-    assert rows(found.reports) == ["original", "blank", "finetune", "retrain"]
+def test_the_same_seed_gives_the_same_reports_whatever_else_is_run(
+    result: kit.Evaluation, challenge: Challenge
+) -> None:
+    assert rows(result.reports) == ["original", "blank", "finetune", "retrain"]
     again = evaluate_all(["finetune"], challenge, seed=3, num_retrained=3)
     assert rows(again.reports) == ["original", "finetune", "retrain"]
-    without_blank = [report for report in found.reports if report.method != "blank"]
+    without_blank = [report for report in result.reports if report.method != "blank"]
     assert [timeless(report) for report in again.reports] == [timeless(report) for report in without_blank]
 
 
 @pytest.mark.usefixtures("unscored")
-def test_another_seed_gives_other_models_but_the_same_original(found: kit.Evaluation, challenge: Challenge) -> None:
+def test_another_seed_gives_other_models_but_the_same_original(result: kit.Evaluation, challenge: Challenge) -> None:
     other = evaluate_all(["finetune"], challenge, seed=4, num_retrained=3)
     for name in ("finetune", "retrain"):
-        assert not np.array_equal(other.outputs[name].logits["test"], found.outputs[name].logits["test"])
-    np.testing.assert_array_equal(other.outputs["original"].logits["test"], found.outputs["original"].logits["test"])
+        assert not np.array_equal(other.outputs[name].logits["test"], result.outputs[name].logits["test"])
+    np.testing.assert_array_equal(other.outputs["original"].logits["test"], result.outputs["original"].logits["test"])
     assert [report.seed for report in other.reports] == [4, 4, 4]
 
 
-def test_the_first_row_is_the_original_model(found: kit.Evaluation, challenge: Challenge) -> None:
+def test_the_first_row_is_the_original_model(result: kit.Evaluation, challenge: Challenge) -> None:
     net = originals.build(challenge)
     net.set_weights(originals.load(challenge).weights)
     predicted = predict_logits(net, challenge.test.x).argmax(axis=1)
-    assert found.reports[0].scores["test_accuracy"].value == accuracy_score(challenge.test.y, predicted)
+    assert result.reports[0].scores["test_accuracy"].value == accuracy_score(challenge.test.y, predicted)
 
 
-def test_a_users_function_is_a_method(found: kit.Evaluation, challenge: Challenge) -> None:
+def test_a_users_function_is_a_method(result: kit.Evaluation, challenge: Challenge) -> None:
     """With logits of 0 all losses are equal: the attacks see nothing, and class 0 is all that is ever predicted."""
-    report = found.reports[1]
-    retrained = found.outputs["retrain"]
+    report = result.reports[1]
+    retrained = result.outputs["retrain"]
     assert report.method == "blank"
     assert report.scores["test_accuracy"].value == pytest.approx((challenge.test.y == 0).mean(), abs=1e-12)
     assert report.scores["mia_auc"].value == 0.5
@@ -577,8 +579,8 @@ def test_a_users_function_is_a_method(found: kit.Evaluation, challenge: Challeng
     )
 
 
-def test_reports_record_all_that_is_needed_to_repeat_them(found: kit.Evaluation, challenge: Challenge) -> None:
-    for report in found.reports:
+def test_reports_record_all_that_is_needed_to_repeat_them(result: kit.Evaluation, challenge: Challenge) -> None:
+    for report in result.reports:
         assert (report.challenge, report.seed) == ("small", 3)
         assert (report.split, report.split_seed) == ("stratified:0.3", 0)
         assert report.split_sha256 == challenge.split.sha256
@@ -592,14 +594,14 @@ def test_reports_record_all_that_is_needed_to_repeat_them(found: kit.Evaluation,
         assert report.versions["keras"] == keras.__version__
         assert report.versions["numpy"] == np.__version__
         assert report.machine["op_determinism"] == "on"
-        assert report.seconds == found.outputs[report.method].seconds[0] > 0
+        assert report.seconds == result.outputs[report.method].seconds[0] > 0
         assert report.reference_seconds == timing.reference(challenge).work > 0
         ratio = report.scores["time_ratio"]
         assert ratio.value == pytest.approx((report.cpu_seconds - report.tracing_seconds) / report.reference_seconds)
         assert ratio.stderr is None
-    assert dataclasses.is_dataclass(found)
+    assert dataclasses.is_dataclass(result)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.reports = ()  # type: ignore[misc]
+        result.reports = ()  # type: ignore[misc]
 
 
 # What one model a method cannot tell.
@@ -623,9 +625,9 @@ def test_a_forget_set_that_cannot_be_attacked_has_reasons_instead_of_numbers(
 
 @pytest.mark.usefixtures("unscored")
 def test_several_originals_are_one_population_of_all_their_runs(planted: Planted, challenge: Challenge) -> None:
-    found = evaluate_all(["finetune"], challenge, num_models=2, num_originals=3, seed=4)
-    assert [(report.num_models, report.num_originals) for report in found.reports][1] == (6, 3)
-    assert found.reports[-1].num_originals == 1
+    result = evaluate_all(["finetune"], challenge, num_models=2, num_originals=3, seed=4)
+    assert [(report.num_models, report.num_originals) for report in result.reports][1] == (6, 3)
+    assert result.reports[-1].num_originals == 1
     calls = [call for call in planted.calls if call["name"] == "finetune"]
     assert len(calls) == 3
     assert len([call for call in planted.calls if call["name"] == "retrain"]) == 1
