@@ -140,7 +140,7 @@ def test_scores_are_scikit_learns_accuracies(models: int) -> None:
 
         def mean(outputs: Outputs, part: str = part) -> float:
             predicted = outputs.logits[part].argmax(axis=2)
-            return float(np.mean([accuracy_score(outputs.labels[part], one) for one in predicted]))
+            return float(np.mean([accuracy_score(outputs.labels[part], answers) for answers in predicted]))
 
         score = scores[f"{part}_accuracy"]
         assert score.value == pytest.approx(mean(given.unlearned), abs=1e-12)

@@ -43,8 +43,8 @@ def score(given: Comparison) -> Score:
     return only
 
 
-def by_scipy(one: np.ndarray, other: np.ndarray) -> float:
-    pairs = zip(softmax(one, axis=-1), softmax(other, axis=-1), strict=True)
+def by_scipy(first: np.ndarray, second: np.ndarray) -> float:
+    pairs = zip(softmax(first, axis=-1), softmax(second, axis=-1), strict=True)
     return float(np.mean([jensenshannon(p, q, base=2) ** 2 for p, q in pairs]))
 
 
@@ -56,23 +56,23 @@ def distributions() -> tuple[np.ndarray, np.ndarray]:
 
 def test_it_is_scipys_distance_squared(distributions: tuple[np.ndarray, np.ndarray]) -> None:
     p, q = distributions
-    found = jensen_shannon_divergence(p, q)
-    np.testing.assert_allclose(found, jensenshannon(p, q, base=2, axis=1) ** 2, atol=1e-12)
-    assert found.mean() < 0.8 * jensenshannon(p, q, base=2, axis=1).mean()  # the distance is not what is meant
+    actual = jensen_shannon_divergence(p, q)
+    np.testing.assert_allclose(actual, jensenshannon(p, q, base=2, axis=1) ** 2, atol=1e-12)
+    assert actual.mean() < 0.8 * jensenshannon(p, q, base=2, axis=1).mean()  # the distance is not what is meant
 
 
 def test_it_is_in_bits_symmetric_and_between_0_and_1(distributions: tuple[np.ndarray, np.ndarray]) -> None:
     p, q = distributions
-    found = jensen_shannon_divergence(p, q)
-    assert 0 < found.min() <= found.max() < 1
-    np.testing.assert_allclose(jensen_shannon_divergence(q, p), found, atol=1e-12)
+    actual = jensen_shannon_divergence(p, q)
+    assert 0 < actual.min() <= actual.max() < 1
+    np.testing.assert_allclose(jensen_shannon_divergence(q, p), actual, atol=1e-12)
     np.testing.assert_array_equal(jensen_shannon_divergence(p, p), 0)
-    one, other = np.eye(CLASSES)[[0, 1]]
-    assert jensen_shannon_divergence(one, other) == 1
+    first, second = np.eye(CLASSES)[[0, 1]]
+    assert jensen_shannon_divergence(first, second) == 1
     # by the definition: two divergences from the mean, each with the distribution first
     mean = (p + q) / 2
     kl = [np.where(side > 0, side * np.log2(side / mean), 0).sum(axis=1) for side in (p, q)]
-    np.testing.assert_allclose(found, (kl[0] + kl[1]) / 2, atol=1e-12)
+    np.testing.assert_allclose(actual, (kl[0] + kl[1]) / 2, atol=1e-12)
 
 
 def test_what_other_codes_call_so_is_another_number(distributions: tuple[np.ndarray, np.ndarray]) -> None:
@@ -85,48 +85,48 @@ def test_what_other_codes_call_so_is_another_number(distributions: tuple[np.ndar
 
 def test_value_and_target_are_means_over_pairs() -> None:
     unlearned, retrained = logits(1, 3, 0.5), logits(2, 4)
-    found = score(compare(unlearned, retrained))
-    assert found.value == pytest.approx(np.mean([by_scipy(u, r) for u in unlearned for r in retrained]), abs=1e-7)
+    result = score(compare(unlearned, retrained))
+    assert result.value == pytest.approx(np.mean([by_scipy(u, r) for u in unlearned for r in retrained]), abs=1e-7)
     pairs = [by_scipy(retrained[i], retrained[j]) for i in range(4) for j in range(4) if i != j]
-    assert found.target == pytest.approx(np.mean(pairs), abs=1e-7)
-    assert (found.name, found.direction, found.reason) == ("js_to_retrain", "match_retrain", "")
-    assert type(found.value) is type(found.stderr) is type(found.target) is float
-    assert 0 < found.stderr < 0.1
+    assert result.target == pytest.approx(np.mean(pairs), abs=1e-7)
+    assert (result.name, result.direction, result.reason) == ("js_to_retrain", "match_retrain", "")
+    assert type(result.value) is type(result.stderr) is type(result.target) is float
+    assert 0 < result.stderr < 0.1
 
 
 def test_a_single_unlearned_model_varies_as_a_retrained_one() -> None:
     unlearned, retrained = logits(3, 1), logits(4, 6)
-    found = score(compare(unlearned, retrained))
-    table = np.array([[by_scipy(one, other) for other in retrained] for one in (*retrained, *unlearned)])
+    result = score(compare(unlearned, retrained))
+    table = np.array([[by_scipy(first, second) for second in retrained] for first in (*retrained, *unlearned)])
     of_each = [np.delete(table[i], i).mean() for i in range(6)]
     expected = np.var(of_each, ddof=1) + np.var(table[6], ddof=1) / 6
-    assert found.value == pytest.approx(table[6].mean(), abs=1e-7)
-    assert found.stderr == pytest.approx(np.sqrt(expected), rel=1e-4)
+    assert result.value == pytest.approx(table[6].mean(), abs=1e-7)
+    assert result.stderr == pytest.approx(np.sqrt(expected), rel=1e-4)
 
 
 @pytest.mark.parametrize("models", [(1, 6), (8, 13), (16, 16)])
 def test_models_like_retrained_ones_are_within_noise_of_the_target(models: tuple[int, int]) -> None:
-    found = [score(compare(logits(10 + 2 * w, models[0]), logits(11 + 2 * w, models[1]))) for w in range(60)]
-    gaps = np.array([one.value - one.target for one in found])
-    stderrs = np.array([one.stderr for one in found])
-    values = np.array([one.value for one in found])
+    results = [score(compare(logits(10 + 2 * w, models[0]), logits(11 + 2 * w, models[1]))) for w in range(60)]
+    gaps = np.array([result.value - result.target for result in results])
+    stderrs = np.array([result.stderr for result in results])
+    values = np.array([result.value for result in results])
     assert abs(gaps.mean()) < 4 * gaps.std() / np.sqrt(60)
     assert 0.85 <= (np.abs(values - values.mean()) <= 2 * stderrs).mean() <= 1
     assert 0.7 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.5
 
 
 def test_it_grows_with_what_the_method_changes() -> None:
-    found = [score(compare(logits(5, 8, method), logits(6, 8))) for method in (0.0, 0.5, 1.0, 3.0, 30.0)]
-    values = [one.value for one in found]
+    results = [score(compare(logits(5, 8, method), logits(6, 8))) for method in (0.0, 0.5, 1.0, 3.0, 30.0)]
+    values = [result.value for result in results]
     assert values == sorted(values)
-    assert found[2].value - found[2].target > 3 * found[2].stderr
+    assert results[2].value - results[2].target > 3 * results[2].stderr
     assert values[-1] < 1
 
 
 def test_models_that_agree_too_much_are_below_the_target() -> None:
     retrained = logits(7, 8)
-    found = score(compare(np.repeat(retrained.mean(axis=0, keepdims=True), 8, axis=0), retrained))
-    assert found.value < found.target
+    result = score(compare(np.repeat(retrained.mean(axis=0, keepdims=True), 8, axis=0), retrained))
+    assert result.value < result.target
 
 
 def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
@@ -152,9 +152,9 @@ def test_only_models_with_logits_count() -> None:
 @pytest.mark.parametrize("models", [(0, 6), (1, 1), (0, 0)])
 def test_without_logits_there_is_a_reason(models: tuple[int, int]) -> None:
     given = compare(logits(22, models[0]), logits(23, models[1]), extra=8)
-    found = score(given)
-    assert (found.value, found.stderr, found.target) == (None, None, None)
-    assert f"not of {models[0]} and {models[1]}" in found.reason
+    result = score(given)
+    assert (result.value, result.stderr, result.target) == (None, None, None)
+    assert f"not of {models[0]} and {models[1]}" in result.reason
     bare = dataclasses.replace(given, unlearned=dataclasses.replace(given.unlearned, logits={}))
     assert f"not of 0 and {models[1]}" in score(bare).reason
 
@@ -162,6 +162,6 @@ def test_without_logits_there_is_a_reason(models: tuple[int, int]) -> None:
 def test_extreme_logits_give_finite_numbers() -> None:
     huge = 3e38 * np.sign(logits(24, 3))
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        found = pairwise_divergence(huge, -huge)
-    assert np.isfinite(found).all()
+        actual = pairwise_divergence(huge, -huge)
+    assert np.isfinite(actual).all()
     np.testing.assert_allclose(pairwise_divergence(huge, huge).diagonal(), 0, atol=1e-12)

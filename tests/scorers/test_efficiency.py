@@ -21,16 +21,16 @@ def outputs(method: str, *costs: Cost) -> Outputs:
     labels = {"test": np.array([0, 1])}
     logits = {"test": np.zeros((len(costs), 2, 2))}
     seconds = [cost.seconds for cost in costs]
-    made = Outputs.of_logits(method, logits, labels, seconds=seconds, seeds=np.arange(len(costs)))
-    return dataclasses.replace(made, costs=costs)
+    outputs_of_method = Outputs.of_logits(method, logits, labels, seconds=seconds, seeds=np.arange(len(costs)))
+    return dataclasses.replace(outputs_of_method, costs=costs)
 
 
 def scores(unlearned: Outputs, retrained: Outputs) -> dict[str, Score]:
     nobody = np.array([], int)
-    found = efficiency.score(Comparison(unlearned, retrained, nobody, nobody, "not asked for", UNIT))
-    assert [score.name for score in found] == [info.name for info in efficiency.SCORES]
-    assert {score.direction for score in found} == {"down"}
-    return {score.name: score for score in found}
+    result = efficiency.score(Comparison(unlearned, retrained, nobody, nobody, "not asked for", UNIT))
+    assert [score.name for score in result] == [info.name for info in efficiency.SCORES]
+    assert {score.direction for score in result} == {"down"}
+    return {score.name: score for score in result}
 
 
 def test_the_ratio_of_one_run_has_no_standard_error() -> None:
@@ -46,28 +46,28 @@ def test_the_ratio_of_several_runs() -> None:
 
 def test_a_users_method_is_held_against_plain_keras_by_its_processors_seconds() -> None:
     """Whatever the clock says, which is another one's on a busy machine."""
-    found = scores(
+    result = scores(
         outputs("mine", Cost(70.0, 3.0, 1.0, 1000), Cost(80.0, 5.0, 1.0, 1000)), outputs("retrain", Cost(1.0))
     )
-    assert found["time_ratio"].value == pytest.approx((2 / 8 + 4 / 8) / 2)
-    assert found["passes_ratio"].value is None
-    assert "mine is none" in found["passes_ratio"].reason
-    assert found["time_ratio_compiled"].value is None
+    assert result["time_ratio"].value == pytest.approx((2 / 8 + 4 / 8) / 2)
+    assert result["passes_ratio"].value is None
+    assert "mine is none" in result["passes_ratio"].reason
+    assert result["time_ratio_compiled"].value is None
 
 
 def test_a_method_of_the_kit_is_held_against_the_kits_own_retraining() -> None:
     retrained = outputs("retrain", Cost(1.0, 1.5, passes=500.0), Cost(1.0, 2.5, passes=500.0))
-    found = scores(outputs("finetune", Cost(0.5, 0.5, passes=50.0)), retrained)
-    assert found["time_ratio"].value == pytest.approx(0.5 / 8)
-    assert found["passes_ratio"].value == pytest.approx(0.1)
-    assert found["time_ratio_compiled"].value == pytest.approx(0.5 / 2)
+    result = scores(outputs("finetune", Cost(0.5, 0.5, passes=50.0)), retrained)
+    assert result["time_ratio"].value == pytest.approx(0.5 / 8)
+    assert result["passes_ratio"].value == pytest.approx(0.1)
+    assert result["time_ratio_compiled"].value == pytest.approx(0.5 / 2)
 
 
 def test_passes_are_known_where_no_retrained_model_was_made() -> None:
-    found = scores(outputs("finetune", Cost(0.5, 0.5, passes=50.0)), outputs("retrain", Cost(math.nan)))
-    assert found["passes_ratio"].value == pytest.approx(0.1)
-    assert found["time_ratio_compiled"].value is None
-    assert found["time_ratio_compiled"].reason == "no retrained model was made in this run"
+    result = scores(outputs("finetune", Cost(0.5, 0.5, passes=50.0)), outputs("retrain", Cost(math.nan)))
+    assert result["passes_ratio"].value == pytest.approx(0.1)
+    assert result["time_ratio_compiled"].value is None
+    assert result["time_ratio_compiled"].reason == "no retrained model was made in this run"
 
 
 @pytest.mark.parametrize("costs", [[Cost(math.nan)] * 2, [Cost(1.0, 1.0, passes=9.0), Cost(math.nan)], [Cost(3.0)]])

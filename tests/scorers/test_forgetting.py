@@ -32,12 +32,12 @@ def threshold_epsilon(fpr: float, fnr: float, delta: float) -> float | None:
     if fpr == 0 or fnr == 0:
         return None
     bounds = []
-    for one, other in ((fpr, fnr), (fnr, fpr)):
-        inside = 1 - delta - one
+    for first, second in ((fpr, fnr), (fnr, fpr)):
+        inside = 1 - delta - first
         if inside == 0:
             bounds.append(-math.inf)
         elif inside > 0:
-            bounds.append(math.log(inside) - math.log(other))
+            bounds.append(math.log(inside) - math.log(second))
     return max(0, *bounds) if bounds else None
 
 
@@ -48,9 +48,9 @@ def counted_rates(false_positives: np.ndarray, false_negatives: np.ndarray, mode
     return {(code // (models + 1) / models, code % (models + 1) / models) for code in codes.tolist()}
 
 
-def number_of(found: Iterable[np.ndarray]) -> np.ndarray:
+def number_of(actual: Iterable[np.ndarray]) -> np.ndarray:
     """How many models are found at each threshold, from a row of booleans a model."""
-    rows = iter(found)
+    rows = iter(actual)
     total = next(rows).astype(np.int16)
     for row in rows:
         total += row
@@ -630,7 +630,7 @@ def test_confidence_of_one_example() -> None:
 
 def test_labels_hold_for_every_model() -> None:
     logits, labels = np.random.default_rng(1).normal(size=(4, 5, 3)), np.array([2, 0, 1, 1, 0])
-    each = [logit_scaled_confidence(one, labels) for one in logits]
+    each = [logit_scaled_confidence(model_logits, labels) for model_logits in logits]
     np.testing.assert_array_equal(logit_scaled_confidence(logits, labels), each)
 
 

@@ -74,9 +74,9 @@ def test_the_ceiling_is_the_score_of_fresh_retrained_models_at_half_their_number
 
 def test_the_ceiling_does_not_depend_on_the_unlearned_models() -> None:
     unlearned, retrained = simulated(np.random.default_rng(2), 20, 25)
-    one, other = forgetting_quality(unlearned, retrained), forgetting_quality(unlearned + 9, retrained)
-    assert one.ceiling == other.ceiling > 0
-    assert other.score == other.normalised == 0.0
+    first, second = forgetting_quality(unlearned, retrained), forgetting_quality(unlearned + 9, retrained)
+    assert first.ceiling == second.ceiling > 0
+    assert second.score == second.normalised == 0.0
 
 
 def test_a_perfect_method_reaches_the_ceiling_and_a_shift_falls_below_it() -> None:
@@ -92,10 +92,10 @@ def test_a_perfect_method_reaches_the_ceiling_and_a_shift_falls_below_it() -> No
 def test_the_same_seed_gives_the_same_numbers_and_inputs_stay_as_they_were() -> None:
     unlearned, retrained = simulated(np.random.default_rng(4), 16, 20)
     before = unlearned.copy(), retrained.copy()
-    one, same, other = (forgetting_quality(unlearned, retrained, seed=seed) for seed in (0, 0, 1))
-    assert dataclasses.replace(one, epsilons=None) == dataclasses.replace(same, epsilons=None)
-    assert one.score == other.score
-    assert one.ceiling != other.ceiling
+    first, same, second = (forgetting_quality(unlearned, retrained, seed=seed) for seed in (0, 0, 1))
+    assert dataclasses.replace(first, epsilons=None) == dataclasses.replace(same, epsilons=None)
+    assert first.score == second.score
+    assert first.ceiling != second.ceiling
     np.testing.assert_array_equal(unlearned, before[0])
     np.testing.assert_array_equal(retrained, before[1])
 
@@ -112,7 +112,7 @@ def test_any_number_of_examples(examples: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 def covered(qualities: list[ForgettingQuality], truth: float) -> float:
-    return float(np.mean([one.interval[0] <= truth <= one.interval[1] for one in qualities]))
+    return float(np.mean([quality.interval[0] <= truth <= quality.interval[1] for quality in qualities]))
 
 
 @pytest.mark.slow
@@ -132,8 +132,8 @@ def test_the_interval_covers_the_score_of_a_fresh_population(settings: dict[str,
     truth = np.mean([forgetting_score(*simulated(generator, 24, 12, **settings)) for _ in range(200)])
     qualities = [forgetting_quality(*simulated(generator, 24, 12, **settings)) for _ in range(64)]
     assert 0.88 <= covered(qualities, float(truth)) <= 0.99
-    spread = np.std([one.score for one in qualities])
-    assert np.sqrt(np.mean([one.stderr**2 for one in qualities])) == pytest.approx(spread, rel=0.35)
+    spread = np.std([quality.score for quality in qualities])
+    assert np.sqrt(np.mean([quality.stderr**2 for quality in qualities])) == pytest.approx(spread, rel=0.35)
 
 
 def test_a_bootstrap_with_replacement_would_be_wrong() -> None:
@@ -152,20 +152,20 @@ def test_a_bootstrap_with_replacement_would_be_wrong() -> None:
 
 def test_scores_by_number_of_models_are_means_over_disjoint_draws() -> None:
     unlearned, retrained = simulated(np.random.default_rng(8), 40, 20, shift=1.0)
-    found = score_by_num_models(unlearned, retrained, [8, 16, 40])
-    assert list(found) == [8, 16, 40]
-    assert found[40] == forgetting_score(unlearned, retrained)
+    actual = score_by_num_models(unlearned, retrained, [8, 16, 40])
+    assert list(actual) == [8, 16, 40]
+    assert actual[40] == forgetting_score(unlearned, retrained)
     orders = [np.random.default_rng([0, side]).permutation(40) for side in range(2)]
     draws = [slice(0, 16), slice(16, 32)]
-    expected = [forgetting_score(unlearned[orders[0][one]], retrained[orders[1][one]]) for one in draws]
-    assert found[16] == np.mean(expected)
+    expected = [forgetting_score(unlearned[orders[0][draw]], retrained[orders[1][draw]]) for draw in draws]
+    assert actual[16] == np.mean(expected)
 
 
 def test_few_models_flatter_bad_methods() -> None:
     generator = np.random.default_rng(9)
     unlearned, retrained = generator.normal(1, 1, (128, 40)), generator.normal(0, 1, (128, 40))
-    found = score_by_num_models(unlearned, retrained, [8, 32, 128])
-    assert found[8] > found[32] + 0.01 > found[128] + 0.02
+    actual = score_by_num_models(unlearned, retrained, [8, 32, 128])
+    assert actual[8] > actual[32] + 0.01 > actual[128] + 0.02
 
 
 # Scores of a comparison
@@ -192,14 +192,14 @@ def comparison(models: int, others: int, *, shift: float = 1.0, spread: float = 
 
 
 def by_name(given: Comparison) -> dict[str, Score]:
-    return {one.name: one for one in forgetting.score(given)}
+    return {score.name: score for score in forgetting.score(given)}
 
 
 @pytest.mark.parametrize(("models", "others"), [(12, 12), (12, 20), (20, 12)])
 def test_as_many_models_are_compared_as_both_sides_have(models: int, others: int) -> None:
     given = comparison(models, others)
     scores = by_name(given)
-    sides = [one.confidences["forget"][:12].astype(float) for one in (given.unlearned, given.retrained)]
+    sides = [outputs.confidences["forget"][:12].astype(float) for outputs in (given.unlearned, given.retrained)]
     assert scores["forgetting_score"].value == pytest.approx(forgetting_score(*sides), abs=1e-12)
     among = points_among(given.retrained.confidences["forget"].astype(float), 12)
     assert scores["forgetting_ceiling"].value == pytest.approx(among.mean(), abs=1e-12)
@@ -233,11 +233,11 @@ def test_the_competitions_score_has_the_ratios_of_mean_accuracies_unclipped() ->
         given,
         unlearned=dataclasses.replace(given.unlearned, correct={p: given.unlearned.correct[p] | True for p in PARTS}),
     )
-    for one in (given, better):
-        scores = by_name(one)
+    for compared in (given, better):
+        scores = by_name(compared)
         ratio = 1.0
         for part in ("retain", "test"):
-            ratio *= one.unlearned.correct[part].mean() / one.retrained.correct[part].mean()
+            ratio *= compared.unlearned.correct[part].mean() / compared.retrained.correct[part].mean()
         assert scores["competition_score"].value == pytest.approx(scores["forgetting_score"].value * ratio, abs=1e-12)
         assert scores["competition_score"].stderr > 0
     assert by_name(better)["competition_score"].value > by_name(better)["forgetting_score"].value
@@ -245,9 +245,9 @@ def test_the_competitions_score_has_the_ratios_of_mean_accuracies_unclipped() ->
 
 @pytest.mark.parametrize(("models", "others"), [(1, 30), (7, 30), (30, 7)])
 def test_fewer_than_eight_models_have_no_score(models: int, others: int) -> None:
-    for one in forgetting.score(comparison(models, others)):
-        assert one.value is None
-        assert "8" in one.reason
+    for score in forgetting.score(comparison(models, others)):
+        assert score.value is None
+        assert "8" in score.reason
 
 
 def test_few_models_and_models_that_are_all_alike_are_warned_of() -> None:

@@ -57,11 +57,11 @@ def scores(unlearned: Outputs, retrained: Outputs) -> dict[str, Score]:
 def test_the_average_gaps_of_saluns_table(method: tuple[float, ...], expected: float) -> None:
     """CIFAR-10, ResNet-18, 10 % at random: unlearning accuracy, remaining and test accuracy, MIA; in percent there."""
     retrained = np.array([5.24, 100.0, 94.26, 12.88]) / 100
-    found = 100 * average_gap(np.array(method) / 100, retrained)
-    assert found == pytest.approx(expected, abs=0.0051)
+    actual = 100 * average_gap(np.array(method) / 100, retrained)
+    assert actual == pytest.approx(expected, abs=0.0051)
     turned = np.array(method) / 100
     turned[0], retrained[0] = 1 - turned[0], 1 - retrained[0]  # forget accuracy in the place of unlearning accuracy
-    assert 100 * average_gap(turned, retrained) == pytest.approx(found, abs=1e-9)
+    assert 100 * average_gap(turned, retrained) == pytest.approx(actual, abs=1e-9)
 
 
 def test_tug_of_war_by_hand() -> None:
@@ -72,11 +72,11 @@ def test_tug_of_war_by_hand() -> None:
     assert tug_of_war(np.array([1.0, 1, 1]), np.array([0.0, 1, 1])) == 0
 
 
-@pytest.mark.parametrize(("one", "other"), [([0.5], [0.5, 0.6]), ([], []), ([94.0], [0.9]), ([np.nan], [0.9])])
+@pytest.mark.parametrize(("first", "second"), [([0.5], [0.5, 0.6]), ([], []), ([94.0], [0.9]), ([np.nan], [0.9])])
 @pytest.mark.parametrize("measure", [tug_of_war, average_gap])
-def test_what_does_not_belong_together_is_refused(measure: type, one: list[float], other: list[float]) -> None:
+def test_what_does_not_belong_together_is_refused(measure: type, first: list[float], second: list[float]) -> None:
     with pytest.raises(ValueError, match=r"Expected one mean in \[0, 1\].*Divide percentages by 100"):
-        measure(np.array(one), np.array(other))
+        measure(np.array(first), np.array(second))
 
 
 # The scores
@@ -85,15 +85,15 @@ def test_what_does_not_belong_together_is_refused(measure: type, one: list[float
 @pytest.mark.parametrize("models", [1, 5, 20])
 def test_scores_by_hand(models: int) -> None:
     unlearned, retrained = outputs(1, models, remembers=0.7), outputs(2, models + 3)
-    found = scores(unlearned, retrained)
-    assert list(found) == ["tug_of_war", "average_gap"]
+    result = scores(unlearned, retrained)
+    assert list(result) == ["tug_of_war", "average_gap"]
     accuracies = [side.correct[part].mean() for side in (unlearned, retrained) for part in ("forget", "retain", "test")]
     differences = np.abs(np.subtract(accuracies[:3], accuracies[3:]))
-    assert found["tug_of_war"].value == pytest.approx(np.prod(1 - differences), abs=1e-12)
+    assert result["tug_of_war"].value == pytest.approx(np.prod(1 - differences), abs=1e-12)
     efficacy = svc_mia.score(compare(unlearned, retrained))[0]
     expected = (differences.sum() + abs(efficacy.value - efficacy.target)) / 4
-    assert found["average_gap"].value == pytest.approx(expected, abs=1e-12)
-    for score, direction in zip(found.values(), ("up", "down"), strict=True):
+    assert result["average_gap"].value == pytest.approx(expected, abs=1e-12)
+    for score, direction in zip(result.values(), ("up", "down"), strict=True):
         assert (score.direction, score.target, score.reason) == (direction, None, "")
         assert type(score.value) is type(score.stderr) is float
         assert score.stderr > 0
@@ -104,38 +104,38 @@ def test_a_class_that_is_forgotten_altogether_is_left_out_of_the_test_accuracy()
     gone = {part: np.zeros(size, int) for part, size in SIZES.items()}
     gone["forget"][:], gone["test"][:30] = 1, 1
     unlearned, retrained = (dataclasses.replace(outputs(seed, 6), labels=gone) for seed in (1, 2))
-    found = scores(unlearned, retrained)["tug_of_war"]
+    result = scores(unlearned, retrained)["tug_of_war"]
     kept = [slice(None), slice(None), slice(30, None)]
     accuracies = [
         [side.correct[part][:, which].mean() for part, which in zip(("forget", "retain", "test"), kept, strict=True)]
         for side in (unlearned, retrained)
     ]
-    assert found.value == pytest.approx(tug_of_war(*map(np.array, accuracies)), abs=1e-12)
+    assert result.value == pytest.approx(tug_of_war(*map(np.array, accuracies)), abs=1e-12)
     everything = scores(*(outputs(seed, 6) for seed in (1, 2)))["tug_of_war"]
-    assert found.value != pytest.approx(everything.value, abs=1e-4)
+    assert result.value != pytest.approx(everything.value, abs=1e-4)
 
 
 def test_remembering_is_further_from_retraining() -> None:
     retrained = outputs(3, 8)
-    found = [scores(outputs(4, 8, remembers=remembers), retrained) for remembers in (0.0, 0.5, 1.0, 2.0)]
-    towards = [one["tug_of_war"].value for one in found]
-    away = [one["average_gap"].value for one in found]
+    results = [scores(outputs(4, 8, remembers=remembers), retrained) for remembers in (0.0, 0.5, 1.0, 2.0)]
+    towards = [result["tug_of_war"].value for result in results]
+    away = [result["average_gap"].value for result in results]
     assert towards == sorted(towards, reverse=True)
     assert away == sorted(away)
-    assert found[0]["tug_of_war"].value > 0.9
-    assert found[3]["average_gap"].value > 0.1
+    assert results[0]["tug_of_war"].value > 0.9
+    assert results[3]["average_gap"].value > 0.1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("models", [(8, 13), (24, 24)])
 def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, int]) -> None:
     """Examples are the same in all worlds, as they are for both sides; only the models are drawn anew."""
-    found = [
+    results = [
         scores(outputs(2 * w, models[0], remembers=1.2), outputs(2 * w + 1, models[1]))
         for w in range(100, 100 + (60 if models[0] < 24 else 25))
     ]
     for name in ("tug_of_war", "average_gap"):
-        values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
+        values, stderrs = np.array([[result[name].value, result[name].stderr] for result in results], float).T
         assert np.sqrt((stderrs**2).mean()) == pytest.approx(values.std(), rel=0.35), name
         assert (np.abs(values - values.mean()) <= 2 * stderrs).mean() >= 0.85, name
 
@@ -143,9 +143,9 @@ def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, in
 @pytest.mark.parametrize("models", [(1, 6), (8, 8)])
 def test_near_zero_gaps_the_standard_errors_are_not_too_small(models: tuple[int, int]) -> None:
     """A single model too, which is taken to vary as a retrained one: here it does."""
-    found = [scores(outputs(2 * w, models[0]), outputs(2 * w + 1, models[1])) for w in range(300, 340)]
+    results = [scores(outputs(2 * w, models[0]), outputs(2 * w + 1, models[1])) for w in range(300, 340)]
     for name in ("tug_of_war", "average_gap"):
-        values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
+        values, stderrs = np.array([[result[name].value, result[name].stderr] for result in results], float).T
         assert np.sqrt((stderrs**2).mean()) > 0.8 * values.std(), name
 
 
@@ -155,17 +155,17 @@ def test_an_efficacy_that_few_models_have_varies_as_the_mean_of_few(monkeypatch:
     answers = iter(efficacies)
     monkeypatch.setattr(gaps, "nonmember_predictions", lambda side, feature: next(answers)[:, np.newaxis])
     sides = [outputs(seed, 1).select(np.zeros(64, int)) for seed in (21, 22)]
-    found = scores(*sides)["average_gap"]
+    result = scores(*sides)["average_gap"]
     expected = np.sqrt((efficacies.var(axis=1, ddof=1) / 16).sum()) / 4
-    assert found.stderr == pytest.approx(expected, rel=0.03)
+    assert result.stderr == pytest.approx(expected, rel=0.03)
 
 
 def test_copies_of_one_model_leave_the_retrained_models_spread() -> None:
-    one, retrained = outputs(5, 1, remembers=1.0), outputs(6, 6)
-    copies = one.select(np.zeros(3, int))
-    found, single = scores(copies, retrained)["tug_of_war"], scores(one, retrained)["tug_of_war"]
-    assert found.value == pytest.approx(single.value, abs=1e-12)
-    assert found.stderr == pytest.approx(single.stderr / np.sqrt(7), rel=1e-9)  # 1/6 of 1 + 1/6
+    model, retrained = outputs(5, 1, remembers=1.0), outputs(6, 6)
+    copies = model.select(np.zeros(3, int))
+    actual, single = scores(copies, retrained)["tug_of_war"], scores(model, retrained)["tug_of_war"]
+    assert actual.value == pytest.approx(single.value, abs=1e-12)
+    assert actual.stderr == pytest.approx(single.stderr / np.sqrt(7), rel=1e-9)  # 1/6 of 1 + 1/6
 
 
 def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
@@ -193,7 +193,7 @@ def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
 
 
 def test_without_logits_the_tug_of_war_remains() -> None:
-    found = scores(outputs(9, 2, with_logits=0), outputs(10, 3))
-    assert found["tug_of_war"].value is not None
-    assert found["average_gap"] == Score("average_gap", None, None, "down", reason=found["average_gap"].reason)
-    assert "not of 0 unlearned and 3 retrained" in found["average_gap"].reason
+    result = scores(outputs(9, 2, with_logits=0), outputs(10, 3))
+    assert result["tug_of_war"].value is not None
+    assert result["average_gap"] == Score("average_gap", None, None, "down", reason=result["average_gap"].reason)
+    assert "not of 0 unlearned and 3 retrained" in result["average_gap"].reason

@@ -20,18 +20,18 @@ SIZES = {"forget": 60, "retain": 80, "validation": 3, "test": 70}
 
 def by_hand(unlearned: np.ndarray, retrained: np.ndarray, *, edge_falls_out: bool = False) -> np.ndarray:
     """Example by example, with numpy's histogram; or with the digitized one of the published code."""
-    found = []
-    for one, other in zip(np.clip(unlearned, -100, 100).T, np.clip(retrained, -100, 100).T, strict=True):
-        low, high = min(one.min(), other.min()), max(one.max(), other.max())
+    values = []
+    for first, second in zip(np.clip(unlearned, -100, 100).T, np.clip(retrained, -100, 100).T, strict=True):
+        low, high = min(first.min(), second.min()), max(first.max(), second.max())
         edges = np.linspace(low, high if high > low else low + 1, 21)
         if edge_falls_out:
-            counts = [np.bincount(np.digitize(side, edges), minlength=22)[1:21] for side in (one, other)]
+            counts = [np.bincount(np.digitize(side, edges), minlength=22)[1:21] for side in (first, second)]
         else:
-            counts = [np.histogram(side, edges)[0] for side in (one, other)]
+            counts = [np.histogram(side, edges)[0] for side in (first, second)]
         p, q = (count / count.sum() for count in counts)
         used = p > 0
-        found.append(float((p[used] * np.log(p[used] / np.maximum(q[used], 1e-5))).sum()))
-    return np.array(found)
+        values.append(float((p[used] * np.log(p[used] / np.maximum(q[used], 1e-5))).sum()))
+    return np.array(values)
 
 
 def margins(seed: int, models: int, examples: int, shift: float = 0.0) -> np.ndarray:
@@ -95,9 +95,9 @@ def test_identical_populations_have_none_and_disjoint_ones_the_largest() -> None
 
 
 def test_it_grows_with_the_shift() -> None:
-    found = [klom_percentile(margins(4, 100, 60, shift), margins(5, 100, 60)) for shift in (0, 1, 2, 4, 8)]
-    assert found == sorted(found)
-    assert found[-1] > 10
+    results = [klom_percentile(margins(4, 100, 60, shift), margins(5, 100, 60)) for shift in (0, 1, 2, 4, 8)]
+    assert results == sorted(results)
+    assert results[-1] > 10
 
 
 def test_the_order_of_the_arguments_matters() -> None:
@@ -128,9 +128,9 @@ def test_another_order_of_the_examples_on_one_side_is_not_the_same_data() -> Non
 def test_orders_that_do_not_matter() -> None:
     unlearned, retrained = margins(12, 20, 30, 0.5), margins(13, 30, 30)
     order, generator = np.random.default_rng(0).permutation(30), np.random.default_rng(1)
-    found = klom(unlearned, retrained)
-    np.testing.assert_allclose(klom(unlearned[:, order], retrained[:, order]), found[order], atol=1e-12)
-    np.testing.assert_allclose(klom(generator.permutation(unlearned), generator.permutation(retrained)), found)
+    actual = klom(unlearned, retrained)
+    np.testing.assert_allclose(klom(unlearned[:, order], retrained[:, order]), actual[order], atol=1e-12)
+    np.testing.assert_allclose(klom(generator.permutation(unlearned), generator.permutation(retrained)), actual)
 
 
 def test_margins_without_bounds_are_clipped() -> None:
@@ -169,16 +169,16 @@ def test_what_does_not_belong_together_is_refused(shapes: tuple[tuple[int, ...],
 
 def test_values_and_targets_like_for_like_by_hand() -> None:
     given = comparison(models=(65, 79), shift=1.0)
-    found = scores(given)
-    assert list(found) == ["klom_forget", "klom_retain", "klom_test"]
-    for name, score in found.items():
+    result = scores(given)
+    assert list(result) == ["klom_forget", "klom_retain", "klom_test"]
+    for name, score in result.items():
         part = name.removeprefix("klom_")
         unlearned, retrained = (
             side.confidences[part][:64].astype(float) for side in (given.unlearned, given.retrained)
         )
 
-        def p95(one: np.ndarray, other: np.ndarray) -> float:
-            return float(np.percentile(by_hand(one, other), 95))
+        def p95(first: np.ndarray, second: np.ndarray) -> float:
+            return float(np.percentile(by_hand(first, second), 95))
 
         value = (p95(unlearned[::2], retrained[1::2]) + p95(unlearned[1::2], retrained[::2])) / 2
         target = (p95(retrained[::2], retrained[1::2]) + p95(retrained[1::2], retrained[::2])) / 2
@@ -190,9 +190,9 @@ def test_values_and_targets_like_for_like_by_hand() -> None:
 
 def test_models_like_retrained_ones_are_within_noise_of_the_target_and_a_shift_is_not() -> None:
     """The target has as much noise as the value: the gap's interval has both."""
-    found = [score for seed in range(5) for score in scores(comparison(seed, (64, 64))).values()]
-    assert sum(score.gap_interval[0] <= 0 <= score.gap_interval[1] for score in found) >= 13  # of fifteen
-    assert all(score.gap_stderr > score.stderr for score in found)
+    results = [score for seed in range(5) for score in scores(comparison(seed, (64, 64))).values()]
+    assert sum(score.gap_interval[0] <= 0 <= score.gap_interval[1] for score in results) >= 13  # of fifteen
+    assert all(score.gap_stderr > score.stderr for score in results)
     shifted = scores(comparison(0, (64, 64), shift=2.0))
     assert shifted["klom_forget"].value > shifted["klom_forget"].target + 3 * shifted["klom_forget"].stderr
     assert shifted["klom_retain"] == scores(comparison(0, (64, 64)))["klom_retain"]
@@ -201,9 +201,9 @@ def test_models_like_retrained_ones_are_within_noise_of_the_target_and_a_shift_i
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_the_standard_error_covers(shift: float) -> None:
     only_forget = {"forget": 60, "retain": 2, "validation": 3, "test": 2}  # what the others are is of no matter here
-    found = [scores(comparison(seed, (64, 64), shift, only_forget))["klom_forget"] for seed in range(80)]
-    values, stderrs = np.array([[one.value, one.stderr] for one in found], float).T
-    inside = [one.interval[0] <= values.mean() <= one.interval[1] for one in found]
+    results = [scores(comparison(seed, (64, 64), shift, only_forget))["klom_forget"] for seed in range(80)]
+    values, stderrs = np.array([[result.value, result.stderr] for result in results], float).T
+    inside = [result.interval[0] <= values.mean() <= result.interval[1] for result in results]
     assert 0.88 <= np.mean(inside) <= 0.99
     assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.2
 
@@ -212,18 +212,18 @@ def test_half_samples_that_are_counted_by_groups_are_those_counted_by_model() ->
     unlearned, retrained = margins(16, 40, 9, 0.3), margins(17, 40, 9)
     generator = np.random.default_rng(18)
     samples = [generator.permuted(np.tile(np.arange(40) < 20, (5, 1)), axis=1) for _ in range(2)]
-    found = family._klom_of_samples(unlearned, retrained, *samples)
-    for number, (one, other) in enumerate(zip(*samples, strict=True)):
+    actual = family._klom_of_samples(unlearned, retrained, *samples)
+    for number, (first, second) in enumerate(zip(*samples, strict=True)):
         low = np.minimum(unlearned.min(axis=0), retrained.min(axis=0)).astype(float)
         high = np.maximum(unlearned.max(axis=0), retrained.max(axis=0)).astype(float)
         for example in range(9):
             shares = [
                 np.histogram(side[chosen, example], 20, (low[example], high[example]))[0] / 20
-                for side, chosen in ((unlearned, one), (retrained, other))
+                for side, chosen in ((unlearned, first), (retrained, second))
             ]
             used = shares[0] > 0
             p, q = shares[0][used], np.maximum(shares[1][used], 1e-5)
-            assert found[number, example] == pytest.approx(max((p * np.log(p / q)).sum(), 0), abs=1e-9)
+            assert actual[number, example] == pytest.approx(max((p * np.log(p / q)).sum(), 0), abs=1e-9)
 
 
 def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
@@ -235,9 +235,9 @@ def test_orders_do_not_matter_and_inputs_are_left_alone() -> None:
         return dataclasses.replace(outputs, confidences=confidences)
 
     turned = dataclasses.replace(given, unlearned=reorder(given.unlearned), retrained=reorder(given.retrained))
-    for one, other in zip(family.score(given), family.score(turned), strict=True):
+    for first, second in zip(family.score(given), family.score(turned), strict=True):
         for field in ("value", "stderr", "target"):
-            assert getattr(one, field) == pytest.approx(getattr(other, field), abs=1e-12)
+            assert getattr(first, field) == pytest.approx(getattr(second, field), abs=1e-12)
     for part in SIZES:
         np.testing.assert_array_equal(given.unlearned.confidences[part], before.unlearned.confidences[part])
 

@@ -83,8 +83,8 @@ def test_the_floor_of_the_deviation() -> None:
 def test_confidences_without_bounds_are_clipped() -> None:
     huge = np.array([[1e38, -1e38, 3.4e38]], np.float32)
     with np.errstate(all="raise"):
-        found = lira_scores(huge, np.concatenate([huge, -huge]))
-    np.testing.assert_allclose(found, [[100 / np.sqrt(2e4), -100 / np.sqrt(2e4), 100 / np.sqrt(2e4)]])
+        actual = lira_scores(huge, np.concatenate([huge, -huge]))
+    np.testing.assert_allclose(actual, [[100 / np.sqrt(2e4), -100 / np.sqrt(2e4), 100 / np.sqrt(2e4)]])
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (1, 3)), ((1, 3), (2, 4)), ((3,), (2, 3)), ((1, 3), (3,))])
@@ -115,15 +115,15 @@ def test_mean_auc_is_scikit_learns(tied: bool) -> None:
 def test_of_models_that_agree_the_standard_error_is_delongs() -> None:
     members, nonmembers = np.random.default_rng(3).normal(size=(2, 1, 40))
     placements = np.concatenate(mean_placements(members, nonmembers))
-    found = two_way_stderr(placements, np.tile(placements, (16, 1)), 40)
-    assert found == pytest.approx(membership_auc_stderr(-members[0], -nonmembers[0]), rel=1e-12)
+    actual = two_way_stderr(placements, np.tile(placements, (16, 1)), 40)
+    assert actual == pytest.approx(membership_auc_stderr(-members[0], -nonmembers[0]), rel=1e-12)
 
 
 def test_of_examples_that_agree_the_standard_error_is_the_models() -> None:
     replicates = np.repeat(np.random.default_rng(4).uniform(size=(16, 1)), 80, axis=1)
-    found = two_way_stderr(np.full(80, 0.6), replicates, 40)
+    actual = two_way_stderr(np.full(80, 0.6), replicates, 40)
     # the examples share all of it: as cells of a table they would seem to hold 1/40 of the variance on either side
-    assert found == pytest.approx(np.sqrt(15 * replicates[:, 0].var()), rel=1e-12)
+    assert actual == pytest.approx(np.sqrt(15 * replicates[:, 0].var()), rel=1e-12)
 
 
 def test_noise_of_model_and_example_together_counts_once() -> None:
@@ -141,8 +141,8 @@ def test_noise_of_model_and_example_together_counts_once() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("unlearned", "retrained", "shift"), [(8, 13, 0.0), (16, 16, 0.0), (16, 16, 0.5)])
 def test_the_standard_error_covers(unlearned: int, retrained: int, shift: float) -> None:
-    found = [score(comparison(seed, unlearned, retrained, shift)) for seed in range(120)]
-    values, stderrs = np.array([[one.value, one.stderr] for one in found], float).T
+    results = [score(comparison(seed, unlearned, retrained, shift)) for seed in range(120)]
+    values, stderrs = np.array([[result.value, result.stderr] for result in results], float).T
     truth = values.mean() if shift else 0.5
     assert 0.9 <= (np.abs(values - truth) <= 2 * stderrs).mean() <= 1
     assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.5
@@ -163,19 +163,19 @@ def test_value_and_target_like_for_like_by_hand() -> None:
 
     def auc(models: np.ndarray, out: np.ndarray) -> float:
         z = (models - out.mean(axis=0)) / out.std(axis=0, ddof=1)
-        return float(np.mean([roc_auc_score(labels, one) for one in z]))
+        return float(np.mean([roc_auc_score(labels, scores_of_model) for scores_of_model in z]))
 
-    found = score(given)
-    assert found.value == pytest.approx(np.mean([auc(sides["unlearned"], half) for half in halves]), abs=1e-12)
-    assert found.target == pytest.approx((auc(*halves) + auc(*halves[::-1])) / 2, abs=1e-12)
-    assert (found.name, found.direction, found.reason) == ("lira_auc", "match_retrain", "")
-    assert type(found.value) is type(found.stderr) is type(found.target) is float
+    result = score(given)
+    assert result.value == pytest.approx(np.mean([auc(sides["unlearned"], half) for half in halves]), abs=1e-12)
+    assert result.target == pytest.approx((auc(*halves) + auc(*halves[::-1])) / 2, abs=1e-12)
+    assert (result.name, result.direction, result.reason) == ("lira_auc", "match_retrain", "")
+    assert type(result.value) is type(result.stderr) is type(result.target) is float
 
 
 def test_models_like_retrained_ones_are_within_noise_of_the_target() -> None:
     for seed in range(8):
-        found = score(comparison(seed))
-        assert abs(found.value - found.target) < 3 * found.stderr
+        result = score(comparison(seed))
+        assert abs(result.value - result.target) < 3 * result.stderr
 
 
 def test_it_grows_with_what_is_remembered_and_falls_below_half_with_over_forgetting() -> None:
@@ -190,8 +190,8 @@ def test_difficult_examples_are_measured_by_their_own_standard() -> None:
     given = comparison()
     for side in ("unlearned", "retrained"):
         given = changed(given, side, lambda values: values - 10, "forget")
-    found = score(given)
-    assert found.value == pytest.approx(score(comparison()).value, abs=1e-5)
+    result = score(given)
+    assert result.value == pytest.approx(score(comparison()).value, abs=1e-5)
 
 
 def test_the_order_of_models_within_the_halves_and_of_unlearned_ones_does_not_matter() -> None:
@@ -224,22 +224,22 @@ def test_extreme_and_constant_confidences_give_finite_scores() -> None:
     given = comparison()
     for change in (np.zeros_like, lambda values: np.where(values > 2, 3e38, -3e38).astype(np.float32)):
         extreme = changed(changed(given, "unlearned", change), "retrained", change)
-        found = score(extreme)
-        assert all(np.isfinite([found.value, found.stderr, found.target]))
+        result = score(extreme)
+        assert all(np.isfinite([result.value, result.stderr, result.target]))
     constant = score(changed(changed(given, "unlearned", np.zeros_like), "retrained", np.zeros_like))
     assert (constant.value, constant.target, constant.stderr) == (0.5, 0.5, 0.0)
 
 
 def test_eight_models_against_many() -> None:
-    found = score(comparison(unlearned=8, retrained=512))
-    assert abs(found.value - found.target) < 3 * found.stderr
+    result = score(comparison(unlearned=8, retrained=512))
+    assert abs(result.value - result.target) < 3 * result.stderr
 
 
 @pytest.mark.parametrize("sizes", [(7, 13), (8, 7), (1, 6)])
 def test_without_a_population_there_is_a_reason(sizes: tuple[int, int]) -> None:
-    found = score(comparison(0, *sizes))
-    assert (found.value, found.stderr, found.target) == (None, None, None)
-    assert f"not {sizes[0]} unlearned and {sizes[1]} retrained" in found.reason
+    result = score(comparison(0, *sizes))
+    assert (result.value, result.stderr, result.target) == (None, None, None)
+    assert f"not {sizes[0]} unlearned and {sizes[1]} retrained" in result.reason
 
 
 def test_without_an_attack_there_is_its_reason() -> None:

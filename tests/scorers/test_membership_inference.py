@@ -431,8 +431,8 @@ def shared_difficulty(
 def gap_to_the_rest(losses: Losses, first: int = 0) -> tuple[float, float]:
     """Model `first` against all that come after it."""
     members, nonmembers = losses
-    one, rest = slice(first, first + 1), slice(first + 1, None)
-    return membership_auc_gap((members[one], nonmembers[one]), (members[rest], nonmembers[rest]))
+    model, rest = slice(first, first + 1), slice(first + 1, None)
+    return membership_auc_gap((members[model], nonmembers[model]), (members[rest], nonmembers[rest]))
 
 
 @pytest.mark.parametrize("models", [1, 3])
@@ -484,8 +484,8 @@ def test_the_standard_error_of_the_gap_covers_exchangeable_models() -> None:
     generator = np.random.default_rng(11)
     worlds = [shared_difficulty(generator, 7) for _ in range(400)]
     for first in (0, 1):  # model 0 against six others, model 1 against five
-        one, rest = slice(first, first + 1), slice(first + 1, None)
-        gaps = [mia.auc_gap(tuple(side[one] for side in pair), tuple(side[rest] for side in pair)) for pair in worlds]
+        model, rest = slice(first, first + 1), slice(first + 1, None)
+        gaps = [mia.auc_gap(tuple(side[model] for side in pair), tuple(side[rest] for side in pair)) for pair in worlds]
         assert 0.91 <= np.mean([gap.interval[0] < 0 < gap.interval[1] for gap in gaps]) <= 0.98, first
         values, stderrs = np.array([(gap.value, gap.stderr) for gap in gaps]).T
         assert np.sqrt((stderrs**2).mean()) == pytest.approx(values.std(), rel=0.1), first

@@ -54,9 +54,9 @@ def test_each_model_is_left_out_once_and_a_group_on_both_sides_at_once(sizes: tu
     assert jackknife_stderr(statistic, *sizes, groups=groups) == 0
     assert len(seen) == min(*sizes, groups)
     for side, size in enumerate(sizes):
-        left_out = [index for one in seen for index in one[side]]
+        left_out = [index for sides in seen for index in sides[side]]
         assert sorted(left_out) == list(range(size))
-        assert max(len(one[side]) for one in seen) - min(len(one[side]) for one in seen) <= 1
+        assert max(len(sides[side]) for sides in seen) - min(len(sides[side]) for sides in seen) <= 1
     for number, (unlearned, retrained) in enumerate(seen):
         assert {index % len(seen) for index in unlearned | retrained} == {number}
 
@@ -64,8 +64,8 @@ def test_each_model_is_left_out_once_and_a_group_on_both_sides_at_once(sizes: tu
 @pytest.mark.parametrize("num_models", [2, 7, 16])
 def test_of_a_mean_it_is_the_standard_error_of_the_mean(num_models: int) -> None:
     values = np.random.default_rng(0).normal(size=num_models)
-    found = jackknife_stderr(lambda kept, _: float(values[kept].mean()), num_models, num_models)
-    assert found == pytest.approx(stats.sem(values), rel=1e-12)
+    actual = jackknife_stderr(lambda kept, _: float(values[kept].mean()), num_models, num_models)
+    assert actual == pytest.approx(stats.sem(values), rel=1e-12)
 
 
 def test_of_means_in_groups_it_is_that_of_the_groups() -> None:
@@ -84,8 +84,8 @@ def test_of_a_difference_of_means_the_variance_is_that_of_both_sides(sizes: tupl
     variances = []
     for _ in range(600):
         sides = [scale * generator.normal(size=size) for scale, size in zip((1, 2), sizes, strict=True)]
-        found = jackknife_stderr(lambda u, r, s=sides: float(s[0][u].mean() - s[1][r].mean()), *sizes)
-        variances.append(found**2)
+        actual = jackknife_stderr(lambda u, r, s=sides: float(s[0][u].mean() - s[1][r].mean()), *sizes)
+        variances.append(actual**2)
     assert np.mean(variances) == pytest.approx(1 / sizes[0] + 4 / sizes[1], rel=0.1)
 
 
@@ -110,13 +110,13 @@ def test_the_standard_error_of_an_auc_covers_the_truth(sizes: tuple[int, int], s
     def auc(sides: list[np.ndarray], u: np.ndarray, r: np.ndarray) -> float:
         return float((sides[0][u][:, np.newaxis] > sides[1][r]).mean())
 
-    found = []
+    estimates = []
     for number in range(400):
         sides = [generator.normal(shift, size=sizes[0]), generator.normal(size=sizes[1])]
         value = auc(sides, *map(np.arange, sizes))
         assert number >= 20 or value == pytest.approx(roc_auc_score(labels, np.concatenate(sides)))
-        found.append((value, jackknife_stderr(lambda u, r, s=sides: auc(s, u, r), *sizes)))
-    values, stderrs = np.array(found).T
+        estimates.append((value, jackknife_stderr(lambda u, r, s=sides: auc(s, u, r), *sizes)))
+    values, stderrs = np.array(estimates).T
     # 8 groups give a t distribution of 7 degrees of freedom, and an AUC is skewed
     assert 0.86 <= (np.abs(values - truth) <= 2 * stderrs).mean() <= 0.985
     assert np.sqrt((stderrs**2).mean()) == pytest.approx(values.std(), rel=0.2)

@@ -47,14 +47,14 @@ def probability(confidences: np.ndarray) -> np.ndarray:
 def by_hand(
     x: np.ndarray, out_x: np.ndarray, z: np.ndarray, out_z: np.ndarray, a: float = 0.33, gamma: float = 2.0
 ) -> np.ndarray:
-    found = np.zeros(x.shape)
+    actual = np.zeros(x.shape)
     for model, example in np.ndindex(x.shape):
         ratios = [
             probability(values[model]) / (0.5 * ((1 + a) * probability(out).mean(axis=0) + 1 - a))
             for values, out in ((x, out_x), (z, out_z))
         ]
-        found[model, example] = np.mean(ratios[0][example] / ratios[1] > gamma)
-    return found
+        actual[model, example] = np.mean(ratios[0][example] / ratios[1] > gamma)
+    return actual
 
 
 @pytest.mark.parametrize(("a", "gamma"), [(0.33, 2.0), (0.0, 1.0), (1.0, 1.3)])
@@ -69,14 +69,14 @@ def test_scores_are_the_formula_written_out(a: float, gamma: float) -> None:
 def test_higher_means_member() -> None:
     generator = np.random.default_rng(2)
     out_x, z, out_z = np.zeros((5, 3)), generator.normal(size=(1, 50)), np.zeros((5, 50))
-    found = rmia_scores(np.array([[-3.0, 0.0, 4.0]]), out_x, z, out_z, gamma=1.0)[0]
-    assert found[0] < found[1] < found[2]
+    actual = rmia_scores(np.array([[-3.0, 0.0, 4.0]]), out_x, z, out_z, gamma=1.0)[0]
+    assert actual[0] < actual[1] < actual[2]
 
 
 def test_a_gain_counts_more_where_models_without_the_example_are_unsure() -> None:
     x, out_x = np.array([[2.0, 2.0]]), np.array([[2.0, -2.0], [2.0, -2.0]])
-    found = rmia_scores(x, out_x, np.linspace(-2, 2, 41)[np.newaxis], np.zeros((2, 41)), gamma=1.0)[0]
-    assert found[0] < found[1]
+    actual = rmia_scores(x, out_x, np.linspace(-2, 2, 41)[np.newaxis], np.zeros((2, 41)), gamma=1.0)[0]
+    assert actual[0] < actual[1]
 
 
 def test_an_equal_ratio_does_not_dominate() -> None:
@@ -95,21 +95,21 @@ def test_value_and_target_like_for_like_by_hand() -> None:
     labels = np.repeat([1, 0], PAIRS)
 
     def auc(models: tuple[np.ndarray, ...], out: tuple[np.ndarray, ...]) -> float:
-        found = by_hand(models[0], out[0], models[1], out[1])
-        return float(np.mean([roc_auc_score(labels, one) for one in found]))
+        result = by_hand(models[0], out[0], models[1], out[1])
+        return float(np.mean([roc_auc_score(labels, scores_of_model) for scores_of_model in result]))
 
     halves = [tuple(array[start:12:2] for array in sides["retrained"]) for start in (0, 1)]
-    found = score(given)
-    assert found.value == pytest.approx(np.mean([auc(sides["unlearned"], half) for half in halves]), abs=1e-12)
-    assert found.target == pytest.approx((auc(*halves) + auc(*halves[::-1])) / 2, abs=1e-12)
-    assert (found.name, found.direction, found.reason) == ("rmia_auc", "match_retrain", "")
-    assert type(found.value) is type(found.stderr) is type(found.target) is float
+    result = score(given)
+    assert result.value == pytest.approx(np.mean([auc(sides["unlearned"], half) for half in halves]), abs=1e-12)
+    assert result.target == pytest.approx((auc(*halves) + auc(*halves[::-1])) / 2, abs=1e-12)
+    assert (result.name, result.direction, result.reason) == ("rmia_auc", "match_retrain", "")
+    assert type(result.value) is type(result.stderr) is type(result.target) is float
 
 
 def test_models_like_retrained_ones_are_within_noise_of_the_target() -> None:
     for seed in range(8):
-        found = score(comparison(seed))
-        assert abs(found.value - found.target) < 3 * found.stderr
+        result = score(comparison(seed))
+        assert abs(result.value - result.target) < 3 * result.stderr
 
 
 def test_it_grows_with_what_is_remembered() -> None:
@@ -122,8 +122,8 @@ def test_it_grows_with_what_is_remembered() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_standard_error_covers(shift: float) -> None:
-    found = [score(comparison(seed, 16, 16, shift)) for seed in range(80)]
-    values, stderrs = np.array([[one.value, one.stderr] for one in found], float).T
+    results = [score(comparison(seed, 16, 16, shift)) for seed in range(80)]
+    values, stderrs = np.array([[result.value, result.stderr] for result in results], float).T
     # The validation set is drawn afresh with the rest, and its luck is in the standard error too little to matter.
     assert 0.9 <= (np.abs(values - values.mean()) <= 2 * stderrs).mean() <= 1
     assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.4
@@ -157,24 +157,24 @@ def test_extreme_and_constant_confidences_give_finite_scores() -> None:
 
     given = comparison()
     for value in (0.0, 1e38, 50.0):
-        found = score(
+        result = score(
             dataclasses.replace(given, unlearned=fill(given.unlearned, value), retrained=fill(given.retrained, value))
         )
-        assert all(np.isfinite([found.value, found.stderr, found.target]))
+        assert all(np.isfinite([result.value, result.stderr, result.target]))
         if value == 0:
-            assert (found.value, found.stderr, found.target) == (0.5, 0.0, 0.5)
+            assert (result.value, result.stderr, result.target) == (0.5, 0.0, 0.5)
 
 
 def test_eight_models_against_many() -> None:
-    found = score(comparison(0, 8, 512))
-    assert abs(found.value - found.target) < 3 * found.stderr
+    result = score(comparison(0, 8, 512))
+    assert abs(result.value - result.target) < 3 * result.stderr
 
 
 @pytest.mark.parametrize("sizes", [(7, 13), (8, 7), (1, 6)])
 def test_without_a_population_or_an_attack_there_is_a_reason(sizes: tuple[int, int]) -> None:
-    found = score(comparison(0, *sizes))
-    assert (found.value, found.stderr, found.target) == (None, None, None)
-    assert f"not {sizes[0]} unlearned and {sizes[1]} retrained" in found.reason
+    result = score(comparison(0, *sizes))
+    assert (result.value, result.stderr, result.target) == (None, None, None)
+    assert f"not {sizes[0]} unlearned and {sizes[1]} retrained" in result.reason
     nobody = np.zeros(0, np.int64)
     gone = dataclasses.replace(comparison(), members=nobody, nonmembers=nobody, attack_impossible="class 5 is gone")
     assert score(gone).reason == "class 5 is gone"

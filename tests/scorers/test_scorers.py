@@ -54,14 +54,14 @@ def make_comparison(seed: int = 0, impossible: str = "") -> Comparison:
 
 def arrays_of(comparison: Comparison) -> dict[str, np.ndarray]:
     """Every array that a scorer can reach."""
-    found = {"members": comparison.members, "nonmembers": comparison.nonmembers}
+    actual = {"members": comparison.members, "nonmembers": comparison.nonmembers}
     for side in ("unlearned", "retrained"):
         outputs: Outputs = getattr(comparison, side)
-        found |= {f"{side} seconds": outputs.seconds, f"{side} seeds": outputs.seeds}
+        actual |= {f"{side} seconds": outputs.seconds, f"{side} seeds": outputs.seeds}
         for kind in ("confidences", "correct", "logits"):
-            found |= {f"{side} {kind} {part}": getattr(outputs, kind)[part] for part in PARTS}
-        found |= {f"{side} labels {part}": outputs.labels[part] for part in PARTS}
-    return found
+            actual |= {f"{side} {kind} {part}": getattr(outputs, kind)[part] for part in PARTS}
+        actual |= {f"{side} labels {part}": outputs.labels[part] for part in PARTS}
+    return actual
 
 
 def reordered(comparison: Comparison, seed: int) -> Comparison:
@@ -92,9 +92,9 @@ def scores_of(family: ModuleType, seed: int = 0, impossible: str = "") -> tuple[
     return tuple(family.score(make_comparison(seed, impossible)))
 
 
-def same(one: float | None, other: float | None) -> bool:
+def same(first: float | None, second: float | None) -> bool:
     """Equal to 1e-12, or both None."""
-    return one is other if one is None or other is None else abs(one - other) <= 1e-12
+    return first is second if first is None or second is None else abs(first - second) <= 1e-12
 
 
 def test_families_are_the_files_of_the_folder_and_names_are_unique() -> None:
@@ -175,17 +175,17 @@ def test_other_outputs_give_other_numbers(family: ModuleType) -> None:
 
 def imports(source: str) -> set[str]:
     """All modules that a source names, inside functions too; `from kit import types` is kit.types."""
-    found = set()
+    names_of_scores = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names_of_scores |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            names_of_scores |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
             called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
             assert called not in ("__import__", "import_module")
-    return found
+    return names_of_scores
 
 
 def test_the_search_for_imports_finds_them() -> None:

@@ -88,12 +88,12 @@ def test_no_number_depends_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_forgetting_points, "_EXAMPLES_AT_ONCE", 8)
     monkeypatch.setattr(klom, "_CHUNK", 100)
     monkeypatch.setattr(klom, "FEWEST_MODELS", 8)
-    found = []
+    values = []
     for cores in (1, 3):
         monkeypatch.setattr(_threads, "_usable_cores", lambda cores=cores: cores)
-        found.append(scorers.score_all(compare(outputs(0, 10), outputs(1, 11))))
-    assert found[0] == found[1]
-    missing = {name for name, score in found[0].items() if score.value is None}
+        values.append(scorers.score_all(compare(outputs(0, 10), outputs(1, 11))))
+    assert values[0] == values[1]
+    missing = {name for name, score in values[0].items() if score.value is None}
     of_time = {"time_ratio", "passes_ratio", "time_ratio_compiled"}  # nobody measured any
     assert missing == {"forgotten_class_accuracy", "mia_tpr_at_1pct_fpr", "ulira_tpr_at_1pct_fpr"} | of_time
 

@@ -77,7 +77,10 @@ def test_features_are_their_formulas(example: tuple[np.ndarray, np.ndarray, np.n
     np.testing.assert_allclose(confidence(logits, labels), at_labels, atol=1e-12)
     np.testing.assert_array_equal(correctness(logits, labels), p.argmax(axis=-1) == labels)
     np.testing.assert_allclose(entropy(logits, labels), stats.entropy(p, axis=-1), atol=1e-12)
-    expected = [[modified_entropy_by_hand(*pair) for pair in zip(one, labels, strict=True)] for one in p]
+    expected = [
+        [modified_entropy_by_hand(*pair) for pair in zip(model_probabilities, labels, strict=True)]
+        for model_probabilities in p
+    ]
     np.testing.assert_allclose(modified_entropy(logits, labels), expected, rtol=1e-12)
 
 
@@ -94,9 +97,9 @@ def test_modified_entropy_knows_the_label_and_the_published_code_does_not(
     other = np.roll(labels, 1)
     assert {*labels} == {*range(6)}  # all classes are in the batch: then every column is written over
     np.testing.assert_allclose(m_entropy_of_the_repositories(p[0], labels), m_entropy_of_the_repositories(p[0], other))
-    found = modified_entropy(logits[0], labels)
-    assert np.abs(found - modified_entropy(logits[0], other)).max() > 1
-    assert abs(np.corrcoef(found, m_entropy_of_the_repositories(p[0], labels))[0, 1]) < 0.8
+    actual = modified_entropy(logits[0], labels)
+    assert np.abs(actual - modified_entropy(logits[0], other)).max() > 1
+    assert abs(np.corrcoef(actual, m_entropy_of_the_repositories(p[0], labels))[0, 1]) < 0.8
     # surer and right is less, surer and wrong is more: what makes it a feature of membership
     right, wrong = np.zeros(2, int), np.ones(2, int)
     surer = np.array([[1.0, 0.0], [5.0, 0.0]])
@@ -108,9 +111,9 @@ def test_features_where_probabilities_are_rounded() -> None:
     """p of 1 - 1e-30 and of 1e-30: the label's complement and the others' logarithms are not lost."""
     sure = np.array([[70.0, 0.0], [0.0, 70.0]])
     with np.errstate(all="raise", under="ignore"):
-        found = modified_entropy(sure, np.zeros(2, int))
+        actual = modified_entropy(sure, np.zeros(2, int))
     tiny = math.exp(-70)
-    np.testing.assert_allclose(found, [2 * tiny**2, 140.0], rtol=1e-12, atol=1e-45)
+    np.testing.assert_allclose(actual, [2 * tiny**2, 140.0], rtol=1e-12, atol=1e-45)
     huge = np.array([[3e38, -3e38, 0.0], [-3e38, 3e38, 0.0], [3e38, 3e38, 3e38]], np.float32)
     with np.errstate(all="raise", under="ignore"):
         for feature in (correctness, confidence, entropy, modified_entropy, probabilities):
@@ -155,9 +158,9 @@ def test_it_counts_those_taken_for_never_trained_on() -> None:
 def test_the_cap_takes_the_first_examples() -> None:
     generator = np.random.default_rng(2)
     retain, test, forget = (generator.normal(m, 1, 200) for m in (1, 0, 0.5))
-    found = svc_mia_efficacy(retain, test, forget, max_examples=50)
-    assert found == svc_mia_efficacy(retain[:50], test[:50], forget)
-    assert type(found) is float
+    actual = svc_mia_efficacy(retain, test, forget, max_examples=50)
+    assert actual == svc_mia_efficacy(retain[:50], test[:50], forget)
+    assert type(actual) is float
 
 
 @pytest.mark.parametrize(
@@ -183,9 +186,9 @@ def test_what_does_not_belong_together_is_refused(
 
 def test_scores_are_means_over_models_of_the_attack_on_sorted_features() -> None:
     unlearned, retrained = outputs(3, 2, remembers=0.5), outputs(4, 3)
-    found = {score.name: score for score in svc_mia.score(compare(unlearned, retrained))}
-    assert list(found) == ["svc_mia_efficacy", "svc_mia_efficacy_m_entropy"]
-    for score, feature in zip(found.values(), (confidence, modified_entropy), strict=True):
+    actual = {score.name: score for score in svc_mia.score(compare(unlearned, retrained))}
+    assert list(actual) == ["svc_mia_efficacy", "svc_mia_efficacy_m_entropy"]
+    for score, feature in zip(actual.values(), (confidence, modified_entropy), strict=True):
         means = []
         for side in (unlearned, retrained):
             each = []
@@ -230,10 +233,10 @@ def test_the_order_of_the_examples_and_of_the_models_does_not_matter() -> None:
         )
 
     turned = compare(follow(given.unlearned, np.array([2, 0, 1])), follow(given.retrained, np.arange(4)[::-1]))
-    for one, other in zip(svc_mia.score(given), svc_mia.score(turned), strict=True):
-        assert one.value == pytest.approx(other.value, abs=1e-12)
-        assert one.target == pytest.approx(other.target, abs=1e-12)
-        assert one.stderr == pytest.approx(other.stderr, abs=1e-12)
+    for first, second in zip(svc_mia.score(given), svc_mia.score(turned), strict=True):
+        assert first.value == pytest.approx(second.value, abs=1e-12)
+        assert first.target == pytest.approx(second.target, abs=1e-12)
+        assert first.stderr == pytest.approx(second.stderr, abs=1e-12)
 
 
 def test_large_sets_are_thinned_to_evenly_spaced_ranks(monkeypatch: pytest.MonkeyPatch) -> None:

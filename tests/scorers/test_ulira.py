@@ -47,30 +47,30 @@ def scores(unlearned: np.ndarray, retrained: np.ndarray) -> dict[str, Score]:
 
 def ratios_by_hand(unlearned: np.ndarray, retrained: np.ndarray) -> Sides:
     """Model by model, in the order of the models."""
-    found = tuple(np.zeros(side.shape) for side in (unlearned, retrained))
-    for result, side in zip(found, (unlearned, retrained), strict=True):
+    actual = tuple(np.zeros(side.shape) for side in (unlearned, retrained))
+    for result, side in zip(actual, (unlearned, retrained), strict=True):
         for model, example in np.ndindex(side.shape):
             logs = []
             for fitted in (unlearned, retrained):
                 others = fitted[1 - model % 2 :: 2, example]
                 logs.append(stats.norm(others.mean(), others.std(ddof=1)).logpdf(side[model, example]))
             result[model, example] = logs[0] - logs[1]
-    return found
+    return actual
 
 
 @pytest.mark.parametrize("models", [(8, 8), (6, 10)])
 def test_ratios_are_scipys_of_the_other_half(models: tuple[int, int]) -> None:
     sides = confidences(0, models, 7, shift=0.5)
-    for found, expected in zip(log_likelihood_ratios(*sides), ratios_by_hand(*sides), strict=True):
-        np.testing.assert_allclose(found, np.concatenate([expected[::2], expected[1::2]]), rtol=1e-9)
+    for actual, expected in zip(log_likelihood_ratios(*sides), ratios_by_hand(*sides), strict=True):
+        np.testing.assert_allclose(actual, np.concatenate([expected[::2], expected[1::2]]), rtol=1e-9)
 
 
 def test_the_last_of_an_odd_number_is_left_out() -> None:
     unlearned, retrained = confidences(1, (9, 8))
-    for found, expected in zip(
+    for actual, expected in zip(
         log_likelihood_ratios(unlearned, retrained), log_likelihood_ratios(unlearned[:8], retrained), strict=True
     ):
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -90,11 +90,11 @@ def test_measures_are_scikit_learns(tied: bool) -> None:
 
 def test_scores_are_the_measures_of_the_first_models_of_either_side() -> None:
     unlearned, retrained = confidences(3, (13, 20), 84, shift=0.5)
-    found = scores(unlearned.astype(np.float32), retrained.astype(np.float32))
-    assert tuple(found) == NAMES
+    result = scores(unlearned.astype(np.float32), retrained.astype(np.float32))
+    assert tuple(result) == NAMES
     expected = ratios_by_hand(unlearned[:12].astype(np.float32), retrained[:12].astype(np.float32))
     values = ulira_accuracy(expected), ulira_auc(expected), ulira_true_positive_rate(expected)
-    for score, value, target in zip(found.values(), values, (0.5, 0.5, 0.01), strict=True):
+    for score, value, target in zip(result.values(), values, (0.5, 0.5, 0.01), strict=True):
         assert score.value == pytest.approx(value, abs=1e-6)
         assert (score.target, score.direction, score.reason) == (target, "match_retrain", "")
         assert type(score.value) is type(score.stderr) is float
@@ -107,9 +107,9 @@ def test_scores_are_the_measures_of_the_first_models_of_either_side() -> None:
 @pytest.mark.parametrize("models", [8, 16])
 def test_models_of_one_kind_cannot_be_told_apart(models: int) -> None:
     """Fitted to the models that are judged, the guess would be right far more often."""
-    found = [scores(*confidences(seed, (models, models), 130)) for seed in range(20)]
+    results = [scores(*confidences(seed, (models, models), 130)) for seed in range(20)]
     for name, target in zip(NAMES, (0.5, 0.5, 0.01), strict=True):
-        values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
+        values, stderrs = np.array([[result[name].value, result[name].stderr] for result in results], float).T
         assert abs(values.mean() - target) < 4 * values.std() / np.sqrt(20), name
         assert (np.abs(values - target) <= 3 * stderrs).mean() >= 0.9, name
     in_sample = []
@@ -122,12 +122,12 @@ def test_models_of_one_kind_cannot_be_told_apart(models: int) -> None:
 
 
 def test_a_shift_is_found_and_the_larger_the_better() -> None:
-    found = [scores(*confidences(4, (16, 16), 100, shift)) for shift in (0.0, 0.5, 1.0, 3.0, 30.0)]
+    results = [scores(*confidences(4, (16, 16), 100, shift)) for shift in (0.0, 0.5, 1.0, 3.0, 30.0)]
     for name in NAMES:
-        values = [one[name].value for one in found]
+        values = [result[name].value for result in results]
         assert values == sorted(values), name
         assert values[-1] == 1.0
-        assert found[3][name].value - found[3][name].target > 2 * found[3][name].stderr
+        assert results[3][name].value - results[3][name].target > 2 * results[3][name].stderr
 
 
 def test_a_shift_either_way_is_found() -> None:
@@ -152,11 +152,11 @@ def test_confidence_tells_where_correctness_cannot() -> None:
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_the_standard_error_covers(shift: float) -> None:
     """Also where there is nothing to find, and the jackknife alone would be larger by the root of 2."""
-    found = [scores(*confidences(seed, (16, 16), 30, shift, split=0)) for seed in range(120)]
+    results = [scores(*confidences(seed, (16, 16), 30, shift, split=0)) for seed in range(120)]
     for name in NAMES[:2]:
-        values, stderrs = np.array([[one[name].value, one[name].stderr] for one in found], float).T
+        values, stderrs = np.array([[result[name].value, result[name].stderr] for result in results], float).T
         truth = values.mean() if shift else 0.5
-        inside = [one[name].interval[0] <= truth <= one[name].interval[1] for one in found]
+        inside = [result[name].interval[0] <= truth <= result[name].interval[1] for result in results]
         assert 0.9 <= np.mean(inside) <= 0.995
         assert 0.8 <= np.sqrt((stderrs**2).mean()) / values.std() <= 1.3
 
@@ -190,9 +190,9 @@ def test_more_retrained_models_than_unlearned_ones_change_nothing() -> None:
 
 def test_confidences_without_bounds_and_without_spread() -> None:
     constant = np.full((8, 130), 3.0)
-    found = scores(constant, constant)
-    assert (found["ulira_accuracy"].value, found["ulira_auc"].value) == (0.5, 0.5)
-    assert found["ulira_accuracy"].stderr == 0
+    result = scores(constant, constant)
+    assert (result["ulira_accuracy"].value, result["ulira_auc"].value) == (0.5, 0.5)
+    assert result["ulira_accuracy"].stderr == 0
     assert scores(constant, constant + 1)["ulira_accuracy"].value == 1
     huge = np.where(np.arange(130) % 2, 1e38, -1e38) * np.ones((8, 1))
     for unlearned, retrained in ((huge, huge), (huge, -huge), (huge, constant), (constant, huge)):
