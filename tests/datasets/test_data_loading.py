@@ -214,12 +214,12 @@ def test_a_failed_download_is_one_paragraph_that_says_what_to_do(home: Path, ser
 def test_a_damaged_cache_of_keras_is_skipped_announced_and_left_alone(home: Path, server: Server) -> None:
     damaged = NPZ_CONTENT[:-100]
     write(keras(home), {"mnist.npz": damaged})
-    said: list[str] = []
+    lines: list[str] = []
     url = server.url("/file", data_helpers.good, NPZ_CONTENT)
-    check(loading.load(tiny_mnist(url), announce=said.append), X, Y)
+    check(loading.load(tiny_mnist(url), announce=lines.append), X, Y)
     assert (keras(home) / "mnist.npz").read_bytes() == damaged
-    assert len(said) == 1
-    assert f"MNIST in Keras's cache, {keras(home) / 'mnist.npz'}, is skipped: it cannot be read" in said[0]
+    assert len(lines) == 1
+    assert f"MNIST in Keras's cache, {keras(home) / 'mnist.npz'}, is skipped: it cannot be read" in lines[0]
 
 
 def test_everything_that_was_skipped_is_in_the_final_error(home: Path) -> None:
@@ -233,12 +233,12 @@ def test_everything_that_was_skipped_is_in_the_final_error(home: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", NPZ_CONTENT[:-1], NPZ_CONTENT + b"x", b"<html>", npz(*examples(GREY, seed=1))])
 def test_a_damaged_file_in_the_kits_cache_is_downloaded_again(home: Path, server: Server, damage: bytes) -> None:
     write(cache(home, "mnist"), {"mnist.npz": damage})
-    said: list[str] = []
+    lines: list[str] = []
     url = server.url("/file", data_helpers.good, NPZ_CONTENT)
-    check(loading.load(tiny_mnist(url), announce=said.append), X, Y)
+    check(loading.load(tiny_mnist(url), announce=lines.append), X, Y)
     assert (cache(home, "mnist") / "mnist.npz").read_bytes() == NPZ_CONTENT
-    assert len(said) == 1
-    assert "is skipped" in said[0]
+    assert len(lines) == 1
+    assert "is skipped" in lines[0]
 
 
 def test_a_damaged_file_in_the_kits_cache_stays_without_a_connection_and_is_told(home: Path) -> None:
@@ -372,8 +372,8 @@ def test_two_processes_that_find_a_damaged_file_mend_it_once(home: Path, server:
     write(cache(home, "mnist"), {"mnist.npz": NPZ_CONTENT[:-1]})
     url = server.url("/file", data_helpers.good, NPZ_CONTENT)
     processes = [in_a_process(url) for _ in range(2)]
-    said = {process.communicate(timeout=300)[0] for process in processes}
-    assert said == {f"{sha256(NPZ_CONTENT)} {X.sum()} {Y.sum()}\n"}
+    output = {process.communicate(timeout=300)[0] for process in processes}
+    assert output == {f"{sha256(NPZ_CONTENT)} {X.sum()} {Y.sum()}\n"}
     assert server.requests == ["/file"]
 
 
@@ -427,14 +427,14 @@ def test_a_copy_takes_the_place_of_a_damaged_file_under_another_name(home: Path,
     folder = write(cache(home, "fashion-mnist"), IDX_CONTENTS)
     (folder / data_helpers.IDX_NAMES[0]).write_bytes(b"damaged")
     plain = {name.removesuffix(".gz"): gzip.decompress(content) for name, content in IDX_CONTENTS.items()}
-    said: list[str] = []
-    published = loading.adopt(data_set, write(home / "named", plain), said.append)
+    lines: list[str] = []
+    published = loading.adopt(data_set, write(home / "named", plain), lines.append)
     assert published is not None
     check(published, X, Y)
     assert not (folder / data_helpers.IDX_NAMES[0]).exists()
     assert (folder / data_helpers.IDX_NAMES[1]).read_bytes() == IDX_CONTENTS[data_helpers.IDX_NAMES[1]]
     path = folder / data_helpers.IDX_NAMES[0]
-    assert said == [f"{path}, which did not have the right sha256, is replaced by the copy"]
+    assert lines == [f"{path}, which did not have the right sha256, is replaced by the copy"]
     check(loading.load(data_set), X, Y)
 
 
@@ -514,20 +514,20 @@ def fashion_contents() -> dict[str, bytes]:
     return idx_files(X, y)
 
 
-def adopted(folder: Path, said: list[str]) -> list[str]:
-    found = loading.adopt_any(list(registry.DATA_SETS.values()), folder, said.append)
-    return [data_set.name for data_set, _ in found]
+def adopted(folder: Path, lines: list[str]) -> list[str]:
+    pairs = loading.adopt_any(list(registry.DATA_SETS.values()), folder, lines.append)
+    return [data_set.name for data_set, _ in pairs]
 
 
 def test_another_data_set_under_the_same_names_is_passed_over(
     home: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     known(monkeypatch, server)
-    said: list[str] = []
-    assert adopted(write(home / "named", fashion_contents()), said) == ["fashion-mnist"]
+    lines: list[str] = []
+    assert adopted(write(home / "named", fashion_contents()), lines) == ["fashion-mnist"]
     write(home / "named" / "below", IDX_CONTENTS)
-    assert adopted(home / "named", said) == ["mnist", "fashion-mnist"]
-    assert said == []
+    assert adopted(home / "named", lines) == ["mnist", "fashion-mnist"]
+    assert lines == []
 
 
 def test_what_is_damaged_or_in_part_is_told_beside_what_was_adopted(
@@ -537,11 +537,11 @@ def test_what_is_damaged_or_in_part_is_told_beside_what_was_adopted(
     folder = write(home / "named", fashion_contents())
     write(folder / "a", {"mnist.npz": NPZ_CONTENT[:-1]})
     write(folder / "b", {name: b"" for name in batches(COLOUR_X, COLOUR_Y) if name != "data_batch_2"})
-    said: list[str] = []
-    assert adopted(folder, said) == ["fashion-mnist"]
-    assert said[0] == f"CIFAR-10 is skipped: '{folder / 'b'}' lacks data_batch_2"
-    assert said[1].startswith(f"MNIST is skipped: '{folder / 'a' / 'mnist.npz'}': it cannot be read")
-    assert len(said) == 2
+    lines: list[str] = []
+    assert adopted(folder, lines) == ["fashion-mnist"]
+    assert lines[0] == f"CIFAR-10 is skipped: '{folder / 'b'}' lacks data_batch_2"
+    assert lines[1].startswith(f"MNIST is skipped: '{folder / 'a' / 'mnist.npz'}': it cannot be read")
+    assert len(lines) == 2
 
 
 def test_where_all_is_damaged_that_alone_is_told(
@@ -551,10 +551,10 @@ def test_where_all_is_damaged_that_alone_is_told(
     damaged = fashion_contents()
     damaged["train-images-idx3-ubyte.gz"] = b"damaged"
     folder = write(home / "named", damaged)
-    said: list[str] = []
-    message = refused(lambda: adopted(folder, said), f"'{folder}' holds is not Fashion-MNIST, or is damaged")
+    lines: list[str] = []
+    message = refused(lambda: adopted(folder, lines), f"'{folder}' holds is not Fashion-MNIST, or is damaged")
     assert "not MNIST" not in message
-    assert said == []
+    assert lines == []
 
 
 def test_one_data_set_in_the_form_of_another_is_told_by_its_name(
@@ -605,10 +605,10 @@ def test_another_data_set_where_one_is_looked_for_is_no_news(
 ) -> None:
     known(monkeypatch, server)
     folder = write(home / "named", fashion_contents())
-    said: list[str] = []
-    message = failed(lambda: loading.load(registry.DATA_SETS["mnist"], folder, said.append))
+    lines: list[str] = []
+    message = failed(lambda: loading.load(registry.DATA_SETS["mnist"], folder, lines.append))
     assert f"Skipped: '{folder}': it has as many examples of each class as Fashion-MNIST" in message
-    assert not [line for line in said if "is skipped" in line]
+    assert not [line for line in lines if "is skipped" in line]
 
 
 # The public functions
@@ -626,9 +626,9 @@ def test_a_public_function_loads_its_data_set(
     colour = name == "CIFAR10"
     write(home / "named", batches(COLOUR_X, COLOUR_Y) if colour else IDX_CONTENTS)
     write(keras(home, "fashion-mnist"), dict.fromkeys(IDX_CONTENTS, b""))
-    said: list[str] = []
-    check(function(home / "named", announce=said.append), COLOUR_X if colour else X, COLOUR_Y if colour else Y)
-    assert len(said) == (name == "FASHION_MNIST")
+    lines: list[str] = []
+    check(function(home / "named", announce=lines.append), COLOUR_X if colour else X, COLOUR_Y if colour else Y)
+    assert len(lines) == (name == "FASHION_MNIST")
 
 
 def test_the_cache_is_where_kit_home_says(home: Path) -> None:

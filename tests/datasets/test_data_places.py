@@ -37,7 +37,7 @@ def touch(folder: Path, names: list[str]) -> Path:
 
 
 def found(data_set: DataSet, folder: Path | None = None) -> list[tuple[str, str]]:
-    return [(one.place, str(one.path)) for one in places.candidates(data_set, folder)]
+    return [(candidate.place, str(candidate.path)) for candidate in places.candidates(data_set, folder)]
 
 
 def test_a_machine_without_data_has_none(home: Path) -> None:
@@ -60,9 +60,9 @@ def test_keras_archive_of_any_release_is_found(home: Path, name: str) -> None:
 def test_keras_extracted_folder_of_any_release_is_found(home: Path, below: str) -> None:
     folder = touch(home / "KERAS_HOME" / "datasets" / below, [*BATCH_NAMES, "batches.meta", "readme.html"])
     assert found(CIFAR10) == [("Keras's cache", str(folder))]
-    (one,) = places.candidates(CIFAR10)
-    assert one.form is BATCHES
-    assert [path.name for path in one.paths] == BATCH_NAMES
+    (candidate,) = places.candidates(CIFAR10)
+    assert candidate.form is BATCHES
+    assert [path.name for path in candidate.paths] == BATCH_NAMES
 
 
 def test_keras_files_of_mnist_and_fashion_mnist_are_not_mistaken_for_each_other(home: Path) -> None:
@@ -95,7 +95,14 @@ def test_the_places_come_in_their_order_and_the_surest_form_first(home: Path) ->
         ("the folder that you named", str(named)),
         ("Kaggle's input", str(attached)),
     ]
-    assert [one.cached for one in places.candidates(CIFAR10, named)] == [False, False, True, True, False, False]
+    assert [candidate.cached for candidate in places.candidates(CIFAR10, named)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 # Keras's home, by Keras's rules
@@ -161,9 +168,9 @@ def test_folders_are_searched_as_deep_as_people_put_things(
 ) -> None:
     root = home / "kaggle" / "input" if kaggle else home / "named"
     folder = touch(root / below, names)
-    (one,) = places.candidates(MNIST, None if kaggle else root)
-    assert one.form is (NPZ if "mnist.npz" in names else IDX)
-    assert one.paths[0].parent == folder
+    (candidate,) = places.candidates(MNIST, None if kaggle else root)
+    assert candidate.form is (NPZ if "mnist.npz" in names else IDX)
+    assert candidate.paths[0].parent == folder
 
 
 def test_what_is_higher_comes_first_and_what_is_too_deep_not_at_all(home: Path) -> None:
@@ -210,15 +217,15 @@ def test_a_folder_that_may_not_be_looked_into_is_left_out(home: Path, monkeypatc
 def test_the_variable_names_a_folder_too_and_the_argument_goes_before_it(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = (touch(home / name, ["mnist.npz"]) for name in ("one", "other"))
-    monkeypatch.setenv("KIT_DATA", str(one))
-    assert found(MNIST) == [("the folder that you named", str(one / "mnist.npz"))]
-    assert found(MNIST, other) == [("the folder that you named", str(other / "mnist.npz"))]
+    first, second = (touch(home / name, ["mnist.npz"]) for name in ("one", "other"))
+    monkeypatch.setenv("KIT_DATA", str(first))
+    assert found(MNIST) == [("the folder that you named", str(first / "mnist.npz"))]
+    assert found(MNIST, second) == [("the folder that you named", str(second / "mnist.npz"))]
     monkeypatch.setenv("KIT_DATA", "")
     assert found(MNIST) == []
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KIT_DATA", "~/one")
-    assert found(MNIST) == [("the folder that you named", str(one / "mnist.npz"))]
+    assert found(MNIST) == [("the folder that you named", str(first / "mnist.npz"))]
 
 
 @pytest.mark.parametrize("missing", BATCH_NAMES)
@@ -237,10 +244,10 @@ def test_a_file_in_place_of_its_folder_is_answered_with_the_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     folder = touch(home / "named", BATCH_NAMES)
-    told = [f"'{folder / 'test_batch'}'", "is a file", f"the folder that the file is in, '{folder}'"]
-    assert "does not exist" not in refused(lambda: places.existing(folder / "test_batch"), *told)
+    fragments = [f"'{folder / 'test_batch'}'", "is a file", f"the folder that the file is in, '{folder}'"]
+    assert "does not exist" not in refused(lambda: places.existing(folder / "test_batch"), *fragments)
     monkeypatch.setenv("KIT_DATA", str(folder / "test_batch"))
-    refused(places.user_folder, *told, "KIT_DATA")
+    refused(places.user_folder, *fragments, "KIT_DATA")
     monkeypatch.chdir(folder)
     refused(lambda: places.existing(Path("test_batch")), "the folder that the file is in, '.'")
 
@@ -260,10 +267,10 @@ def test_a_folder_that_is_none_is_a_users_mistake(
 def test_the_places_are_listed_for_people(home: Path) -> None:
     (home / "named").mkdir()
     (home / "kaggle" / "input").mkdir(parents=True)
-    told = "; ".join(places.looked_at(home / "named"))
+    text = "; ".join(places.looked_at(home / "named"))
     for place in (home / "KERAS_HOME" / "datasets", files.cache_folder() / "datasets", home / "named"):
-        assert f"'{place}'" in told
-    assert "Kaggle" in told
+        assert f"'{place}'" in text
+    assert "Kaggle" in text
 
 
 def test_a_form_says_what_to_look_for() -> None:

@@ -125,24 +125,24 @@ def test_all_256_values_are_recovered() -> None:
 )
 def test_a_float_data_set_stays_float_and_exact(x: np.ndarray) -> None:
     arrays = Arrays(x, labels())
-    found = in_memory(examples.Selection(arrays, np.arange(20)).tf_data(8)).x
-    assert found.dtype == tf.float32
-    np.testing.assert_array_equal(found.numpy(), arrays.x)
+    actual = in_memory(examples.Selection(arrays, np.arange(20)).tf_data(8)).x
+    assert actual.dtype == tf.float32
+    np.testing.assert_array_equal(actual.numpy(), arrays.x)
 
 
 def test_missing_numbers_are_no_8_bit_images() -> None:
     x = np.full((4, 3), np.nan, np.float32)
-    found = in_memory(of_batches(x)).x
-    assert found.dtype == tf.float32
-    assert np.isnan(found.numpy()).all()
+    actual = in_memory(of_batches(x)).x
+    assert actual.dtype == tf.float32
+    assert np.isnan(actual.numpy()).all()
 
 
 def test_other_dtypes_are_left_alone() -> None:
     for dtype in (np.float64, np.int32, np.float16, np.uint8):
         batches = np.arange(24).reshape(3, 4, 2).astype(dtype)
-        found = in_memory(of_batches(*batches)).x
-        assert found.dtype == dtype
-        np.testing.assert_array_equal(found.numpy(), batches.reshape(12, 2))
+        actual = in_memory(of_batches(*batches)).x
+        assert actual.dtype == dtype
+        np.testing.assert_array_equal(actual.numpy(), batches.reshape(12, 2))
 
 
 PACKABLE = as_float(tf.constant(np.repeat(ALL_VALUES[:, np.newaxis], 3, axis=1))).numpy()
@@ -164,8 +164,8 @@ def test_any_mixture_of_batches_comes_back_exactly(kinds: list[tuple[bool, int]]
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(hnp.arrays(np.float32, (3, 4), elements=st.floats(-0.5, 1.5, width=32)))
 def test_any_floats_come_back_exactly(x: np.ndarray) -> None:
-    found = in_memory(of_batches(x)).x
-    np.testing.assert_array_equal(as_float(found).numpy(), x)
+    actual = in_memory(of_batches(x)).x
+    np.testing.assert_array_equal(as_float(actual).numpy(), x)
 
 
 def test_a_data_set_without_a_batch_is_refused() -> None:

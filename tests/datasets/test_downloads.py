@@ -64,8 +64,8 @@ def remote(*urls: str, content: bytes = CONTENT) -> RemoteFile:
 
 
 def fetch(file: RemoteFile, folder: Path) -> tuple[Path, list[str]]:
-    said: list[str] = []
-    return downloads.fetch(file, folder, announce=said.append, timeouts=QUICK), said
+    lines: list[str] = []
+    return downloads.fetch(file, folder, announce=lines.append, timeouts=QUICK), lines
 
 
 def visible(folder: Path) -> list[str]:
@@ -91,9 +91,9 @@ def wait_for(condition: object, seconds: float = 300) -> None:
 def test_a_file_is_downloaded_once_and_can_be_read_by_others(server: Server, tmp_path: Path) -> None:
     file = remote(server.url("/file", data_helpers.good, CONTENT))
     for _ in range(2):
-        path, said = fetch(file, tmp_path / "new" / "folder")
+        path, lines = fetch(file, tmp_path / "new" / "folder")
         assert path.read_bytes() == CONTENT
-        assert not said
+        assert not lines
     assert path.stat().st_mode & 0o777 == 0o644
     assert visible(path.parent) == ["file.bin"]
     assert server.requests == ["/file"]
@@ -123,21 +123,23 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_that_fails_leaves_nothing_and_is_told_of(server: Server, tmp_path: Path, fault: str) -> None:
     behaviour, reason = FAULTS[fault]
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(downloads.CannotDownload, match=f"^{server.host}: .*{reason}") as caught:
-        downloads.fetch(remote(server.url("/file", behaviour, CONTENT)), tmp_path, announce=said.append, timeouts=QUICK)
+        downloads.fetch(
+            remote(server.url("/file", behaviour, CONTENT)), tmp_path, announce=lines.append, timeouts=QUICK
+        )
     assert "\n" not in str(caught.value)
-    assert len(said) == 1
+    assert len(lines) == 1
     assert visible(tmp_path) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_next_mirror_is_tried(server: Server, tmp_path: Path, fault: str) -> None:
     bad = server.url("/bad", FAULTS[fault][0], CONTENT)
-    path, said = fetch(remote(bad, bad, server.url("/good", data_helpers.good, CONTENT)), tmp_path)
+    path, lines = fetch(remote(bad, bad, server.url("/good", data_helpers.good, CONTENT)), tmp_path)
     assert path.read_bytes() == CONTENT
     assert visible(tmp_path) == ["file.bin"]
-    assert len(said) == 2
+    assert len(lines) == 2
     assert server.requests == ["/bad", "/bad", "/good"]
 
 
@@ -210,10 +212,10 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_of_the_cache(server: Serv
 def test_a_full_disk_is_told_of_and_no_other_mirror_is_tried(server: Server, tmp_path: Path) -> None:
     file = remote(server.url("/file", data_helpers.good, CONTENT), server.url("/other", data_helpers.good, CONTENT))
     process = in_a_process(file, tmp_path, limit=100_000)
-    said, _ = process.communicate(timeout=300)
-    assert said.splitlines()[1].startswith(f"CannotStore '{tmp_path / 'file.bin'}' cannot be stored (File too large)")
-    assert "0.3 MB" in said
-    assert "KIT_HOME" in said
+    output, _ = process.communicate(timeout=300)
+    assert output.splitlines()[1].startswith(f"CannotStore '{tmp_path / 'file.bin'}' cannot be stored (File too large)")
+    assert "0.3 MB" in output
+    assert "KIT_HOME" in output
     assert visible(tmp_path) == []
     assert server.requests == ["/file"]
 
@@ -269,11 +271,11 @@ def test_of_two_processes_one_downloads_and_the_other_waits(
     server.released.set()
     for process in processes:
         process.wait(300)
-    said = [path.read_text().splitlines() for path in printed]
-    assert [lines[-1] for lines in said] == ["fetched 307200"] * 2
+    outputs = [path.read_text().splitlines() for path in printed]
+    assert [lines[-1] for lines in outputs] == ["fetched 307200"] * 2
     assert server.requests == ["/file"]
     assert visible(tmp_path) == ["file.bin"]
-    assert any("waiting for another process" in line for lines in said for line in lines)
+    assert any("waiting for another process" in line for lines in outputs for line in lines)
 
 
 def test_after_a_kill_the_next_one_downloads_and_sweeps_up(server: Server, tmp_path: Path) -> None:
@@ -284,10 +286,10 @@ def test_after_a_kill_the_next_one_downloads_and_sweeps_up(server: Server, tmp_p
     (left,) = visible(tmp_path)
     assert left.startswith(".file.bin.")
     os.utime(tmp_path / left, (0, time.time() - cache.LEFT_SECONDS - 1))
-    path, said = fetch(remote(server.url("/good", data_helpers.good, CONTENT)), tmp_path)
+    path, lines = fetch(remote(server.url("/good", data_helpers.good, CONTENT)), tmp_path)
     assert path.read_bytes() == CONTENT
     assert visible(tmp_path) == ["file.bin"]
-    assert not said
+    assert not lines
 
 
 def test_what_another_process_is_writing_is_not_swept_up(server: Server, tmp_path: Path) -> None:
