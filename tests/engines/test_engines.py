@@ -142,12 +142,12 @@ def loky_workers() -> list[psutil.Process]:
 
 def alive(pids: Iterable[int]) -> list[int]:
     """Returns those that still run; in a container without an init process, the others stay there as zombies."""
-    found = []
+    running = []
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
             if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                found.append(pid)
-    return found
+                running.append(pid)
+    return running
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 120.0) -> bool:

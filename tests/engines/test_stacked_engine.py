@@ -81,10 +81,10 @@ def test_what_is_not_the_kits_own_is_refused(small_challenge: kit.Challenge, ref
 @pytest.fixture
 def accelerator(monkeypatch: pytest.MonkeyPatch) -> Accelerator:
     """One that JAX sees, and nothing in the environment against it."""
-    found = Accelerator("NVIDIA L4", "gpu", count=2)
-    monkeypatch.setattr(accelerators, "find", lambda: found)
+    accelerator = Accelerator("NVIDIA L4", "gpu", count=2)
+    monkeypatch.setattr(accelerators, "find", lambda: accelerator)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
-    return found
+    return accelerator
 
 
 BUILT_IN, MINE = Entry("finetune"), Entry("mine", function=print)
