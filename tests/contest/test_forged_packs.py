@@ -355,6 +355,19 @@ def models_of_others(case: Case) -> bytes:
     return whole(case)
 
 
+def one_bit_further(case: Case) -> bytes:
+    """One weight of each model is the next number, or another zero."""
+    case.host, further = True, [[array.copy() for array in model] for model in case.models]
+    for model, other in zip(case.models, further, strict=True):
+        model[3][1] = other[3][1] = 0.0
+        if case.one([True, False]):
+            other[3][1] = -0.0
+        else:
+            other[0][0, 0] = np.nextafter(other[0][0, 0], np.float32(9), dtype=np.float32)
+    case.remade = lambda number: further[number]
+    return whole(case)
+
+
 def chosen_seeds(case: Case) -> bytes:
     case.host = True
     case.manifest["seeds"] = case.one([case.manifest["seeds"][::-1], list(range(COUNT)), [7] * COUNT])
@@ -378,21 +391,21 @@ KINDS: dict[Callable[[Case], bytes], str] = {
     overflowing: "checkpoints", cut: "zip or manifest", flipped: ANY,
     another_story: "accepted", another_order: "accepted", other_models: "accepted", copies: "warned",
     of_the_oracle: "oracle", copies_with_noise: "diversity",
-    honest: "accepted", passes_of_a_retraining: "time", models_of_others: "rerun", chosen_seeds: "rerun",
-    of_another_file: "rerun",
+    honest: "accepted", passes_of_a_retraining: "time", models_of_others: "rerun",
+    one_bit_further: "rerun", chosen_seeds: "rerun", of_another_file: "rerun",
 }  # fmt: skip
 
 
-def sound(challenge: Challenge, seed: int) -> Case:
+def sound(challenge: Challenge, seed: int, count: int = COUNT) -> Case:
     generator = np.random.default_rng(seed)
     manifest: dict[str, Any] = {
         "kit": "0.1.0", "score_version": SCORE_VERSION, "challenge": "small", "method": "mine",
         "method_sha256": "c" * 64, "split": "random:0.1", "split_seed": 0, "split_sha256": challenge.split.sha256,
-        "data_sha256": challenge.data_sha256, "original_sha256": "a" * 64, "seed": 0, "num_models": COUNT,
-        "dtype": "float32", "seeds": [run_seed(0, "mine", number) for number in range(COUNT)],
-        "seconds": [1.5] * COUNT, "versions": {"kit": "0.1.0"}, "machine": {"processor": "this"},
+        "data_sha256": challenge.data_sha256, "original_sha256": "a" * 64, "seed": 0, "num_models": count,
+        "dtype": "float32", "seeds": [run_seed(0, "mine", number) for number in range(count)],
+        "seconds": [1.5] * count, "versions": {"kit": "0.1.0"}, "machine": {"processor": "this"},
     }  # fmt: skip
-    return Case(generator, manifest, drawn(generator, COUNT), drawn(generator, 6))
+    return Case(generator, manifest, drawn(generator, count), drawn(generator, 6))
 
 
 @pytest.fixture
@@ -410,7 +423,7 @@ def checked(
 
     def check(case: Case, content: bytes) -> CheckedPack:
         models = [[array.copy() for array in model] for model in case.models]
-        seeds = [run_seed(0, "mine", number) for number in range(COUNT)]
+        seeds = [run_seed(0, "mine", number) for number in range(len(models))]
 
         @contextlib.contextmanager
         def runs(*_: Any) -> Iterator[Callable[[int, None], Any]]:
@@ -449,7 +462,9 @@ def require_what_is_there(challenge: Challenge, content: bytes, found: CheckedPa
         "original_sha256": "a" * 64,
     }.items():
         assert manifest[name] == value
-    assert found.outputs.seconds.tolist() == [250.0] * COUNT if measured else np.isnan(found.outputs.seconds).all()
+    assert (
+        found.outputs.seconds.tolist() == [250.0] * len(models) if measured else np.isnan(found.outputs.seconds).all()
+    )
 
 
 @pytest.mark.parametrize("num_forged", [2 * len(KINDS), pytest.param(500, marks=pytest.mark.slow)])
@@ -493,3 +508,32 @@ def test_forged_packs(
         "warned",
         "accepted",
     }
+
+
+@pytest.mark.slow
+def test_512_copies_with_noise_are_not_diverse(
+    small_challenge: Challenge, checked: Callable[[Case, bytes], CheckedPack]
+) -> None:
+    case = sound(small_challenge, 0, 512)
+    first = case.models[0]
+    case.models[1:] = [[noisy(array, 1e-6, case.generator) for array in first] for _ in range(511)]
+    last = checked(case, whole(case)).checks[-1]
+    assert (last.name, last.status) == ("diversity", "FAIL")
+    assert "copies of one model with a little noise" in last.message
+
+
+@pytest.mark.slow
+def test_512_retrained_models_are_a_suspicion_that_a_rerun_names(
+    small_challenge: Challenge, checked: Callable[[Case, bytes], CheckedPack]
+) -> None:
+    """What they say is right, and no copy of the oracle's: only how long they take tells."""
+    case = sound(small_challenge, 0, 512)
+    assert checked(case, whole(case)).sound
+    case.host, case.costs = True, 1000.0
+    found = checked(case, whole(case))
+    assert {outcome.name: outcome.status for outcome in found.checks} == {
+        **dict.fromkeys(CHECKS[:-1], "PASS"),
+        "time": "FAIL",
+    }
+    assert "1.00 of a retraining" in found.checks[-1].message
+    assert "as if each model were trained anew" in found.checks[-1].message
