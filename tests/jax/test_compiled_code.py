@@ -90,6 +90,36 @@ def test_a_damaged_file_is_compiled_anew(home: Path) -> None:
     assert all((a == b).all() for a, b in zip(whole, again, strict=True))
 
 
+@pytest.mark.parametrize("how", ["another's", "exchanged", "cut", "empty"])
+def test_what_this_home_has_not_sealed_is_never_run(home: Path, counter: Counter, how: str) -> None:
+    setup.keep_compiled(code_cache.folder)
+    jax.config.update(MOST, 0.0)
+    whole = trained()
+    files = sorted(home.rglob("jit*-cache"))
+    contents = [path.read_bytes() for path in files]
+    planted = {
+        "another's": [bytes(32) + content[32:] for content in contents],
+        "exchanged": [*contents[1:], contents[0]],
+        "cut": [content[:-1] for content in contents],
+        "empty": [b"" for _ in contents],
+    }[how]
+    for path, content in zip(files, planted, strict=True):
+        path.write_bytes(content)
+    before = counter.hits
+    again = trained()
+    assert counter.hits == before
+    assert [path.read_bytes()[:32] for path in files] != [content[:32] for content in planted]
+    assert all((a == b).all() for a, b in zip(whole, again, strict=True))
+    trained()
+    assert counter.hits > before, "it was sealed anew"
+
+
+def test_without_a_key_nothing_is_kept(home: Path) -> None:
+    (home / "keys").write_text("a file where the folder of keys would be")
+    setup.keep_compiled(code_cache.folder)
+    assert jax.config.jax_compilation_cache_dir is None
+
+
 def test_a_process_of_models_keeps_what_it_compiles(home: Path, image_challenge: Challenge) -> None:
     Worker(image_challenge)
     folder = code_cache.folder(f"jax-{jax.__version__}")

@@ -11,6 +11,9 @@ import jax
 import keras
 from jax.experimental.compilation_cache import compilation_cache
 
+from kit.files import CannotWrite
+from kit.toolbox._jax import sealed_code
+
 PRODUCTS = "_products_by_kit"
 # Less is compiled anew before it is read from a disk.
 _WORTH_KEEPING_SECONDS = 0.2
@@ -46,6 +49,10 @@ def keep_compiled(folder: Callable[[str], Path | None]) -> None:
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         path = folder(f"jax-{jax.__version__}")
         if path is None:
+            return
+        try:
+            sealed_code.keep_in(path)
+        except CannotWrite:  # no key, no seal: it is compiled anew
             return
         # A file that another process is still writing, or has left half-written: it is compiled anew, which is no news.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
