@@ -26,6 +26,7 @@ _NEEDED = (
     "files.py",
     "locks.py",
     "machine/__init__.py",
+    "machine/process_tree.py",
     "machine/startup.py",
     "machine/threads.py",
     "machine/xla.py",

@@ -24,6 +24,7 @@ from typing import Any, TextIO
 import numpy as np
 import psutil
 
+from kit.machine.process_tree import descendants
 from kit.submission import allowed
 
 # Where a process that has TensorFlow may be forked; elsewhere it makes one run and ends.
@@ -214,13 +215,19 @@ class Child:
             changed_files=[
                 Path(name).name for name, value in before["files"].items() if after["files"].get(name, value) != value
             ][:5],
-            children=[process.name() for process in psutil.Process().children(recursive=True)][:5],
+            children=[_name(number) for number in descendants(os.getpid())][:5],
             threads=[thread.name for thread in threading.enumerate() if _is_foreign(thread)][:5],
         )
 
 
 def _does_nothing(net: Any, *_sets: Any, **_hyperparameters: Any) -> Any:
     return net
+
+
+def _name(number: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        return str(psutil.Process(number).name())
+    return "a process that has ended"
 
 
 def _is_foreign(thread: threading.Thread) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from kit.machine.process_tree import descendants
 from kit.submission.memory import Memory
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -56,10 +57,11 @@ def _limit_child(memory_bytes: int, cores: list[int]) -> None:
 
 
 def _descendants() -> list[psutil.Process]:
-    with contextlib.suppress(psutil.Error):
-        processes: list[psutil.Process] = psutil.Process().children(recursive=True)
-        return processes
-    return []
+    processes = []
+    for number in descendants(os.getpid()):
+        with contextlib.suppress(psutil.Error):
+            processes.append(psutil.Process(number))
+    return processes
 
 
 def is_stopped(number: int) -> bool:
@@ -70,8 +72,10 @@ def is_stopped(number: int) -> bool:
 
 
 def _others(main: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Returns the descendants but the main process, whose exit code only `main` may collect."""
-    return [process for process in _descendants() if process.pid != main.pid]
+    """Returns the descendants but the main process, whose exit code only `main` may collect; none is missed."""
+    with contextlib.suppress(psutil.Error):
+        return [process for process in psutil.Process().children(recursive=True) if process.pid != main.pid]
+    return []
 
 
 def _end_all(main: subprocess.Popen[bytes], grace: float) -> int:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kit import files
+from kit.machine.process_tree import descendants
 from kit.submission import confinement
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -176,13 +177,3 @@ def _end_others(sandbox: confinement.Sandbox | None) -> int:
                 os.kill(number, signal.SIGKILL)
         time.sleep(0.01)
     return outlived
-
-
-def descendants(number: int) -> list[int]:
-    """Returns the numbers of all processes that a process has started, and that those have."""
-    numbers: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{number}/task"):
-            for child in map(int, Path(f"/proc/{number}/task/{thread}/children").read_text().split()):
-                numbers += [child, *descendants(child)]
-    return numbers
