@@ -21,7 +21,9 @@ OF_ONE_TRAINING = [name for name in methods.names() if not methods.trains_its_ow
 def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """By TensorFlow, here, and by JAX, in a process of its own."""
     path = tmp_path_factory.mktemp("jax") / "weights.npz"
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    # What is compiled runs for milliseconds: XLA need not spend seconds on making it quick.
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     with subprocess.Popen([sys.executable, str(Path(method_steps.__file__)), str(path)], env=environment) as process:
         here = method_steps.all_steps()
     assert process.returncode == 0
