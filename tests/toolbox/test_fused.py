@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 
@@ -318,12 +317,14 @@ np.savez(result, *net.get_weights())
 def test_another_process_takes_what_is_compiled_to_the_same_bits_whatever_it_did_before(
     folder: Path, tmp_path: Path
 ) -> None:
-    """Real processes: TensorFlow reads its variable once."""
+    """TensorFlow reads its variable at a process's first operation."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
     environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
 
     def weights(name: str, *more: str) -> tuple[list[np.ndarray], set[str]]:
-        command = [sys.executable, "-c", SCRIPT, str(folder), str(tmp_path / name), *more]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        finished = processes.run(script, folder, tmp_path / name, *more, folder=tmp_path, env=environment)
+        assert finished.returncode == 0, finished.stderr
         with np.load(tmp_path / f"{name}.npz") as stored:
             return [stored[key] for key in stored.files], {path.name for path in folder.iterdir()}
 
