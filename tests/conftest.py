@@ -34,12 +34,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
 
 
-# Files whose few tests take longest come first: a worker that begins with them at the end works on alone.
-LONGEST = ("test_notebooks.py", "test_tuning.py", "test_bad_behaviour.py", "test_method_contract.py", "test_cli.py")
+# Files whose few tests take longest come first, in this order: a worker that begins with them at the end is left alone.
+LONGEST = (
+    "test_notebooks.py",
+    "test_user_models.py",
+    "test_tuning.py",
+    "test_bad_behaviour.py",
+    "test_method_contract.py",
+    "test_backends.py",
+    "test_cli.py",
+    "test_fused.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
     for item in items:
         if "torch" in getattr(item, "fixturenames", ()):
             item.add_marker("torch")
