@@ -82,11 +82,16 @@ def validate(
     sandbox: SandboxOption = None,
     time_limit: options.TimeLimitOption = None,
     memory_limit: options.MemoryLimitOption = None,
+    backend: options.BackendOption = None,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Check a submission, a line a check, before any long run."""
+    from kit.commands.engine_options import check_backend
+
     sandbox = options.sandbox_for(file, sandbox)
+    check_backend(backend)
+    options.prepare(None, debug, backend)
     options.require_writable_file(json_file)
     from kit import challenges
 

@@ -11,12 +11,13 @@ from typing import Literal
 from kit import challenges
 from kit.contest import budget_check, run_checks
 from kit.contest.budget_check import reduced
+from kit.machine import environment
 from kit.models.weights import same_weights
 from kit.rules import MAX_OUTPUT, TIME_BUDGET, TIMING_NOISE, VALIDATION_RETRAININGS, VALIDATION_SECONDS
 from kit.runs import timing
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
-from kit.submission import reaching, sandbox, text_checks
+from kit.submission import backends, reaching, sandbox, text_checks
 from kit.submission.answers import Returned
 from kit.submission.contained import Contained, Limits, default_memory_bytes
 from kit.submission.entry import Entry, Identifier, resolve
@@ -31,6 +32,7 @@ CHECKS = {
     "defines_unlearning": "a function 'unlearning' stands at the top level",
     "signature": "its parameters are net, retain, forget, validation; further ones keyword-only with defaults",
     "evaluation_data": "it does not reach for test data or retrained models",
+    "backend": "it runs on the backend that Keras has here",
     "imports": "importing it works and is quick",
     "import_side_effects": "importing it changes nothing and prints nothing",
     "runs": "the call neither raises an error nor ends the process",
@@ -187,6 +189,13 @@ def _check_text(findings: _Findings, entry: Entry) -> bool:
     else:
         reaches = reaching.evaluation_data_problem(text) if text and not text_checks.parse_problem(text) else ""
     findings.add("evaluation_data", reaches, level="WARN")
+    if entry.function is None:
+        bound = backends.binding_of(source)
+    else:
+        bound = backends.binding(text) if text and not text_checks.parse_problem(text) else None
+    here = environment.backend()
+    fact = bound.fact if bound else "plain Keras: it runs on each"
+    findings.add("backend", backends.backend_problem(bound, here), level="WARN", fact=fact)
     return True
 
 

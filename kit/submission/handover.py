@@ -13,6 +13,7 @@ import numpy as np
 
 from kit import files
 from kit.machine import threads
+from kit.machine.environment import backend
 from kit.models.weights import numbered
 from kit.submission import allowed
 from kit.submission.source import Source
@@ -74,7 +75,7 @@ def environment(folder: Path) -> dict[str, str]:
         "KERAS_HOME": f"{home}/keras",
         "KIT_HOME": f"{home}/kit",
         "MPLCONFIGDIR": home,
-        "KERAS_BACKEND": "tensorflow",
+        "KERAS_BACKEND": backend(),  # the kit's: the net is a model of it
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONPATH": str(folder / "given"),
         "PYTHONHASHSEED": "0",

@@ -90,9 +90,10 @@ class Child:
         self.given_folder, self.work_folder = folder / "given", folder / "work"
         self.settings = json.loads((self.given_folder / "settings.json").read_text())
         self.submission = self.given_folder / self.settings["folder"]
-        from kit.toolbox import setup
+        from kit.toolbox import _backend, setup
 
         setup.prepare()
+        _backend.tf_data()  # beside another backend too, TensorFlow is there before a run is billed
         from tqdm import tqdm
 
         from kit import files

@@ -19,13 +19,14 @@ def unlearning(
         The unlearned model, of the same architecture: the scorer takes its weights.
 
     Random numbers come from keras, numpy.random or random, which are seeded before each call: two seeds should give two
-    models, the same seed the same one. The call may take a fifth of the CPU seconds of a retraining in plain
-    Keras. RULES.md has the rest.
+    models, the same seed the same one. The call may take a fifth of the CPU seconds of a retraining in plain Keras.
+    Plain Keras, NumPy and tf.data, as here, run with --backend jax too. RULES.md has the rest.
     """
     net.compile(
         optimizer=keras.optimizers.SGD(learning_rate=0.01, momentum=0.9),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,  # on a CPU, XLA makes convolutions two to ten times slower
+        # JAX computes step by step otherwise; on a CPU, XLA makes TensorFlow's convolutions two to ten times slower.
+        jit_compile=keras.backend.backend() == "jax",
     )
     net.fit(retain, epochs=1, shuffle=False, verbose=0)  # the data set shuffles itself
     return net

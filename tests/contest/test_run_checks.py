@@ -11,7 +11,7 @@ import pytest
 from kit.contest import run_checks
 from kit.models import weights
 from kit.rules import SLOW_IMPORT_SECONDS, TIME_BUDGET, WARN_OUTPUT
-from kit.submission import reaching, returned, text_checks
+from kit.submission import backends, reaching, returned, text_checks
 from kit.tasks import CLASSIFICATION
 
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -43,6 +43,7 @@ MESSAGES = {
     "further parameters": text_checks.signature_problem(f"def unlearning({FOUR}, *rest): ..."),
     "one without a default": text_checks.signature_problem(f"def unlearning({FOUR}, *, a): ..."),
     "two without a default": text_checks.signature_problem(f"def unlearning({FOUR}, *, a, b): ..."),
+    "another backend": backends.backend_problem(backends.binding("import jax"), "tensorflow"),
     "evaluation data": reaching.evaluation_data_problem("import sklearn.datasets"),
     "slow import": run_checks.import_problem("mine.py", 6.0),
     "side effects": run_checks.side_effects_problem("mine.py", ["the folder", "sys.path"], 3),

@@ -23,7 +23,7 @@ from retrainings import taking
 import kit
 from kit.runs import timing
 from kit.runs.worker import Worker
-from kit.submission import diagnosis, sandbox
+from kit.submission import diagnosis, handover, sandbox
 from kit.submission import source as submission
 from kit.submission.answers import Returned
 from kit.submission.contained import Contained, Limits
@@ -129,6 +129,35 @@ def test_a_contained_run_has_the_bits_of_one_in_this_process(life: Life, worker:
         assert there.cost.operations > 100
         for mine, theirs in zip(here, there.weights, strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+ON_JAX = """
+import keras
+import tensorflow as tf
+
+def unlearning(net, retain, forget, validation):
+    assert keras.backend.backend() == "jax"
+    assert type(net.trainable_variables[0].value).__module__.startswith("jax")
+    assert all(isinstance(data, tf.data.Dataset) for data in (retain, forget, validation))
+    net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    net.fit(retain, validation_data=validation, epochs=1, shuffle=False, verbose=0)
+    return net
+"""
+
+
+@pytest.mark.slow
+def test_beside_jax_a_file_is_handed_a_model_of_it_and_tf_data(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "backend", lambda: "jax")
+    with contained_run(worker, tmp_path, ON_JAX) as process:
+        first, again, other = (process.run(seed) for seed in (1, 1, 2))
+    trained = [np.concatenate([array.ravel() for array in run.weights]) for run in (first, again, other)]
+    original = np.concatenate([array.ravel() for array in worker.original.weights])
+    np.testing.assert_array_equal(trained[0], trained[1])
+    assert (trained[0] != trained[2]).any()
+    assert 0 < np.abs(trained[0] - original).max() < 1
+    assert not sum(run.reply["altered"] or len(run.reply["threads"]) for run in (first, again, other))
 
 
 def test_a_closed_process_leaves_nothing(life: Life) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import kit
 from kit import methods
-from kit.submission import reaching, text_checks
+from kit.submission import backends, reaching, text_checks
+from kit.submission import source as submission
 from kit.submission.entry import resolve
 from kit.submission.source import Source
 from kit.types import BrokenSubmission
 
+TEMPLATE = Path(kit.__file__).parent / "submission" / "template.py"
 SOUND = "def unlearning(net, retain, forget, validation):\n    return net\n"
 FOUR = "net, retain, forget, validation"
 
@@ -472,6 +476,48 @@ INNOCENT = [
 @pytest.mark.parametrize("text", INNOCENT, ids=[text.strip().replace("\n", " / ") or "empty" for text in INNOCENT])
 def test_innocent_texts_are_not_warned_of(text: str) -> None:
     assert reaching.evaluation_data_problem(text) == ""
+
+
+# Bound to one backend
+
+BOUND = {
+    "import tensorflow as tf\n\ntape = tf.GradientTape()": ("tensorflow", "tensorflow.GradientTape", 3),
+    "import tensorflow\n@tensorflow.function\ndef f(): ...": ("tensorflow", "tensorflow.function", 2),
+    "from tensorflow import keras, Variable": ("tensorflow", "tensorflow.Variable", 1),
+    "def f():\n    import jax.numpy as jnp": ("jax", "jax.numpy", 2),
+    "from optax import adam": ("jax", "optax.adam", 1),
+    "import numpy\nimport torch": ("torch", "torch", 2),
+    "import tensorflow as tf\nimport jax\ntf.GradientTape()": ("jax", "jax", 2),
+}
+UNBOUND = [
+    SOUND,
+    TEMPLATE.read_text(),
+    "import tensorflow as tf\nretain.map(lambda x, y: (tf.cast(x, tf.float32), y))",
+    "import jaxtyping\nfrom . import torch\nfrom kit.toolbox import training\ntf.GradientTape",
+]
+
+
+@pytest.mark.parametrize("text", BOUND)
+def test_what_binds_a_text_to_a_backend_is_named(text: str) -> None:
+    bound = backends.binding(text)
+    assert bound == BOUND[text]
+    assert backends.backend_problem(bound, bound.backend) == ""
+    problem = backends.backend_problem(bound, "another")
+    assert problem.startswith(f"Line {bound.line} uses '{bound.name}'")
+    assert ("--backend" in problem) == (bound.backend != "torch")
+
+
+@pytest.mark.parametrize("text", UNBOUND)
+def test_plain_keras_is_bound_to_none(text: str) -> None:
+    assert backends.binding(text) is None
+
+
+def test_a_helper_binds_its_submission(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from helper import step\n" + SOUND)
+    (tmp_path / "helper.py").write_text("import jax\n")
+    bound = backends.binding_of(submission.read_source(tmp_path / "mine.py"))
+    assert bound is not None
+    assert bound.backend == "jax"
 
 
 # All of it
