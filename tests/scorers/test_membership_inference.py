@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -120,13 +120,31 @@ SHAPES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 }
 
 
+def fitted(x: np.ndarray, y: np.ndarray, left_out: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and intercepts of the batched solver."""
+    sample, part = _logistic_attack._Sample.of(x, y), np.array(left_out, np.int64)
+    slope, intercept = sample.fit(np.zeros((2, len(x))), part)
+    slopes: np.ndarray = slope / sample.scale[:, 0]
+    return slopes, intercept - slopes * sample.center[:, 0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_examples_that_are_left_out_play_no_part(shape: str) -> None:
+    generator, y = np.random.default_rng(1), np.repeat([0, 1], 60)
+    x = np.stack([scale * SHAPES[shape](generator, 60) for scale in (0.03, 1, 30)])
+    part = generator.permutation(120)[:12]
+    x[:, part[0]] += 5
+    kept = np.delete(np.arange(120), part)
+    np.testing.assert_allclose(fitted(x, y, part), fitted(x[:, kept], y[kept]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("pairs", [18, 113, 400])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_batched_solver_is_scikit_learns_logistic_regression(shape: str, pairs: int) -> None:
     generator, y = np.random.default_rng(pairs), np.repeat([0, 1], pairs)
     scales = (0.03, 1, 30, 100 if shape.endswith("separated") else 1000)
     x = np.stack([scale * SHAPES[shape](generator, pairs) for scale in scales])
-    slopes, intercepts = _logistic_attack._fit_logistic(x.copy(), y)
+    slopes, intercepts = fitted(x.copy(), y)
     for sample, slope, intercept in zip(x, slopes, intercepts, strict=True):
         expected_slope, expected_intercept = fit_with_scikit_learn(sample, y)
         assert slope == pytest.approx(expected_slope, rel=1e-5)
@@ -136,17 +154,17 @@ def test_the_batched_solver_is_scikit_learns_logistic_regression(shape: str, pai
 @pytest.mark.parametrize("value", [0.7, 1000.0])
 def test_the_batched_solver_on_constant_losses(value: float) -> None:
     x, y = np.full((3, 41), value), np.repeat([0, 1], [20, 21])
-    slopes, intercepts = _logistic_attack._fit_logistic(x, y)
+    slopes, intercepts = fitted(x, y)
     np.testing.assert_allclose(slopes * value + intercepts, np.full(3, np.log(21 / 20)), rtol=1e-6)
     y = np.repeat([0, 1], 20)
-    np.testing.assert_allclose(_logistic_attack._fit_logistic(x[:, :40], y), np.zeros((2, 3)), atol=1e-12)
+    np.testing.assert_allclose(fitted(x[:, :40], y), np.zeros((2, 3)), atol=1e-12)
 
 
 def test_the_batched_solver_does_not_mix_its_samples() -> None:
     generator, y = np.random.default_rng(0), np.repeat([0, 1], 40)
     x = np.stack([shape(generator, 40) for shape in SHAPES.values()])
-    together = np.array(_logistic_attack._fit_logistic(x, y))
-    alone = np.concatenate([_logistic_attack._fit_logistic(sample[np.newaxis], y) for sample in x], axis=1)
+    together = np.array(fitted(x, y))
+    alone = np.concatenate([fitted(sample[np.newaxis], y) for sample in x], axis=1)
     np.testing.assert_allclose(together, alone, rtol=1e-7)
 
 
@@ -175,15 +193,15 @@ def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) 
     """1,000 draws of 6,000 losses are made in chunks, of which the last is short, and fitted in blocks."""
     sizes = []
 
-    def fit(x: np.ndarray, y: np.ndarray, start: Losses | None = None) -> Losses:
-        sizes.append(x.size)
-        return np.zeros(len(x)), np.zeros(len(x))
+    def at(sample: _logistic_attack._Sample, slope: np.ndarray, intercept: np.ndarray) -> Losses:
+        sizes.append(sample.x.size)
+        return np.zeros_like(sample.z), np.full_like(sample.z, 0.25)
 
-    monkeypatch.setattr(_logistic_attack, "_fit_logistic", fit)
+    monkeypatch.setattr(_logistic_attack._Sample, "_at", at)
     zeros = np.zeros(6000)
     assert len(_logistic_attack._attack_draws(lambda: zeros, 3000, 1000)) == 1000
     assert max(sizes) <= 16_000
-    assert sum(sizes) == 1000 * 6000 + 10 * 1000 * 5400  # of all, then of each split
+    assert sum(sizes) == 12 * 1000 * 6000  # of all, from there to the splits, and of each split
 
 
 # Null band and standard error of the attack's accuracy
