@@ -6,7 +6,9 @@ import json
 import pickle
 import re
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,6 +29,24 @@ def net() -> keras.Model:
     generator = np.random.default_rng(0)
     net.set_weights([generator.uniform(0.1, 1, size=weight.shape) for weight in net.weights])
     return net
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_once() -> Iterator[None]:
+    """Has each network that a file is read into built once, which takes most of a command, and emptied before each."""
+    nets: dict[tuple[Any, ...], keras.Model] = {}
+    build = names.build
+
+    def emptied(name: str, stem: Sequence[int], head: Sequence[int]) -> keras.Model:
+        key = name, tuple(stem), tuple(head)
+        nets[key] = net = nets[key] if key in nets else build(*key)
+        for variable in net.variables:
+            variable.assign(0 * variable)
+        return net
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(names, "build", emptied)
+        yield
 
 
 @pytest.fixture(scope="module")
