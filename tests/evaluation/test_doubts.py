@@ -13,6 +13,7 @@ from retrainings import taking
 import kit
 from kit import evaluation
 from kit import reports as report
+from kit.evaluation import scoring
 from kit.evaluation.comparison import doubts_about_original
 from kit.runs import timing
 from kit.tasks import CLASSIFICATION
@@ -90,5 +91,6 @@ def test_both_stand_in_the_report_of_the_original_and_below_the_table(capsys: py
 
 
 @pytest.mark.parametrize("name", ["noisy-digits", "digits"])
-def test_of_the_kits_own_challenges_nothing_is_said(name: str) -> None:
+def test_of_the_kits_own_challenges_nothing_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "score_rows", lambda compared, folder: {row: {} for row in compared})
     assert evaluation.evaluate("original", kit.load_challenge(name)).warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -29,6 +30,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
     monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def challenge_of(require_data: Callable[[str], None]) -> Callable[[str], Challenge]:
+    """Reads the data of a challenge once for all tests of this file."""
+
+    @functools.cache
+    def load(name: str) -> Challenge:
+        require_data(name)
+        return kit.load_challenge(name)
+
+    return load
 
 
 @pytest.fixture
@@ -90,15 +103,14 @@ def test_what_needs_no_download_has_shipped_weights() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_are_those_of_the_registry(
-    name: str, trained: list[keras.Model], require_data: Callable[[str], None]
+    name: str, trained: list[keras.Model], challenge_of: Callable[[str], Challenge]
 ) -> None:
     entry = originals.registry()[name]
     path = files.data_folder() / entry["file"]
     assert files.sha256_of(path) == entry["sha256"]
     assert path.stat().st_size == entry["bytes"]
 
-    require_data(name)
-    challenge = kit.load_challenge(name)
+    challenge = challenge_of(name)
     assert entry["fingerprint"] == originals.fingerprint(challenge)
     loaded = originals.load(challenge)
     assert loaded.path == path
@@ -108,9 +120,10 @@ def test_shipped_weights_are_those_of_the_registry(
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "cifar10-small" else []) for name in SHIPPED]
 )
-def test_shipped_weights_have_the_accuracies_of_the_registry(name: str, require_data: Callable[[str], None]) -> None:
-    require_data(name)
-    challenge = kit.load_challenge(name)
+def test_shipped_weights_have_the_accuracies_of_the_registry(
+    name: str, challenge_of: Callable[[str], Challenge]
+) -> None:
+    challenge = challenge_of(name)
     net = originals.build(challenge)
     net.set_weights(originals.load(challenge).weights)
     recorded = originals.registry()[name]["accuracies"]
@@ -124,9 +137,8 @@ def test_shipped_weights_have_the_accuracies_of_the_registry(name: str, require_
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_weights_do_not_depend_on_the_forget_set(name: str, require_data: Callable[[str], None]) -> None:
-    require_data(name)
-    first, second = kit.load_challenge(name), kit.load_challenge(name, forget="class:0", split_seed=1)
+def test_shipped_weights_do_not_depend_on_the_forget_set(name: str, challenge_of: Callable[[str], Challenge]) -> None:
+    first, second = challenge_of(name), kit.load_challenge(name, forget="class:0", split_seed=1)
     assert originals.fingerprint(first) == originals.fingerprint(second)
 
 

@@ -94,9 +94,65 @@ def nothing_is_left(folder: Path, seconds: float = 60) -> bool:
 # From its start to its end
 
 
+# A submission that looks around before it does what the one before it in the same file does.
+LOOK = f"""
+import importlib, json, os, pkgutil, sys
+from importlib.machinery import PathFinder
+import numpy as np
+import kit
+
+class Finder:  # of an editable installation: it leads to the checkout
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, [{str(Path(kit.__file__).parent)!r}]) if name.startswith("kit.") else None
+
+sys.meta_path.append(Finder)
+"""
+LOOK += """
+def importable(name):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        print("REFUSED", error)
+        return False
+    return True
+
+def has(name):
+    try:
+        getattr(kit, name)
+    except ModuleNotFoundError:
+        return False
+    return True
+
+def look():
+    folder = sys.argv[1]
+    paths = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names]
+    files = sorted(os.path.relpath(path, folder) for path in paths)
+    arrays = {name: list(array.shape) for name, array in np.load(folder + "/given/inputs.npz").items()}
+    settings = json.load(open(folder + "/given/settings.json"))
+    print("SEEN", json.dumps([sorted(os.environ), sys.argv[2:], files, arrays, settings, os.listdir(".")]))
+
+    rooms = ["challenges", "commands", "contest", "datasets", "engines", "evaluation", "methods", "probes", "reports",
+             "runs", "scorers", "submission.contained", "submission.source", "challenges.catalogue"]
+    found = [name for name in rooms if importable("kit." + name)]
+    found += [name for name in ("load_challenge", "evaluate", "scorers") if has(name)]
+    parts = ["kit." + room for room in ("toolbox", "types")]
+    for part in list(parts):
+        walked = pkgutil.walk_packages(importlib.import_module(part).__path__, part + ".")
+        parts += [module.name for module in walked]
+    print("IMPORTED", json.dumps([found, parts, [name for name in parts if not importable(name)]]))
+
+learn = unlearning
+
+def unlearning(net, retain, forget, validation):
+    look()
+    return learn(net, retain, forget, validation)
+"""
+
+
 @dataclass
 class Life:
-    """What was seen of a contained run that an interpreter was started for, from the start to the end."""
+    """What was seen of contained runs that an interpreter was started for, from the start to the end."""
 
     process: Contained
     folder: Path
@@ -113,7 +169,8 @@ def life(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Life:
     os.utime(left, (time.time() - 3600,) * 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
-        with contained_run(worker, tmp_path_factory.mktemp("template"), TEMPLATE.read_text()) as process:
+        patch.setenv("KIT_PLANTED_SECRET", "do not tell")
+        with contained_run(worker, tmp_path_factory.mktemp("template"), TEMPLATE.read_text() + LOOK) as process:
             returned = {seed: process.run(seed) for seed in (3, 2**31 + 7)}
             meanwhile = list(folder.iterdir()), guests.still_running(folder)
     return Life(process, folder, returned, *meanwhile)
@@ -184,65 +241,10 @@ def test_a_forked_process_makes_the_same_bits(life: Life, start: Callable[..., C
 # What it is handed
 
 
-LOOK = f"""
-import importlib, json, os, pkgutil, sys
-from importlib.machinery import PathFinder
-import numpy as np
-import kit
-
-class Finder:  # of an editable installation: it leads to the checkout
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        return PathFinder.find_spec(name, [{str(Path(kit.__file__).parent)!r}]) if name.startswith("kit.") else None
-
-sys.meta_path.append(Finder)
-"""
-LOOK += """
-def importable(name):
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        print("REFUSED", error)
-        return False
-    return True
-
-def has(name):
-    try:
-        getattr(kit, name)
-    except ModuleNotFoundError:
-        return False
-    return True
-
-def unlearning(net, retain, forget, validation):
-    folder = sys.argv[1]
-    paths = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names]
-    files = sorted(os.path.relpath(path, folder) for path in paths)
-    arrays = {name: list(array.shape) for name, array in np.load(folder + "/given/inputs.npz").items()}
-    settings = json.load(open(folder + "/given/settings.json"))
-    print("SEEN", json.dumps([sorted(os.environ), sys.argv[2:], files, arrays, settings, os.listdir(".")]))
-
-    rooms = ["challenges", "commands", "contest", "datasets", "engines", "evaluation", "methods", "probes", "reports",
-             "runs", "scorers", "submission.contained", "submission.source", "challenges.catalogue"]
-    found = [name for name in rooms if importable("kit." + name)]
-    found += [name for name in ("load_challenge", "evaluate", "scorers") if has(name)]
-    parts = ["kit." + room for room in ("toolbox", "types")]
-    for part in list(parts):
-        walked = pkgutil.walk_packages(importlib.import_module(part).__path__, part + ".")
-        parts += [module.name for module in walked]
-    print("IMPORTED", json.dumps([found, parts, [name for name in parts if not importable(name)]]))
-    net.set_weights([array * 1.001 for array in net.get_weights()])
-    return net
-"""
-
-
 @pytest.fixture(scope="module")
-def sights(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> str:
+def sights(life: Life) -> str:
     """What a submission that looks around prints, in a process that an interpreter was started for."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KIT_PLANTED_SECRET", "do not tell")
-        with contained_run(worker, tmp_path_factory.mktemp("looks"), LOOK) as process:
-            process.run(0)
-    return process.output
+    return life.process.output
 
 
 def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_challenge: Challenge) -> None:
