@@ -88,11 +88,12 @@ class Worker:
         return self._selections
 
     def fresh_net(self, seed: int, *, reuse: bool) -> keras.Model:
-        """Returns the original model, ready for a run with `seed`."""
-        net = self._net
-        if not reuse or net is None or net.compiled or _trainable_flags(net) != self._flags:
+        """Returns the original model, ready for a run with `seed`; without `reuse` one that nobody else will have."""
+        net = self._net if reuse else None
+        if net is None or net.compiled or _trainable_flags(net) != self._flags:
             net = self._build(self.challenge.precision)
-            self._net, self._flags = (net, _trainable_flags(net)) if reuse else (None, [])
+            if reuse:
+                self._net, self._flags = net, _trainable_flags(net)
         net.set_weights(self.original.weights)
         seeding.seed_generators_reset(net, seed)
         return net

@@ -147,6 +147,11 @@ class Selection:
         return _backend.data.batches(self, batch_size, shuffle_seed)
 
     @cached_property
+    def pipelines(self) -> dict[int, tf.data.Dataset]:
+        """By the size of a batch, what the backend has made to read the examples in their own order."""
+        return {}
+
+    @cached_property
     def tensors(self) -> tuple[Tensor, Tensor]:
         """All of x, 8-bit images in 8 bits, and of y: the same tensors each time, which many runs can share."""
         x, y = (keras.ops.convert_to_tensor(array[self.indices]) for array in (self.arrays.x, self.arrays.y))

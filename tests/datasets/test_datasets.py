@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kit.toolbox import examples, setup
+from kit.toolbox import examples, setup, tracing
 from kit.toolbox.examples import as_float, in_memory
 from kit.types import Arrays, InputError
 
@@ -98,6 +98,25 @@ def test_the_kits_batches_hold_what_tf_data_holds_and_are_read_in_their_own_orde
         np.testing.assert_array_equal(reading.x, arrays.x[chosen])
         np.testing.assert_array_equal(reading.y, arrays.y[chosen])
         assert reading.batch_size == 2
+
+
+def test_a_second_data_set_of_a_selection_is_traced_no_more_and_has_nothing_of_the_first() -> None:
+    selection = examples.Selection(Arrays(images(), labels()), np.array([7, 3, 19, 0, 4]))
+    first = selection.tf_data(2)
+    expected = list(first.as_numpy_iterator())
+    with tracing.watched() as traces:
+        second = selection.tf_data(2)
+    assert traces.operations == 0
+    assert second is not first
+    for one, other in zip(second.as_numpy_iterator(), expected, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    assert [len(y) for _, y in selection.tf_data(3).as_numpy_iterator()] == [3, 2]
+    orders = [
+        [np.concatenate([y for _, y in dataset.as_numpy_iterator()]).tolist() for _ in range(3)]
+        for dataset in (selection.tf_data(2, 5), selection.tf_data(2, 5))
+    ]
+    assert orders[0] == orders[1]
 
 
 def test_batches_of_nothing_are_refused() -> None:

@@ -190,6 +190,20 @@ def test_tensorflow_that_has_computed_with_several_threads_is_refused(children: 
     assert "import kit in the first cell" in last
 
 
+def test_a_users_function_is_handed_a_model_of_its_own_and_the_kits_methods_keep_theirs(worker: Worker) -> None:
+    kept = worker.fresh_net(0, reuse=True)
+    nets: list[Net] = [kept]
+
+    def look(net: Net, *_: tf.data.Dataset) -> Net:
+        nets.append(net)
+        return net
+
+    for _ in range(2):
+        unlearn(look, worker.challenge, worker=worker)
+    assert len({id(net) for net in nets}) == 3
+    assert worker.fresh_net(0, reuse=True) is kept
+
+
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
 def test_a_second_run_traces_nothing(small_challenge: Challenge, method: str) -> None:
     worker = Worker(small_challenge)

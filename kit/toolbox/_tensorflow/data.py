@@ -13,18 +13,27 @@ if TYPE_CHECKING:
 
 def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> tf.data.Dataset:
     """Returns batches of the selected examples, see `kit.toolbox.examples.Selection.tf_data`."""
-    images, labels = tf.constant(selection.arrays.x), tf.constant(selection.arrays.y)
-    dataset = tf.data.Dataset.from_tensor_slices(selection.indices)
     if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(selection.indices), seed=shuffle_seed, reshuffle_each_iteration=True)
-    dataset = dataset.batch(batch_size)
+        order = tf.data.Dataset.from_tensor_slices(selection.indices)
+        order = order.shuffle(len(selection.indices), seed=shuffle_seed, reshuffle_each_iteration=True)
+        return _read(selection, order.batch(batch_size)).prefetch(tf.data.AUTOTUNE)
+    # In one order a data set has no state, and what reads it is traced once for all runs that are handed the selection.
+    pipelines = selection.pipelines
+    if batch_size not in pipelines:
+        order = tf.data.Dataset.from_tensor_slices(selection.indices)
+        pipelines[batch_size] = _read(selection, order.batch(batch_size))
+    return pipelines[batch_size].prefetch(tf.data.AUTOTUNE)
+
+
+def _read(selection: Selection, batches_of_indices: tf.data.Dataset) -> tf.data.Dataset:
+    images, labels = tf.constant(selection.arrays.x), tf.constant(selection.arrays.y)
 
     @tf.autograph.experimental.do_not_convert  # nothing is to be rewritten, and to look for it takes a fifth of a call
     def examples(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # Gathering a whole batch by index is several times quicker than slicing, shuffling and stacking single images.
         return _as_float(tf.gather(images, batch)), tf.gather(labels, batch)
 
-    return dataset.map(examples).prefetch(tf.data.AUTOTUNE)
+    return batches_of_indices.map(examples)
 
 
 def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
