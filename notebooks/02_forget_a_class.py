@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Forget a class: MNIST without its fives
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/unlearning-kit/unlearning-kit/blob/main/notebooks/02_forget_a_class.ipynb) [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://raw.githubusercontent.com/unlearning-kit/unlearning-kit/main/notebooks/02_forget_a_class.ipynb)
+# Runs in a clone of the kit, in Colab (upload its wheel first) and on Kaggle (attach its data set).
 #
 # The plainest example of unlearning there is: a network has learnt to read digits, and is to forget that there are
 # fives. First by hand, in plain Keras, as the classic walkthrough has it: train, find the fives, train again without
@@ -21,14 +21,26 @@
 # functions, model partitioning and SISA.
 
 # %%
-# In Colab or Kaggle this takes the kit; on your own machine install it once with `pip install -e .`
+# Finds the kit: installed, in the clone around this notebook, or as a wheel beside it or in an attached data set.
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 if importlib.util.find_spec("kit") is None:
-    address = "git+https://github.com/unlearning-kit/unlearning-kit"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", address], check=True)
+    here, attached, wheel = Path.cwd(), Path("/kaggle/input"), "unlearning_kit-*.whl"
+    clones = [folder for folder in (here, *here.parents) if (folder / "kit" / "py.typed").exists()]
+    wheels = [*here.glob(wheel), *(path for up in range(1, 5) for path in attached.glob("*/" * up + wheel))]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if clones:
+        sys.path.insert(0, str(clones[0]))
+    elif wheels:
+        subprocess.run([*install, str(wheels[0])], check=True)
+    else:
+        raise SystemExit(
+            "The kit is not here: attach the data set that 'make kaggle-package' builds (on Kaggle: Add Input), or "
+            "upload the wheel in it beside this notebook (in Colab: the folder at the left), and run this cell again."
+        )
 
 # %%
 import kit  # before TensorFlow computes anything: kit asks it for one thread, so that results can be repeated

@@ -227,16 +227,6 @@ def test_nothing_claims_that_an_index_has_the_kit() -> None:
     assert claims == set()
 
 
-def test_the_address_of_the_repository_is_that_of_the_project() -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    owner_and_name = project["urls"]["Repository"].removeprefix("https://github.com/")
-    texts = [*SOURCES, *PAGES, *CHECKOUT.glob("notebooks/*.py")]
-    owners = r"(?:github\.com|githubusercontent\.com|colab\.research\.google\.com/github)/([\w-]+/unlearning-kit)"
-    named = {match for path in texts for match in re.findall(owners, path.read_text(encoding="utf-8"))}
-    assert named <= {owner_and_name}
-    assert not any("unlearning-kit/unlearning-kit" in path.read_text(encoding="utf-8") for path in SOURCES)
-
-
 def test_the_readme_is_read_in_a_minute() -> None:
     assert len(lines_of("README.md")) <= 150
 
