@@ -9,7 +9,7 @@ PARALLEL ?= -n logical --dist loadfile --no-loadscope-reorder
 PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 beside = .venv/bin/python -m venv $(1) && .venv/bin/python $(PURELIB) > $$($(1)/bin/python $(PURELIB))/libraries.pth
 
-.PHONY: run quick test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel notebooks benchmarks results readme pretrained clean
+.PHONY: run quick test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel test-colab docs kaggle-package notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/kit run finetune
@@ -62,6 +62,12 @@ test-lowest: .venv-lowest/.dev
 test-highest: .venv-highest/.dev
 	.venv-highest/bin/python -m pytest $(PARALLEL)
 
+# Colab's own versions (seen in August 2026), with the wheel uploaded beside a notebook: its first cell takes the wheel
+# and changes nothing else, then the notebook runs.
+COLAB = tensorflow==2.20.* keras==3.13.2 numpy==2.1.3 scikit-learn==1.6.1 setuptools==75.2.0
+test-colab: .venv-colab/.colab kaggle-package
+	.venv-colab/bin/python tests/colab.py dist/kaggle/data-set
+
 # Keras on JAX, in an environment without TensorFlow: the libraries of .venv, but that one.
 test-jax: .venv-jax/.jax
 	KERAS_BACKEND=jax KIT_WITHOUT_TENSORFLOW=1 .venv-jax/bin/python -m pytest $(PARALLEL) tests/jax
@@ -75,6 +81,17 @@ test-wheel: .venv/.dev
 	folder=$$(mktemp -d) && cp tests/conftest.py tests/runs/test_pretrained.py $$folder && python=$$PWD/.venv-wheel/bin/python \
 		&& cd $$folder && $$python -m pytest -q -W error -m "not slow" . && $$python -m kit run finetune --out runs && $$python -m kit leaderboard runs --html board.html && $$python -m kit list methods; \
 		status=$$? ; rm -rf $$folder ; exit $$status
+
+# The documentation, in build/docs: begin at index.html. Warnings are errors; no notebook is executed, nothing fetched.
+docs: .venv/.dev
+	.venv/bin/python -m sphinx -q -n -W --keep-going -c docs . build/docs
+
+# What a Kaggle notebook without internet attaches, in dist/kaggle; OWNER is your name there.
+OWNER ?= INSERT_USERNAME_HERE
+kaggle-package: .venv/.dev
+	rm -rf build/lib dist/*.whl
+	.venv/bin/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	.venv/bin/python notebooks/kaggle.py dist/*.whl dist/kaggle --owner $(OWNER)
 
 # Executes the sources and writes the .ipynb files that Colab and Kaggle open.
 notebooks: .venv/.dev
@@ -108,7 +125,7 @@ pretrained: .venv/.runtime
 	for name in noisy-digits digits mnist-five fashion-mnist; do .venv/bin/python -m kit pretrain $$name || exit 1; done
 
 clean:
-	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-jax .venv-wheel build dist *.egg-info
+	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-jax .venv-wheel .venv-colab build dist *.egg-info
 
 .venv/.runtime: requirements.txt pyproject.toml
 	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
@@ -117,7 +134,7 @@ clean:
 	touch $@
 
 .venv/.dev: .venv/.runtime
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,docs]"
 	touch $@
 
 .venv-torch/.torch: .venv/.dev
@@ -129,6 +146,11 @@ clean:
 	rm -rf .venv-jax && .venv/bin/python -m venv .venv-jax
 	from=$$(.venv/bin/python $(PURELIB)) && to=$$(.venv-jax/bin/python $(PURELIB)) && for part in "$$PWD"/$${from#$$PWD/}/*; do \
 		case "$${part##*/}" in tensorflow*|tensorboard*|pip|pip-*|setuptools*|pkg_resources|_distutils_hack|__pycache__) ;; *) ln -sf "$$part" "$$to";; esac; done
+	touch $@
+
+.venv-colab/.colab: requirements.txt
+	$(PYTHON_HIGHEST) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --upgrade $(COLAB) -r requirements.txt ipykernel nbclient
 	touch $@
 
 .venv-lowest/.dev: requirements.txt pyproject.toml

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = {
     "kinds": (["-m", "benchmarks.results", "--kinds"],),
     "methods": (["-m", "benchmarks.results", "--show"],),
+    "cards": (["-m", "benchmarks.model_cards"],),
     "cost": (["-m", "benchmarks.methods"],),
     "make run": (["-m", "kit", "run", "finetune"],),
     "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
@@ -46,7 +47,7 @@ BLOCKS = {
     ),
 }
 # These print Markdown.
-MARKDOWN = {"kinds", "methods"}
+MARKDOWN = {"cards", "kinds", "methods"}
 
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -1,6 +1,6 @@
 """The checks of `kit validate` for pytest, in the manner of scikit-learn's `parametrize_with_checks`.
 
-A file beside a method, which `kit new my_method.py --with-test` writes:
+A file beside a method, which `kit new my_method.py --with-test` writes::
 
     from kit.testing import parametrize_with_checks
 

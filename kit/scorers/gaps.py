@@ -36,7 +36,7 @@ PARTS = ("forget", "retain", "test")
 
 
 def tug_of_war(unlearned: np.ndarray, retrained: np.ndarray) -> float:
-    """Returns the product of 1 - |accuracy - retrained accuracy|.
+    """Returns the product of `1 - |accuracy - retrained accuracy|`.
 
     Args:
         unlearned, retrained: accuracies in [0, 1], a mean over models each, on forget, retain and test set.
