@@ -46,11 +46,11 @@ def verify(
     from kit import files
 
     files.require_file(certificate, "Expected a certificate or a receipt that 'kit certify' wrote.")
-    from rich.console import Console
-
     from kit.proofs import signatures
 
     verifier = signatures.verifier(key)
+    from rich.console import Console
+
     console = Console(stderr=str(json_file) == "-", highlight=False)
     if _is_receipt(certificate):
         _verify_receipt(certificate, verifier, console, json_file)
