@@ -1,6 +1,6 @@
 """What certifying costs: CPU seconds of a training that is certified, and of checking it, over those of the training.
 
-    python -m benchmarks.certifying [--rounds 5] [--challenge noisy-digits] [--method retrain] [--every EPOCHS]
+    python -m benchmarks.certifying [--rounds 9] [--challenge noisy-digits] [--method retrain] [--every EPOCHS]
 
 The same training alone, certified (commitment, nonce, states, signatures, files), and checked at each level, in turns
 in one process in which all is compiled. Shown are medians of CPU seconds. Ends with 1 where certifying costs over 5 %.
@@ -55,7 +55,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--challenge", default="noisy-digits")
     parser.add_argument("--method", default="retrain")
     parser.add_argument("--every", type=int)

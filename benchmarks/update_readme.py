@@ -41,6 +41,11 @@ BLOCKS = {
         ["-m", "benchmarks.against_pytorch", "--images", "1280", "--threads", "2"],
         ["-m", "benchmarks.precision"],
     ),
+    "forging": (["-m", "benchmarks.forging"],),
+    "certifying": (
+        ["-m", "benchmarks.certifying"],
+        ["-m", "benchmarks.merkle_tree"],
+    ),
     "containment": (
         ["-m", "benchmarks.containment"],
         ["-m", "benchmarks.containment", "--sandbox"],

@@ -65,16 +65,17 @@ def begin(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> T
             f"'{folder}' has a certified training already. Expected a new folder, or records to forget. Name another "
             "folder, or say what is to be forgotten with --forget."
         )
+    contents = commitment.contents(challenge.train)
     if log.entries:
         salts = Salts.read(folder)
     else:
         files.require_free(folder, "the command's first argument")
-        salts = Salts.drawn(challenge.train)
+        salts = Salts.drawn(contents)
         salts.write(folder)
     log = committed(folder, log, signer, salts)
     if order.commit_only:
         return Trail(folder, log)
-    records = salts.records_among(challenge.train)
+    records = salts.records_among(challenge.train, contents)
     terms_ = Terms.fixed(folder, log, signer, challenge, method=order.method, nonce=order.nonce)
     order.announce(f"training on {len(records):,} committed records, seed {terms_.seed}")
     with new_training(folder, terms_.number) as place:

@@ -104,7 +104,7 @@ def new_net(challenge: Challenge) -> keras.Model:
 
 
 def _read(variables: Sequence[Any]) -> bytes:
-    return b"".join(keras.ops.convert_to_numpy(variable).tobytes() for variable in variables)
+    return b"".join([variable.numpy().tobytes() for variable in variables])
 
 
 def _assign(variables: Sequence[Any], state: bytes) -> None:

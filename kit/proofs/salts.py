@@ -31,9 +31,9 @@ class Salts:
     leaves: np.ndarray
 
     @classmethod
-    def drawn(cls, records: Arrays) -> Salts:
-        """Returns new salts for records."""
-        return cls._sorted(commitment.contents(records), commitment.draw_salts(len(records)))
+    def drawn(cls, contents: np.ndarray) -> Salts:
+        """Returns new salts for records of these contents."""
+        return cls._sorted(contents, commitment.draw_salts(len(contents)))
 
     @classmethod
     def _sorted(cls, contents: np.ndarray, salts: np.ndarray) -> Salts:
@@ -76,19 +76,21 @@ class Salts:
         wanted = {content.tobytes() for content in contents}
         return np.flatnonzero([content.tobytes() in wanted for content in self.contents])
 
-    def records_among(self, data: Arrays) -> Arrays:
+    def records_among(self, data: Arrays, contents: np.ndarray | None = None) -> Arrays:
         """Returns the records that these are the salts of, in the order of their leaves, which is that of training.
 
         Args:
             data: holds them, in any order, beside others maybe.
+            contents: of the data, if they are known.
 
         Raises:
             Rejected: some are not there.
         """
         places = defaultdict[bytes, list[int]](list)
-        for place, content in enumerate(commitment.contents(data)):
-            places[content.tobytes()].append(place)
-        found = [places[content.tobytes()] for content in self.contents]
+        for place, content in enumerate(_hashes(commitment.contents(data) if contents is None else contents)):
+            places[content].append(place)
+        wanted = _hashes(self.contents)
+        found = [places[content] for content in wanted]
         missing = sum(not among for among in found)
         if missing:
             raise Rejected(
@@ -98,7 +100,12 @@ class Salts:
         # Where one content was committed to twice, each salt has a record of its own, if there are as many.
         used = defaultdict[bytes, int](int)
         chosen = []
-        for content, among in zip(self.contents, found, strict=True):
-            chosen.append(among[min(used[content.tobytes()], len(among) - 1)])
-            used[content.tobytes()] += 1
+        for content, among in zip(wanted, found, strict=True):
+            chosen.append(among[min(used[content], len(among) - 1)])
+            used[content] += 1
         return data.take(np.array(chosen, np.int64))
+
+
+def _hashes(rows: np.ndarray) -> list[bytes]:
+    content = rows.tobytes()
+    return [content[place : place + SIZE] for place in range(0, len(content), SIZE)]

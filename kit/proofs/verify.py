@@ -122,12 +122,12 @@ class Verification:
                 "its own line there. Get the whole log from whoever certified; if theirs is the same, it was withdrawn."
             )
         self._record("log", f"{len(trail.log.entries)} lines, each signed, each following from those before")
-        commitment = _checked_files(trail, certificate)
-        self._record("trees", f"{deletion.old.size:,} leaves before, {deletion.new.size:,} after: those and no others")
         trail.check_terms(trail.number)
         for origin in set(trail.training.predicate["origins"]):
             trail.check_terms(origin)
         self._record("terms", "the seed follows from commitment, recipe, code and a nonce that was signed before")
+        commitment = _checked_files(trail, certificate)
+        self._record("trees", f"{deletion.old.size:,} leaves before, {deletion.new.size:,} after: those and no others")
         states = trail.states()
         self._record("chain", f"{len(states)} states chained; weights are those that were logged")
         return trail, commitment
@@ -261,6 +261,8 @@ def _checked_files(trail: Trail, certificate: Certificate) -> Commitment:
         raise damaged(what, "its trees are not those that the log commits to")
     if trail.training.predicate["method"] != deletion.method or trail.training.subjects != certificate.entry.subjects:
         raise damaged(what, "its method or model is not the one that the log has")
+    if trail.log.entries[trail.training.predicate["nonce"]].predicate["auditors"] != deletion.auditors_nonce:
+        raise damaged(what, "it does not say whose the nonce in the log is")
     trail.check_weights()
     commitment = trail.leaves()
     deleted = np.frombuffer(b"".join(deletion.deleted), np.uint8).reshape(-1, 32)

@@ -163,7 +163,7 @@ class Descent:
         with _progress_bar(len(rates), len(examples), done) as bar:
             while done < len(rates):
                 at_once = _backend.steps.examples_a_call(at_once, len(examples), len(examples) * len(rates))
-                some = settings[done : done + min(max(1, at_once // len(examples)), every - done % every)]
+                some = settings[done : done + _evenly(every - done % every, at_once // len(examples))]
                 orders = [self._orders(streams) for _ in some]
                 first = 0
                 while first < len(examples):
@@ -229,6 +229,11 @@ class Descent:
 
         steps: Callable[..., None] = compiled.once(self._net, key, build)
         return steps
+
+
+def _evenly(left: int, most: int) -> int:
+    """Returns how many of the epochs that are left one call takes, so that all take about as many, `most` at most."""
+    return -(-left // -(-left // max(1, most)))
 
 
 def _batch_size(stream: Examples) -> int:

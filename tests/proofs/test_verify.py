@@ -43,7 +43,7 @@ def test_an_honest_certificate_holds(deleted: Path, verifier: Verifier, challeng
     assert verdict.holds
     assert not verdict.weaker
     names = [check.name for check in verdict.checks]
-    assert names == ["certificate", "log", "trees", "terms", "chain", *(["data", "execution"] if level else [])]
+    assert names == ["certificate", "log", "terms", "trees", "chain", *(["data", "execution"] if level else [])]
     assert len(verdict.not_proven) == 6
 
 
@@ -159,7 +159,7 @@ def test_a_record_that_is_swapped_in_before_the_commitment_is_rejected_at_level_
 
     with monkeypatch.context() as patch:
         patch.setattr(Salts, "without", swapped)
-        patch.setattr(Salts, "records_among", lambda self, data: data.take(np.arange(len(self.leaves))))
+        patch.setattr(Salts, "records_among", lambda self, data, contents=None: data.take(np.arange(len(self.leaves))))
         delete(folder, challenge, signer, Order(every=9))
     assert "a record was added, or swapped" in failure(verdict_on(folder, signer.verifier, 0))
 
