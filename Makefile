@@ -9,7 +9,7 @@ PARALLEL ?= -n logical --dist loadfile --no-loadscope-reorder
 PURELIB = -c "import sysconfig; print(sysconfig.get_path('purelib'))"
 beside = .venv/bin/python -m venv $(1) && .venv/bin/python $(PURELIB) > $$($(1)/bin/python $(PURELIB))/libraries.pth
 
-.PHONY: run quick test test-slow test-processors test-torch test-jax check test-lowest test-highest test-wheel test-colab docs kaggle-package notebooks benchmarks results readme pretrained clean
+.PHONY: run quick test test-slow test-processors test-first-processor test-second-processor test-torch test-jax check test-lowest test-highest test-wheel test-colab docs kaggle-package notebooks benchmarks results readme pretrained clean
 
 run: .venv/.runtime
 	.venv/bin/kit run finetune
@@ -36,9 +36,11 @@ ON_FIRST ?= $(patsubst %,kit/%,methods models probes scorers tasks toolbox) test
 ON_SECOND ?= $(patsubst %,tests/toolbox/test_%.py,gradients losses training) tests/models/test_layers.py \
 	tests/runs/test_precision.py $(patsubst %,tests/methods/test_%.py,influence method_oracles)
 NUMPY_HAS = .venv/bin/python -c "from numpy._core import _multiarray_umath as m; print(*(name for name in m.__cpu_dispatch__ if m.__cpu_features__[name]))"
-test-processors: .venv/.dev
+test-processors: test-first-processor test-second-processor
+test-first-processor: .venv/.dev
 	TF_ENABLE_ONEDNN_OPTS=0 OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES="$$($(NUMPY_HAS))" \
 		.venv/bin/python -m pytest $(PARALLEL) $(ON_FIRST)
+test-second-processor: .venv/.dev
 	ONEDNN_MAX_CPU_ISA=AVX OPENBLAS_CORETYPE=Sandybridge \
 		.venv/bin/python -m pytest $(PARALLEL) $(ON_SECOND)
 
@@ -53,7 +55,7 @@ check: .venv/.dev
 # make test-torch TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 test-torch: .venv-torch/.torch
-	KIT_REQUIRE_TORCH=1 .venv-torch/bin/python -m pytest -n logical --dist worksteal -m torch tests/models tests/commands/test_weight_commands.py
+	KIT_REQUIRE_TORCH=1 .venv-torch/bin/python -m pytest $(if $(PARALLEL),-n logical --dist worksteal) -m torch tests/models tests/commands/test_weight_commands.py
 
 # The oldest and the newest pair of TensorFlow and Keras that the kit supports.
 test-lowest: .venv-lowest/.dev
@@ -127,15 +129,19 @@ pretrained: .venv/.runtime
 clean:
 	rm -rf .venv .venv-lowest .venv-highest .venv-torch .venv-jax .venv-wheel .venv-colab build dist *.egg-info
 
-.venv/.runtime: requirements.txt pyproject.toml
+.venv/.python:
 	$(PYTHON) -c "import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else 'Error: this is Python %d.%d, and TensorFlow needs 3.11 to 3.13. Name another one: make PYTHON=python3.12 ...' % sys.version_info[:2])"
 	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.runtime: requirements.txt pyproject.toml | .venv/.python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/.dev: .venv/.runtime
+# What '.venv/.runtime' has, too.
+.venv/.dev: requirements.txt pyproject.toml | .venv/.python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,docs]"
-	touch $@
+	touch .venv/.runtime $@
 
 .venv-torch/.torch: .venv/.dev
 	$(call beside,.venv-torch)
