@@ -54,9 +54,9 @@ def all_changes() -> Iterator[tuple[int, int, bool]]:
 @pytest.mark.parametrize("shape", [(10, 7, 3), (7, 10, 1), (32, 32, 3)])
 def test_every_image_is_a_window_of_itself_mirrored_or_not(shape: tuple[int, ...], dtype: type) -> None:
     images = np.random.default_rng(0).integers(1, 256, (40, *shape)).astype(dtype)  # no zeros but those of the margin
-    found = changed(images, 3, 1)
-    assert (found.shape, found.dtype) == (images.shape, images.dtype)
-    for before, after in zip(images, found, strict=True):
+    actual = changed(images, 3, 1)
+    assert (actual.shape, actual.dtype) == (images.shape, images.dtype)
+    for before, after in zip(images, actual, strict=True):
         fitting = [change for change in all_changes() if np.array_equal(cut_out(before, *change), after)]
         assert len(fitting) == 1
 
@@ -94,9 +94,9 @@ def test_what_was_drawn_can_be_read_back() -> None:
 
 def test_all_windows_and_both_mirrorings_are_drawn_equally_often() -> None:
     """Also in combination: 9 x 9 x 2 of them, a hundred of each expected."""
-    found = np.concatenate([drawn(changed(where_it_was(1620), 0, step)) for step in range(10)])
-    assert set(map(tuple, found)) == set(all_changes())
-    cells = np.ravel_multi_index((found[:, 0] + MARGIN, found[:, 1] + MARGIN, found[:, 2]), (SIDE, SIDE, 2))
+    actual = np.concatenate([drawn(changed(where_it_was(1620), 0, step)) for step in range(10)])
+    assert set(map(tuple, actual)) == set(all_changes())
+    cells = np.ravel_multi_index((actual[:, 0] + MARGIN, actual[:, 1] + MARGIN, actual[:, 2]), (SIDE, SIDE, 2))
     assert stats.chisquare(np.bincount(cells, minlength=SIDE * SIDE * 2)).pvalue > 1e-3
 
 
@@ -180,7 +180,7 @@ def test_each_epoch_and_each_step_of_a_training_sees_others(seen: list[np.ndarra
     changes = [tuple(map(tuple, drawn(images))) for images in seen]
     assert len(set(changes)) == 9
     # Not only in another order: the same sixteen changes twice would be as unlikely as anything.
-    assert len({tuple(sorted(one)) for one in changes}) == 9
+    assert len({tuple(sorted(change)) for change in changes}) == 9
 
 
 def test_another_seed_of_a_training_draws_others_and_the_same_seed_the_same(seen: list[np.ndarray]) -> None:
@@ -191,7 +191,7 @@ def test_another_seed_of_a_training_draws_others_and_the_same_seed_the_same(seen
 
     first = changes(0)
     assert changes(0) == first
-    assert all(one != other for one, other in zip(changes(1), first, strict=True))
+    assert all(change != other for change, other in zip(changes(1), first, strict=True))
 
 
 def test_the_recipe_decides_whether_images_are_changed_unless_a_change_is_passed(seen: list[np.ndarray]) -> None:

@@ -57,8 +57,8 @@ def test_nested_models_are_replaced_by_their_layers_in_order() -> None:
 
 def test_all_weights_are_in_the_leaves() -> None:
     net = nested()
-    found = {id(variable) for layer in blocks.leaves(net) for variable in layer.variables}
-    assert found == {id(variable) for variable in net.variables}
+    actual = {id(variable) for layer in blocks.leaves(net) for variable in layer.variables}
+    assert actual == {id(variable) for variable in net.variables}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_only_what_is_kept_is_trainable_inside_and_all_is_as_before_outside() ->
     with blocks.frozen_but(net, [layers["norm"], layers["logits"]]):
         kept = [*layers["norm"].trainable_variables, *layers["logits"].trainable_variables]
         assert len(kept) == 4
-        assert [id(one) for one in net.trainable_variables] == [id(one) for one in kept]
+        assert [id(variable) for variable in net.trainable_variables] == [id(variable) for variable in kept]
     assert {name: layer.trainable for name, layer in layers.items()} == before
     assert len(net.trainable_variables) == 6
 

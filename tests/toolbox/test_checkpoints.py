@@ -246,9 +246,9 @@ def flip(path: Path) -> None:
 
 
 def lose_an_array(path: Path) -> None:
-    found = checkpoints._read(path)
-    assert found is not None
-    checkpoints.save(path, dataclasses.replace(found, arrays=found.arrays[:-1]))
+    checkpoint = checkpoints._read(path)
+    assert checkpoint is not None
+    checkpoints.save(path, dataclasses.replace(checkpoint, arrays=checkpoint.arrays[:-1]))
 
 
 def lose_a_name(path: Path) -> None:
@@ -275,9 +275,9 @@ def test_a_damaged_file_is_ignored_and_replaced(
     interrupted(nets, path, 3)
     DAMAGES[damage](path)
     assert train(nets.fresh(), path) == undisturbed
-    found = checkpoints._read(path)
-    assert found is not None
-    assert (found.epochs, found.earlier) == (5, 0.0)
+    checkpoint = checkpoints._read(path)
+    assert checkpoint is not None
+    assert (checkpoint.epochs, checkpoint.earlier) == (5, 0.0)
 
 
 def test_no_damage_of_a_single_byte_makes_reading_fail_or_lie(path: Path) -> None:
@@ -286,11 +286,16 @@ def test_no_damage_of_a_single_byte_makes_reading_fail_or_lie(path: Path) -> Non
     whole = path.read_bytes()
     for position in range(0, len(whole), 3):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
-        found = checkpoints._read(path)
-        if found is None:
+        checkpoint = checkpoints._read(path)
+        if checkpoint is None:
             continue
-        assert (found.identity, found.epochs, found.seconds, found.earlier) == ("of this training", 3, 1.5, 0.5)
-        assert all(map(np.array_equal, found.arrays, arrays))
+        assert (checkpoint.identity, checkpoint.epochs, checkpoint.seconds, checkpoint.earlier) == (
+            "of this training",
+            3,
+            1.5,
+            0.5,
+        )
+        assert all(map(np.array_equal, checkpoint.arrays, arrays))
     for position in range(0, len(whole), 20):
         path.write_bytes(whole[:position])
         assert checkpoints._read(path) is None
@@ -326,13 +331,13 @@ def keeper(path: Path | None, identity: str = "a") -> Keeper:
 
 def states(clock: Clock, path: Path, epoch_seconds: float) -> list[int]:
     """The epoch of the state on disk after each of nine epochs."""
-    one, found = keeper(path), []
+    saver, checkpoint = keeper(path), []
     for epoch in range(1, 10):
         clock.now += epoch_seconds
-        one.keep(epoch, last=False)
+        saver.keep(epoch, last=False)
         state = checkpoints._read(path)
-        found.append(0 if state is None else state.epochs)
-    return found
+        checkpoint.append(0 if state is None else state.epochs)
+    return checkpoint
 
 
 def test_a_state_is_written_after_each_epoch_of_a_second(clock: Clock, path: Path) -> None:
@@ -359,23 +364,23 @@ def test_writing_takes_no_more_than_a_twentieth_of_the_time(
 def test_the_end_of_a_long_training_is_kept_at_once_and_a_short_training_leaves_no_file(
     clock: Clock, path: Path
 ) -> None:
-    one = keeper(path)
+    saver = keeper(path)
     clock.now = 0.9
-    one.keep(4, last=True)
+    saver.keep(4, last=True)
     assert not path.exists()
     clock.now = 1.1
-    one.keep(5, last=False)
+    saver.keep(5, last=False)
     clock.now = 1.2
-    one.keep(6, last=False)
+    saver.keep(6, last=False)
     assert checkpoints._read(path).epochs == 5  # type: ignore[union-attr]
-    one.keep(6, last=True)
+    saver.keep(6, last=True)
     assert checkpoints._read(path).epochs == 6  # type: ignore[union-attr]
 
 
 def test_without_a_path_nothing_is_written(clock: Clock, tmp_path: Path) -> None:
-    one = keeper(None)
+    saver = keeper(None)
     clock.now = 100
-    one.keep(4, last=True)
+    saver.keep(4, last=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -580,7 +585,7 @@ def test_a_process_that_is_interrupted_and_killed_in_mid_training_goes_on_to_the
     for epochs in (40, 90):
         end_in_the_middle(script, disturbed, signal.SIGKILL, epochs)
     assert start(script, disturbed).finish().returncode == 0
-    with np.load(undisturbed / "done.npz") as one, np.load(disturbed / "done.npz") as other:
-        assert one.files == other.files
-        for name in one.files:
-            np.testing.assert_array_equal(one[name], other[name])
+    with np.load(undisturbed / "done.npz") as first, np.load(disturbed / "done.npz") as second:
+        assert first.files == second.files
+        for name in first.files:
+            np.testing.assert_array_equal(first[name], second[name])

@@ -59,9 +59,9 @@ def trained(
 
 def assert_same(net: keras.Model, monkeypatch: pytest.MonkeyPatch, *arguments: object, **settings: object) -> None:
     fused, plain = (trained(net, monkeypatch, wish, *arguments, **settings) for wish in ("auto", "never"))
-    for one, other in zip(fused, plain, strict=True):
+    for first, second in zip(fused, plain, strict=True):
         # RMSprop divides by the size of a gradient, and so makes rounding of the smallest ones as large as a step is.
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5)
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_what_runs_step_by_step_for_debugging_does_so_here(monkeypatch: pytest.M
         eager = trained(net, monkeypatch, "auto", *data)
     finally:
         tf.config.run_functions_eagerly(False)
-    for one, other in zip(whole, eager, strict=True):
+    for first, second in zip(whole, eager, strict=True):
         # RMSprop divides by the size of a gradient, and so makes rounding of the smallest ones as large as a step is.
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=2e-5)
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def plain_gradient(net: keras.Model, examples: Examples, *, training: bool = Fal
     """All examples at once, not compiled."""
     with tf.GradientTape() as tape:
         loss = mean_log_loss(net(examples.x, training=training), examples.y)
-    return [one.numpy() for one in tape.gradient(loss, [variable.value for variable in net.trainable_variables])]
+    return [part.numpy() for part in tape.gradient(loss, [variable.value for variable in net.trainable_variables])]
 
 
 def flat(vector: Sequence[Any]) -> np.ndarray:
@@ -122,10 +122,10 @@ def draw(net: keras.Model, seed: int = 0) -> np.ndarray:
     return drawn
 
 
-def assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> None:
+def assert_close(actual: Sequence[Any], expected: Sequence[Any], tolerance: float) -> None:
     """By the largest entry: float32 is not exact to more than that."""
-    assert [part.shape for part in found] == [part.shape for part in expected]
-    np.testing.assert_allclose(flat(found), flat(expected), rtol=0, atol=tolerance * np.abs(flat(expected)).max())
+    assert [part.shape for part in actual] == [part.shape for part in expected]
+    np.testing.assert_allclose(flat(actual), flat(expected), rtol=0, atol=tolerance * np.abs(flat(expected)).max())
 
 
 # Gradients of sets
@@ -144,8 +144,8 @@ def test_small_images_go_together_beyond_their_batch_size(
         monkeypatch.setattr(gradients, "_MOST_AT_ONCE", most)
         together = [gradients.mean_gradient(net, examples), gradients.fisher_diagonal(net, examples)]
         assert calls[-2:] == [expected, expected]
-        for one, other in zip(in_batches, together, strict=True):
-            assert_close(other, one, 1e-5)
+        for first, second in zip(in_batches, together, strict=True):
+            assert_close(second, first, 1e-5)
 
 
 @pytest.mark.parametrize(("num_examples", "batch_size"), [(12, 12), (12, 4), (13, 5), (3, 8)])
@@ -158,7 +158,7 @@ def test_the_mean_gradient_is_that_of_all_examples_at_once(
     expected = plain_gradient(net, examples)
     assert_close(gradients.mean_gradient(net, examples), expected, 1e-5)
     ascent = gradients.mean_gradient(net, examples, negated_cross_entropy)
-    assert_close(ascent, [-one for one in expected], 1e-5)
+    assert_close(ascent, [-part for part in expected], 1e-5)
 
 
 @pytest.mark.parametrize("name", ["noisy", "convolutional"])
@@ -186,8 +186,8 @@ def test_targets_are_cut_into_batches_with_their_examples(nets: dict[str, keras.
     x, (kernel, bias) = examples.x.numpy(), net.get_weights()
     p = np.exp(x @ kernel + bias)
     p /= p.sum(axis=1, keepdims=True)
-    found = gradients.mean_gradient(net, examples.with_targets(targets), soft_cross_entropy)
-    assert_close(found, [x.T @ (p - targets) / 13, (p - targets).mean(axis=0)], 1e-5)
+    actual = gradients.mean_gradient(net, examples.with_targets(targets), soft_cross_entropy)
+    assert_close(actual, [x.T @ (p - targets) / 13, (p - targets).mean(axis=0)], 1e-5)
 
 
 def test_eight_bit_images_are_scaled(nets: dict[str, keras.Model]) -> None:
@@ -195,8 +195,8 @@ def test_eight_bit_images_are_scaled(nets: dict[str, keras.Model]) -> None:
     pixels = np.random.default_rng(0).integers(256, size=(7, 6, 6, 2), dtype=np.uint8)
     y = tf.constant(np.arange(7) % NUM_CLASSES, tf.int32)
     scaled = Examples(tf.constant(pixels / np.float32(255)), y, 7)
-    found = gradients.mean_gradient(net, Examples(tf.constant(pixels), y, 4))
-    assert_close(found, plain_gradient(net, scaled), 1e-5)
+    actual = gradients.mean_gradient(net, Examples(tf.constant(pixels), y, 4))
+    assert_close(actual, plain_gradient(net, scaled), 1e-5)
 
 
 def test_an_embedding_has_a_gradient_for_each_row_and_an_unused_variable_has_zeros() -> None:
@@ -211,7 +211,7 @@ def test_an_embedding_has_a_gradient_for_each_row_and_an_unused_variable_has_zer
     net = filled(keras.Sequential([keras.Input((3,), dtype="int32"), *layers]))
     words = np.random.default_rng(0).integers(5, size=(7, 3))  # the last is never used
     examples = Examples(tf.constant(words, tf.int32), tf.constant(np.arange(7) % NUM_CLASSES, tf.int32), 3)
-    table, unused, _, _ = found = gradients.mean_gradient(net, examples)
+    table, unused, _, _ = actual = gradients.mean_gradient(net, examples)
     assert np.array_equal(unused, [0, 0])
     assert np.array_equal(table[5], np.zeros(4))
     weight: np.ndarray = np.random.default_rng(1).normal(size=24)
@@ -225,7 +225,7 @@ def test_an_embedding_has_a_gradient_for_each_row_and_an_unused_variable_has_zer
         return loss
 
     slope = (loss_at(1e-2) - loss_at(-1e-2)) / 2e-2
-    assert flat(found[:1]) @ weight == pytest.approx(slope, rel=1e-3)
+    assert flat(actual[:1]) @ weight == pytest.approx(slope, rel=1e-3)
 
 
 def test_frozen_layers_are_left_out(nets: dict[str, keras.Model]) -> None:
@@ -252,9 +252,9 @@ def looped_fisher(net: keras.Model, examples: Examples, *, expected: bool) -> li
         p = np.exp(logits) / np.exp(logits).sum()
         for label, weight in enumerate(p) if expected else [(y, 1.0)]:
             alone = Examples(tf.constant(x[np.newaxis]), tf.constant([label], tf.int32), 1)
-            squares = [weight * one.astype(np.float64) ** 2 for one in plain_gradient(net, alone)]
-            total = [sum_ + one for sum_, one in zip(total, squares, strict=True)]
-    return [one / len(examples) for one in total]
+            squares = [weight * part.astype(np.float64) ** 2 for part in plain_gradient(net, alone)]
+            total = [sum_ + part for sum_, part in zip(total, squares, strict=True)]
+    return [part / len(examples) for part in total]
 
 
 IMAGE, SENTENCE = (5, 6, 2), (4, 3)
@@ -291,9 +291,9 @@ def test_the_fisher_diagonal_of_a_layer_that_is_called_twice() -> None:
 
 def test_the_fisher_diagonal_of_two_branches_that_meet() -> None:
     inputs = keras.Input((6, 6, 2))
-    one = keras.layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
-    other = keras.layers.Conv2D(2, 1)(keras.layers.Add()([one, inputs]))
-    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Concatenate()([other, one]))
+    first = keras.layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
+    second = keras.layers.Conv2D(2, 1)(keras.layers.Add()([first, inputs]))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Concatenate()([second, first]))
     net = filled(keras.Model(inputs, keras.layers.Dense(NUM_CLASSES)(pooled)))
     examples = some(net, 5, 3)
     assert_close(gradients.fisher_diagonal(net, examples), looped_fisher(net, examples, expected=False), 1e-5)
@@ -321,9 +321,9 @@ def test_bfloat16_gives_float32_that_are_roughly_right() -> None:
         lambda net, some: gradients.gauss_newton_product(net, some)(vector),
         gradients.fisher_diagonal,
     ):
-        found, expected = (flat(function(net, examples)) for net in (rough, exact))
-        assert found.dtype == np.float32
-        assert 0 < relative_error(found, expected) < 0.05
+        actual, expected = (flat(function(net, examples)) for net in (rough, exact))
+        assert actual.dtype == np.float32
+        assert 0 < relative_error(actual, expected) < 0.05
 
 
 @pytest.mark.parametrize("expected", [False, True])
@@ -333,18 +333,18 @@ def test_the_fisher_diagonal_is_a_loop_over_single_examples(
 ) -> None:
     net = nets[name]
     examples = some(net, 7, 3)
-    found = gradients.fisher_diagonal(net, examples, expected=expected)
-    assert_close(found, looped_fisher(net, examples, expected=expected), 1e-5)
+    actual = gradients.fisher_diagonal(net, examples, expected=expected)
+    assert_close(actual, looped_fisher(net, examples, expected=expected), 1e-5)
 
 
 def test_the_expected_fisher_information_asks_for_no_labels(nets: dict[str, keras.Model]) -> None:
     net = nets["smooth"]
     examples = some(net, 7, 3)
     others = examples.labelled((examples.y.numpy() + 1) % NUM_CLASSES)
-    one, other = (gradients.fisher_diagonal(net, both, expected=True) for both in (examples, others))
-    assert flat(one).tolist() == flat(other).tolist()
-    one, other = (gradients.fisher_diagonal(net, both) for both in (examples, others))
-    assert flat(one).tolist() != flat(other).tolist()
+    first, second = (gradients.fisher_diagonal(net, both, expected=True) for both in (examples, others))
+    assert flat(first).tolist() == flat(second).tolist()
+    first, second = (gradients.fisher_diagonal(net, both) for both in (examples, others))
+    assert flat(first).tolist() != flat(second).tolist()
 
 
 def test_the_expected_fisher_information_is_the_diagonal_of_gauss_newton(nets: dict[str, keras.Model]) -> None:
@@ -359,19 +359,19 @@ def test_the_expected_fisher_information_is_the_diagonal_of_gauss_newton(nets: d
 # Curvature
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
 def moved(net: keras.Model, direction: np.ndarray, change: float, function: Callable[[], np.ndarray]) -> np.ndarray:
     """What a function gives with other weights, which are put back."""
     before = [variable.numpy() for variable in net.trainable_variables]
-    for variable, one in zip(net.trainable_variables, like_weights(net, direction), strict=True):
-        variable.assign_add(change * one)
-    found = function()
+    for variable, part in zip(net.trainable_variables, like_weights(net, direction), strict=True):
+        variable.assign_add(change * part)
+    actual = function()
     for variable, array in zip(net.trainable_variables, before, strict=True):
         variable.assign(array)
-    return found
+    return actual
 
 
 def differentiated(net: keras.Model, direction: np.ndarray, function: Callable[[], np.ndarray]) -> np.ndarray:
@@ -391,14 +391,14 @@ def test_the_hessian_is_how_gradients_change(
     for seed in range(3):
         direction = draw(net, seed)
         expected = sign * differentiated(net, direction, lambda: flat(plain_gradient(net, examples)))
-        found = flat(product(like_weights(net, direction)))
-        assert found.dtype == np.float64
-        assert relative_error(found, expected) < 1e-9
+        actual = flat(product(like_weights(net, direction)))
+        assert actual.dtype == np.float64
+        assert relative_error(actual, expected) < 1e-9
 
 
 def smooth_logits(weights: np.ndarray, net: keras.Model, x: np.ndarray) -> np.ndarray:
     """What `smooth` computes, in NumPy."""
-    first, first_bias, second, second_bias, last, last_bias = (one.numpy() for one in like_weights(net, weights))
+    first, first_bias, second, second_bias, last, last_bias = (part.numpy() for part in like_weights(net, weights))
     logits: np.ndarray = np.logaddexp(0, np.tanh(x @ first + first_bias) @ second + second_bias) @ last + last_bias
     return logits
 
@@ -418,13 +418,13 @@ def explicit_gauss_newton(net: keras.Model, examples: Examples) -> np.ndarray:
     p = np.exp(net(examples.x).numpy())
     p /= p.sum(axis=1, keepdims=True)
     total = np.zeros(derivatives.shape[-1:] * 2)
-    for one, of_classes in zip(derivatives, p, strict=True):
-        total += one.T @ (np.diag(of_classes) - np.outer(of_classes, of_classes)) @ one
+    for derivative, of_classes in zip(derivatives, p, strict=True):
+        total += derivative.T @ (np.diag(of_classes) - np.outer(of_classes, of_classes)) @ derivative
     return total / len(examples)
 
 
 def as_matrix(net: keras.Model, product: gradients.Product) -> np.ndarray:
-    return np.stack([flat(product(like_weights(net, one))) for one in np.eye(len(draw(net)))], axis=1)
+    return np.stack([flat(product(like_weights(net, direction))) for direction in np.eye(len(draw(net)))], axis=1)
 
 
 def test_gauss_newton_is_what_its_formula_says(nets: dict[str, keras.Model]) -> None:
@@ -447,10 +447,10 @@ def test_the_hessian_of_a_network_has_negative_eigenvalues(nets: dict[str, keras
 def test_without_hidden_layers_gauss_newton_is_the_hessian() -> None:
     net = linear()
     examples = some(net, 13, 5)
-    one, other = (
+    first, second = (
         as_matrix(net, of(net, examples)) for of in (gradients.hessian_product, gradients.gauss_newton_product)
     )
-    assert relative_error(one, other) < 1e-12
+    assert relative_error(first, second) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["noisy", "convolutional"])
@@ -459,13 +459,13 @@ def test_products_are_those_of_inference_and_of_all_examples_at_once(nets: dict[
     vector = like_weights(net, draw(net))
     short, whole = some(net, 13, 5), some(net, 13, 13)
     for product in (gradients.gauss_newton_product, gradients.hessian_product):
-        assert_close(product(net, short)(vector), [one.numpy() for one in product(net, whole)(vector)], 1e-5)
-    with tf.autodiff.ForwardAccumulator([one.value for one in net.trainable_variables], vector) as along:
+        assert_close(product(net, short)(vector), [part.numpy() for part in product(net, whole)(vector)], 1e-5)
+    with tf.autodiff.ForwardAccumulator([part.value for part in net.trainable_variables], vector) as along:
         logits = net(whole.x, training=False)
     p, change = tf.nn.softmax(logits).numpy().astype(np.float64), along.jvp(logits).numpy().astype(np.float64)
     expected = (p * change**2).sum(axis=1) - (p * change).sum(axis=1) ** 2  # v^T G v is a variance
-    found = flat(vector) @ flat(gradients.gauss_newton_product(net, short)(vector))
-    assert found == pytest.approx(expected.mean(), rel=1e-4)
+    actual = flat(vector) @ flat(gradients.gauss_newton_product(net, short)(vector))
+    assert actual == pytest.approx(expected.mean(), rel=1e-4)
 
 
 # What must stay as it is
@@ -507,16 +507,16 @@ def test_what_is_compiled_sees_new_weights(nets: dict[str, keras.Model]) -> None
 
     def all_of_them() -> list[np.ndarray]:
         gauss_newton, hessian = gradients.gauss_newton_product(net, examples), gradients.hessian_product(net, examples)
-        found = [gradients.mean_gradient(net, examples), gradients.fisher_diagonal(net, examples)]
-        return [flat(one) for one in (*found, gauss_newton(vector), hessian(vector))]
+        actual = [gradients.mean_gradient(net, examples), gradients.fisher_diagonal(net, examples)]
+        return [flat(first) for first in (*actual, gauss_newton(vector), hessian(vector))]
 
     before, weights = all_of_them(), net.get_weights()
     net.set_weights([np.abs(array) / 2 + 0.1 for array in weights])
     again = all_of_them()
     assert_close([again[0]], [flat(plain_gradient(net, examples))], 1e-5)
-    assert all(np.abs(one - other).max() > 0.01 for one, other in zip(before, again, strict=True))
+    assert all(np.abs(first - second).max() > 0.01 for first, second in zip(before, again, strict=True))
     net.set_weights(weights)
-    assert [one.tobytes() for one in all_of_them()] == [one.tobytes() for one in before]
+    assert [first.tobytes() for first in all_of_them()] == [first.tobytes() for first in before]
 
 
 # Solving
@@ -548,8 +548,8 @@ def test_conjugate_gradient_solves(damping: float) -> None:
     expected = np.linalg.solve(product.matrix + damping * np.eye(20), target)
     earlier = gradients.conjugate_gradient(product, split_up(target), damping=damping, iterations=product.calls - 1)
     last, before = (
-        np.linalg.norm((product.matrix + damping * np.eye(20)) @ flat(one) - target) / np.linalg.norm(target)
-        for one in (solved, earlier)
+        np.linalg.norm((product.matrix + damping * np.eye(20)) @ flat(solution) - target) / np.linalg.norm(target)
+        for solution in (solved, earlier)
     )
     assert last <= 1.01e-6  # rounding
     assert before > 0.99e-6  # not a step too many
@@ -592,10 +592,10 @@ def test_conjugate_gradient_gives_zeros_for_zeros() -> None:
 
 def test_scalar_product_and_sum() -> None:
     generator = np.random.default_rng(3)
-    one, other = generator.normal(size=20), generator.normal(size=20)
-    assert float(gradients.dot(split_up(one), split_up(other))) == pytest.approx(one @ other, rel=1e-12)
+    first, second = generator.normal(size=20), generator.normal(size=20)
+    assert float(gradients.dot(split_up(first), split_up(second))) == pytest.approx(first @ second, rel=1e-12)
     np.testing.assert_allclose(
-        flat(gradients.plus(split_up(one), split_up(other), -0.3)), one - 0.3 * other, rtol=1e-12
+        flat(gradients.plus(split_up(first), split_up(second), -0.3)), first - 0.3 * second, rtol=1e-12
     )
 
 
@@ -629,6 +629,6 @@ def test_the_largest_entries_are_marked(kind: str, share: float) -> None:
 def test_a_permutation_of_entries_permutes_the_mask(seed: int) -> None:
     generator = np.random.default_rng(seed)
     values, order = generator.normal(size=20), generator.permutation(20)
-    one, other = (flat(gradients.largest(split_up(array), 0.35)) for array in (values, values[order]))
-    assert one[order].tolist() == other.tolist()
-    assert values[one == 1].min() > values[one == 0].max()
+    first, second = (flat(gradients.largest(split_up(array), 0.35)) for array in (values, values[order]))
+    assert first[order].tolist() == second.tolist()
+    assert values[first == 1].min() > values[first == 0].max()

@@ -42,8 +42,8 @@ def gradient(loss: Callable[[Batch], tf.Tensor], given: Batch) -> np.ndarray:
     with tf.GradientTape() as tape:
         tape.watch(given.logits)
         value = loss(given)
-    found: np.ndarray = tape.gradient(value, given.logits).numpy()
-    return found
+    actual: np.ndarray = tape.gradient(value, given.logits).numpy()
+    return actual
 
 
 def test_cross_entropy_and_its_negative() -> None:
@@ -63,13 +63,13 @@ def test_soft_cross_entropy_with_certain_targets_is_cross_entropy() -> None:
 
 
 def test_the_gradients_of_soft_cross_entropy_are_those_of_the_divergence() -> None:
-    found = gradient(soft_cross_entropy, batch(targets=softmax(TEACHER, axis=1)))
+    actual = gradient(soft_cross_entropy, batch(targets=softmax(TEACHER, axis=1)))
     step, divergence = 1e-6, np.empty((7, 5))
     for place in np.ndindex(7, 5):  # central differences of the mean divergence, in float64
         there, back = LOGITS.copy(), LOGITS.copy()
         there[place], back[place] = there[place] + step, back[place] - step
         divergence[place] = (kl(TEACHER, there) - kl(TEACHER, back)).mean() / (2 * step)
-    np.testing.assert_allclose(found, divergence, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(actual, divergence, rtol=0, atol=1e-7)
     of_kl = gradient(
         lambda given: tf.reduce_mean(kl_divergence(tf.constant(TEACHER, tf.float32), given.logits)), batch()
     )
@@ -77,10 +77,10 @@ def test_the_gradients_of_soft_cross_entropy_are_those_of_the_divergence() -> No
 
 
 def test_the_divergence_is_that_of_the_second_from_the_first_example_by_example() -> None:
-    found = kl_divergence(tf.constant(TEACHER, tf.float32), tf.constant(LOGITS, tf.float32)).numpy()
-    assert found.shape == (7,)
-    np.testing.assert_allclose(found, kl(TEACHER, LOGITS), rtol=1e-5)
-    assert np.abs(found - kl(LOGITS, TEACHER)).min() > 1e-3  # the other direction is another number
+    actual = kl_divergence(tf.constant(TEACHER, tf.float32), tf.constant(LOGITS, tf.float32)).numpy()
+    assert actual.shape == (7,)
+    np.testing.assert_allclose(actual, kl(TEACHER, LOGITS), rtol=1e-5)
+    assert np.abs(actual - kl(LOGITS, TEACHER)).min() > 1e-3  # the other direction is another number
 
 
 def test_the_divergence_of_what_is_certain_and_wrong_is_finite_and_of_the_same_is_zero() -> None:
@@ -93,26 +93,26 @@ def test_the_divergence_of_what_is_certain_and_wrong_is_finite_and_of_the_same_i
 def test_distillation_is_the_sum_of_its_two_parts(alpha: float, gamma: float, temperature: float) -> None:
     divergence = kl(TEACHER / temperature, LOGITS / temperature).mean()
     expected = alpha * temperature**2 * divergence + gamma * nll(LOGITS, LABELS)
-    found = Distillation(alpha, gamma, temperature)(batch(targets=TEACHER))
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    actual = Distillation(alpha, gamma, temperature)(batch(targets=TEACHER))
+    assert float(actual) == pytest.approx(expected, rel=1e-5)
 
 
 def test_distillation_at_a_high_temperature_matches_logits() -> None:
     """Hinton, Vinyals and Dean, equation 4, times T^2: the gradient is the difference of the centred logits."""
-    found = gradient(Distillation(1.0, 0.0, 1000.0), batch(targets=TEACHER))
+    actual = gradient(Distillation(1.0, 0.0, 1000.0), batch(targets=TEACHER))
     difference = LOGITS - TEACHER
     expected = (difference - difference.mean(axis=1, keepdims=True)) / 5 / 7
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_difference_weighs_the_means_of_two_batches_of_their_own_sizes(share: float) -> None:
     expected = share * nll(LOGITS, LABELS) - (1 - share) * nll(TEACHER[:3], LABELS[:3])
-    found = Difference(share)(batch(), batch(TEACHER[:3], LABELS[:3]))
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    actual = Difference(share)(batch(), batch(TEACHER[:3], LABELS[:3]))
+    assert float(actual) == pytest.approx(expected, rel=1e-5)
 
 
 def test_losses_of_the_same_settings_are_one_key_of_what_is_compiled_once() -> None:
-    made = {Distillation(1.0, 0.0, 4.0), Distillation(1.0, 0.0, 4.0), Difference(0.9), Difference(0.9)}
-    assert made == {Distillation(1.0, 0.0, 4.0), Difference(0.9)}
-    assert len(made | {Distillation(-1.0, 0.0, 4.0), Difference(0.5)}) == 4
+    losses = {Distillation(1.0, 0.0, 4.0), Distillation(1.0, 0.0, 4.0), Difference(0.9), Difference(0.9)}
+    assert losses == {Distillation(1.0, 0.0, 4.0), Difference(0.9)}
+    assert len(losses | {Distillation(-1.0, 0.0, 4.0), Difference(0.5)}) == 4

@@ -181,17 +181,17 @@ def test_no_epoch_changes_nothing() -> None:
 
 @pytest.mark.parametrize("optimizer", [Sgd(0.9, 0.01), Adam(0.01), AdamW(0.01), RMSprop(0.99, 0.9, 0.01)])
 def test_a_float64_model_trains_as_one_of_float32_does(optimizer: Optimizer) -> None:
-    found = []
+    values = []
     for dtype in ("float32", "float64"):
         net = stacked(dtype=dtype)
         scale = [np.linspace(0, 2, variable.shape[-1], dtype="float32") for variable in net.trainable_variables]
-        scale = [np.broadcast_to(one, variable.shape) for one, variable in zip(scale, net.weights, strict=True)]
+        scale = [np.broadcast_to(factor, variable.shape) for factor, variable in zip(scale, net.weights, strict=True)]
         descent = training.Descent(net, optimizer, scale=scale, seed=3)
         descent.train(in_memory(dataset()), [0.1, 0.05], l1=[1e-3, 1e-4])
         assert {variable.dtype for variable in net.weights} == {dtype}
-        found.append(np.vstack(net.get_weights()))
-    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5)
-    assert np.abs(found[1] - np.vstack(stacked().get_weights())).max() > 0.1
+        values.append(np.vstack(net.get_weights()))
+    np.testing.assert_allclose(values[0], values[1], rtol=0, atol=1e-5)
+    assert np.abs(values[1] - np.vstack(stacked().get_weights())).max() > 0.1
 
 
 def test_an_empty_dataset_is_refused(net: keras.Model) -> None:
@@ -416,5 +416,5 @@ def test_a_model_trained_with_what_is_compiled_kept_has_the_same_bits() -> None:
 
     plain = trained(False)
     for keep_compiled in (True, True, False):
-        for one, other in zip(trained(keep_compiled), plain, strict=True):
-            np.testing.assert_array_equal(one, other)
+        for first, second in zip(trained(keep_compiled), plain, strict=True):
+            np.testing.assert_array_equal(first, second)
