@@ -323,13 +323,13 @@ def value(read: Callable[[], Any]) -> Any:
     return AGAIN
 
 
-def is_believable(got: Any, whole: Any) -> bool:
+def is_believable(value_read: Any, whole: Any) -> bool:
     """Whether a value is the one that was written, or is made again; of several, each."""
-    if got is None or (isinstance(got, str) and got == AGAIN):
+    if value_read is None or (isinstance(value_read, str) and value_read == AGAIN):
         return True
-    if isinstance(whole, list) and isinstance(got, list) and len(got) == len(whole):
-        return all(map(is_believable, got, whole))
-    return bool(scoring.digest(got) == scoring.digest(whole))
+    if isinstance(whole, list) and isinstance(value_read, list) and len(value_read) == len(whole):
+        return all(map(is_believable, value_read, whole))
+    return bool(scoring.digest(value_read) == scoring.digest(whole))
 
 
 def test_five_hundred_damages_of_what_is_read_back(kinds: list[Kind]) -> None:
@@ -338,16 +338,16 @@ def test_five_hundred_damages_of_what_is_read_back(kinds: list[Kind]) -> None:
     wholes = [value(kind.read) for kind in kinds]
     assert all(whole is not None and whole != AGAIN for whole in wholes if isinstance(whole, str | None))
     damages = [flipped, other_digit, truncated, zeroed, garbled, swapped]
-    told = 0
+    refusals = 0
     for number in range(NUM_DAMAGES):
         kind, whole = kinds[number % len(kinds)], wholes[number % len(kinds)]
         before = {path: path.read_bytes() for path in kind.paths}
         path = kind.paths[generator.integers(len(kind.paths))]
         damage = damages[generator.integers(len(damages))]
         path.write_bytes(damage(before[path], generator, everything))
-        got = value(kind.read)
-        assert is_believable(got, whole), f"number {number}: '{path.name}', {damage.__name__}"
-        told += path.exists() and scoring.digest(got) != scoring.digest(whole)
+        value_read = value(kind.read)
+        assert is_believable(value_read, whole), f"number {number}: '{path.name}', {damage.__name__}"
+        refusals += path.exists() and scoring.digest(value_read) != scoring.digest(whole)
         for place, content in before.items():
             place.write_bytes(content)
-    assert told > NUM_DAMAGES / 2  # the rest hit nothing that matters, or were swapped with themselves
+    assert refusals > NUM_DAMAGES / 2  # the rest hit nothing that matters, or were swapped with themselves

@@ -74,8 +74,8 @@ def test_type_checkers_see_each_public_name_where_it_is() -> None:
     for name, (module, origin) in seen.items():
         assert module is not None
         expected = importlib.import_module(module)
-        found = getattr(expected, origin, None) or importlib.import_module(f"{module}.{origin}")
-        assert getattr(kit, str(name)) is found
+        value = getattr(expected, origin, None) or importlib.import_module(f"{module}.{origin}")
+        assert getattr(kit, str(name)) is value
 
 
 @pytest.mark.slow
@@ -246,10 +246,10 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
 def test_pages_mention_only_names_that_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for chain in sorted(set(re.findall(r"\bkit\.((?:[A-Za-z_]+\.)*[A-Za-z_]+)", text)) - {"yaml"}):  # kit.yaml: a file
-        found: object = kit
+        value: object = kit
         for name in chain.split("."):
-            assert hasattr(found, name), f"kit.{chain}"
-            found = getattr(found, name)
+            assert hasattr(value, name), f"kit.{chain}"
+            value = getattr(value, name)
 
 
 def test_the_citation_names_the_version_and_the_licence() -> None:

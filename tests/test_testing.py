@@ -43,8 +43,8 @@ def test_a_written_test_has_a_line_for_each_check_of_one_examination(
     assert "Written: mine.py and test_mine.py. Next: 'pytest -v test_mine.py', then 'kit run mine.py'." in written.out
     result = pytester.runpytest_inprocess("-v", "-W", "default", "-p", "no:cacheprovider", "test_mine.py")
     result.assert_outcomes(passed=len(CHECKS) - 2, failed=1, skipped=1, warnings=1)
-    said = {"FAIL": "FAILED", "SKIP": "SKIPPED (About weights.)"}
-    lines = [f"*::test_mine?mine-{name}? {said.get(FOUND.get(name, ''), 'PASSED')} *" for name in CHECKS]
+    messages = {"FAIL": "FAILED", "SKIP": "SKIPPED (About weights.)"}
+    lines = [f"*::test_mine?mine-{name}? {messages.get(FOUND.get(name, ''), 'PASSED')} *" for name in CHECKS]
     result.stdout.fnmatch_lines(lines, consecutive=True)
     result.stdout.fnmatch_lines(["runs: About runs.", "*CheckWarning: imports: About imports."])
     result.stdout.no_fnmatch_line("*kit/testing.py*")

@@ -134,8 +134,8 @@ def test_one_deviation_for_all_examples_is_another_attack() -> None:
     spread, gain = np.repeat([0.1, 3.0], 300), np.repeat([0.3, 0.0], 300)  # 300 members, then 300 others
     out, attacked = generator.normal(0, spread, (32, 600)), generator.normal(gain, spread, (4, 600))
     fixed = (attacked - out.mean(axis=0)) / np.std(attacked)
-    found = lira_scores(attacked, out)
-    assert mean_auc(found[:, :300], found[:, 300:]) > 0.95
+    actual = lira_scores(attacked, out)
+    assert mean_auc(actual[:, :300], actual[:, 300:]) > 0.95
     assert mean_auc(fixed[:, :300], fixed[:, 300:]) < 0.6
 
 
@@ -151,8 +151,8 @@ def test_the_density_of_the_offline_attack_has_two_sides_and_the_other_sign(reme
         return np.asarray(stats.norm(out.mean(axis=0), out.std(axis=0) + 1e-30).logpdf(confidences))
 
     assert mean_auc(density(members), density(others)) < 0.05
-    found = mean_auc(lira_scores(members, out), lira_scores(others, out))
-    assert found > 0.95 if remembered > 0 else found < 0.05
+    actual = mean_auc(lira_scores(members, out), lira_scores(others, out))
+    assert actual > 0.95 if remembered > 0 else actual < 0.05
 
 
 def test_being_right_or_wrong_has_no_normal_distribution() -> None:

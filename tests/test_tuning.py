@@ -327,9 +327,9 @@ def test_one_worker_goes_from_split_to_split_with_the_challenge_and_the_settings
     monkeypatch.setattr(bench.runner, "Worker", worker)
     monkeypatch.setattr(bench, "judged", lambda outputs: outputs)
     monkeypatch.setattr(bench, "retraining_distance", lambda *_: 0.0)
-    made = bench.Bench(Search("finetune", "any", num_models=5), [{"epochs": 1}, {"epochs": 2}], 100)
+    workbench = bench.Bench(Search("finetune", "any", num_models=5), [{"epochs": 1}, {"epochs": 2}], 100)
     for task in (0, 1, bench.MOST_SPLITS):
-        made.run(task)
+        workbench.run(task)
     assert len(workers) == 1
     assert seen == [
         population
