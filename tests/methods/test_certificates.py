@@ -41,8 +41,8 @@ def points(num: int, num_classes: int = 1, seed: int = 0) -> tuple[np.ndarray, n
 def loss(w: np.ndarray, x: np.ndarray, signs: np.ndarray, regularisation: float, b: np.ndarray) -> float:
     """Written out, as the module's docstring has it."""
     total = 0.0
-    for one, sign in zip(x, signs, strict=True):
-        total += math.log(1 + math.exp(-sign * float(w @ one))) + regularisation / 2 * float(w @ w)
+    for example, sign in zip(x, signs, strict=True):
+        total += math.log(1 + math.exp(-sign * float(w @ example))) + regularisation / 2 * float(w @ w)
     return total + float(b @ w)
 
 
@@ -64,15 +64,15 @@ def optimum(x: np.ndarray, signs: np.ndarray, regularisation: float, b: np.ndarr
         sums = np.logaddexp(0, -signs * (x @ w)).sum()
         return float(sums + len(x) * regularisation / 2 * (w @ w) + b @ w)
 
-    found = scipy.optimize.root(lambda w: slope(w, x, signs, regularisation, b), np.zeros(x.shape[1]), tol=1e-13)
+    actual = scipy.optimize.root(lambda w: slope(w, x, signs, regularisation, b), np.zeros(x.shape[1]), tol=1e-13)
     bfgs = scipy.optimize.minimize(function, np.zeros(x.shape[1]), method="BFGS", options={"gtol": 1e-5})
-    lowest = function(found.x)
+    lowest = function(actual.x)
     assert bfgs.fun == pytest.approx(lowest, rel=1e-6)
     assert lowest <= bfgs.fun + 1e-12 * abs(bfgs.fun)  # rounding
     # The loss bends by n regularisation at least in every direction, so a gradient bounds the way to the optimum.
     farthest = np.linalg.norm(slope(bfgs.x, x, signs, regularisation, b)) / (len(x) * regularisation)
-    assert np.linalg.norm(bfgs.x - found.x) <= (1 + 1e-6) * farthest
-    w: np.ndarray = found.x
+    assert np.linalg.norm(bfgs.x - actual.x) <= (1 + 1e-6) * farthest
+    w: np.ndarray = actual.x
     return w
 
 
@@ -81,7 +81,9 @@ def exact_slope(w: np.ndarray, x: np.ndarray, signs: np.ndarray, regularisation:
     with decimal.localcontext(prec=50):
         exact = np.vectorize(Decimal, otypes=[object])
         weights, examples, labels = exact(w), exact(x), exact(signs)
-        away = [-sign / (1 + (sign * (one @ weights)).exp()) for one, sign in zip(examples, labels, strict=True)]
+        away = [
+            -sign / (1 + (sign * (example @ weights)).exp()) for example, sign in zip(examples, labels, strict=True)
+        ]
         total = np.array(away) @ examples + len(x) * Decimal(regularisation) * weights + exact(b)
         gradient: np.ndarray = total.astype(float)
     return gradient
@@ -105,11 +107,11 @@ def test_signs() -> None:
 def test_the_gradient_is_how_the_loss_changes(scale: float) -> None:
     x, signs = points(40)
     w, b = normal(SIZE, scale=scale), normal(SIZE, seed=10)
-    found = _certificates.gradient(w, x, signs[:, 0], 0.03, b)
+    actual = _certificates.gradient(w, x, signs[:, 0], 0.03, b)
     for number, direction in enumerate(np.eye(SIZE)):
         at = [loss(w + 1e-5 * sign * direction, x, signs[:, 0], 0.03, b) for sign in (1, -1)]
-        assert found[number] == pytest.approx((at[0] - at[1]) / 2e-5, rel=1e-6, abs=1e-6)
-    np.testing.assert_allclose(found, slope(w, x, signs[:, 0], 0.03, b), rtol=0, atol=1e-12)
+        assert actual[number] == pytest.approx((at[0] - at[1]) / 2e-5, rel=1e-6, abs=1e-6)
+    np.testing.assert_allclose(actual, slope(w, x, signs[:, 0], 0.03, b), rtol=0, atol=1e-12)
 
 
 def test_the_gradient_of_large_weights_is_finite() -> None:
@@ -242,7 +244,7 @@ def test_what_is_removed_is_near_what_was_retrained(group: int) -> None:
     before = sequence.w
     sequence.remove(np.arange(group))
     retrained = sequence.retrained()
-    far, near = (np.linalg.norm(one - retrained, axis=1) for one in (before, sequence.w))
+    far, near = (np.linalg.norm(weights - retrained, axis=1) for weights in (before, sequence.w))
     assert (near < 0.05 * far).all()
     # The loss is strongly convex: what is left of the gradient bounds the distance too.
     assert (near <= sequence.bound / (len(sequence.x) * 1e-2)).all()
@@ -263,7 +265,7 @@ def test_nothing_that_was_handed_over_is_changed() -> None:
     arrays = sequence.w, sequence.x[1:], sequence.x[:1], sequence.signs[:1]
     copies = [array.copy() for array in arrays]
     _certificates.remove(*arrays, regularisation=1e-2)
-    assert all(np.array_equal(one, other) for one, other in zip(arrays, copies, strict=True))
+    assert all(np.array_equal(first, second) for first, second in zip(arrays, copies, strict=True))
 
 
 # Budgets
@@ -338,7 +340,7 @@ def challenge_of(settings: dict[str, float], *, train_seed: int | None = None) -
     if train_seed is not None:
         other = np.random.default_rng(train_seed)
         x[:100], y[:100] = other.normal(size=(100, 9)), other.permutation(y[:100])
-    made: Challenge = kit.make_challenge(
+    challenge: Challenge = kit.make_challenge(
         "certified",
         kit.Arrays(x, y),
         partition=partition,
@@ -347,7 +349,7 @@ def challenge_of(settings: dict[str, float], *, train_seed: int | None = None) -
         batch_size=32,
         hyperparameters={"certified_removal": settings},
     )
-    return made
+    return challenge
 
 
 def original_of(challenge: Challenge) -> tuple[keras.Model, dict[str, np.ndarray]]:
@@ -378,11 +380,11 @@ def features(net: keras.Model, x: np.ndarray) -> np.ndarray:
 
 def class_gradients(net: keras.Model, state: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The norm of each class's gradient at the state's w and b."""
-    found, of_x, regularisation = [], features(net, x), float(state["regularisation"])
+    actual, of_x, regularisation = [], features(net, x), float(state["regularisation"])
     for number, (w, b) in enumerate(zip(state["w"], state["b"], strict=True)):
         signs = np.where(y == number, 1.0, -1.0)
-        found.append(float(np.linalg.norm(slope(w, of_x, signs, regularisation, b))))
-    return np.array(found)
+        actual.append(float(np.linalg.norm(slope(w, of_x, signs, regularisation, b))))
+    return np.array(actual)
 
 
 @pytest.fixture(scope="module")
@@ -486,11 +488,11 @@ def test_unlearning_leaves_the_extractor_and_takes_the_newton_step(challenge: Ch
 
 
 def test_within_the_budget_chance_plays_no_part(challenge: Challenge) -> None:
-    one, again, other = (kit.unlearn("certified_removal", challenge, seed=seed) for seed in (3, 3, 4))
-    assert last_layer(one.net).tobytes() == last_layer(again.net).tobytes()
-    np.testing.assert_allclose(last_layer(one.net), last_layer(other.net), rtol=0, atol=1e-5)
-    assert one.facts == again.facts
-    assert one.facts["budget_spent"] == pytest.approx(other.facts["budget_spent"], rel=1e-5)
+    first, again, second = (kit.unlearn("certified_removal", challenge, seed=seed) for seed in (3, 3, 4))
+    assert last_layer(first.net).tobytes() == last_layer(again.net).tobytes()
+    np.testing.assert_allclose(last_layer(first.net), last_layer(second.net), rtol=0, atol=1e-5)
+    assert first.facts == again.facts
+    assert first.facts["budget_spent"] == pytest.approx(second.facts["budget_spent"], rel=1e-5)
 
 
 def test_once_the_budget_is_spent_the_last_layer_is_fitted_anew() -> None:
@@ -524,7 +526,7 @@ class Removals:
     def remove(self, gone: np.ndarray) -> None:
         train, validation = self.challenge.train, self.challenge.validation
         self.left = np.setdiff1d(self.left, gone)
-        retain, forget = (examples.batches(train, one, 32) for one in (self.left, gone))
+        retain, forget = (examples.batches(train, rows, 32) for rows in (self.left, gone))
         methods.get("certified_removal")(
             self.net, retain, forget, examples.batches(validation, np.arange(len(validation)), 32), folder=self.folder
         )
@@ -566,11 +568,11 @@ def test_bounds_add_up_over_successive_removals(challenge: Challenge, removals: 
             np.testing.assert_allclose(after["bound"], total, rtol=1e-4)
             assert np.array_equal(after["b"], before["b"])
             assert (both.gradients() <= total + 1e-5).all()  # features are float32
-            told = facts.read(both.folder)
+            facts_of_run = facts.read(both.folder)
             certificate = Certificate(1e4, 1e-4, 1.0, 3)
-            promised = {"epsilon": 1e4, "delta": 1e-4, "removals_that_fit": told["removals_that_fit"]}
+            promised = {"epsilon": 1e4, "delta": 1e-4, "removals_that_fit": facts_of_run["removals_that_fit"]}
             spent = pytest.approx(total.max() / certificate.budget, rel=1e-4)
-            assert told == promised | {"budget_spent": spent, "retrained": 0}
+            assert facts_of_run == promised | {"budget_spent": spent, "retrained": 0}
             np.testing.assert_array_equal(last_layer(both.net), after["w"].astype(np.float32))
 
 
@@ -600,7 +602,9 @@ def test_a_run_leaves_the_state_of_the_original_alone(challenge: Challenge) -> N
 def test_a_retrained_model_sees_no_forgotten_example(challenge: Challenge) -> None:
     spoilt = challenge.train.x.copy()
     spoilt[challenge.split.forget] = 1e3
-    other = dataclasses.replace(challenge, train=dataclasses.replace(challenge.train, x=spoilt))
+    second = dataclasses.replace(challenge, train=dataclasses.replace(challenge.train, x=spoilt))
     base = pretraining.new_base(challenge)
-    one, again = (pretraining.retrain(each, "certified_removal", 5, base).get_weights() for each in (challenge, other))
-    assert [array.tobytes() for array in one] == [array.tobytes() for array in again]
+    first, again = (
+        pretraining.retrain(each, "certified_removal", 5, base).get_weights() for each in (challenge, second)
+    )
+    assert [array.tobytes() for array in first] == [array.tobytes() for array in again]

@@ -54,7 +54,7 @@ class Regression:
         return product
 
     def hessian(self, w: np.ndarray) -> np.ndarray:
-        columns = [self.curvature(w, one.reshape(w.shape)).ravel() for one in np.eye(w.size)]
+        columns = [self.curvature(w, direction.reshape(w.shape)).ravel() for direction in np.eye(w.size)]
         return np.stack(columns, axis=1)
 
     def optimum(self, strength: float) -> np.ndarray:
@@ -69,7 +69,7 @@ class Regression:
 
     def descended(self, strength: float, start: np.ndarray) -> np.ndarray:
         """The same by SciPy: for more weights than a Hessian is handy for."""
-        found = scipy.optimize.minimize(
+        actual = scipy.optimize.minimize(
             lambda w: (self.losses(w.reshape(start.shape)).sum() + strength / 2 * (w @ w)) / len(self.x),
             start.ravel(),
             jac=lambda w: (self.gradient(w.reshape(start.shape)).ravel() + strength * w) / len(self.x),
@@ -79,8 +79,8 @@ class Regression:
             method="trust-ncg",
             options={"gtol": 1e-7},
         )
-        assert found.success, found.message
-        w: np.ndarray = found.x.reshape(start.shape)
+        assert actual.success, actual.message
+        w: np.ndarray = actual.x.reshape(start.shape)
         return w
 
 
@@ -125,8 +125,8 @@ def moved(
     return step
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
 LEFT_OUT = [0, 7, 33, 500, 1000, 1999]  # the first three have labels that were drawn
@@ -134,8 +134,8 @@ LEFT_OUT = [0, 7, 33, 500, 1000, 1999]  # the first three have labels that were 
 
 def test_both_ways_to_the_optimum_agree() -> None:
     data = regression()
-    found = data.descended(0.01 * NUM_EXAMPLES, np.zeros((6, NUM_CLASSES)))
-    np.testing.assert_allclose(data.optimum(0.01 * NUM_EXAMPLES), found, rtol=0, atol=1e-5)
+    actual = data.descended(0.01 * NUM_EXAMPLES, np.zeros((6, NUM_CLASSES)))
+    np.testing.assert_allclose(data.optimum(0.01 * NUM_EXAMPLES), actual, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("one", LEFT_OUT)
@@ -146,11 +146,11 @@ def test_leaving_one_out_moves_the_optimum_as_retraining_does(net: keras.Model, 
     w = data.optimum(total)
     # The regulariser weighs as much as before: the objective is a sum.
     actual = data.at(kept).optimum(total) - w
-    found = moved(net, w, data, gone, total / (NUM_EXAMPLES - 1))
-    print(f"example {one}: moved by {np.linalg.norm(actual):.5f}, error {relative_error(found, actual):.2%}")
-    assert relative_error(found, actual) < 0.01
+    computed = moved(net, w, data, gone, total / (NUM_EXAMPLES - 1))
+    print(f"example {one}: moved by {np.linalg.norm(actual):.5f}, error {relative_error(computed, actual):.2%}")
+    assert relative_error(computed, actual) < 0.01
     curvature = data.at(kept).hessian(w) + total * np.eye(w.size)
-    assert relative_error(found.ravel(), np.linalg.solve(curvature, data.at(gone).gradient(w).ravel())) < 1e-5
+    assert relative_error(computed.ravel(), np.linalg.solve(curvature, data.at(gone).gradient(w).ravel())) < 1e-5
 
 
 @pytest.mark.parametrize("one", LEFT_OUT)
@@ -160,10 +160,10 @@ def test_with_a_mean_as_the_objective_the_regulariser_has_its_part(net: keras.Mo
     w = data.optimum(strength * NUM_EXAMPLES)
     # Mean loss + strength / 2 |w|^2 with and without the example: its share of the regulariser goes with it.
     actual = data.at(kept).optimum(strength * num_kept) - w
-    found, lacking = (moved(net, w, data, gone, strength, own=own) for own in (strength, 0.0))
-    print(f"example {one}: error {relative_error(found, actual):.2%}, {relative_error(lacking, actual):.2%} without")
-    assert relative_error(found, actual) < 0.01
-    assert relative_error(lacking, actual) > relative_error(found, actual)
+    computed, lacking = (moved(net, w, data, gone, strength, own=own) for own in (strength, 0.0))
+    print(f"example {one}: error {relative_error(computed, actual):.2%}, {relative_error(lacking, actual):.2%} without")
+    assert relative_error(computed, actual) < 0.01
+    assert relative_error(lacking, actual) > relative_error(computed, actual)
 
 
 def test_groups_of_a_tenth_are_moved_in_the_right_direction(net: keras.Model) -> None:
@@ -219,7 +219,7 @@ def test_losses_change_as_if_a_network_s_last_layer_had_been_trained_without_the
         gone = challenge.split.forget[start : start + 40]
         kept = np.delete(np.arange(len(features)), gone)
         logits.set_weights([w[:-1], w[-1]])
-        retain, leave = (examples.batches(challenge.train, one, 700) for one in (kept, gone))
+        retain, leave = (examples.batches(challenge.train, first, 700) for first in (kept, gone))
         with blocks.frozen_but(net, blocks.last_blocks(net, 1)):
             influence.unlearning(net, retain, leave, retain, damping=strength, iterations=50, weight_decay=0.0)
         for changes, weights in (
@@ -228,7 +228,7 @@ def test_losses_change_as_if_a_network_s_last_layer_had_been_trained_without_the
         ):
             changes.append(forget.losses(weights) - forget.losses(w))
         own.append(np.isin(challenge.split.forget, gone))
-    assert all(np.array_equal(one, other) for one, other in zip(before, net.get_weights(), strict=False))
+    assert all(np.array_equal(first, second) for first, second in zip(before, net.get_weights(), strict=False))
     everywhere, of_gone = (
         np.corrcoef(np.ravel(predicted)[on], np.ravel(actual)[on])[0, 1] for on in (..., np.ravel(own))
     )

@@ -107,7 +107,7 @@ def test_contract(
         unlearned = unlearn(name, challenge, seed=1, worker=worker)
     returned = unlearned.net
     defaults = inspect.signature(methods.get(name)).parameters
-    settings = {key: one.default for key, one in defaults.items()} | hyperparameters(entry, challenge)
+    settings = {key: parameter.default for key, parameter in defaults.items()} | hyperparameters(entry, challenge)
     stated = _facts.passes(name, challenge, settings)
     # A formula knows nothing of short last batches, and SISA's of where its hash has put the examples.
     assert counter.passes <= 1.02 * stated + 1e-6, "costs more than it says"
@@ -126,7 +126,9 @@ def test_contract(
     compiled_by_then, second = compiled_so_far(other), bits(other)
     if name in DETERMINISTIC and not unlearned.facts.get("retrained"):
         largest = max(np.abs(array).max() for array in other.get_weights())
-        other.set_weights([one - two for one, two in zip(other.get_weights(), from_bits(first, other), strict=True)])
+        other.set_weights(
+            [parameter - two for parameter, two in zip(other.get_weights(), from_bits(first, other), strict=True)]
+        )
         assert max(np.abs(array).max() for array in other.get_weights()) < 1e-3 * largest
     else:
         assert second != first
@@ -143,7 +145,7 @@ def test_contract(
 
 def from_bits(stored: list[bytes], like: keras.Model) -> list[np.ndarray]:
     pairs = zip(stored, like.get_weights(), strict=True)
-    return [np.frombuffer(one, array.dtype).reshape(array.shape) for one, array in pairs]
+    return [np.frombuffer(content, array.dtype).reshape(array.shape) for content, array in pairs]
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ BLOCKS = [["conv_1", "norm_1"], ["conv_2", "norm_2"], ["logits"]]
 
 def sets(arrays: Arrays = TABLE, batch_size: int = 100, **numbers: np.ndarray) -> list[tf.data.Dataset]:
     """Retain, forget and validation."""
-    return [examples.batches(arrays, one, batch_size) for one in (NUMBERS | numbers).values()]
+    return [examples.batches(arrays, rows, batch_size) for rows in (NUMBERS | numbers).values()]
 
 
 @functools.cache
@@ -127,9 +127,9 @@ def copy_of(net: keras.Model) -> keras.Model:
     return copied
 
 
-def assert_close(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], atol: float = 1e-5) -> None:
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=atol)
+def assert_close(actual: Sequence[np.ndarray], expected: Sequence[np.ndarray], atol: float = 1e-5) -> None:
+    for first, second in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(first, second, rtol=0, atol=atol)
 
 
 # Losses and steps by hand
@@ -152,8 +152,8 @@ def of(part: str, arrays: Arrays = TABLE, training: bool = True) -> Loss:
 def gradient(net: keras.Model, loss: Loss) -> list[np.ndarray]:
     with tf.GradientTape() as tape:
         value = loss(net)
-    found = tape.gradient(value, net.trainable_variables)
-    return [one.numpy() for one in found]
+    actual = tape.gradient(value, net.trainable_variables)
+    return [gradient_of_weight.numpy() for gradient_of_weight in actual]
 
 
 @dataclass
@@ -194,8 +194,8 @@ def adam_by_hand(net: keras.Model, steps: Sequence[Step], weight_decay: float = 
             decayed = slope.astype(np.float64) + weight_decay * weight
             m[number] = 0.9 * m[number] + 0.1 * decayed
             v[number] = 0.999 * v[number] + 0.001 * decayed**2
-        for variable, one, other in zip(net.trainable_variables, m, v, strict=True):
-            direction = one / (1 - 0.9**count) / (np.sqrt(other / (1 - 0.999**count)) + 1e-8)
+        for variable, first, second in zip(net.trainable_variables, m, v, strict=True):
+            direction = first / (1 - 0.9**count) / (np.sqrt(second / (1 - 0.999**count)) + 1e-8)
             variable.assign(variable.numpy() - step.rate * direction)
     return trainable(net)
 
@@ -223,8 +223,8 @@ class Pass:
     @property
     def targets(self) -> np.ndarray:
         assert self.examples.targets is not None
-        found: np.ndarray = self.examples.targets.numpy()
-        return found
+        actual: np.ndarray = self.examples.targets.numpy()
+        return actual
 
 
 @pytest.fixture
@@ -312,16 +312,16 @@ def test_random_labels_are_drawn_uniformly_from_all_classes_and_anew_in_each_epo
     data = sets(arrays, 50, retain=np.arange(300), forget=np.arange(300, 900), validation=np.arange(300))
     np.random.seed(0)
     run("random_labels", perceptron(), data, epochs=6)
-    wrong, right = [[one.examples for one in untrained[start::2]] for start in (0, 1)]
+    wrong, right = [[first.examples for first in untrained[start::2]] for start in (0, 1)]
     assert len(wrong) == len(right) == 6
-    for one, other in zip(wrong, right, strict=True):
-        np.testing.assert_array_equal(one.x, arrays.x[300:])
-        np.testing.assert_array_equal(other.x, arrays.x[:300])
-        np.testing.assert_array_equal(other.y, labels[:300])
-    drawn = np.stack([one.y.numpy() for one in wrong])
+    for first, second in zip(wrong, right, strict=True):
+        np.testing.assert_array_equal(first.x, arrays.x[300:])
+        np.testing.assert_array_equal(second.x, arrays.x[:300])
+        np.testing.assert_array_equal(second.y, labels[:300])
+    drawn = np.stack([first.y.numpy() for first in wrong])
     pairs = [labels[300:], *drawn]  # of the true labels and of any two epochs: each class with each is as likely
-    for one, other in itertools.combinations(pairs, 2):
-        counts = np.bincount(one * NUM_CLASSES + other, minlength=9).reshape(3, 3)
+    for first, second in itertools.combinations(pairs, 2):
+        counts = np.bincount(first * NUM_CLASSES + second, minlength=9).reshape(3, 3)
         shares = counts / counts.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(shares, 1 / 3, rtol=0, atol=0.12)
     assert chisquare(np.bincount(drawn.ravel(), minlength=NUM_CLASSES)).pvalue > 1e-3
@@ -337,7 +337,7 @@ def test_random_labels_descends_on_forget_and_then_on_retain_with_one_momentum(p
     net = perceptron()
     start = copy_of(net)
     run("random_labels", net, epochs=2, learning_rate=0.2, momentum=0.9, weight_decay=0.05)
-    drawn = [one.examples.y.numpy() for one in passes[::2]]
+    drawn = [batch.examples.y.numpy() for batch in passes[::2]]
     steps = relabelled(drawn, 0.2)
     assert_close(trainable(net), by_hand(start, steps, momentum=0.9, weight_decay=0.05))
 
@@ -347,9 +347,9 @@ def test_random_labels_descends_on_forget_and_then_on_retain_with_one_momentum(p
 
 def salient(net: keras.Model, share: float) -> list[np.ndarray]:
     """Booleans: the largest of all gradients of forget, over the whole network."""
-    slopes = [np.abs(one) for one in gradient(net, of("forget", training=False))]
-    flat = np.sort(np.concatenate([one.ravel() for one in slopes]))[::-1]
-    return [one >= flat[round(share * len(flat)) - 1] for one in slopes]
+    slopes = [np.abs(slope) for slope in gradient(net, of("forget", training=False))]
+    flat = np.sort(np.concatenate([slope.ravel() for slope in slopes]))[::-1]
+    return [slope >= flat[round(share * len(flat)) - 1] for slope in slopes]
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
@@ -367,7 +367,7 @@ def test_salun_is_relabelling_of_the_rest(passes: list[Pass]) -> None:
     net = perceptron()
     start, masks = copy_of(net), salient(net, 0.5)
     run("salun", net, epochs=2, learning_rate=0.2, momentum=0.9, weight_decay=0.05)
-    drawn = [one.examples.y.numpy() for one in passes[::2]]
+    drawn = [batch.examples.y.numpy() for batch in passes[::2]]
     assert (drawn[0] != drawn[1]).any()
     steps = relabelled(drawn, 0.2)
     assert_close(trainable(net), by_hand(start, steps, momentum=0.9, weight_decay=0.05, scale=masks))
@@ -426,7 +426,7 @@ def test_scrub_rewinds_to_the_student_that_errs_on_forget_as_the_last_one_does_o
     net = perceptron()
     data = sets(forget=forget)
     run("scrub", net, data, epochs=10, max_epochs=5, learning_rate=0.2, rewind=rewind)
-    students = [one.after for one in passes if len(one.examples) == 20]  # at the end of each epoch
+    students = [batch.after for batch in passes if len(batch.examples) == 20]  # at the end of each epoch
     errors = [error(net, weights, forget) for weights in students]
     away = np.abs(np.array(errors) - error(net, students[-1], unseen))
     nearest = int(away.argmin())
@@ -470,11 +470,11 @@ def test_the_incompetent_teacher_and_the_part_of_retain_are_another_at_each_run(
     for seed in (0, 1):
         keras.utils.set_random_seed(seed)
         run("bad_teacher", net, retain_share=0.5)
-    one, other = untrained
-    of_forget = [seen.targets[np.isin(seen.examples.x.numpy(), x_of("forget")).all(axis=1)] for seen in (one, other)]
+    first, second = untrained
+    of_forget = [seen.targets[np.isin(seen.examples.x.numpy(), x_of("forget")).all(axis=1)] for seen in (first, second)]
     assert len(of_forget[0]) == len(of_forget[1]) == 12
     assert np.abs(of_forget[0] - of_forget[1]).max() > 0.01
-    assert {row.tobytes() for row in one.examples.x.numpy()} != {row.tobytes() for row in other.examples.x.numpy()}
+    assert {row.tobytes() for row in first.examples.x.numpy()} != {row.tobytes() for row in second.examples.x.numpy()}
 
 
 def test_bad_teacher_takes_steps_of_adam_towards_both_teachers(passes: list[Pass]) -> None:
@@ -517,8 +517,10 @@ def information(net: keras.Model, numbers: np.ndarray, expected: bool = False) -
         p = softmax(net(x).numpy(), axis=1)[0]
         for label in range(NUM_CLASSES) if expected else [TABLE.y[number]]:
             slopes = gradient(net, nll(x, np.array([label]), training=False))
-            total = [one + (p[label] if expected else 1) * slope**2 for one, slope in zip(total, slopes, strict=True)]
-    return [one / len(numbers) for one in total]
+            total = [
+                value + (p[label] if expected else 1) * slope**2 for value, slope in zip(total, slopes, strict=True)
+            ]
+    return [value / len(numbers) for value in total]
 
 
 @dataclass
@@ -569,11 +571,11 @@ def test_the_noise_of_fisher_forgetting_has_the_size_that_retain_can_bear() -> N
     drawn = []
     for seed in range(8):
         same = noise("fisher_forgetting", net, start, seed, alpha=1e6, largest_variance=1e-6)  # 1 for each weight
-        found = noise("fisher_forgetting", net, start, seed, alpha=1.0, largest_variance=30.0)
+        actual = noise("fisher_forgetting", net, start, seed, alpha=1.0, largest_variance=30.0)
         drawn.append(np.concatenate(same, axis=None))
-        for z, one, of_weight in zip(same, found, facts, strict=True):
+        for z, noise_drawn, of_weight in zip(same, actual, facts, strict=True):
             size = np.sqrt(np.minimum(1 / (of_weight + 1e-8), 30.0))  # the less information, the more noise
-            np.testing.assert_allclose(one, size * z, rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(noise_drawn, size * z, rtol=1e-3, atol=1e-5)
     below = np.concatenate(facts, axis=None) > 1 / 30
     assert 5 < below.sum() < len(below)  # some at the largest variance, some below it
     assert kstest(np.concatenate(drawn), "norm").pvalue > 1e-3
@@ -591,7 +593,7 @@ def test_only_the_last_blocks_move_batch_statistics_included(name: str, kept: in
     before = [bits_of(net, block) for block in BLOCKS]
     run(name, net, sets(IMAGES, 8), blocks_kept=kept, epochs=2)
     for number, (block, old) in enumerate(zip(BLOCKS, before, strict=True)):
-        same = [one == other for one, other in zip(bits_of(net, block), old, strict=True)]
+        same = [first == second for first, second in zip(bits_of(net, block), old, strict=True)]
         assert set(same) == {number < 3 - kept}
     assert [layer.trainable for layer in net.layers] == flags
     assert len(net.trainable_variables) == 10
@@ -619,25 +621,27 @@ def test_exact_unlearning_k_draws_the_last_blocks_anew(kept: int) -> None:
     net.set_weights(start)
     names = [name for block in BLOCKS[-kept:] for name in block]
     for name in drawn[0]:
-        old, one, other = net.get_layer(name).get_weights(), drawn[0][name], drawn[1][name]
+        old, first, second = net.get_layer(name).get_weights(), drawn[0][name], drawn[1][name]
         if name not in names:
-            assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(old, one, other, strict=True))
+            assert all(
+                np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(old, first, second, strict=True)
+            )
         elif name.startswith("norm"):
-            for array, value in zip(one, (1, 0, 0, 1), strict=True):
+            for array, value in zip(first, (1, 0, 0, 1), strict=True):
                 np.testing.assert_array_equal(array, value)
         else:
-            assert not np.isin(one[0], old[0]).any()
-            assert not np.isin(one[0], other[0]).any()
-            np.testing.assert_array_equal(one[1], 0)
+            assert not np.isin(first[0], old[0]).any()
+            assert not np.isin(first[0], second[0]).any()
+            np.testing.assert_array_equal(first[1], 0)
 
 
 def test_exact_unlearning_of_all_blocks_does_not_depend_on_the_original() -> None:
-    found = []
+    values = []
     for seed in (0, 1):
         net = weighted(convolutional(), seed)
         keras.utils.set_random_seed(5)
-        found.append(bits(run("exact_unlearning_k", net, sets(IMAGES), blocks_kept=9, epochs=2)))
-    assert found[0] == found[1]
+        values.append(bits(run("exact_unlearning_k", net, sets(IMAGES), blocks_kept=9, epochs=2)))
+    assert values[0] == values[1]
 
 
 @pytest.mark.parametrize("name", ["catastrophic_forgetting_k", "exact_unlearning_k"])
@@ -664,7 +668,7 @@ def test_the_penalty_of_l1_sparse_fades_out_along_a_line() -> None:
 def test_l1_sparse_leaves_more_weights_near_zero_than_fine_tuning() -> None:
     def near_zero(name: str, **settings: Any) -> int:
         net = run(name, perceptron(), epochs=60, learning_rate=0.1, **settings)
-        return sum(int((np.abs(one) < 0.01).sum()) for one in trainable(net))
+        return sum(int((np.abs(array) < 0.01).sum()) for array in trainable(net))
 
     assert near_zero("finetune") < 5 < 12 < near_zero("l1_sparse", alpha=0.05)
 
@@ -680,12 +684,12 @@ def test_the_size_of_weight_noise_is_relative_to_the_spread_of_each_array() -> N
     for seed in range(8):
         ones = [np.resize(np.array([1, -1], np.float32), array.shape) for array in start[::2]]  # of spread 1
         same = noise("weight_noise", net, [ones[0], start[1], ones[1], start[3]], seed, sigma=1.0, epochs=0)[::2]
-        found = noise("weight_noise", net, start, seed, sigma=0.3, epochs=0)
+        actual = noise("weight_noise", net, start, seed, sigma=0.3, epochs=0)
         drawn.append(np.concatenate(same, axis=None))
-        for z, one, array in zip(same, found[::2], start[::2], strict=True):
-            np.testing.assert_allclose(one, 0.3 * array.std() * z, rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose(found[1], 0, rtol=0, atol=1e-6)
-        assert (np.abs(found[3]) > 0).all()
+        for z, noise_drawn, array in zip(same, actual[::2], start[::2], strict=True):
+            np.testing.assert_allclose(noise_drawn, 0.3 * array.std() * z, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(actual[1], 0, rtol=0, atol=1e-6)
+        assert (np.abs(actual[3]) > 0).all()
     assert kstest(np.concatenate(drawn), "norm").pvalue > 1e-3
     assert np.abs(np.corrcoef(drawn) - np.eye(8)).max() < 0.6  # another noise at each run
 
@@ -748,8 +752,8 @@ def test_kernel_transpose_swaps_height_and_width_of_convolutions_and_nothing_els
     assert (turned != before[0]).any()
     for i, j in np.ndindex(3, 3):
         np.testing.assert_array_equal(turned[i, j], before[0][j, i])
-    for one, other in zip(others, before[1:], strict=True):  # of the second convolution too: it is not square
-        np.testing.assert_array_equal(one, other)
+    for first, second in zip(others, before[1:], strict=True):  # of the second convolution too: it is not square
+        np.testing.assert_array_equal(first, second)
 
 
 def test_kernel_transpose_tunes_on_retain() -> None:
@@ -777,7 +781,7 @@ def test_random_mask_zeroes_a_share_of_all_weights_but_those_of_normalisations(s
         for layer in (net.get_layer(name) for name in ("conv_1", "conv_2", "logits")):
             zeroed += [variable.numpy().ravel() == 0 for variable in layer.variables]
         changed = [new.ravel()[new.ravel() != 0] for new in net.get_weights()]
-        assert np.isin(np.concatenate(changed), np.concatenate([one.ravel() for one in start])).all()
+        assert np.isin(np.concatenate(changed), np.concatenate([array.ravel() for array in start])).all()
         masks.append(np.concatenate(zeroed))
     every = np.stack(masks)
     size = every.shape[1]
@@ -812,7 +816,7 @@ def difference(net: keras.Model, arrays: Arrays) -> list[np.ndarray]:
     """Of the gradients of the first twenty examples and of the next twenty."""
     halves = (slice(0, 20), slice(20, 40))
     slopes = (gradient(net, nll(arrays.x[half], arrays.y[half], training=False)) for half in halves)
-    return [np.abs(one - other) for one, other in zip(*slopes, strict=True)]
+    return [np.abs(first - second) for first, second in zip(*slopes, strict=True)]
 
 
 SEVENS = keras.initializers.Constant(7.0)
@@ -825,8 +829,8 @@ def test_the_convolution_weights_with_the_smallest_difference_of_gradients_are_d
     before = trainable(net)
     apart = difference(net, IMAGES)
     run("smallest_gradient_reinit", net, sets(IMAGES, **AS_MANY), share=0.3, epochs=0)
-    for old, new, one in zip(before, trainable(net), apart, strict=True):
-        drawn = smallest(one, 0.3) if old.ndim == 4 else np.zeros(old.shape, bool)
+    for old, new, apart_of_weight in zip(before, trainable(net), apart, strict=True):
+        drawn = smallest(apart_of_weight, 0.3) if old.ndim == 4 else np.zeros(old.shape, bool)
         np.testing.assert_array_equal(new, np.where(drawn, np.float32(7), old))
 
 
@@ -835,8 +839,8 @@ def test_without_a_convolution_dense_layers_are_drawn_anew() -> None:
     before = trainable(net)
     apart = difference(net, TABLE)
     run("smallest_gradient_reinit", net, sets(**AS_MANY), share=0.25, epochs=0)
-    for old, new, one in zip(before, trainable(net), apart, strict=True):
-        drawn = smallest(one, 0.25) if old.ndim == 2 else np.zeros(old.shape, bool)
+    for old, new, apart_of_weight in zip(before, trainable(net), apart, strict=True):
+        drawn = smallest(apart_of_weight, 0.25) if old.ndim == 2 else np.zeros(old.shape, bool)
         np.testing.assert_array_equal(new != old, drawn)
 
 

@@ -43,8 +43,10 @@ def challenge_of(model: str, recipe: Recipe = Recipe(epochs=5), batch_size: int 
     labels = np.arange(160) % 3
     arrays = Arrays(generator.normal(size=(160, 5)) + labels[:, np.newaxis], labels)
     partition = np.repeat([0, 1, 2], [120, 20, 20])
-    made = kit.make_challenge("shards", arrays, partition=partition, model="mlp", recipe=recipe, batch_size=batch_size)
-    return dataclasses.replace(forgetting(made, range(10)), model="layers", model_description=model)
+    outputs = kit.make_challenge(
+        "shards", arrays, partition=partition, model="mlp", recipe=recipe, batch_size=batch_size
+    )
+    return dataclasses.replace(forgetting(outputs, range(10)), model="layers", model_description=model)
 
 
 def description(*layers: keras.Layer) -> str:
@@ -105,7 +107,10 @@ def unlearn(
 ) -> keras.Model:
     """Deletes `rows` after `gone` are deleted."""
     retain = np.setdiff1d(np.arange(len(challenge.train)), [*rows, *gone])
-    sets = [kit_examples.batches(challenge.train, one, challenge.batch_size) for one in (retain, np.array(rows))]
+    sets = [
+        kit_examples.batches(challenge.train, rows_of_set, challenge.batch_size)
+        for rows_of_set in (retain, np.array(rows))
+    ]
     seeding.set_random_seed(seed, keep_compiled=True)
     returned: keras.Model = methods.get("sisa")(net, *sets, None, folder=folder)
     return returned
@@ -113,11 +118,11 @@ def unlearn(
 
 def places(arrays: Arrays, key: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Shard and slice of each example, by hand."""
-    found = []
+    values = []
     for image, label in zip(arrays.x.astype("<f4"), arrays.y, strict=True):
         digest = hmac.new(key, image.tobytes() + int(label).to_bytes(8, "little"), hashlib.sha256).digest()
-        found.append(int.from_bytes(digest[:8], "little"))
-    return np.array([one % SHARDS for one in found]), np.array([one // SHARDS % SLICES for one in found])
+        values.append(int.from_bytes(digest[:8], "little"))
+    return np.array([number % SHARDS for number in values]), np.array([number // SHARDS % SLICES for number in values])
 
 
 def bits(net: keras.Model) -> list[bytes]:
@@ -177,11 +182,11 @@ def test_the_order_of_the_training_examples_plays_no_part(batch_size: int, tmp_p
     challenge = challenge_of(description(), batch_size=batch_size)
     order = np.random.default_rng(1).permutation(len(challenge.train))
     shuffled = dataclasses.replace(challenge, train=challenge.train.take(order))
-    nets = [pretrain(one, tmp_path / name) for one, name in ((challenge, "one"), (shuffled, "other"))]
+    nets = [pretrain(first, tmp_path / name) for first, name in ((challenge, "one"), (shuffled, "other"))]
     assert bits(nets[0]) == bits(nets[1])
-    one = unlearn(nets[0], challenge, tmp_path / "one", [3, 4])
-    other = unlearn(nets[1], shuffled, tmp_path / "other", np.flatnonzero(np.isin(order, [3, 4])))
-    assert bits(one) == bits(other)
+    first = unlearn(nets[0], challenge, tmp_path / "one", [3, 4])
+    second = unlearn(nets[1], shuffled, tmp_path / "other", np.flatnonzero(np.isin(order, [3, 4])))
+    assert bits(first) == bits(second)
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
@@ -255,7 +260,7 @@ def test_only_the_affected_shard_is_retrained_from_its_first_affected_slice(
     changed = {name for name, arrays in contents(folder).items() if arrays != trained.contents[name]}
     assert changed == {"shard-1-slice-2.npz", "shard-1-slice-3.npz"}
     assert after[1] == contents(folder)["shard-1-slice-3.npz"]
-    assert [one for member in after for one in member] == bits(
+    assert [array_bits for member in after for array_bits in member] == bits(
         pretrain(without(trained.challenge, late), tmp_path / "never")
     )
 
@@ -300,13 +305,13 @@ def test_two_deletions_in_a_row_are_one_of_both(first: slice, trained: Trained, 
 def test_another_runs_seed_is_that_of_what_is_retrained_only(
     trained: Trained, late: np.ndarray, tmp_path: Path
 ) -> None:
-    found: list[list[list[bytes]]] = []
+    actual: list[list[list[bytes]]] = []
     for seed in (1, 2, 1):
-        net, folder = trained.copy(tmp_path / str(len(found)))
-        found.append(member_bits(unlearn(net, trained.challenge, folder, late, seed=seed)))
-    assert found[0] == found[2]
-    assert found[0][1] != found[1][1]
-    assert [found[0][number] == found[1][number] == trained.members[number] for number in (0, 2)] == [True, True]
+        net, folder = trained.copy(tmp_path / str(len(actual)))
+        actual.append(member_bits(unlearn(net, trained.challenge, folder, late, seed=seed)))
+    assert actual[0] == actual[2]
+    assert actual[0][1] != actual[1][1]
+    assert [actual[0][number] == actual[1][number] == trained.members[number] for number in (0, 2)] == [True, True]
 
 
 def test_runs_of_one_worker_begin_at_the_same_state(linear: Challenge) -> None:
@@ -379,8 +384,8 @@ def test_each_slice_is_trained_on_with_all_before_it(tmp_path: Path) -> None:
     for shard in range(SHARDS):
         for number in range(1, SLICES):
             before, after = (
-                np.vstack(list(files.read_npz(tmp_path / "state" / f"shard-{shard}-slice-{one}.npz").values()))
-                for one in (number - 1, number)
+                np.vstack(list(files.read_npz(tmp_path / "state" / f"shard-{shard}-slice-{count}.npz").values()))
+                for count in (number - 1, number)
             )
             rows = np.flatnonzero((shards == shard) & (slices <= number))
             expected = by_hand(before.astype(np.float64), x[rows], challenge.train.y[rows], recipe)
@@ -407,9 +412,9 @@ def test_the_ensemble_averages_probabilities(trained: Trained) -> None:
     trained.net.set_weights(trained.weights)
     x = trained.challenge.test.x
     each = np.stack([x @ trained.weights[2 * number] + trained.weights[2 * number + 1] for number in range(SHARDS)])
-    found = trained.net(x).numpy()
-    np.testing.assert_allclose(found, np.log(softmax(each, axis=-1).mean(axis=0)), rtol=0, atol=1e-5)
-    assert np.abs(found - log_softmax(each.mean(axis=0), axis=-1)).max() > 1e-3  # that would be the mean of logits
+    actual = trained.net(x).numpy()
+    np.testing.assert_allclose(actual, np.log(softmax(each, axis=-1).mean(axis=0)), rtol=0, atol=1e-5)
+    assert np.abs(actual - log_softmax(each.mean(axis=0), axis=-1)).max() > 1e-3  # that would be the mean of logits
 
 
 def test_examples_are_told_apart_by_image_and_label_and_spread_evenly() -> None:
