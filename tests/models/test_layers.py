@@ -21,10 +21,10 @@ def normal(*shape: int, seed: int = 0, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, size=shape).astype(np.float32)
 
 
-def assert_close(one: Any, other: Any, tolerance: float = 1e-5) -> None:
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    assert one.shape == other.shape
-    assert np.abs(one - other).max(initial=0) <= tolerance * max(np.abs(other).max(initial=0), 1e-3)
+def assert_close(first: Any, second: Any, tolerance: float = 1e-5) -> None:
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    assert first.shape == second.shape
+    assert np.abs(first - second).max(initial=0) <= tolerance * max(np.abs(second).max(initial=0), 1e-3)
 
 
 # The padded convolution
@@ -70,11 +70,11 @@ def test_convolution_and_gradients_are_those_of_a_loop(size: int, stride: int) -
         if min(height, width) + 2 * zeros < size:
             continue
         layer, images = PaddedConv2D(FILTERS, size, strides=stride, zeros=zeros), normal(BATCH, height, width, CHANNELS)
-        upstream, found = computed(layer, images)
+        upstream, actual = computed(layer, images)
         expected = by_hand(images, np.asarray(layer.kernel), stride, zeros, upstream)
-        assert layer.compute_output_shape(images.shape) == found[0].shape
-        for one, other in zip(found, expected, strict=True):
-            assert_close(one, other)
+        assert layer.compute_output_shape(images.shape) == actual[0].shape
+        for first, second in zip(actual, expected, strict=True):
+            assert_close(first, second)
         tried += 1
     assert tried >= 10
 
@@ -162,23 +162,23 @@ def run(layer: keras.Layer, images: np.ndarray, training: bool) -> dict[str, np.
     return {"outputs": outputs, "of inputs": of_inputs} | named | stored
 
 
-def assert_alike(one: keras.Layer, other: keras.Layer, images: np.ndarray, training: bool, tolerance: float) -> None:
-    found, expected = (run(layer, images, training) for layer in (one, other))
-    assert found.keys() == expected.keys()
+def assert_alike(first: keras.Layer, second: keras.Layer, images: np.ndarray, training: bool, tolerance: float) -> None:
+    actual, expected = (run(layer, images, training) for layer in (first, second))
+    assert actual.keys() == expected.keys()
     for name, array in expected.items():
-        assert tf.as_dtype(found[name].dtype) == tf.as_dtype(array.dtype), name
-        assert_close(tf.cast(found[name], tf.float64), tf.cast(array, tf.float64), tolerance)
+        assert tf.as_dtype(actual[name].dtype) == tf.as_dtype(array.dtype), name
+        assert_close(tf.cast(actual[name], tf.float64), tf.cast(array, tf.float64), tolerance)
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("trainable", [True, False])
 @pytest.mark.parametrize("shape", [(8, 5, 6), (1, 2, 1), (64, 1, 1), (1, 1, 1)], ids=str)
 def test_normalisation_and_gradients_are_kerass(shape: tuple[int, ...], trainable: bool, training: bool) -> None:
-    one, other = pair(momentum=0.8, epsilon=1e-4)
-    one.trainable = other.trainable = trainable
-    before = one.get_weights()
-    assert_alike(one, other, normal(*shape, CHANNELS, mean=2.0), training, 2e-5)
-    moved = any(not np.array_equal(old, new) for old, new in zip(before, one.get_weights(), strict=True))
+    first, second = pair(momentum=0.8, epsilon=1e-4)
+    first.trainable = second.trainable = trainable
+    before = first.get_weights()
+    assert_alike(first, second, normal(*shape, CHANNELS, mean=2.0), training, 2e-5)
+    moved = any(not np.array_equal(old, new) for old, new in zip(before, first.get_weights(), strict=True))
     assert moved == (trainable and training)
 
 
@@ -192,35 +192,35 @@ def test_running_statistics_are_of_the_biased_variance() -> None:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
 def test_normalisation_keeps_to_the_policy_of_precision(policy: str, training: bool) -> None:
-    one, other = pair(dtype=policy)
-    assert one.moving_mean.dtype == one.dtype_policy.variable_dtype
-    assert_alike(one, other, normal(16, 5, 6, CHANNELS).astype(one.compute_dtype), training, 0.02)
+    first, second = pair(dtype=policy)
+    assert first.moving_mean.dtype == first.dtype_policy.variable_dtype
+    assert_alike(first, second, normal(16, 5, 6, CHANNELS).astype(first.compute_dtype), training, 0.02)
 
 
 @pytest.mark.parametrize(
     "options", [{"scale": False}, {"center": False}, {"axis": 1}, {"axis": -1}, {"axis": 3}], ids=str
 )
 def test_options_of_kerass_layer_work(options: dict[str, Any]) -> None:
-    one, other = pair(**options)
-    assert_alike(one, other, normal(8, 5, 6, CHANNELS, mean=1.0), True, 2e-5)
+    first, second = pair(**options)
+    assert_alike(first, second, normal(8, 5, 6, CHANNELS, mean=1.0), True, 2e-5)
 
 
 def test_tables_are_normalised_too() -> None:
-    one, other = FusedBatchNormalization(), keras.layers.BatchNormalization()
+    first, second = FusedBatchNormalization(), keras.layers.BatchNormalization()
     table = normal(8, CHANNELS)
-    assert_close(one(table, training=True), other(table, training=True))
+    assert_close(first(table, training=True), second(table, training=True))
 
 
 def test_normalisation_is_compiled_for_any_number_of_images() -> None:
-    one, other = pair()
+    first, second = pair()
     specification = tf.TensorSpec((None, 5, 6, CHANNELS), tf.float32)
     function = tf.function(
-        lambda images: one(images, training=True), input_signature=[specification], jit_compile=False, autograph=False
+        lambda images: first(images, training=True), input_signature=[specification], jit_compile=False, autograph=False
     )
     for number in (3, 7):
         images = normal(number, 5, 6, CHANNELS, seed=number)
-        assert_close(function(images), other(images, training=True))
-        assert_close(one.moving_variance, other.moving_variance)
+        assert_close(function(images), second(images, training=True))
+        assert_close(first.moving_variance, second.moving_variance)
 
 
 def test_a_normalisation_is_rebuilt_from_its_configuration() -> None:

@@ -176,8 +176,8 @@ def test_bfloat16_is_for_computing_alone() -> None:
     assert {layer.compute_dtype for layer in half.layers if layer.weights} == {"bfloat16"}
     assert {layer.compute_dtype for layer in plain.layers if layer.weights} == {"float32"}
     assert {weight.dtype for weight in half.weights} == {"float32"}
-    for one, other in zip(plain.get_weights(), half.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, second in zip(plain.get_weights(), half.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
     images = np.random.default_rng(0).random((20, 8, 8, 3), np.float32)
     exact, rounded = (np.asarray(keras.ops.cast(net(images), "float32")) for net in nets)
     assert 0 < abs(exact - rounded).max() < 0.1 * abs(exact).max()

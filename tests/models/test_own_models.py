@@ -47,7 +47,7 @@ def sequential(*parts: keras.Layer, shape: tuple[int, ...] = (6,)) -> Net:
     return keras.Sequential([keras.Input(shape), *parts], name="scorecard")
 
 
-def functional(end: Callable[[Any], Any], wrap: Callable[[Any], Any] = lambda one: one) -> Net:
+def functional(end: Callable[[Any], Any], wrap: Callable[[Any], Any] = lambda outputs: outputs) -> Net:
     inputs = keras.Input((6,), name="features")
     features = layers.Dense(8, activation="relu", name="hidden")(inputs)
     return keras.Model(wrap(inputs), wrap(end(features)), name="scorecard")
@@ -108,7 +108,7 @@ FORMS: dict[str, tuple[Arrays, Callable[[], Net]]] = {
     "functional, softmax": (TABLE, lambda: functional(layers.Dense(3, activation="softmax"))),
     "functional, softmax layer": (TABLE, lambda: functional(lambda x: layers.Softmax()(layers.Dense(3)(x)))),
     "functional, activation": (TABLE, lambda: functional(lambda x: layers.Activation("softmax")(layers.Dense(3)(x)))),
-    "in lists of one": (TABLE, lambda: functional(layers.Dense(3, activation="softmax"), lambda one: [one])),
+    "in lists of one": (TABLE, lambda: functional(layers.Dense(3, activation="softmax"), lambda outputs: [outputs])),
     "in dictionaries": (TABLE, lambda: functional(layers.Dense(3), lambda one: {"features": one})),
     "more classes than labels": (TABLE, lambda: functional(layers.Dense(5, activation="softmax"))),
     "nested": (TABLE, nested),
@@ -140,11 +140,11 @@ def perturbed(net: Net) -> Net:
 
 def probabilities(net: Net, x: np.ndarray) -> np.ndarray:
     """Of a model whatever it ends in and however it wraps it."""
-    said = np.asarray(keras.tree.flatten(net(x, training=False))[0]).astype(np.float64)
-    if np.allclose(said.sum(axis=1), 1, atol=1e-3) and (said >= 0).all():
-        return said
-    said = np.exp(said - said.max(axis=1, keepdims=True))
-    return said / said.sum(axis=1, keepdims=True)
+    predicted = np.asarray(keras.tree.flatten(net(x, training=False))[0]).astype(np.float64)
+    if np.allclose(predicted.sum(axis=1), 1, atol=1e-3) and (predicted >= 0).all():
+        return predicted
+    predicted = np.exp(predicted - predicted.max(axis=1, keepdims=True))
+    return predicted / predicted.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.filterwarnings("ignore:.*structure of `inputs`:UserWarning")  # of the user's own model, in a list
@@ -175,10 +175,10 @@ def test_a_model_becomes_the_original_of_its_challenge() -> None:
     challenge = kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=1))
     loaded = originals.load(challenge)
     assert all(map(np.array_equal, loaded.weights, net.get_weights()))
-    made = unlearn("original", challenge, seed=0, worker=Worker(challenge))
-    predicted = np.asarray(made.net(challenge.test.x, training=False)).argmax(axis=1)
+    unlearned = unlearn("original", challenge, seed=0, worker=Worker(challenge))
+    predicted = np.asarray(unlearned.net(challenge.test.x, training=False)).argmax(axis=1)
     np.testing.assert_array_equal(predicted, probabilities(net, challenge.test.x).argmax(axis=1))
-    assert made.net.name == "scorecard"
+    assert unlearned.net.name == "scorecard"
 
 
 def test_another_model_or_other_weights_have_other_digests() -> None:
@@ -214,11 +214,11 @@ def test_images_without_channels_and_open_sizes_are_taken(shape: tuple[int | Non
     end = layers.Flatten() if None not in shape else layers.GlobalAveragePooling2D()
     net = perturbed(sequential(end, layers.Dense(3, activation="softmax"), shape=shape))
     challenge = kit.make_challenge("mine", IMAGES, model=net, recipe=Recipe(epochs=1))
-    made = unlearn("original", challenge, worker=Worker(challenge)).net
-    assert not any(isinstance(layer, keras.Model) for layer in made.layers)  # methods look for the last ones
+    unlearned = unlearn("original", challenge, worker=Worker(challenge)).net
+    assert not any(isinstance(layer, keras.Model) for layer in unlearned.layers)  # methods look for the last ones
     x = IMAGES.x[:20] / np.float32(255)
     own = x[..., 0] if len(shape) == 2 else x
-    np.testing.assert_allclose(probabilities(made, x), probabilities(net, own), rtol=0, atol=2e-3)
+    np.testing.assert_allclose(probabilities(unlearned, x), probabilities(net, own), rtol=0, atol=2e-3)
     unlearn("retrain", challenge, worker=Worker(challenge))
 
 
@@ -232,10 +232,10 @@ def test_a_sigmoid_becomes_two_logits(end: str, unmeasured: None) -> None:
     arrays = Arrays(TABLE.x, (TABLE.x[:, 0] > 0).astype(int))
     net = trained(sequential(layers.Dense(8, activation="relu"), *parts), arrays.x, arrays.y, "binary_crossentropy")
     challenge = kit.make_challenge("mine", arrays, model=net, recipe=Recipe(epochs=2))
-    made = unlearn("original", challenge, worker=Worker(challenge)).net
-    assert made.output_shape == (None, 2)
-    said = np.asarray(net(arrays.x))[:, 0]
-    np.testing.assert_allclose(probabilities(made, arrays.x)[:, 1], said, rtol=0, atol=1e-4)
+    unlearned = unlearn("original", challenge, worker=Worker(challenge)).net
+    assert unlearned.output_shape == (None, 2)
+    predicted = np.asarray(net(arrays.x))[:, 0]
+    np.testing.assert_allclose(probabilities(unlearned, arrays.x)[:, 1], predicted, rtol=0, atol=1e-4)
     report = kit.evaluate("finetune", challenge, num_retrained=3)
     assert report.scores["retain_accuracy"].value > 0.7
 
@@ -326,13 +326,13 @@ def test_seeded_initialisers_draw_anew_for_each_retrained_model() -> None:
     net = seeded()
     challenge = kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=0))
     worker = Worker(challenge)
-    made = [unlearn("retrain", challenge, seed=seed, worker=worker).net.get_weights() for seed in (0, 1, 0)]
+    models_made = [unlearn("retrain", challenge, seed=seed, worker=worker).net.get_weights() for seed in (0, 1, 0)]
     random = [len(np.unique(array)) > 2 for array in net.get_weights()]
     assert sum(random) == 3 * 2 + 2 * 2  # kernels and biases of three layers; what either direction has but its bias
-    for one, other, again, drawn in zip(*made, random, strict=True):
-        np.testing.assert_array_equal(one, again)
+    for first, second, again, drawn in zip(*models_made, random, strict=True):
+        np.testing.assert_array_equal(first, again)
         if drawn:
-            assert not np.array_equal(one, other)
+            assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("method", ["retrain", pytest.param("sisa", marks=pytest.mark.slow), "exact_unlearning_k"])
@@ -342,12 +342,14 @@ def test_frozen_layers_are_the_same_in_every_model_that_is_trained_anew(method: 
     inner.trainable = False
     challenge = kit.make_challenge("mine", TABLE, model=sequential(inner, layers.Dense(3)), recipe=Recipe(epochs=1))
     worker = Worker.for_entry(resolve(method), challenge)
-    made = unlearn(method, challenge, worker=worker).net
+    unlearned = unlearn(method, challenge, worker=worker).net
     frozen = [array.tobytes() for array in inner.get_weights()]
-    kept = [array.tobytes() for layer in blocks.leaves(made) if not layer.trainable for array in layer.get_weights()]
+    kept = [
+        array.tobytes() for layer in blocks.leaves(unlearned) if not layer.trainable for array in layer.get_weights()
+    ]
     assert kept
     assert kept == frozen * (len(kept) // len(frozen))
-    assert not any(np.array_equal(array, challenge.original[-2]) for array in made.get_weights())
+    assert not any(np.array_equal(array, challenge.original[-2]) for array in unlearned.get_weights())
 
 
 @pytest.mark.parametrize("make", [lambda: layers.Dense(3, trainable=False), layers.Flatten], ids=["frozen", "none"])
@@ -363,23 +365,25 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
     challenge = kit.make_challenge("mine", arrays, model=net, recipe=Recipe(epochs=2), batch_size=16)
     worker = Worker(challenge)
     for method in ("retrain", "finetune"):
-        made = unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
+        unlearned = unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
         again = unlearn(method, challenge, seed=3, worker=worker).net.get_weights()
-        assert all(map(np.array_equal, made, again))
-        assert not any(np.array_equal(*pair) for pair in zip(made, net.get_weights(), strict=True) if pair[0].ndim > 1)
-        worker.outputs(made, method)
+        assert all(map(np.array_equal, unlearned, again))
+        assert not any(
+            np.array_equal(*pair) for pair in zip(unlearned, net.get_weights(), strict=True) if pair[0].ndim > 1
+        )
+        worker.outputs(unlearned, method)
 
 
 @pytest.mark.slow
 def test_worker_processes_know_the_model_from_its_description(monkeypatch: pytest.MonkeyPatch) -> None:
     processes.fork_workers(monkeypatch)
     challenge = kit.make_challenge("mine", TABLE, model=perturbed(nested()), recipe=Recipe(epochs=2), batch_size=16)
-    made = [
+    models_made = [
         kit.run_population("retrain", challenge, num_models=2, engine=engine, workers=workers)
         for engine, workers in (("serial", None), ("processes", 1))
     ]
     for part in ("retain", "test"):
-        np.testing.assert_array_equal(made[0].confidences[part], made[1].confidences[part])
+        np.testing.assert_array_equal(models_made[0].confidences[part], models_made[1].confidences[part])
 
 
 # What is refused
@@ -823,9 +827,9 @@ def test_the_same_request_in_python(engineers_folder: Path, unmeasured: None, mo
         batch_size=50,
     )
     evaluation = kit.evaluate_all([engineers_folder / "deletes.py"], challenge)
-    reports = {one["method"]: one for one in kit.report.to_json(evaluation.reports)["reports"]}
+    reports = {first["method"]: first for first in kit.report.to_json(evaluation.reports)["reports"]}
     assert list(reports) == ["original", "deletes", "retrain"]
     check_the_request(json.loads(json.dumps(reports)), engineers_folder)
     # Without a model the kit trains one of its own, which is another.
-    other = kit.make_challenge("requests", challenge.train, recipe=Recipe(epochs=1))
-    assert other.original is None
+    second = kit.make_challenge("requests", challenge.train, recipe=Recipe(epochs=1))
+    assert second.original is None

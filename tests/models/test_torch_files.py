@@ -123,10 +123,10 @@ def refusal(path: Path, *fragments: str, memory: float = 5 * MEGABYTE) -> str:
     return message
 
 
-def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    assert found.tobytes() == expected.tobytes()
-    assert not found.flags.writeable
+def assert_same(arrays_read: np.ndarray, expected: np.ndarray) -> None:
+    assert (arrays_read.shape, arrays_read.dtype) == (expected.shape, expected.dtype)
+    assert arrays_read.tobytes() == expected.tobytes()
+    assert not arrays_read.flags.writeable
 
 
 # Without PyTorch: writing and reading again
@@ -159,10 +159,10 @@ def native(array: np.ndarray) -> np.ndarray:
 
 def test_what_is_written_is_read_again_to_the_bit_and_in_its_order(file: Path) -> None:
     write_state_dict(file, TRAVELLERS)
-    found = read_state_dict(file)
-    assert list(found) == list(TRAVELLERS)
+    arrays_read = read_state_dict(file)
+    assert list(arrays_read) == list(TRAVELLERS)
     for key, array in TRAVELLERS.items():
-        assert_same(found[key], native(array))
+        assert_same(arrays_read[key], native(array))
 
 
 def test_the_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
@@ -205,18 +205,18 @@ some_arrays = st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "
 def test_any_arrays_come_back(arrays: dict[str, np.ndarray]) -> None:
     path = Path(os.environ["KIT_HOME"]) / "any.pth"
     write_state_dict(path, arrays)
-    found = read_state_dict(path)
-    assert list(found) == list(arrays)
+    arrays_read = read_state_dict(path)
+    assert list(arrays_read) == list(arrays)
     for key, array in arrays.items():
-        assert_same(found[key], array)
+        assert_same(arrays_read[key], array)
 
 
 # Without PyTorch: what a file may hold
 
 
 def test_the_forger_of_these_tests_can_write_an_honest_file(file: Path) -> None:
-    found = read_state_dict(archive(file, pickled(dictionary(a=Forged().pickled()))))
-    assert_same(found["a"], FLOATS)
+    arrays_read = read_state_dict(archive(file, pickled(dictionary(a=Forged().pickled()))))
+    assert_same(arrays_read["a"], FLOATS)
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_bfloat16_becomes_float32_and_any_byte_but_0_is_true(file: Path) -> None
         a=Forged(0, (4,), stored=storage("1", 4, "torch.BFloat16Storage")).pickled(),
         b=Forged(0, (3,), stored=storage("2", 3, "torch.BoolStorage")).pickled(),
     )
-    found = read_state_dict(archive(file, pickled(tensors), data_1=halves.tobytes(), data_2=b"\x00\x01\xff"))
-    assert_same(found["a"], (halves.astype(np.uint32) << 16).view(np.float32))
-    assert_same(found["b"], np.array([False, True, True]))
+    arrays_read = read_state_dict(archive(file, pickled(tensors), data_1=halves.tobytes(), data_2=b"\x00\x01\xff"))
+    assert_same(arrays_read["a"], (halves.astype(np.uint32) << 16).view(np.float32))
+    assert_same(arrays_read["b"], np.array([False, True, True]))
 
 
 def test_parameters_are_tensors(file: Path) -> None:
@@ -262,8 +262,8 @@ def test_a_checkpoint_is_unwrapped(file: Path, wrapper: tuple[str, ...], prefix:
         content = dictionary(
             epoch=integer(3), optimizer=optimizer, best=b"G" + struct.pack(">d", 0.5), **{key: content}
         )
-    found = read_state_dict(archive(file, pickled(content)))
-    assert list(found) == ["fc.bias"]
+    arrays_read = read_state_dict(archive(file, pickled(content)))
+    assert list(arrays_read) == ["fc.bias"]
 
 
 def test_one_name_without_the_prefix_keeps_all_of_them(file: Path) -> None:
@@ -432,10 +432,10 @@ def test_many_tensors_of_one_storage_take_no_memory(file: Path) -> None:
     content = dictionary(**{f"w{number}": large for number in range(500)})
     path = archive(file, pickled(content), data_0=bytes(4 * MEGABYTE))
     tracemalloc.start()
-    found = read_state_dict(path)
+    arrays_read = read_state_dict(path)
     assert tracemalloc.get_traced_memory()[1] < 10 * MEGABYTE
     tracemalloc.stop()
-    assert sum(array.nbytes for array in found.values()) == 2000 * MEGABYTE
+    assert sum(array.nbytes for array in arrays_read.values()) == 2000 * MEGABYTE
 
 
 def test_compressed_files_do_not_unfold(file: Path) -> None:
@@ -569,15 +569,15 @@ SOUND = pickled(dictionary(a=Forged().pickled(), b=Forged(1, (2, 2), (2, 1)).pic
 def refused_or_sound(path: Path) -> None:
     tracemalloc.start()
     try:
-        found = read_state_dict(path)
+        arrays_read = read_state_dict(path)
     except InputError:
-        found = {}
+        arrays_read = {}
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 20 * MEGABYTE
     allowed = {number for array in (FLOATS, FLOATS.view(np.uint8)) for number in array.tolist()}
-    for array in found.values():
+    for array in arrays_read.values():
         if array.dtype == np.float32:
             assert set(array.ravel().tolist()) <= allowed  # nothing from outside the storage
 
@@ -615,14 +615,14 @@ def torch() -> Any:
 
 def tensors(torch: Any) -> dict[str, Any]:
     base = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
-    made = {
+    tensors = {
         f"{dtype}".removeprefix("torch."): torch.tensor([[0, 1, 2], [3, 4, 100]]).to(dtype)
         for dtype in (
             *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
             *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
         )
     }
-    return made | {
+    return tensors | {
         "scalar": torch.tensor(1.5),
         "int scalar": torch.tensor(7),
         "empty": torch.zeros(0),
@@ -648,20 +648,20 @@ def as_numpy(torch: Any, tensor: Any) -> np.ndarray:
 def test_what_pytorch_saves_is_read_to_the_bit(torch: Any, file: Path, kind: type) -> None:
     expected = tensors(torch)
     torch.save(kind(expected), file)
-    found = read_state_dict(file)
-    assert list(found) == list(expected)
+    arrays_read = read_state_dict(file)
+    assert list(arrays_read) == list(expected)
     for key, tensor in expected.items():
-        assert_same(found[key], as_numpy(torch, tensor))
+        assert_same(arrays_read[key], as_numpy(torch, tensor))
 
 
 def test_what_is_written_is_loaded_by_pytorch_to_the_bit(torch: Any, file: Path) -> None:
     write_state_dict(file, TRAVELLERS)
     for mmap in (False, True):
-        found = torch.load(file, weights_only=True, mmap=mmap)
-        assert list(found) == list(TRAVELLERS)
+        arrays_read = torch.load(file, weights_only=True, mmap=mmap)
+        assert list(arrays_read) == list(TRAVELLERS)
         for key, array in TRAVELLERS.items():
-            assert found[key].is_contiguous()
-            loaded = found[key].numpy()
+            assert arrays_read[key].is_contiguous()
+            loaded = arrays_read[key].numpy()
             assert (loaded.shape, loaded.dtype) == (array.shape, native(array).dtype)
             assert loaded.tobytes() == native(array).tobytes()
 
@@ -670,13 +670,13 @@ def test_a_module_is_loaded_and_saved_again(torch: Any, file: Path) -> None:
     def module() -> Any:
         return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 2))
 
-    one, other = module(), module()
-    torch.save({"epoch": 3, "lr": 0.1, "model_state_dict": torch.nn.DataParallel(one).state_dict()}, file)
+    first, second = module(), module()
+    torch.save({"epoch": 3, "lr": 0.1, "model_state_dict": torch.nn.DataParallel(first).state_dict()}, file)
     read = read_state_dict(file)
     write_state_dict(file, read)
-    other.load_state_dict(torch.load(file, weights_only=True), strict=True)
-    for key, tensor in one.state_dict().items():
-        assert torch.equal(tensor, other.state_dict()[key])
+    second.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    for key, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[key])
 
 
 def test_a_checkpoint_with_an_optimizer_is_read(torch: Any, file: Path) -> None:
@@ -701,9 +701,9 @@ def test_an_expanded_tensor_is_refused(torch: Any, file: Path) -> None:
 def test_the_old_format_is_read_by_pytorch(torch: Any, file: Path) -> None:
     expected = tensors(torch)
     torch.save({"state_dict": expected}, file, _use_new_zipfile_serialization=False)
-    found = read_state_dict(file)
+    arrays_read = read_state_dict(file)
     for key, tensor in expected.items():
-        assert_same(found[key], as_numpy(torch, tensor))
+        assert_same(arrays_read[key], as_numpy(torch, tensor))
 
 
 def test_the_old_format_executes_nothing(torch: Any, file: Path) -> None:

@@ -86,11 +86,11 @@ def examples(setting: Setting, seed: int) -> tuple[np.ndarray, np.ndarray, Any, 
     return images, labels, normalised, torch.from_numpy(labels).long()
 
 
-def distance(one: Any, other: Any) -> float:
+def distance(first: Any, second: Any) -> float:
     """Returns the norm of the difference, relative to the norm of the second."""
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    assert one.shape == other.shape
-    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    assert first.shape == second.shape
+    return float(np.linalg.norm(first - second) / np.linalg.norm(second))
 
 
 def in_torch_names(net: keras.Model, gradients: list[Any]) -> dict[str, np.ndarray]:
@@ -128,10 +128,12 @@ def test_logits(setting: Setting, pixels: int) -> None:
         images, _, normalised, _ = examples(setting, seed)
         with torch.no_grad():
             expected = module(normalised).numpy()
-        found = np.asarray(net(images, training=False))
-        assert distance(found, expected) < LOGITS
-        assert np.abs(found - expected).max() < LOGITS * np.abs(expected).max(axis=1).min()
-        assert distance(found - found.mean(axis=0), expected - expected.mean(axis=0)) < LOGITS  # what images tell apart
+        actual = np.asarray(net(images, training=False))
+        assert distance(actual, expected) < LOGITS
+        assert np.abs(actual - expected).max() < LOGITS * np.abs(expected).max(axis=1).min()
+        assert (
+            distance(actual - actual.mean(axis=0), expected - expected.mean(axis=0)) < LOGITS
+        )  # what images tell apart
 
 
 def test_gradients_of_a_training_step(setting: Setting, net: keras.Model) -> None:
@@ -140,9 +142,9 @@ def test_gradients_of_a_training_step(setting: Setting, net: keras.Model) -> Non
         module = start(setting, net, seed)
         images, labels, *for_torch = examples(setting, seed)
         expected = torch_gradients(module, *for_torch)
-        found = keras_gradients(net, images, labels)
+        actual = keras_gradients(net, images, labels)
         assert len(expected) == len(net.trainable_variables)
-        errors.append(max(distance(found[name], gradient) for name, gradient in expected.items()))
+        errors.append(max(distance(actual[name], gradient) for name, gradient in expected.items()))
     assert np.median(errors) < GRADIENTS, errors
 
 
@@ -160,15 +162,15 @@ def test_running_statistics_after_a_training_step(setting: Setting, net: keras.M
     images, labels, *for_torch = examples(setting, 0)
     torch_gradients(module, *for_torch)
     keras_gradients(net, images, labels)
-    expected, found = numpy_state(module), torch_weights.from_keras(net)
+    expected, actual = numpy_state(module), torch_weights.from_keras(net)
     for name, n in counts.items():
-        assert distance(found[f"{name}.running_mean"], expected[f"{name}.running_mean"]) < STATISTICS
+        assert distance(actual[f"{name}.running_mean"], expected[f"{name}.running_mean"]) < STATISTICS
         kept, key = 0.9 * before[f"{name}.running_var"], f"{name}.running_var"
         biased = kept + (expected[key] - kept) * (n - 1) / n
-        assert distance(found[key], biased) < STATISTICS
-        assert distance(found[key], before[key]) > 10 * STATISTICS  # it moved
+        assert distance(actual[key], biased) < STATISTICS
+        assert distance(actual[key], before[key]) > 10 * STATISTICS  # it moved
     smallest = min(counts, key=counts.__getitem__)
-    assert distance(found[f"{smallest}.running_var"], expected[f"{smallest}.running_var"]) > 5 * STATISTICS
+    assert distance(actual[f"{smallest}.running_var"], expected[f"{smallest}.running_var"]) > 5 * STATISTICS
 
 
 @pytest.mark.slow
@@ -186,9 +188,9 @@ def test_ten_steps_of_training(setting: Setting, net: keras.Model, weight_decay:
             optimizer.step()
         data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(len(images))  # one batch: no order
         training.fit(net, data, recipe, seed=0)
-        found, expected = torch_weights.from_keras(net), numpy_state(module)
+        actual, expected = torch_weights.from_keras(net), numpy_state(module)
         names = [name for name, _ in module.named_parameters()]
-        errors.append(max(distance(found[name], expected[name]) for name in names))
+        errors.append(max(distance(actual[name], expected[name]) for name in names))
         moved.append(np.median([distance(expected[name], before[name]) for name in names]))
     assert np.median(errors) < TRAINED, errors
     assert min(moved) > 10 * TRAINED  # else standing still would pass
@@ -205,10 +207,10 @@ def channels_last(tensor: Any) -> np.ndarray:
     return np.moveaxis(tensor.detach().numpy(), 1, -1)
 
 
-def assert_close(found: Any, expected: np.ndarray, tolerance: float = 1e-5) -> None:
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-3)
+def assert_close(actual: Any, expected: np.ndarray, tolerance: float = 1e-5) -> None:
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-3)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

@@ -57,21 +57,21 @@ def documented_names(stages: int, blocks: int) -> list[str]:
 def test_the_names_are_torchvisions(
     nets: dict[str, keras.Model], name: str, stages: int, blocks: int, count: int
 ) -> None:
-    found = torch_weights.from_keras(nets[name])
-    assert sorted(found) == sorted(documented_names(stages, blocks))
-    assert len(found) == count
+    actual = torch_weights.from_keras(nets[name])
+    assert sorted(actual) == sorted(documented_names(stages, blocks))
+    assert len(actual) == count
 
 
 def test_shapes_and_precision_are_pytorchs(nets: dict[str, keras.Model]) -> None:
-    found = torch_weights.from_keras(nets["resnet18"])
-    shapes = {key: found[key].shape for key in ("conv1.weight", "layer2.0.conv1.weight", "fc.weight", "fc.bias")}
+    actual = torch_weights.from_keras(nets["resnet18"])
+    shapes = {key: actual[key].shape for key in ("conv1.weight", "layer2.0.conv1.weight", "fc.weight", "fc.bias")}
     assert shapes == {
         "conv1.weight": (64, 3, 7, 7),
         "layer2.0.conv1.weight": (128, 64, 3, 3),
         "fc.weight": (CLASSES, 512),
         "fc.bias": (CLASSES,),
     }
-    for key, array in found.items():
+    for key, array in actual.items():
         counter = key.endswith("num_batches_tracked")
         assert (array.dtype, array.ndim == 0) == (np.dtype(np.int64 if counter else np.float32), counter)
         assert array.flags.c_contiguous
@@ -79,39 +79,39 @@ def test_shapes_and_precision_are_pytorchs(nets: dict[str, keras.Model]) -> None
 
 def test_each_number_goes_to_its_place(nets: dict[str, keras.Model]) -> None:
     net = nets["resnet20"]
-    found = torch_weights.from_keras(net)
+    actual = torch_weights.from_keras(net)
     kernel, linear = net.get_layer("layer2_0_conv1").get_weights()[0], net.get_layer("fc").get_weights()[0]
-    assert found["layer2.0.conv1.weight"][5, 4, 1, 2] == kernel[1, 2, 4, 5]
-    assert found["fc.weight"][3, 60] == linear[60, 3]
+    assert actual["layer2.0.conv1.weight"][5, 4, 1, 2] == kernel[1, 2, 4, 5]
+    assert actual["fc.weight"][3, 60] == linear[60, 3]
     gamma, beta, mean, variance = net.get_layer("layer3_0_downsample_1").get_weights()
     for kind, array in (("weight", gamma), ("bias", beta), ("running_mean", mean), ("running_var", variance)):
-        np.testing.assert_array_equal(found[f"layer3.0.downsample.1.{kind}"], array)
+        np.testing.assert_array_equal(actual[f"layer3.0.downsample.1.{kind}"], array)
 
 
 def test_there_and_back_again_to_the_bit(net: keras.Model) -> None:
-    found = torch_weights.to_keras(torch_weights.from_keras(net), net)
-    assert len(found) == len(net.weights)
-    for one, other in zip(found, net.get_weights(), strict=True):
-        assert one.dtype == np.float32
-        np.testing.assert_array_equal(one, other)
+    actual = torch_weights.to_keras(torch_weights.from_keras(net), net)
+    assert len(actual) == len(net.weights)
+    for first, second in zip(actual, net.get_weights(), strict=True):
+        assert first.dtype == np.float32
+        np.testing.assert_array_equal(first, second)
 
 
 def test_the_order_of_entries_plays_no_part(state_dict: dict[str, np.ndarray], nets: dict[str, keras.Model]) -> None:
     backwards = dict(reversed(state_dict.items()))
-    for one, other in zip(
+    for first, second in zip(
         torch_weights.to_keras(backwards, nets["resnet20"]), nets["resnet20"].get_weights(), strict=True
     ):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_other_precisions_become_float32(
     state_dict: dict[str, np.ndarray], nets: dict[str, keras.Model], dtype: str
 ) -> None:
-    found = torch_weights.to_keras({key: array.astype(dtype) for key, array in state_dict.items()}, nets["resnet20"])
-    for one, other in zip(found, nets["resnet20"].get_weights(), strict=True):
-        assert one.dtype == np.float32
-        np.testing.assert_array_equal(one, other.astype(dtype).astype(np.float32))
+    actual = torch_weights.to_keras({key: array.astype(dtype) for key, array in state_dict.items()}, nets["resnet20"])
+    for first, second in zip(actual, nets["resnet20"].get_weights(), strict=True):
+        assert first.dtype == np.float32
+        np.testing.assert_array_equal(first, second.astype(dtype).astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_other_well_known_names_are_understood(
     renamed = {".".join(names.get(part, part) for part in key.split(".")): array for key, array in state_dict.items()}
     assert renamed.keys() != state_dict.keys()
     net = torch_weights.build_for("resnet20", renamed)
-    for one, other in zip(torch_weights.to_keras(renamed, net), nets["resnet20"].get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, second in zip(torch_weights.to_keras(renamed, net), nets["resnet20"].get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(("channels", "classes"), [(1, 2), (3, 100), (4, 1)])

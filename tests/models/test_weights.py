@@ -53,9 +53,9 @@ class Entry:
     def numbers(self) -> tuple[int, int, int]:
         """CRC, packed size and size, as the directory tells them."""
         raw = self.packed if self.method != zipfile.ZIP_DEFLATED else b""
-        told = (self.crc, self.packed_size, self.size)
+        claims = (self.crc, self.packed_size, self.size)
         truth = (zlib.crc32(raw), len(self.packed), len(raw))
-        return tuple(t if lie is None else lie for lie, t in zip(told, truth, strict=True))  # type: ignore[return-value]
+        return tuple(t if lie is None else lie for lie, t in zip(claims, truth, strict=True))  # type: ignore[return-value]
 
 
 def archive(*entries: Entry, ending: dict[str, int] | None = None) -> bytes:
@@ -70,8 +70,10 @@ def archive(*entries: Entry, ending: dict[str, int] | None = None) -> bytes:
         directory += b"PK\x01\x02" + struct.pack("<H", 20) + common
         directory += struct.pack("<5H2L", len(entry.name), len(entry.extra), 0, 0, 0, 0, start)
         directory += entry.name + entry.extra
-    told = {"count": len(entries), "size": len(directory), "offset": len(content)} | (ending or {})
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, told["count"], told["count"], told["size"], told["offset"], 0)
+    claims = {"count": len(entries), "size": len(directory), "offset": len(content)} | (ending or {})
+    end = struct.pack(
+        "<4s4H2LH", b"PK\x05\x06", 0, 0, claims["count"], claims["count"], claims["size"], claims["offset"], 0
+    )
     return content + directory + end
 
 
@@ -119,37 +121,37 @@ def refusal(data: bytes, expected: Sequence[Expected], memory: float = 50 * MEGA
     return str(caught.value)
 
 
-def assert_as_expected(found: Sequence[np.ndarray], expected: Sequence[Expected]) -> None:
-    assert len(found) == len(expected)
-    for array, one in zip(found, expected, strict=True):
+def assert_as_expected(actual: Sequence[np.ndarray], expected: Sequence[Expected]) -> None:
+    assert len(actual) == len(expected)
+    for array, like in zip(actual, expected, strict=True):
         assert type(array) is np.ndarray
-        assert array.shape == one.shape
-        assert str(array.dtype) == str(one.dtype)  # equal dtypes may still differ: in fields, for instance
+        assert array.shape == like.shape
+        assert str(array.dtype) == str(like.dtype)  # equal dtypes may still differ: in fields, for instance
         assert array.flags.c_contiguous
         assert array.flags.aligned
         assert array.dtype.kind not in "fc" or np.isfinite(array).all()
 
 
-def assert_same(found: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
-    assert_as_expected(found, expected_like(arrays))
-    for one, other in zip(found, arrays, strict=True):
-        assert one.tobytes() == other.tobytes()  # both in C order
+def assert_same(actual: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
+    assert_as_expected(actual, expected_like(arrays))
+    for first, second in zip(actual, arrays, strict=True):
+        assert first.tobytes() == second.tobytes()  # both in C order
 
 
 def refused_or_as_expected(data: bytes, expected: Sequence[Expected]) -> tuple[np.ndarray, ...] | None:
     """The whole promise: ValueError or what was expected, with no warning (they are errors here), in little memory."""
     tracemalloc.start()
     try:
-        found = read_weights(data, expected)
+        actual = read_weights(data, expected)
     except ValueError:
-        found = None
+        actual = None
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 50 * MEGABYTE
-    if found is not None:
-        assert_as_expected(found, expected)
-    return found
+    if actual is not None:
+        assert_as_expected(actual, expected)
+    return actual
 
 
 # Honest files
@@ -191,11 +193,11 @@ TRAVELLERS = {
 @pytest.mark.parametrize("array", TRAVELLERS.values(), ids=TRAVELLERS)
 def test_an_array_comes_back_to_the_bit_and_as_numpy_reads_it(array: np.ndarray) -> None:
     data = weights_to_bytes([array])
-    found = read_weights(data, expected_like([array]))
-    assert_same(found, [array])
+    actual = read_weights(data, expected_like([array]))
+    assert_same(actual, [array])
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         assert stored.files == ["0"]
-        assert_same(found, [np.ascontiguousarray(stored["0"]).reshape(stored["0"].shape)])
+        assert_same(actual, [np.ascontiguousarray(stored["0"]).reshape(stored["0"].shape)])
 
 
 def test_all_of_them_come_back_in_their_order() -> None:
@@ -246,9 +248,9 @@ def test_many_random_lists_of_arrays_fit_into_the_largest_file() -> None:
 
 def test_what_is_expected_are_shapes_and_dtypes() -> None:
     expected = expected_like(HONEST)
-    assert [one.shape for one in expected] == [(3,), (2, 3), ()]
-    assert [str(one.dtype) for one in expected] == ["float32", "float64", "int64"]
-    assert [one.nbytes for one in expected] == [12, 48, 8]
+    assert [entry.shape for entry in expected] == [(3,), (2, 3), ()]
+    assert [str(entry.dtype) for entry in expected] == ["float32", "float64", "int64"]
+    assert [entry.nbytes for entry in expected] == [12, 48, 8]
     assert Expected((5, 0), np.dtype(np.float16)).nbytes == 0
 
 
@@ -265,15 +267,15 @@ def test_other_ways_to_write_the_same_are_read_too(version: tuple[int, int], met
 
 
 def test_a_header_of_python_2_is_read_without_a_warning() -> None:
-    (found,) = read_weights(with_header(header_of(shape="(3L,)")), THREE)
-    assert found.tolist() == [1, 2, 3]
+    (actual,) = read_weights(with_header(header_of(shape="(3L,)")), THREE)
+    assert actual.tolist() == [1, 2, 3]
 
 
 def test_the_forger_of_these_tests_can_write_an_honest_file() -> None:
     for entry in (Entry(SOUND), deflated(SOUND)):
         data = archive(entry)
-        (found,) = read_weights(data, THREE)
-        assert found.tolist() == [1, 2, 3]
+        (actual,) = read_weights(data, THREE)
+        assert actual.tolist() == [1, 2, 3]
         with np.load(io.BytesIO(data)) as stored:
             assert stored["0"].tolist() == [1, 2, 3]
 
@@ -332,9 +334,9 @@ def test_a_small_bomb_in_a_small_file_does_not_unfold() -> None:
 def test_a_bomb_that_lies_about_its_size_does_not_unfold(size: int) -> None:
     packed = zeros_deflated(SOUND, 16)
     data = archive(Entry(packed, method=zipfile.ZIP_DEFLATED, size=size, crc=zlib.crc32(SOUND)))
-    found = refused_or_as_expected(data, THREE)
-    assert found is None or found[0].tolist() == [1, 2, 3]  # cut where it says that it ends: harmless
-    assert (found is None) == (size != len(SOUND))
+    actual = refused_or_as_expected(data, THREE)
+    assert actual is None or actual[0].tolist() == [1, 2, 3]  # cut where it says that it ends: harmless
+    assert (actual is None) == (size != len(SOUND))
 
 
 def npy_of(array: np.ndarray) -> bytes:
@@ -454,9 +456,9 @@ def test_an_attack_is_refused_with_its_reason(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("before", [False, True], ids=["after", "before"])
 def test_junk_around_the_archive_does_no_harm(junk: bytes, before: bool) -> None:
     data = weights_to_bytes(HONEST)
-    found = refused_or_as_expected(junk + data if before else data + junk, expected_like(HONEST))
-    if found is not None:
-        assert_same(found, HONEST)
+    actual = refused_or_as_expected(junk + data if before else data + junk, expected_like(HONEST))
+    if actual is not None:
+        assert_same(actual, HONEST)
 
 
 @pytest.mark.parametrize(
@@ -471,8 +473,8 @@ def test_junk_around_the_archive_does_no_harm(junk: bytes, before: bool) -> None
     ids=str,
 )
 def test_lies_that_need_not_be_noticed_do_no_harm(lie: dict[str, Any]) -> None:
-    found = refused_or_as_expected(archive(Entry(SOUND, **lie)), THREE)
-    assert found is None or found[0].tolist() == [1, 2, 3]
+    actual = refused_or_as_expected(archive(Entry(SOUND, **lie)), THREE)
+    assert actual is None or actual[0].tolist() == [1, 2, 3]
 
 
 def test_a_missing_entry_is_refused() -> None:
@@ -609,9 +611,9 @@ def test_a_damaged_file_is_refused_or_what_was_expected(data: bytes) -> None:
 def test_a_flipped_byte_never_changes_a_weight(position: int, mask: int) -> None:
     data = bytearray(FILES[0])
     data[position] ^= mask
-    found = refused_or_as_expected(bytes(data), expected_like(HONEST))
-    if found is not None:
-        assert_same(found, HONEST)
+    actual = refused_or_as_expected(bytes(data), expected_like(HONEST))
+    if actual is not None:
+        assert_same(actual, HONEST)
 
 
 @patient
