@@ -79,11 +79,11 @@ def test_retraining_here_makes_such_models(shipped: tuple[Challenge, Outputs]) -
     challenge, oracle = shipped
     worker = Worker(challenge)
     net = unlearn("retrain", challenge, seed=int(oracle.seeds[3]), worker=worker).net
-    made = compute_outputs(net, challenge)
+    outputs_made_here = compute_outputs(net, challenge)
     for part in PARTS:
         accuracies = oracle.correct[part].mean(axis=1)
-        assert accuracies.min() - 0.03 <= made.correct[part].mean() <= accuracies.max() + 0.03
-    distances = np.abs(oracle.confidences["test"] - made.confidences["test"]).mean(axis=1)
+        assert accuracies.min() - 0.03 <= outputs_made_here.correct[part].mean() <= accuracies.max() + 0.03
+    distances = np.abs(oracle.confidences["test"] - outputs_made_here.confidences["test"]).mean(axis=1)
     among = np.abs(oracle.confidences["test"][:50] - oracle.confidences["test"][50:100]).mean(axis=1)
     assert np.median(distances) < 1.5 * np.median(among)
 
@@ -127,11 +127,11 @@ def test_what_is_built_is_what_is_loaded(small_challenge: Challenge, own_data: P
     assert path == own_data / "oracles" / "small.npz"
     loaded = oracles.load(small_challenge)
     assert loaded is not None
-    made = run_population("retrain", small_challenge, num_models=3, engine="serial")
+    outputs_made_here = run_population("retrain", small_challenge, num_models=3, engine="serial")
     for kind in ("confidences", "correct", "logits", "labels"):
         for part in PARTS:
-            np.testing.assert_array_equal(getattr(loaded, kind)[part], getattr(made, kind)[part])
-    np.testing.assert_array_equal(loaded.seeds, made.seeds)
+            np.testing.assert_array_equal(getattr(loaded, kind)[part], getattr(outputs_made_here, kind)[part])
+    np.testing.assert_array_equal(loaded.seeds, outputs_made_here.seeds)
     entry = json.loads((own_data / "registry.json").read_text())["oracles/small"]
     assert entry["split_sha256"] == small_challenge.split.sha256
     other = kit.make_split(small_challenge.train, "class:1")

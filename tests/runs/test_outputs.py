@@ -110,12 +110,12 @@ def test_one_bad_example_is_enough(
 def test_stored_outputs_come_back_to_the_bit(tmp_path: Path, with_logits: bool) -> None:
     generator, sizes = np.random.default_rng(0), dict(zip(PARTS, (7, 1, 4, 5), strict=True))
     logits = {part: generator.normal(size=(size, 3)).astype(np.float32) for part, size in sizes.items()}
-    made = ModelOutputs.of_logits(logits, {part: np.arange(size) % 3 for part, size in sizes.items()})
-    made = made if with_logits else dataclasses.replace(made, logits={})
-    outputs.save_outputs(tmp_path / "deep" / "outputs.npz", made)
+    outputs_of_model = ModelOutputs.of_logits(logits, {part: np.arange(size) % 3 for part, size in sizes.items()})
+    outputs_of_model = outputs_of_model if with_logits else dataclasses.replace(outputs_of_model, logits={})
+    outputs.save_outputs(tmp_path / "deep" / "outputs.npz", outputs_of_model)
     loaded = outputs.load_outputs(tmp_path / "deep" / "outputs.npz", files.sha256_of(tmp_path / "deep" / "outputs.npz"))
     for kind in ("confidences", "correct", "logits"):
-        ours, theirs = getattr(made, kind), getattr(loaded, kind)
+        ours, theirs = getattr(outputs_of_model, kind), getattr(loaded, kind)
         assert tuple(theirs) == tuple(ours) == (() if kind == "logits" and not with_logits else PARTS)
         for part in ours:
             assert theirs[part].dtype == ours[part].dtype

@@ -46,8 +46,8 @@ def test_trained_once_and_found_again(small_challenge: Challenge, monkeypatch: p
     monkeypatch.setattr(pretraining, "_train", lambda *_: pytest.fail("trained again"))
     again = pretraining.load(small_challenge, "sisa")
     assert first.sha256 == again.sha256 != ""
-    for one, other in zip(first.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for array, other in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(array, other)
 
 
 def test_other_settings_are_another_training(small_challenge: Challenge) -> None:
@@ -108,9 +108,9 @@ def test_retraining_draws_other_models_with_other_seeds(
 ) -> None:
     retrain, worker = Entry("retrain", pretraining="sisa"), worker_of("sisa")
     nets = [run_here(retrain, small_challenge, worker, seed=seed).net.get_weights() for seed in (1, 1, 2)]
-    same, other = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[one], strict=True)] for one in (1, 2))
+    same, second = ([np.array_equal(a, b) for a, b in zip(nets[0], nets[first], strict=True)] for first in (1, 2))
     assert all(same)
-    assert not all(other)
+    assert not all(second)
 
 
 @pytest.mark.parametrize("name", ["sisa", "certified_removal"])

@@ -39,13 +39,13 @@ from kit.types import NUM_WITH_LOGITS, PARTS, BrokenSubmission, Challenge, Faile
 Net = keras.Model
 
 
-def assert_same_models(one: Outputs, other: Outputs) -> None:
-    assert one.method == other.method
-    np.testing.assert_array_equal(one.seeds, other.seeds)
+def assert_same_models(first: Outputs, second: Outputs) -> None:
+    assert first.method == second.method
+    np.testing.assert_array_equal(first.seeds, second.seeds)
     for part in PARTS:
         for kind in ("confidences", "correct", "logits"):
-            np.testing.assert_array_equal(getattr(one, kind)[part], getattr(other, kind)[part])
-        np.testing.assert_array_equal(one.labels[part], other.labels[part])
+            np.testing.assert_array_equal(getattr(first, kind)[part], getattr(second, kind)[part])
+        np.testing.assert_array_equal(first.labels[part], second.labels[part])
 
 
 @pytest.fixture
@@ -345,7 +345,7 @@ def test_a_file_runs_contained_in_other_processes_too(
     assert_same_models(population(4, method=path, root=None, engine=processes), alone)
     assert len(np.unique(alone.confidences["test"], axis=0)) == 4
     population(2, method="original", root=None, engine=processes)  # another population: contained processes end
-    children = [child for one in psutil.Process().children() for child in one.children(recursive=True)]
+    children = [child for supervisor in psutil.Process().children() for child in supervisor.children(recursive=True)]
     assert not [child for child in children if "supervisor" in " ".join(child.cmdline())]
 
 
@@ -445,9 +445,9 @@ def test_a_killed_population_goes_on_and_ends_with_the_same_bits(
     finished = start_script(tmp_path, engine, "disturbed").finish(600)
     assert finished.returncode == 0, finished.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before  # none was made again
-    with np.load(undisturbed) as one, np.load(tmp_path / "disturbed.npz") as other:
-        for name in one.files:
-            np.testing.assert_array_equal(one[name], other[name])
+    with np.load(undisturbed) as first, np.load(tmp_path / "disturbed.npz") as second:
+        for name in first.files:
+            np.testing.assert_array_equal(first[name], second[name])
 
 
 # Ray's own: what it warns of when a node is killed is no fault of the kit.

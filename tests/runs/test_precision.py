@@ -63,8 +63,8 @@ def brief_workers(half: Challenge, whole: Challenge) -> list[Worker]:
     return [Worker(brief(challenge)) for challenge in (half, whole)]
 
 
-def same(one: Any, other: Any) -> bool:
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
+def same(first: Any, second: Any) -> bool:
+    return len(first) == len(second) and all(map(np.array_equal, first, second))
 
 
 # What is trained
@@ -87,14 +87,14 @@ def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: Worke
 
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
 def test_training_in_bfloat16_learns_as_much_with_other_bits(brief_workers: list[Worker], method: str) -> None:
-    accuracies, found = [], []
+    accuracies, differences = [], []
     for worker in brief_workers:
         weights = weights_of(method, worker)
         assert {array.dtype for array in weights} == {np.dtype(np.float32)}
         assert same(weights_of(method, worker), weights)
-        found.append(weights)
+        differences.append(weights)
         accuracies.append(worker.outputs(weights, method).correct["retain"].mean())
-    assert not same(*found)
+    assert not same(*differences)
     assert min(accuracies) > 0.6
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.05)
 
@@ -118,7 +118,7 @@ def test_the_report_tells_the_precision(small_challenge: Challenge, monkeypatch:
     for precision in ("bfloat16", "float32"):
         challenge = dataclasses.replace(small_challenge, precision=precision)
         result = evaluation.evaluate_all(["original"], challenge, num_retrained=3)
-        assert {one.machine["precision"] for one in result.reports} == {precision}
+        assert {row.machine["precision"] for row in result.reports} == {precision}
 
 
 # What belongs to which
@@ -141,7 +141,7 @@ def test_an_original_that_the_kit_trains_belongs_to_its_precision(
     assert not same(first.weights, second.weights)
     assert same(originals.load(half).weights, first.weights)
     kinds = ["", "-training", "-retrained"]
-    assert len({originals.cached_path(one, kind) for one in (half, small_challenge) for kind in kinds}) == 6
+    assert len({originals.cached_path(challenge, kind) for challenge in (half, small_challenge) for kind in kinds}) == 6
 
 
 def test_populations_are_kept_apart(half: Challenge, whole: Challenge, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path, mon
         "from kit.toolbox import training\nfrom kit.types import Recipe\n\n"
         "def unlearning(net, retain, forget, validation):\n    return training.fit(net, retain, Recipe(epochs=1))\n"
     )
-    assert [one for one in kit.validate(tmp_path / "mine.py", challenge=half) if one.level == "FAIL"] == []
+    assert [problem for problem in kit.validate(tmp_path / "mine.py", challenge=half) if problem.level == "FAIL"] == []
 
 
 # Where a device has no units for it

@@ -128,11 +128,11 @@ def test_shipped_weights_have_the_accuracies_of_the_registry(
     net.set_weights(originals.load(challenge).weights)
     recorded = originals.registry()[name]["accuracies"]
     if name == "cifar10-small":  # a residual network over all of the 50,000 takes a minute
-        found = {"test": (predict_logits(net, challenge.test.x).argmax(-1) == challenge.test.y).mean()}
+        measured = {"test": (predict_logits(net, challenge.test.x).argmax(-1) == challenge.test.y).mean()}
     else:
-        found = originals.accuracies(net, challenge)
-        assert set(found) == set(recorded)
-    for part, accuracy in found.items():  # another processor may put an example or two on the boundary's other side
+        measured = originals.accuracies(net, challenge)
+        assert set(measured) == set(recorded)
+    for part, accuracy in measured.items():  # another processor may put an example or two on the boundary's other side
         assert accuracy == pytest.approx(recorded[part], abs=2.5 / len(getattr(challenge, part)))
 
 
@@ -303,11 +303,11 @@ def test_rebuild_compares_with_the_record(
 def test_rebuild_names_only_the_accuracies_that_are_away(
     small_challenge: Challenge, shipped: Path, barely_trained: list[keras.Model]
 ) -> None:
-    found = originals.rebuild(small_challenge, update_registry=True).accuracies
-    accuracies = found | {"train": found["train"] - 0.009, "validation": found["validation"] - 0.06}
+    measured = originals.rebuild(small_challenge, update_registry=True).accuracies
+    accuracies = measured | {"train": measured["train"] - 0.009, "validation": measured["validation"] - 0.06}
     change_registry(shipped, sha256="0" * 64, accuracies=accuracies)
     verdict = originals.rebuild(small_challenge).verdict
-    assert verdict.endswith(f": validation {found['validation']:.3f} against {accuracies['validation']:.3f}")
+    assert verdict.endswith(f": validation {measured['validation']:.3f} against {accuracies['validation']:.3f}")
 
 
 def test_rebuild_without_a_record_says_so_and_is_loaded_next(

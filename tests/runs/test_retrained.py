@@ -103,8 +103,8 @@ def quick_reference() -> Iterator[None]:
         yield
 
 
-def same(one: Any, other: Any) -> bool:
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
+def same(first: Any, second: Any) -> bool:
+    return len(first) == len(second) and all(map(np.array_equal, first, second))
 
 
 # Whose it is
@@ -151,15 +151,15 @@ OTHERS: dict[str, Callable[[Challenge], Challenge]] = {
     "class": lambda _: tiny_challenge(forget="class:1"),
     "recipe": lambda _: tiny_challenge(recipe=Recipe(epochs=3)),
     "batch size": lambda _: tiny_challenge(batch_size=32),
-    "data": lambda one: dataclasses.replace(one, test=one.validation),
+    "data": lambda first: dataclasses.replace(first, test=first.validation),
     "precision": lambda _: tiny_challenge(precision="bfloat16"),
     "name": lambda one: dataclasses.replace(one, name="other"),
 }
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_it_serves_no_other_challenge(challenge: Challenge, rebuilt: originals.Rebuilt, other: str) -> None:
-    changed = OTHERS[other](challenge)
+def test_it_serves_no_other_challenge(challenge: Challenge, rebuilt: originals.Rebuilt, second: str) -> None:
+    changed = OTHERS[second](challenge)
     assert retrained.load(changed) is None
     assert not retrained.available(changed)
 
@@ -220,16 +220,16 @@ def test_one_that_was_built_here_serves_as_well(challenge: Challenge, built: ori
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_one_that_was_built_here_serves_no_other_challenge(
-    challenge: Challenge, built: originals.Rebuilt, other: str
+    challenge: Challenge, built: originals.Rebuilt, second: str
 ) -> None:
-    assert retrained.load(OTHERS[other](challenge)) is None
+    assert retrained.load(OTHERS[second](challenge)) is None
 
 
 def test_two_splits_have_one_each(challenge: Challenge, built: originals.Rebuilt) -> None:
-    other = tiny_challenge(split_seed=1)
-    path = retrained.rebuild(other).path
+    second = tiny_challenge(split_seed=1)
+    path = retrained.rebuild(second).path
     assert path != built.path
-    for which, expected in ((challenge, built.path), (other, path)):
+    for which, expected in ((challenge, built.path), (second, path)):
         loaded = retrained.load(which)
         assert loaded is not None
         assert loaded.path == expected
@@ -364,9 +364,9 @@ def test_its_run_is_kept_under_a_name_of_its_own(
 def test_another_seed_of_the_runs_is_compared_with_the_same_one(
     challenge: Challenge, rebuilt: originals.Rebuilt, evaluated: evaluation.Evaluation
 ) -> None:
-    other = evaluation.evaluate_all(["original"], challenge, seed=9)
+    second = evaluation.evaluate_all(["original"], challenge, seed=9)
     np.testing.assert_array_equal(
-        evaluated.outputs["retrain"].confidences["forget"], other.outputs["retrain"].confidences["forget"]
+        evaluated.outputs["retrain"].confidences["forget"], second.outputs["retrain"].confidences["forget"]
     )
 
 

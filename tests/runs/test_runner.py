@@ -293,13 +293,13 @@ def test_a_method_is_handed_retain_forget_and_validation_and_no_test_set(
     expected = [train.take(split.retain), train.take(split.forget), small_challenge.validation]
     for batches in spy.passes:
         assert len(batches) == 3
-        for found, arrays in zip(batches, expected, strict=True):
-            assert sorted(rows(found)) == sorted(rows([(arrays.x, arrays.y)]))
-            sizes = [len(y) for _, y in found]
+        for actual, arrays in zip(batches, expected, strict=True):
+            assert sorted(rows(actual)) == sorted(rows([(arrays.x, arrays.y)]))
+            sizes = [len(y) for _, y in actual]
             assert sizes == [32] * (len(arrays) // 32) + [len(arrays) % 32] * (len(arrays) % 32 > 0)
-            assert {(x.dtype.name, y.dtype.name) for x, y in found} == {("float32", "int32")}
+            assert {(x.dtype.name, y.dtype.name) for x, y in actual} == {("float32", "int32")}
     tested = set(rows([(small_challenge.test.x, small_challenge.test.y)]))
-    assert not tested & set(rows([batch for batches in spy.passes for found in batches for batch in found]))
+    assert not tested & set(rows([batch for batches in spy.passes for actual in batches for batch in actual]))
 
 
 def test_retain_is_shuffled_at_each_pass_and_by_the_seed(small_challenge: Challenge, worker: Worker) -> None:

@@ -101,11 +101,11 @@ def test_the_shortest_retrainings_are_measured_too(
     small_challenge: Challenge, home: Path, epochs: int, share: float
 ) -> None:
     one_step = dataclasses.replace(small_challenge, recipe=Recipe(epochs=epochs), batch_size=1000)
-    retraining, found = measured(one_step, home)
+    retraining, form = measured(one_step, home)
     assert retraining.seconds > 0
     assert retraining.work > 0
     assert retraining.tracing == 0  # nobody can tell it from a step
-    assert found == share
+    assert form == share
 
 
 class Training:
