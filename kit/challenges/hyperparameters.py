@@ -10,6 +10,7 @@ Decisions:
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import tomllib
@@ -71,7 +72,10 @@ def write(content: Mapping[str, Tables]) -> None:
         content: challenge -> method -> keyword arguments; those without any are left out.
     """
     tables = {name: {method: given for method, given in of.items() if given} for name, of in content.items()}
-    lines = [file().read_text(encoding="utf-8").partition("\n[")[0].rstrip()]
+    head = file().read_text(encoding="utf-8").splitlines()
+    lines = list(itertools.takewhile(lambda line: not line.startswith("["), head))
+    while lines and not lines[-1].strip():
+        lines.pop()
     for challenge, methods in sorted(tables.items()):
         for method, settings in sorted(methods.items()):
             lines += ["", f"[{challenge}.{method}]"]

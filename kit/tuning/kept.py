@@ -67,10 +67,16 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"methods": {}}
     content: dict[str, Any] = files.checked(
-        lambda: dict(seals.without_digest(strict_json.loads(path.read_bytes()), required=True)),
+        lambda: _searches(seals.without_digest(strict_json.loads(path.read_bytes()), required=True)),
         path,
         "the searches of the kit",
     )
+    return content
+
+
+def _searches(content: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(content.get("methods"), dict):
+        raise ValueError("it holds something else")
     return content
 
 

@@ -53,6 +53,9 @@ def test_what_is_written_is_read_and_the_comment_stays(file: Path) -> None:
     before = file.read_bytes()
     hyperparameters.write(hyperparameters.read())
     assert file.read_bytes() == before
+    file.write_text(HEAD.partition("\n\n")[2])
+    hyperparameters.write(hyperparameters.read())
+    assert set(hyperparameters.read()["small"]) == {"finetune", "scrub"}
 
 
 @pytest.mark.parametrize(
