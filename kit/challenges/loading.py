@@ -56,7 +56,7 @@ def load(
     challenge = making.make(
         Path(name).stem if preset is _OWN_DATA else name,
         arrays,
-        model_options.resolved(options, training, model, net, arrays.y),
+        model_options.resolved(options, training, model, net, arrays.y, announce=announce or (lambda _: None)),
         partition=partition,
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import checks, model_options, splits, user_model
+from kit.challenges import checks, losses, model_options, splits, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
@@ -105,6 +105,7 @@ def make(
     arrays = _labelled(name, arrays, task)
     partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)
     _check_partition(name, partition, len(arrays))
+    task = losses.of_task(task, options.loss, arrays.y[partition == 0], arrays.classes)
     checks.check_precision(precision)
     recipe = model_options.checked_recipe(options.recipe)
     adopted = user_model.adopted(model, arrays, precision, task, model_options.code(options))

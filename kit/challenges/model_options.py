@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from kit.challenges import recipes, user_model
 from kit.challenges.recipes import RecipeFile
 from kit.machine import quiet
 from kit.types import InputError, ModelOptions, Recipe
+from kit.types.loss_settings import LossSettings
 
 if TYPE_CHECKING:
     import keras
@@ -62,21 +64,28 @@ def resolved(
     model: str | Path | keras.Model | None,
     net: str | keras.Model,
     y: np.ndarray,
+    *,
+    announce: Callable[[str], None],
 ) -> ModelOptions:
-    """Returns the options with a `kit.Recipe`, and with the task of the recipe's file or of the model, if they say one.
+    """Returns the options with a `kit.Recipe`, and with task and loss of the recipe's file or of the model.
 
     Args:
         training: of `recipe_file`.
         model: as the user gave it, whose compile settings may say how it was trained.
         net: the same, read (`user_model.read_model`).
         y: the labels.
+        announce: is told what was read from the model, and what of it the kit leaves out.
 
     Raises:
         InputError: the model does not say how it was trained, or values with which nothing can be trained.
     """
-    compiled = user_model.compiled_with(model) if training.is_from_model else None
+    compiled = user_model.compiled_with(model)
+    recipe = training.recipe(compiled if training.is_from_model else None)
     task = options.task or training.data.task or user_model.task_in_file(model, y, net)
-    return dataclasses.replace(options, recipe=training.recipe(compiled), task=task)
+    loss = options.loss or training.loss or (None if compiled is None else LossSettings({}, compiled.label_smoothing))
+    if training.is_from_model and compiled is not None:
+        announce(f"recipe of the model: {recipe}" + "".join(f"; left out: {part}" for part in compiled.left_out))
+    return dataclasses.replace(options, recipe=recipe, task=task, loss=loss)
 
 
 def code(options: ModelOptions) -> Own | None:

@@ -1,4 +1,4 @@
-"""A user's recipe in a TOML file: how the model is trained, and under `[data]` which column of a table is what."""
+"""A user's recipe in a TOML file: how the model is trained, its loss, and which column of a table is what."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit import files
 from kit.types import InputError, Recipe
+from kit.types.loss_settings import LossSettings
 from kit.types.recipe import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ class RecipeFile:
         fields: of a `kit.Recipe`.
         batch_size: examples a batch.
         data: columns of a table.
+        loss: what the lines under `[loss]` say.
     """
 
     path: Path
     fields: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 64
     data: DataColumns = DataColumns()
+    loss: LossSettings | None = None
 
     @property
     def is_from_model(self) -> bool:
@@ -101,23 +104,35 @@ def read(path: Path) -> RecipeFile:
     fields = [entry.name for entry in dataclasses.fields(Recipe)]
     expected = (
         f"a TOML file in UTF-8 with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}, "
-        "and under [data] those of columns"
+        "under [data] those of columns, and under [loss] class_weights and label_smoothing"
     )
     content: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8-sig")), path, expected)
-    unknown = sorted(content.keys() - {*fields, "batch_size", "data"})
+    unknown = sorted(content.keys() - {*fields, "batch_size", "data", "loss"})
     if unknown:
         raise InputError(
             f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}. Correct the name, or take the "
             "line out."
         )
-    data = _columns(path, content.pop("data", {}))
+    data, loss = _columns(path, content.pop("data", {})), _loss(path, content.pop("loss", None))
     batch_size = content.pop("batch_size", 64)
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or not 1 <= batch_size <= _LARGEST_BATCH:
         raise InputError(
             f"The batch size in '{path}' is {batch_size!r:.40}. Expected a whole number, 1 or more and below "
             "2**31. Write, for instance, batch_size = 64."
         )
-    return RecipeFile(path, content, batch_size, data)
+    return RecipeFile(path, content, batch_size, data, loss)
+
+
+def _loss(path: Path, section: Any) -> LossSettings | None:
+    if section is None:
+        return None
+    names = [entry.name for entry in dataclasses.fields(LossSettings)]
+    if not isinstance(section, dict) or section.keys() - {*names}:
+        raise InputError(
+            f"The section [loss] of the recipe '{path}' has a line that it does not know. Expected "
+            f"{' and '.join(names)}, such as class_weights = 'balanced', or label_smoothing = 0.1. Correct it."
+        )
+    return LossSettings(**section)
 
 
 def _columns(path: Path, section: Any) -> DataColumns:

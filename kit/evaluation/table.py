@@ -25,6 +25,7 @@ from kit.runs.originals import Pretrained
 from kit.runs.population import Request
 from kit.runs.pretraining import original_of
 from kit.submission.entry import Entry
+from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, Comparison, FailedRun, InputError, Once, Outputs, Report, Score
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ class ComparisonTable:
     def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
         challenge, costs = self._challenge, comparison.unlearned.costs
         engine_settings = self._engine_settings.get(name, {})
-        trained = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
+        trained: dict[str, Any] = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
+        if challenge.task != CLASSIFICATION:
+            trained |= {"loss": repr(challenge.task)}
         return Report(
             challenge=challenge.name,
             method=name,

@@ -36,12 +36,14 @@ class Compiled:
         optimizer: as a recipe has it; empty for one that recipes do not know.
         settings: fields of a recipe: learning rate, momentum, weight decay.
         left_out: what of it a recipe cannot say, for people.
+        label_smoothing: of the loss.
     """
 
     loss: str = ""
     optimizer: str = ""
     settings: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    label_smoothing: float = 0.0
 
     def task(self, outputs: int) -> str:
         """Returns the name of the task that the loss is of, for so many outputs; empty where it tells none.
@@ -75,7 +77,17 @@ def _read(config: Any) -> Compiled:
     if not isinstance(config, dict):
         return Compiled()
     optimizer, settings, left_out = _optimizer(config.get("optimizer"))
-    return Compiled(_name(config.get("loss")), optimizer, settings, left_out)
+    loss = config.get("loss")
+    return Compiled(_name(loss), optimizer, settings, left_out, _label_smoothing(loss))
+
+
+def _label_smoothing(loss: Any) -> float:
+    """Returns the label smoothing of a loss that is a class with its settings; 0 where it has none."""
+    if isinstance(loss, list | dict) and len(loss) == 1:
+        return _label_smoothing(loss[0] if isinstance(loss, list) else next(iter(loss.values())))
+    settings = loss.get("config") if isinstance(loss, dict) else None
+    value = settings.get("label_smoothing") if isinstance(settings, dict) else None
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1 else 0.0
 
 
 def _name(loss: Any) -> str:

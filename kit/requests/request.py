@@ -84,7 +84,7 @@ def prepare(
     challenge = making.make(
         name,
         examples,
-        model_options.resolved(options, training, model, net, examples.y),
+        model_options.resolved(options, training, model, net, examples.y, announce=announce),
         partition=partition,
         forget=forget,
         model=net,

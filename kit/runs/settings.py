@@ -97,9 +97,12 @@ def _require_task(entry: Entry, challenge: Challenge) -> None:
         return
     if entry.pretraining or not methods.takes(entry.name, "loss"):
         names = [name for name in methods.names() if methods.takes(name, "loss")]
+        other = f"has the task {challenge.task.name}"
+        if challenge.task.name == CLASSIFICATION.name:
+            other = "has class weights or label smoothing"
         raise InputError(
-            f"The method '{entry.name}' is for classification, but the task of '{challenge.name}' is "
-            f"{challenge.task.name}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "
+            f"The method '{entry.name}' is for classification by the plain cross-entropy, but '{challenge.name}' "
+            f"{other}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "
             "these, or write one with a parameter 'loss'."
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kit.types.loss_settings import LossSettings
     from kit.types.recipe import Recipe
     from kit.types.task import Task
 
@@ -22,6 +23,7 @@ class ModelOptions:
         task: what the labels are (`kit.tasks`), or its name.
         custom_objects: a Python file that defines layers and functions of the model. It is run.
         builder: `FILE.py:function`, a function that makes the model, if it has no configuration. It is run.
+        loss: weights of classes and smoothed labels; by default what the recipe's file and the model say.
 
     Example:
         >>> ModelOptions(recipe="recipe.toml", task="regression").task
@@ -33,3 +35,4 @@ class ModelOptions:
     task: Task | str | None = None
     custom_objects: str | Path | None = None
     builder: str | None = None
+    loss: LossSettings | None = None
