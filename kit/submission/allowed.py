@@ -39,6 +39,7 @@ _NEEDED = (
     "models/zoo.py",
     "rules.py",
     "seals.py",
+    "strict_json.py",
     "submission/__init__.py",
     "submission/allowed.py",
     "submission/call.py",
