@@ -15,7 +15,7 @@
 #
 # Runs in a clone of the kit, in Colab (upload its wheel first) and on Kaggle (attach its data set).
 #
-# The way of a participant, in about a minute on a laptop: write one function, check it before the long run, score it,
+# What a participant does, in about a minute on a laptop: write one function, check it before the long run, score it,
 # pack many unlearned models in the zip that a competition accepts, and check that zip with the scorer's own code.
 
 # %%
@@ -81,7 +81,7 @@ def noise_and_repair(net, retain, forget, validation, *, noise=0.02, epochs=2):
 problems = kit.validate(noise_and_repair)
 for problem in problems:
     print(problem.level, problem.check, "-", problem.message)
-print("ready" if not problems else f"{len(problems)} to look at")
+print("ready" if not problems else f"{len(problems)} warnings")
 
 # %% [markdown]
 # What it says to a typical mistake:

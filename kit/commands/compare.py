@@ -153,7 +153,7 @@ def evaluate(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """The same with a population of each method, and the 2023 competition's score (512 models there)."""
+    """Score methods over many seeds, with the NeurIPS 2023 competition's score (512 models there)."""
     model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
     problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = _Limits(sandbox, time_limit, memory_limit)

@@ -55,14 +55,14 @@ ModelOption = Annotated[
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", help="Of your original model: .weights.h5 or .npz."),
+    typer.Option("--weights", metavar="FILE", help="Weights of your original model: .weights.h5 or .npz."),
 ]
 RecipeOption = Annotated[
     Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
 ]
 IdColumnOption = Annotated[
     str | None,
-    typer.Option("--id-column", metavar="NAME", help="Of a table: what a file of requests names examples by."),
+    typer.Option("--id-column", metavar="NAME", help="Column of a table by which a file of requests names examples."),
 ]
 TaskOption = Annotated[
     str | None,
@@ -79,11 +79,13 @@ BuilderOption = Annotated[
     typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Makes your model, if it is subclassed. It is run."),
 ]
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", metavar="float32|tf32|bfloat16", help="Of what training computes.")
+    str, typer.Option("--precision", metavar="float32|tf32|bfloat16", help="Number format used in training.")
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="For each model; more than 1 (default) gives other bits."),
+    typer.Option(
+        "--threads", min=1, help="Threads per model. More than 1 (default) is faster but changes results slightly."
+    ),
 ]
 SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
@@ -112,7 +114,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="serial|processes|ray|stacked",
-        help="Where models are made; stacked (JAX, other bits) where there is an accelerator.",
+        help="Where models are made; stacked (JAX; results differ slightly) where there is an accelerator.",
     ),
 ]
 BackendOption = Annotated[

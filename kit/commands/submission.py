@@ -113,7 +113,9 @@ def validate(
     checked = checks.examine(file, loaded, sandboxed=sandbox, limits=limits, announce=show)
     failed = sum(outcome.status == "FAIL" for outcome in checked)
     warned = sum(outcome.status == "WARN" for outcome in checked)
-    verdict = f"not ready: {failed} to mend" if failed else "ready" + (f", {warned} to look at" if warned else "")
+    checks_failed = f"{failed} check{'s' * (failed > 1)} failed; fix before you submit"
+    warnings = f", {warned} warning{'s' * (warned > 1)}" if warned else ""
+    verdict = checks_failed if failed else f"ready{warnings}"
     console.print(f"\n{file}: {verdict}.", soft_wrap=True, markup=False)
     content: dict[str, Any] = {"file": file, "challenge": loaded.name, "ready": not failed}
     options.write_json(json_file, content | {"checks": [asdict(outcome) for outcome in checked]})

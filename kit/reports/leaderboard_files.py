@@ -20,7 +20,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _INTERVAL = "95 % interval"
 # From how many characters on a terminal shows how many columns: without place, method and score there is no ranking.
 _COLUMNS = ((140, 10), (100, 9), (60, 4), (0, 3))
-_NEAR_BEST = "~ not told from the best (Holm's correction for all pairs)"
+_NEAR_BEST = "~ not significantly worse than the best (Holm's correction for all pairs)"
 _OVER = f"! over the time budget of {TIME_BUDGET} of a retraining"
 # With which a cell begins that a spreadsheet would compute.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -12,8 +12,8 @@ from kit.types import Report
 # What a method is worth its trouble against.
 BASELINE = "finetune"
 LEGEND = (
-    f"~ not told from the best; **bold**: nearer to retraining than {BASELINE}; both after Holm's correction over all "
-    f"pairs of methods. ! over the budget of {TIME_BUDGET} of a retraining."
+    f"~ not significantly worse than the best; **bold**: nearer to retraining than {BASELINE}; both after Holm's "
+    f"correction over all pairs of methods. ! over the budget of {TIME_BUDGET} of a retraining."
 )
 _PARTS = ("retain", "forget", "test")
 
@@ -72,7 +72,7 @@ def _scores(reports: Sequence[Report], criterion: str) -> dict[str, str]:
     if any(report.score(ranking.COMPETITION).value is not None for report in reports):
         others = {
             ranking.COMPETITION: "competition score",
-            "forgetting_score_normalised": "of the ceiling",
+            "forgetting_score_normalised": "normalised score",
             "ulira_auc": "U-LiRA AUC",
         }
     return {criterion: criterion} | others

@@ -114,7 +114,7 @@ class Roc:
     def frame(self, ax: Axes) -> None:
         """Sets limits, ticks and labels."""
         ax.set(xscale="log", yscale="log", xlim=(self.lowest, 1), ylim=(self.lowest, 1.1))
-        ax.set(xlabel="test examples accused", ylabel="forget examples found")
+        ax.set(xlabel="false alarms (test examples)", ylabel="forget examples found")
         for axis in (ax.xaxis, ax.yaxis):
             style.powers(axis, self.lowest, 1)
 

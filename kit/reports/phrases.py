@@ -23,7 +23,7 @@ GALLERIES = {
     "roc": (
         "Attack on the loss",
         "An attacker accuses examples with a loss below a threshold of having been trained on. The curve shows how "
-        "many forget examples are found while so many test examples are accused wrongly, both on logarithmic axes: "
+        "many forget examples are found at which share of false alarms among test examples, both on logarithmic axes: "
         "attacks that are sure of themselves show at the left. The aim is the dashed curve, not the diagonal.",
     ),
     "epsilons": (

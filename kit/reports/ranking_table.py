@@ -45,7 +45,7 @@ def print_ranking(reports: Sequence[Report], console: Console | None = None) -> 
     console.print(table)
     if any(rank.near_best for rank in ranks):
         console.print(
-            f"  ~ not told from the best ({SIGNIFICANCE:.0%} for any mistake, Holm's correction, "
+            f"  ~ not significantly worse than the best ({SIGNIFICANCE:.0%}, Holm's correction, "
             f"pairs: {math.comb(len(ranks), 2)})",
             markup=False,
         )

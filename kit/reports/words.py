@@ -43,8 +43,8 @@ def _of_method(low: float, high: float) -> str:
     if low > 0:
         return "outside the noise: traces of the forget set are left."
     if high < 0:
-        return "outside the noise and below 0: over-forgetting, by which the forget set can be told just as well."
-    return "inside the noise: this attack cannot tell it from a retrained model (which is no proof that none can)."
+        return "outside the noise and below 0: over-forgetting, which reveals the forget set just as well."
+    return "inside the noise: this attack finds no trace of the forget set, though a stronger one may."
 
 
 def _time(report: Report) -> str:
@@ -75,7 +75,7 @@ def _ceiling(report: Report) -> str:
 def facts_told(reports: Sequence[Report]) -> list[str]:
     """Returns a sentence for each method that reported facts of its runs."""
     return [
-        f"{report.method} tells of its runs, on average: "
+        f"{report.method}, mean over runs: "
         + ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in report.facts.items())
         for report in reports
         if report.facts
@@ -118,7 +118,7 @@ def about_rows(reports: Sequence[Report], *, populations: bool) -> list[str]:
     for report in reports:
         if report.method == RETRAIN and report.num_models < reference.num_models:
             notes.append(
-                f"the row retrain: {report.num_models} models, held against {report.num_retrained} others; scores that "
+                f"the row retrain: {report.num_models} models against {report.num_retrained} others; scores that "
                 "depend on the number of models are not comparable with the other rows"
             )
     if not populations:

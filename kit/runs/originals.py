@@ -191,7 +191,9 @@ def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: b
         recorded, tolerance = entry["accuracies"], entry["tolerance"]
         away = [part for part, value in record["accuracies"].items() if abs(value - recorded[part]) > tolerance[part]]
         matches = not away
-        verdict = "matches the recorded accuracies within the tolerance (other bits: another processor or version)"
+        verdict = (
+            "matches the recorded accuracies within the tolerance (not bit-identical: another processor or version)"
+        )
         if away:
             pairs = ", ".join(f"{part} {record['accuracies'][part]:.3f} against {recorded[part]:.3f}" for part in away)
             verdict = f"DOES NOT MATCH the recorded accuracies: {pairs}"

@@ -19,7 +19,7 @@ SCORES = (
     ScoreInfo(
         "forget_accuracy",
         "match_retrain",
-        "the same for the forget set: neither high nor low is good, retrain's is",
+        "the same for the forget set: should match the target, not be as low as possible",
         heading="accuracy\nforget",
         table="runs",
         column=2,

@@ -49,7 +49,8 @@ SCORES = (
     ScoreInfo(
         "forgetting_score",
         "up",
-        "the 2023 competition's: how little the luckiest of 160,000 attackers an example tells from retrained models",
+        "NeurIPS 2023: per forget example, the best of about 160,000 threshold attacks gives an epsilon; a smaller one "
+        "earns more points; mean over examples",
         heading="forgetting\nscore",
         table="populations",
         column=1,
@@ -58,7 +59,7 @@ SCORES = (
     ScoreInfo(
         "forgetting_ceiling",
         "up",
-        "what retrained models get against as many others, measured here: the most to be expected",
+        "the score of retrained models against other retrained models, measured here: the most to be expected",
         heading="\nceiling",
         table="populations",
         column=2,
@@ -66,8 +67,8 @@ SCORES = (
     ScoreInfo(
         "forgetting_score_normalised",
         "up",
-        "the score, divided by the ceiling",
-        heading="of the\nceiling",
+        "the forgetting score divided by its ceiling; 1: as good as retraining",
+        heading="normalised\nscore",
         table="populations",
         column=3,
     ),
@@ -147,7 +148,7 @@ def _warnings(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[str, ...]:
     alike = float((ranges[0] < PEAKY * ranges[1]).mean())
     if alike > 0.5:
         warnings.append(
-            f"On {alike:.0%} of the forget examples the unlearned models hardly differ from each other: the method is "
-            "nearly deterministic, for which the competition gives no points, however well it forgets."
+            f"The unlearned models are nearly identical on {alike:.0%} of the forget examples. The competition "
+            "compares distributions, so a deterministic method scores 0 however well it forgets."
         )
     return tuple(warnings)

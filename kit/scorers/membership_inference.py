@@ -70,7 +70,7 @@ SCORES = (
     ScoreInfo(
         "mia_tpr_at_1pct_fpr",
         "match_retrain",
-        "forget examples found when 1 % of test examples are accused wrongly",
+        "share of the forget set that the attack finds at a false positive rate of 1 %",
         heading="TPR at\n1% FPR",
         table="runs",
         column=14,
@@ -268,7 +268,7 @@ def _attack_score(
 def _low_false_positive_score(losses: _Losses, values: np.ndarray, targets: np.ndarray) -> Score:
     name, count = "mia_tpr_at_1pct_fpr", losses[1].shape[1]
     if 0.01 * count < 10:
-        reason = f"1 % of {count} test examples is fewer than 10: too few to set a threshold by"
+        reason = f"it needs at least 1,000 test examples, and there are {count}"
         return Score(name, None, None, "match_retrain", reason=reason)
     generator = np.random.default_rng(0)
     resampled = [

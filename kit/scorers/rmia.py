@@ -12,7 +12,7 @@ SCORES = (
     ScoreInfo(
         "rmia_auc",
         "match_retrain",
-        "chance that a forget example's gain over retrained models beats more of the population than a test example's",
+        "membership attack by likelihood ratios against reference models and population data (Zarifzadeh et al., 2024)",
         heading="RMIA\nAUC",
         table="attacks",
         column=2,

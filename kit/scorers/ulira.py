@@ -35,7 +35,7 @@ SCORES = (
     ScoreInfo(
         "ulira_tpr_at_1pct_fpr",
         "match_retrain",
-        "unlearned models found, example by example, when 1 % of the retrained are accused wrongly (ideal: 0.01)",
+        "unlearned models found, example by example, at a false positive rate of 1 % (ideal: 0.01)",
         heading="U-LiRA TPR\n1 % FPR",
         table="populations",
         column=13,

@@ -146,7 +146,7 @@ def test_the_table_explains_its_marks() -> None:
     assert "Ranking by competition score" in shown
     assert "2~" in shown
     assert "0.50!" in shown
-    assert "~ not told from the best (5% for any mistake, Holm's correction, pairs: 3)" in shown
+    assert "~ not significantly worse than the best (5%, Holm's correction, pairs: 3)" in shown
     assert "! over the time budget of 0.2" in shown
     plain = printed([population("best", 0.03), population("third", 0.01)])
     assert "~" not in plain

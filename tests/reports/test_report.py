@@ -41,7 +41,7 @@ OF_POPULATIONS = {
 }
 NAMES = [name for name in INFOS if name in {*VALUES, *OF_POPULATIONS, "forgotten_class_accuracy"}]
 ALONE = "needs a population: 8 models or more on either side"
-TOO_FEW = "1 % of 126 test examples is fewer than 10: too few to set a threshold by"
+TOO_FEW = "it needs at least 1,000 test examples, and there are 126"
 NO_CLASS = "no class that the test set has is forgotten altogether"
 NO_ATTACK = "class 5 is forgotten altogether, so that no test example is a non-member of the same kind"
 
@@ -291,8 +291,8 @@ def sentence(method: str, gap: float, stderr: float = 0.02, ratio: float = 0.1) 
     [
         (0.1, ["outside the noise", "traces", "left"], ["inside", "over-forgetting"]),
         (0.0401, ["outside the noise", "traces"], ["inside", "over-forgetting"]),
-        (0.04, ["inside the noise", "no proof"], ["outside", "traces", "over-forgetting"]),
-        (0.0, ["inside the noise", "cannot tell", "no proof"], ["outside", "traces", "over-forgetting"]),
+        (0.04, ["inside the noise", "stronger"], ["outside", "traces", "over-forgetting"]),
+        (0.0, ["inside the noise", "no trace", "stronger"], ["outside", "traces", "over-forgetting"]),
         (-0.04, ["inside the noise"], ["outside", "traces", "over-forgetting"]),
         (-0.0401, ["outside the noise", "below 0", "over-forgetting"], ["inside", "traces"]),
         (-0.5, ["outside the noise", "over-forgetting"], ["inside", "traces"]),
