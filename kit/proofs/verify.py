@@ -27,6 +27,7 @@ from kit.proofs.certificate import Certificate
 from kit.proofs.classes import EXACT, SISA
 from kit.proofs.commitment import Commitment
 from kit.proofs.salts import Salts
+from kit.proofs.segments import TOLERANCE, check_segments
 from kit.proofs.signatures import Rejected, Verifier, damaged
 from kit.proofs.trail import Trail
 from kit.rules import RETRAIN
@@ -34,10 +35,6 @@ from kit.types import Arrays, Challenge, InputError
 
 if TYPE_CHECKING:  # what trains imports TensorFlow, which level 0 does without
     from kit.proofs.trainings import Execution
-
-# How far the weights at the end of a segment may lie from those logged, as a share of their length, where the
-# processor is another. One of the same kind with other instructions differs by less than a hundredth of that.
-TOLERANCE = 1e-2
 SEGMENTS = 3
 
 
@@ -196,39 +193,6 @@ class Draw:
         """
         drawn: list[int] = np.random.default_rng(self.seed).integers(number, size=self.segments).tolist()
         return drawn
-
-
-def check_segments(
-    execution: Execution, states: Sequence[bytes], numbers: Sequence[int], *, tolerance: float | None = None
-) -> None:
-    """Executes segments again, each from the logged state before it.
-
-    Args:
-        execution: of the training.
-        states: logged.
-        numbers: of the segments; what is asked for twice is executed once.
-        tolerance: None for equal bits, else the share of the weights' length that they may differ by.
-
-    Raises:
-        Rejected: one ends elsewhere than was logged.
-    """
-    for number in sorted(set(numbers)):
-        state = execution.execute(number, states[number - 1] if number else b"")
-        if tolerance is None and state == states[number]:
-            continue
-        distance = _distance(execution, state, states[number])
-        if tolerance is None or not distance <= tolerance:
-            allowed = "the same bits" if tolerance is None else f"a distance of {tolerance} at most"
-            raise Rejected(
-                f"Segment {number} of the training, executed again, does not end where the log says (distance "
-                f"{distance:.2g} of the weights' length). Expected {allowed}. The model is not what comes of the "
-                "committed records, the code and the seed: do not believe the certificate."
-            )
-
-
-def _distance(execution: Execution, state: bytes, logged: bytes) -> float:
-    here, there = execution.numbers(state), execution.numbers(logged)
-    return float(np.linalg.norm(here - there) / max(np.linalg.norm(there), np.finfo(float).tiny))
 
 
 def execution_of(trail: Trail, challenge: Challenge, records: Arrays) -> Execution:

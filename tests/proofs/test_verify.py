@@ -18,11 +18,12 @@ from kit.proofs.certify import Order, begin, delete
 from kit.proofs.execution import Retraining
 from kit.proofs.log import Log
 from kit.proofs.salts import Salts
+from kit.proofs.segments import check_segments
 from kit.proofs.signatures import Rejected, Signer, Verifier
 from kit.proofs.states import Trained
 from kit.proofs.trail import Trail
 from kit.proofs.trainings import Plain, Segments
-from kit.proofs.verify import Draw, Verdict, Verification, check_segments
+from kit.proofs.verify import Draw, Verdict, Verification
 from kit.types import Arrays
 
 
@@ -202,6 +203,16 @@ def test_level_1_catches_a_cheat_as_often_as_the_formula_says(share: float, draw
             caught += 1
     low, high = stats.binom.interval(0.999, trials, 1 - (1 - share) ** drawn)
     assert low <= caught <= high
+
+
+def test_on_another_machine_a_segment_that_ends_far_off_is_not_confirmed_and_not_called_a_lie() -> None:
+    """Honest trainings drift apart there, by last bits that a training magnifies."""
+    cheap = Cheap(6, [3])
+    with pytest.raises(Rejected, match="not confirmed, and not refuted either"):
+        check_segments(cheap, cheap.states, [3], tolerance=1e-2)
+    with pytest.raises(Rejected, match="do not believe the certificate"):
+        check_segments(cheap, cheap.states, [3])
+    check_segments(cheap, cheap.states, [3], tolerance=1.0)
 
 
 def test_what_is_drawn_twice_is_executed_once_and_nobody_can_foresee_it() -> None:
