@@ -82,6 +82,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"kit\.([\w.]+\.)?(_\w+|[A-Z])"),  # private names, type variables
     ("py:.*", r"kit\.(contest|models|reports|requests|runs|submission)\.\w+\.\w+"),  # what is for maintainers
 ]
+OTHER_NAMES = re.compile(r"^<!-- other names: ([\w.]+) -->$", re.MULTILINE)
 MODULES = re.compile(r"^<!-- modules: ([\w.]+)(?: without ([\w ]+))? -->$", re.MULTILINE)
 # By the codes of matplotlib.path.Path.
 SVG_LETTERS, CLOSED = {1: "M", 2: "L", 3: "Q", 4: "C"}, 79
@@ -90,8 +91,13 @@ METHOD_FACTS = re.compile(r"^(Kind|Cost|Data|Source|Differences): ")
 
 
 def list_modules(_app: Sphinx, _page: str, source: list[str]) -> None:
-    """Puts the reference of each public module of a folder where a page says `<!-- modules: kit.toolbox -->`."""
+    """Puts the reference of each public module of a folder where a page says `<!-- modules: kit.toolbox -->`.
+
+    And that of the public names which the page does not name where it says `<!-- other names: kit -->`.
+    """
     source[0] = MODULES.sub(lambda match: _modules(match[1], match[2] or ""), source[0])
+    page = source[0]
+    source[0] = OTHER_NAMES.sub(lambda match: _other_names(match[1], page), page)
 
 
 def _modules(folder: str, without: str) -> str:
@@ -101,6 +107,15 @@ def _modules(folder: str, without: str) -> str:
         f"## `{folder}.{name}`\n\n```{{eval-rst}}\n.. automodule:: {folder}.{name}\n   :members:\n```\n"
         for name in shown
     )
+
+
+def _other_names(module: str, page: str) -> str:
+    """Returns the reference of the public names of a module that a page does not name."""
+    named, public = set(re.findall(r"\w+", page)), importlib.import_module(module)
+    others = {name: getattr(public, name) for name in public.__all__ if name not in named}
+    kinds = {name: "class" if isinstance(other, type) else "function" for name, other in others.items()}
+    directives = [f".. auto{kind}:: {module}.{name}" for name, kind in kinds.items()]
+    return "\n".join(["## Further names", "", "```{eval-rst}", *directives, "```"]) if directives else ""
 
 
 def mark_facts(_app: Sphinx, kind: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
