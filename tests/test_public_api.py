@@ -180,7 +180,8 @@ def test_importing_the_kit_leaves_random_states_and_warnings_alone() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_tensorflows_own_interface_stays_in_one_folder(path: Path) -> None:
-    if path.parent != PACKAGE / "toolbox" / "_tensorflow":
+    """But for the file that looks for these names in a submission's text."""
+    if path.parent != PACKAGE / "toolbox" / "_tensorflow" and path != PACKAGE / "submission" / "backends.py":
         assert not re.search(r"tf\.function|GradientTape", path.read_text(encoding="utf-8"))
 
 

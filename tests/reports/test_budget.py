@@ -20,7 +20,7 @@ def costing(method: str, time: float, passes: float | None = None) -> Report:
 
 def test_a_method_of_the_kit_is_held_by_its_passes_however_quick_they_are() -> None:
     report = costing("finetune", 0.03, passes=0.4)
-    assert budget.held(report).name == "passes_ratio"
+    assert budget.ratio(report).name == "passes_ratio"
     assert budget.is_over(report)
     assert not budget.is_over(costing("finetune", 0.9, passes=0.2))
     assert "It took 0.40 of the passes of a retraining, OVER the budget of 0.2." in words.meaning([report])[0]
@@ -28,7 +28,7 @@ def test_a_method_of_the_kit_is_held_by_its_passes_however_quick_they_are() -> N
 
 def test_another_method_is_held_by_its_time() -> None:
     report = costing("mine", 0.19)
-    assert budget.held(report).name == "time_ratio"
+    assert budget.ratio(report).name == "time_ratio"
     assert not budget.is_over(report)
     assert budget.is_over(costing("mine", 0.21))
     assert "It took 0.19 of a retraining, within the budget of 0.2." in words.meaning([report])[0]

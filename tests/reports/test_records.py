@@ -27,7 +27,12 @@ def test_stored_reports_survive_the_way_to_python_and_back(path: Path) -> None:
     record = records.read_json(path)
     stored = json.loads(path.read_text(encoding="utf-8"))
     again = json.loads(json.dumps(records.to_json(record.reports, record.failures)))
-    unknown = {"cpu_seconds": None, "tracing_seconds": None, "num_originals": 1}  # to the version that wrote them
+    unknown = {
+        "cpu_seconds": None,
+        "tracing_seconds": None,
+        "num_originals": 1,
+        "hyperparameters": {},
+    }  # to old versions
     stored["reports"] = [unknown | row for row in stored["reports"]]
     for report, kept in zip(again["reports"], stored["reports"], strict=True):
         for name, score in report["scores"].items():  # what it has by default may be absent in an older file
