@@ -649,7 +649,7 @@ def test_true_positives_need_ten_false_ones(monkeypatch: pytest.MonkeyPatch, cou
     score = by_name(given)["mia_tpr_at_1pct_fpr"]
     if count == 999:
         assert (score.value, score.stderr, score.target) == (None, None, None)
-        assert "1 % of 999 test examples is fewer than 10" in score.reason
+        assert "needs at least 1,000 test examples, and there are 999" in score.reason
         return
     assert score.reason == ""
     unlearned, retrained = losses_by_hand(given.unlearned, given), losses_by_hand(given.retrained, given)
