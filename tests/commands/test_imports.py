@@ -93,6 +93,7 @@ OF_A_CHALLENGE = (
         "kit.challenges.user_model",
         "kit.rules",
         "kit.types.forget",
+        "kit.types.loss_settings",
         "kit.types.recipe",
     }
 )

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import keras
@@ -16,7 +17,7 @@ from cli_helpers import Result, call, one_paragraph
 from owners import RECORDS, data, files_in
 from retrainings import taking
 
-from kit import requests
+from kit import files, requests
 from kit.requests import outcome as outcomes
 from kit.runs import timing
 
@@ -192,6 +193,8 @@ def test_a_full_disk_is_told_in_a_paragraph(
     def full(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    request = SimpleNamespace(model_sha256=files.sha256_of(given["model"]))
+    monkeypatch.setattr(requests, "carry_out", lambda *_, **__: SimpleNamespace(request=request))
     monkeypatch.setattr("kit.requests.publishing._beside", full)
     before = contents(tmp_path)
     assert "No space left" in one_paragraph(unlearn(given, "--quiet"), code=1)

@@ -1057,21 +1057,21 @@ FORGED: dict[str, tuple[Callable[[Entries], bytes], str, str]] = {
     "num_models negative": (told(num_models=-3), "manifest", "make no sense"),
     "dtype": (told(dtype="object"), "manifest", "make no sense"),
     "seconds negative": (told(seconds=[0.1, -1e-9, 0.1]), "manifest", "make no sense"),
-    "seconds nan": (told(seconds=[0.1, float("nan"), 0.1]), "manifest", "make no sense"),
-    "seconds infinite": (told(seconds=[0.1, float("inf"), 0.1]), "manifest", "make no sense"),
+    "seconds nan": (told(seconds=[0.1, float("nan"), 0.1]), "manifest", "is no JSON"),
+    "seconds infinite": (told(seconds=[0.1, float("inf"), 0.1]), "manifest", "is no JSON"),
     "seconds as text": (told(seconds=[0.1, "0.1", 0.1]), "manifest", "make no sense"),
     "seconds null": (told(seconds=[0.1, [], 0.1]), "manifest", "make no sense"),
     "seconds too few": (told(seconds=[0.1, 0.1]), "manifest", "make no sense"),
     "seconds a word": (told(seconds="0.1"), "manifest", "lacks seconds."),
     # BUG: OverflowError goes through ('int too large to convert to float').
-    "seconds of 400 digits": (told(seconds=[0.1, 10**400, 0.1]), "manifest", "make no sense"),
+    "seconds of 400 digits": (told(seconds=[0.1, 10**400, 0.1]), "manifest", "is no JSON"),
     # BUG: accepted; Report.seconds is infinite with a RuntimeWarning, and `kit check-pack --json` cannot write it.
     "seconds whose mean overflows": (told(seconds=[1e308] * 3), "manifest", "make no sense"),
     "seeds as text": (told(seeds=["1", 2, 3]), "manifest", "make no sense"),
     "seeds with fractions": (told(seeds=[1.0, 2, 3]), "manifest", "make no sense"),
     # BUG: OverflowError goes through ('Python integer too large to convert to C long').
-    "seeds beyond int64": (told(seeds=[10**30, 2, 3]), "manifest", "make no sense"),
-    "seeds huge negative": (told(seeds=[-(10**30), 2, 3]), "manifest", "make no sense"),
+    "seeds beyond int64": (told(seeds=[10**30, 2, 3]), "manifest", "is no JSON"),
+    "seeds huge negative": (told(seeds=[-(10**30), 2, 3]), "manifest", "is no JSON"),
     # BUG: accepted; evaluate_all(seed=-1) then ends in NumPy's ValueError.
     "seed negative": (told(seed=-1), "manifest", "make no sense"),
     "score version": (told(score_version="0.9"), "manifest", f"another score_version: 0.9, here {rules.SCORE_VERSION}"),
