@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,3 +56,20 @@ def test_a_process_that_is_gone_has_started_nothing(lists: bool, monkeypatch: py
     gone.wait()
     monkeypatch.setattr(process_tree, "_LISTS", lists)
     assert process_tree.descendants(gone.pid) == []
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="the number of its system call")
+def test_a_child_that_ends_without_a_signal_is_found() -> None:
+    """As `clone` makes it, where the kernel's usual answer to whoever waits is that there is no child."""
+    clone, read, write = 56, *os.pipe()
+    pid = ctypes.CDLL(None).syscall(clone, 0, 0, 0, 0, 0)
+    if pid == 0:
+        os.read(read, 1)
+        os._exit(0)
+    try:
+        assert pid in process_tree.descendants(os.getpid())
+    finally:
+        os.write(write, b"\n")
+        os.waitid(os.P_PID, pid, os.WEXITED | 0x40000000)  # __WALL in Linux's wait.h
+        os.close(read)
+        os.close(write)
