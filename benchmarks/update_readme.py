@@ -20,6 +20,7 @@ BLOCKS = {
     "make run": (["-m", "kit", "run", "finetune"],),
     "competition": (["-m", "kit", "evaluate", "finetune", "--num-models", "512"],),
     "evaluate": (["-m", "benchmarks.evaluate"],),
+    "coverage": (["-m", "benchmarks.coverage"],),
     "population": (
         ["-m", "benchmarks.population"],
         ["-m", "benchmarks.population", "--memory", "--challenge", "noisy-digits"],

@@ -74,7 +74,8 @@ class Leaderboard:
         """Challenge, forget set, number of models and score version, which are those of all rows."""
         report = self.report
         seed = f" (split seed {report.split_seed})" if report.split_drawn else ""
-        models = "one model" if report.num_models == 1 else f"{report.num_models} models"
+        most = max(row.report.num_models for row in self.rows)
+        models = "one model" if most == 1 else f"{most} models"
         return (
             f"{printable(report.challenge)}, forget set {printable(report.split)}{seed}, {models} of each, "
             f"score version {report.score_version}"
@@ -223,7 +224,16 @@ def _require_one_problem(
 ) -> None:
     for name, of in _COMMON.items():
         _require_one(name, pairs, of, advice)
-    _require_one("number of models", methods, lambda report: str(report.num_models), advice)
+    # A method that draws nothing has one model an original, where others have as many as there were runs.
+    most = {report.num_originals: 0 for report, _ in methods}
+    for report, _ in methods:
+        most[report.num_originals] = max(most[report.num_originals], report.num_models)
+
+    def models(report: Report) -> str:
+        one_each = report.num_models == report.num_originals > 1
+        return str(most[report.num_originals] if one_each else report.num_models)
+
+    _require_one("number of models", methods, models, advice)
     for training in dict.fromkeys(report.pretraining for report, _ in pairs):
         of_training = [pair for pair in pairs if pair[0].pretraining == training]
         _require_one("model", of_training, lambda report: report.model, advice)

@@ -18,7 +18,7 @@ from kit.rules import LANDMARKS, NOISE, ORIGINAL, RETRAIN
 from kit.types import Report, Score
 
 ACCURACY = "test_accuracy"
-# Scores of forgetting, of which the first that there is for any method is shown; and what is said of each.
+# Scores of forgetting, of which the first that all methods have is shown, else that any has; and what is said of each.
 LABELS = {
     "forgetting_score": "forgetting score (higher is better)",
     "mia_gap": "attack AUC minus that of retrained models",
@@ -77,10 +77,11 @@ class Tradeoff:
 
 
 def tradeoff(reports: Sequence[Report]) -> Tradeoff:
-    """Returns what the picture shows: the competition's score where there are populations, else an attack's."""
+    """Returns what the picture shows: the competition's score where all are populations, else an attack's."""
     compared = [report for report in reports if report.method not in LANDMARKS]
-    computed = (name for name in LABELS if any(report.score(name).value is not None for report in compared))
-    forgetting = next(computed, next(iter(LABELS)))
+    has = {name: [report.score(name).value is not None for report in compared] for name in LABELS}
+    computed = [name for name in LABELS if compared and all(has[name])] + [name for name in LABELS if any(has[name])]
+    forgetting = next(iter(computed), next(iter(LABELS)))
     ranks = ranking.rank(reports)
     numbered = len(ranks) > _MOST_NAMES
     methods = [

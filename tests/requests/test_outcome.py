@@ -17,6 +17,7 @@ import pytest
 from owners import RECIPE, RECORDS, data, model
 
 import kit
+from kit import files as file_digests
 from kit import reports, seals
 from kit.requests import DeletionRequest, Effort, Outcome, carry_out, delivery, evidence, publish, statement
 from kit.requests import outcome as outcomes
@@ -228,10 +229,17 @@ def moved_after(number: int, end: Callable[..., NoReturn]) -> Callable[..., None
     return replace
 
 
+@pytest.fixture
+def outcome_of_file(outcome: Outcome, files: dict[str, Path]) -> Outcome:
+    """Of a request whose model is the file."""
+    request = dataclasses.replace(outcome.request, model_sha256=file_digests.sha256_of(files["model"]))
+    return dataclasses.replace(outcome, request=request)
+
+
 @pytest.mark.parametrize("end", [full, interrupted])
 @pytest.mark.parametrize("place", ["saving", "repacking", "page", "table", "first move", "second move"])
 def test_what_ends_badly_leaves_nothing_behind(
-    outcome: Outcome,
+    outcome_of_file: Outcome,
     files: dict[str, Path],
     place: str,
     end: Callable[..., NoReturn],
@@ -249,17 +257,17 @@ def test_what_ends_badly_leaves_nothing_behind(
     }
     monkeypatch.setattr(*targets[place])
     with pytest.raises((FailedRun, KeyboardInterrupt)) as caught:
-        publish(outcome, files["model"], files["output"], folder / "evidence")
+        publish(outcome_of_file, files["model"], files["output"], folder / "evidence")
     monkeypatch.undo()
     if end is full:
         assert "No space left" in str(caught.value)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_both_come_to_their_places(outcome: Outcome, files: dict[str, Path]) -> None:
+def test_both_come_to_their_places(outcome_of_file: Outcome, files: dict[str, Path]) -> None:
     folder = files["output"].parent
-    digest = publish(outcome, files["model"], files["output"], folder / "evidence")
+    digest = publish(outcome_of_file, files["model"], files["output"], folder / "evidence")
     assert {path.name for path in (folder / "evidence").iterdir()} == NAMES
-    np.testing.assert_equal(keras.models.load_model(files["output"]).get_weights(), outcome.model.get_weights())
+    np.testing.assert_equal(keras.models.load_model(files["output"]).get_weights(), outcome_of_file.model.get_weights())
     record = json.loads((folder / "evidence" / "request.json").read_text())
     assert record["model"]["unlearned_sha256"] == digest
