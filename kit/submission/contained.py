@@ -154,9 +154,9 @@ class Contained:
             self.close()
             self.__enter__()
         self._used, before = True, self._yardstick()
+        printed = self.output_bytes  # here, as soon as it imports it may print
         self._request({"seed": seed})
         self._wait("importing", START_SECONDS, "starting")
-        printed = self.output_bytes  # what a process says before it has touched the submission is the kit's
         self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
         _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
         self.imported = Imported.heard(reply, self._output.since(printed))
