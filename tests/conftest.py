@@ -24,11 +24,7 @@ os.environ.setdefault("KIT_XLA", "never")
 import numpy as np
 
 import kit
-from kit.machine import yardstick
 from kit.types import InputError, Recipe
-
-# Beside a user's function the processor is measured twice, and what tests call takes less than that.
-yardstick._ROUNDS = 8_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
