@@ -177,7 +177,7 @@ def _costed(
     if not built_in:
         pace = (pace + yardstick.seconds()) / 2
         return returned, Cost(seconds, spent, traces.seconds, traces.operations, yardstick=pace)
-    return returned, Cost(seconds - counter.compiling, max(spent - traces.seconds, 0.0), passes=counter.passes)
+    return returned, Cost(seconds - counter.compiling, max(spent - traces.first_steps, 0.0), passes=counter.passes)
 
 
 def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> Callable[..., Any]:

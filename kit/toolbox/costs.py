@@ -41,14 +41,17 @@ class Traces:
     """What was traced.
 
     Args:
-        seconds: of the processor, in first steps.
+        seconds: of the processor, in first steps, as far as they can be laid to tracing whoever's function it is.
         operations: in all graphs that were made.
         making: of the seconds, those in which operations were made.
+        first_steps: seconds of the processor in whole first steps: of the kit's own methods all of that is tracing, and
+            compiling what was traced.
     """
 
     seconds: float = 0.0
     operations: int = 0
     making: float = 0.0
+    first_steps: float = 0.0
 
 
 # A context variable: what runs in another thread or task is not counted here.

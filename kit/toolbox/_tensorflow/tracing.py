@@ -82,8 +82,10 @@ class _Watch:
         finally:
             self._depth -= 1
             if self._depth == 0 and self._making:
-                other = time.process_time() - start - self._making
+                whole = time.process_time() - start
+                other = whole - self._making
                 self.traces.making += self._making
+                self.traces.first_steps += whole
                 self.traces.seconds += self._making + min(max(other, 0.0), _MOST_OTHER * self._making)
 
     def makes_operation(self, function: Callable[..., Any]) -> Callable[..., Any]:
