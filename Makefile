@@ -34,7 +34,7 @@ test-slow: .venv/.dev
 ON_FIRST ?= $(patsubst %,kit/%,methods models probes scorers tasks toolbox) tests/scorers tests/tasks tests/test_traps.py \
 	tests/toolbox/test_optimizers.py tests/methods/test_certificates.py
 ON_SECOND ?= $(patsubst %,tests/toolbox/test_%.py,gradients losses training) tests/models/test_layers.py \
-	tests/runs/test_precision.py $(patsubst %,tests/methods/test_%.py,influence method_oracles)
+	$(patsubst %,tests/methods/test_%.py,influence method_oracles)
 NUMPY_HAS = .venv/bin/python -c "from numpy._core import _multiarray_umath as m; print(*(name for name in m.__cpu_dispatch__ if m.__cpu_features__[name]))"
 test-processors: test-first-processor test-second-processor
 test-first-processor: .venv/.dev
