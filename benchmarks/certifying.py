@@ -63,7 +63,7 @@ def main() -> None:
     process.prepare()
     challenge, signer = kit.load_challenge(options.challenge), signatures.signer()
     order = Order(options.method, every=options.every)
-    one = kit.types.Split("rows", 0, np.arange(1), np.arange(1, len(challenge.train)))
+    single = kit.types.Split("rows", 0, np.arange(1), np.arange(1, len(challenge.train)))
     times: dict[str, list[float]] = {}
     for _ in range(options.rounds + 1):  # the first one compiles
         with tempfile.TemporaryDirectory() as name:
@@ -71,7 +71,7 @@ def main() -> None:
             own.mkdir()
             round_ = {"the training alone": seconds(lambda own=own: alone(challenge, options.method, own))}
             round_["certified"] = seconds(lambda folder=folder: begin(folder, challenge, signer, order))
-            gone = replace(challenge, split=one)
+            gone = replace(challenge, split=single)
             round_["a deletion, certified"] = seconds(
                 lambda folder=folder, gone=gone: delete(folder, gone, signer, order)
             )

@@ -117,8 +117,8 @@ def not_passed(outcomes: list[Checked]) -> list[str]:
 
 def share(outcomes: list[Checked]) -> str:
     (message,) = (outcome.message for outcome in outcomes if outcome.name == "time_budget")
-    found = re.search(r"([\d.]+) of a retraining", message)
-    return found[1] if found else "?"
+    ratio = re.search(r"([\d.]+) of a retraining", message)
+    return ratio[1] if ratio else "?"
 
 
 def main() -> None:

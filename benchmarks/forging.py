@@ -37,26 +37,26 @@ def forged(records: int, tries: int) -> dict[tuple[str, int], list[Forgery]]:
     states = retraining.train().states
     x, y = (keras.ops.convert_to_tensor(array) for array in (challenge.train.x, challenge.train.y))
     forger = Forger(originals.build(challenge), Examples(x, y, challenge.batch_size), challenge.recipe.learning_rate)
-    generator, found = np.random.default_rng(0), {}
+    generator, by_epoch = np.random.default_rng(0), {}
     for epoch in EPOCHS:
         weights = retraining.weights(states[epoch].tobytes())
         orders = [generator.permutation(len(challenge.train))[: challenge.batch_size] for _ in range(records)]
         steps = [Step(weights, order, int(order[0])) for order in orders]
         for form in FORMS:
-            found[form, epoch] = [forger.nearest(step, tries, form) for step in steps]
-    return found
+            by_epoch[form, epoch] = [forger.nearest(step, tries, form) for step in steps]
+    return by_epoch
 
 
-def show(found: dict[tuple[str, int], list[Forgery]], tries: int) -> None:
+def show(by_epoch: dict[tuple[str, int], list[Forgery]], tries: int) -> None:
     head = "".join(f"{'bits' if tolerance == 0 else tolerance:>7}" for tolerance in TOLERANCES)
-    print(f"share of {len(found['drawn', 0])} steps of noisy-digits that pass, best of {tries}, by tolerance")
+    print(f"share of {len(by_epoch['drawn', 0])} steps of noisy-digits that pass, best of {tries}, by tolerance")
     print(f"{'':44s}{'epoch':>6s}{head}")
-    for (form, epoch), forgeries in sorted(found.items()):
+    for (form, epoch), forgeries in sorted(by_epoch.items()):
         shares = "".join(f"{success(forgeries, tolerance):7.2f}" for tolerance in TOLERANCES)
         print(f"{FORMS[form]:44s}{epoch:6d}{shares}")
 
 
-def draw(found: dict[tuple[str, int], list[Forgery]], path: Path) -> None:
+def draw(by_epoch: dict[tuple[str, int], list[Forgery]], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -66,10 +66,10 @@ def draw(found: dict[tuple[str, int], list[Forgery]], path: Path) -> None:
     tolerances = np.geomspace(1e-4, 3, 200)
     for form, style in zip(FORMS, ("--", "-"), strict=True):
         for number, epoch in enumerate(EPOCHS):
-            curve = [success(found[form, epoch], tolerance) for tolerance in tolerances]
+            curve = [success(by_epoch[form, epoch], tolerance) for tolerance in tolerances]
             colour = plt.get_cmap("viridis")(number / len(EPOCHS))
             axes.plot(tolerances, curve, style, color=colour, label=f"{FORMS[form]}, epoch {epoch}")
-    equal = np.mean([forgery.equal for forgeries in found.values() for forgery in forgeries])
+    equal = np.mean([forgery.equal for forgeries in by_epoch.values() for forgery in forgeries])
     axes.plot([1e-4], [equal], "k^", clip_on=False, label="where bits are compared")
     axes.set(xscale="log", xlabel="tolerance, as a share of the step's length", ylabel="forged steps that pass")
     axes.set(ylim=(-0.03, 1.03), xlim=(1e-4, 3))
@@ -84,12 +84,12 @@ def main() -> None:
     parser.add_argument("--image", type=Path)
     options = parser.parse_args()
     process.prepare()
-    found = forged(options.records, options.tries)
-    show(found, options.tries)
+    by_epoch = forged(options.records, options.tries)
+    show(by_epoch, options.tries)
     if options.image is not None:
-        draw(found, options.image)
-    equal = sum(forgery.equal for forgeries in found.values() for forgery in forgeries)
-    print(f"equal bits: {equal} of {sum(map(len, found.values()))}")
+        draw(by_epoch, options.image)
+    equal = sum(forgery.equal for forgeries in by_epoch.values() for forgery in forgeries)
+    print(f"equal bits: {equal} of {sum(map(len, by_epoch.values()))}")
     sys.exit(1 if equal else 0)
 
 

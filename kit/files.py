@@ -38,8 +38,7 @@ class CannotWrite(FailedRun):
 def data_folder() -> Path:
     """Returns the folder of shipped weights: beside the package in a checkout, inside it once installed."""
     package = Path(__file__).resolve().parent
-    inside = package / "data"
-    return inside if inside.is_dir() else package.parent / "data"
+    return inside if (inside := package / "data").is_dir() else package.parent / "data"
 
 
 def cache_folder() -> Path:
@@ -296,6 +295,6 @@ def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
     except Exception as error:  # zipfile, zlib, NumPy and the OS each have errors of their own for a strange file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, and check "
-            "that it was copied whole."
+            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, and check that it was "
+            "copied whole."
         ) from error

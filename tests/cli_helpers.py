@@ -37,7 +37,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def call(*arguments: str | Path) -> Result:
     """Runs the command line in this process, as `kit ARGUMENTS` would."""
-    out, err, argv = Strings(), Strings(), sys.argv
+    out, err, argv, environment = Strings(), Strings(), sys.argv, dict(os.environ)
     sys.argv = ["kit", *map(str, arguments)]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -47,6 +47,8 @@ def call(*arguments: str | Path) -> Result:
         code = error.code
     finally:
         sys.argv = argv
+        if "TQDM_DISABLE" not in environment:  # what --quiet sets, for the processes of one command
+            os.environ.pop("TQDM_DISABLE", None)
     return Result({None: 0}.get(code, code), out.getvalue(), err.getvalue())
 
 

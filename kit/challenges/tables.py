@@ -51,17 +51,7 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
     Raises:
         InputError: the file is damaged, a column is missing or has gaps, or none is named as the label.
     """
-    import pandas
-
-    def load() -> Any:
-        if path.suffix.lower() == ".parquet":
-            return pandas.read_parquet(path)
-        # Names as they are written: pandas makes others of those that are there twice, or not at all.
-        frame = pandas.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-        first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        return frame.set_axis(first.iloc[0].tolist(), axis=1)
-
-    frame = files.checked(load, path, "a table with a line of names, in UTF-8")
+    frame = files.checked(lambda: _frame(path), path, "a table with a line of names, in UTF-8")
     names = _names(path, frame)
     frame.columns = names
     if not columns.label:
@@ -99,6 +89,18 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
             "Leave out nested columns, with 'features' in the recipe."
         ) from error
     return table, _partition(path, columns.partition, values(columns.partition)) if columns.partition else None
+
+
+def _frame(path: Path) -> Any:
+    """Returns a DataFrame with the names of the columns as they are written."""
+    import pandas
+
+    if path.suffix.lower() == ".parquet":
+        return pandas.read_parquet(path)
+    # Pandas makes others of names that are there twice, or not at all.
+    frame = pandas.read_csv(path, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    first = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return frame.set_axis(first.iloc[0].tolist(), axis=1)
 
 
 def _names(path: Path, frame: Any) -> list[str]:

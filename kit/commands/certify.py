@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from kit.types import Challenge
 
 
+_MethodOption = Annotated[str, typer.Option("--method", metavar="NAME", help="retrain, sisa, ...; how it forgets.")]
+_ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.json", help="Of an approximate method: what was measured.")
+]
+
+
 def certify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of the log, the model and its certificate.")],
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
-    method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="retrain, sisa, ...; how it forgets.")
-    ] = "retrain",
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.json", help="Of an approximate method: what was measured.")
-    ] = None,
+    method: _MethodOption = "retrain",
+    report: _ReportOption = None,
     nonce: Annotated[
         str | None, typer.Option("--nonce", metavar="HEX", help="An auditor's, drawn after the commitment was signed.")
     ] = None,
@@ -58,29 +60,41 @@ def certify(
     options.require_method(method)
     options.require_writable(folder, "the command's first argument")
     options.require_writable_file(json_file)
-    from kit import challenges, files
-
-    challenges.check_request(challenge, forget=forget)
-    if report is not None:
-        files.require_file(report, "Expected a report that 'kit evaluate --json FILE' wrote.")
+    _check(challenge, forget, report)
+    from kit import challenges
     from kit.proofs import signatures, terms
 
     nonce = terms.nonce_from(nonce)
     signer = signatures.signer(key)
     options.prepare(threads, debug)
-    from kit.machine import quiet
+    _load_tensorflow(debug)
+    from kit.proofs.certify import Order
 
-    with quiet.quiet_tensorflow(debug):
-        from kit.proofs.certify import Order
-        from kit.runs import process
-
-        process.prepare()
     announce = options.announcer()
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed, announce=announce)
     order = Order(method, nonce, every, report, commit_only, announce)
     with options.resumable("What is in the log is kept"):
         summary = _certified(folder, loaded, signer, order, forgets=forget is not None, to_people=str(json_file) == "-")
     options.write_json(json_file, summary)
+
+
+def _check(challenge: str, forget: str | None, report: Path | None) -> None:
+    """Checks names of challenge, forget set and file before anything large is imported."""
+    from kit import challenges, files
+
+    challenges.check_request(challenge, forget=forget)
+    if report is not None:
+        files.require_file(report, "Expected a report that 'kit evaluate --json FILE' wrote.")
+
+
+def _load_tensorflow(debug: bool) -> None:
+    from kit.machine import quiet
+
+    with quiet.quiet_tensorflow(debug):
+        from kit.proofs import certify  # noqa: F401 (what trains)
+        from kit.runs import process
+
+        process.prepare()
 
 
 def _certified(

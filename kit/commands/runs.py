@@ -53,7 +53,7 @@ def _row(record: Record) -> dict[str, Any]:
         "challenge": first.challenge if first else "",
         "split": first.split if first else "",
         "split_seed": first.split_seed if first and first.split_drawn else None,
-        "num_models": first.num_models if first else 0,
+        "num_models": max((report.num_models for report in rows), default=0),
         "score_version": first.score_version if first else "",
         "methods": [rank.method for rank in ranking.rank(record.reports)],
         "failed": list(record.failures),

@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kit.proofs.signatures import Verifier
+    from kit.proofs.verify import Verdict
     from kit.types import Challenge
 
 
+_CertificateArgument = Annotated[
+    Path, typer.Argument(metavar="CERTIFICATE", help="certificate.json in its folder, or a person's receipt.")
+]
+_LevelOption = Annotated[
+    int,
+    typer.Option(
+        "--level", min=0, max=2, help="0: signatures and trees. 1: segments executed again. 2: all, to the bit."
+    ),
+]
+
+
 def verify(
-    certificate: Annotated[
-        Path, typer.Argument(metavar="CERTIFICATE", help="certificate.json in its folder, or a person's receipt.")
-    ],
-    level: Annotated[
-        int,
-        typer.Option(
-            "--level", min=0, max=2, help="0: signatures and trees. 1: segments executed again. 2: all, to the bit."
-        ),
-    ] = 0,
+    certificate: _CertificateArgument,
+    level: _LevelOption = 0,
     challenge: Annotated[
         str | None,
         typer.Option("--challenge", metavar="NAME|FILE", help="With the data. Default: what the log names."),
@@ -64,15 +69,20 @@ def verify(
     verification = Verification(certificate, verifier, show)
     loaded = _challenge(certificate, verifier, challenge, debug) if level else None
     verdict = verification.run(level, loaded, Draw(segments))
-    for text in verdict.not_proven:
-        console.print(f"not proven: {text}.", markup=False, soft_wrap=True)
-    words = "holds, but was checked less strictly" if verdict.weaker else "holds"
-    console.print(f"\n{certificate}: {words if verdict.holds else 'does NOT hold'} (level {level}).", markup=False)
+    _show(verdict, f"{certificate}", level, console)
     content = {"certificate": str(certificate), "level": level, "holds": verdict.holds, "weaker": verdict.weaker}
     checks = [asdict(check) for check in verdict.checks]
     options.write_json(json_file, content | {"checks": checks, "not_proven": list(verdict.not_proven)})
     if not verdict.holds:
         raise typer.Exit(1)
+
+
+def _show(verdict: Verdict, certificate: str, level: int, console: Console) -> None:
+    """Prints what is not proven, and the verdict last."""
+    for text in verdict.not_proven:
+        console.print(f"not proven: {text}.", markup=False, soft_wrap=True)
+    words = "holds, but was checked less strictly" if verdict.weaker else "holds"
+    console.print(f"\n{certificate}: {words if verdict.holds else 'does NOT hold'} (level {level}).", markup=False)
 
 
 def _challenge(certificate: Path, verifier: Verifier, name: str | None, debug: bool) -> Challenge:

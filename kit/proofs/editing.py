@@ -90,8 +90,8 @@ def guarantee(method: str, kept: Path, report: Path | None) -> dict[str, str]:
     """Returns what a certificate says of a method beside its class, as texts."""
     kind = classes.class_of(method)
     if kind == CERTIFIED:
-        told = facts.read(kept)
-        return {name: repr(float(told[name])) for name in ("epsilon", "delta")}
+        recorded = facts.read(kept)
+        return {name: repr(float(recorded[name])) for name in ("epsilon", "delta")}
     return {"report": files.sha256_of(report)} if kind == APPROXIMATE and report is not None else {}
 
 

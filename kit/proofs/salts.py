@@ -90,17 +90,17 @@ class Salts:
         for place, content in enumerate(_hashes(commitment.contents(data) if contents is None else contents)):
             places[content].append(place)
         wanted = _hashes(self.contents)
-        found = [places[content] for content in wanted]
-        missing = sum(not among for among in found)
+        candidates = [places[content] for content in wanted]
+        missing = sum(not among for among in candidates)
         if missing:
             raise Rejected(
-                f"{missing:,} of {len(found):,} committed records are not among the data. Expected each of them, to "
-                "the bit. Give the data set that was certified (--challenge); if it is, the data were changed."
+                f"{missing:,} of {len(candidates):,} committed records are not among the data. Expected each of them, "
+                "to the bit. Give the data set that was certified (--challenge); if it is, the data were changed."
             )
         # Where one content was committed to twice, each salt has a record of its own, if there are as many.
         used = defaultdict[bytes, int](int)
         chosen = []
-        for content, among in zip(wanted, found, strict=True):
+        for content, among in zip(wanted, candidates, strict=True):
             chosen.append(among[min(used[content], len(among) - 1)])
             used[content] += 1
         return data.take(np.array(chosen, np.int64))

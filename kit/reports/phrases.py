@@ -100,15 +100,16 @@ def commands(reports: Sequence[Report]) -> list[str]:
     """Returns the commands by which a report is made again."""
     first = next((report for report in reports if report.method not in LANDMARKS), reports[0])
     methods = list(dict.fromkeys(report.method for report in reports if report.method not in LANDMARKS))
-    num_models = max(report.num_models // report.num_originals for report in reports)  # equal runs are kept once
-    originals = max(report.num_originals for report in reports)
+    compared = [report for report in reports if report.method in methods] or [first]
+    num_models = max(report.num_models // report.num_originals for report in compared)  # equal runs are kept once
+    originals = max(report.num_originals for report in compared)
     words = ["kit", "evaluate" if num_models * originals > 1 else "run", *(methods or [first.method])]
     if num_models * originals > 1:
         words += ["--num-models", str(num_models)]
     if originals > 1:
         words += ["--originals", str(originals)]
-    for report in reports:
-        for name, value in report.hyperparameters.items() if report.method in methods else ():
+    for report in compared:
+        for name, value in report.hyperparameters.items():
             words += ["--set", f"{report.method}.{name}={_typed(value)}"]
     words += ["--challenge", first.challenge, "--forget", first.split]
     if first.split_drawn:

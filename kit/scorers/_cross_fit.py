@@ -77,8 +77,8 @@ def binned_measures(
     place = (theirs > allowed).sum(axis=-1, keepdims=True) - 1  # the bin that the threshold lies in
     in_bin, above = (np.take_along_axis(side, place, -1) for side in (retrained, theirs - retrained))
     share = (allowed - above) / in_bin
-    found = np.take_along_axis(ours - unlearned, place, -1) + share * np.take_along_axis(unlearned, place, -1)
-    return np.stack([accuracy, auc, (found / num_ours)[..., 0]], axis=-1)
+    detected = np.take_along_axis(ours - unlearned, place, -1) + share * np.take_along_axis(unlearned, place, -1)
+    return np.stack([accuracy, auc, (detected / num_ours)[..., 0]], axis=-1)
 
 
 @dataclass(frozen=True)

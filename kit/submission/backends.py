@@ -42,7 +42,7 @@ def binding(text: str) -> Binding | None:
         >>> binding("import keras\\nimport tensorflow as tf\\ntf.data.Dataset") is None
         True
     """
-    return min(_bindings(parsed(text)), key=lambda found: found.line, default=None)
+    return min(_bindings(parsed(text)), key=lambda binding: binding.line, default=None)
 
 
 def binding_of(source: Source) -> Binding | None:
