@@ -157,7 +157,7 @@ OTHERS: dict[str, Callable[[Challenge], Challenge]] = {
 }
 
 
-@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("second", OTHERS)
 def test_it_serves_no_other_challenge(challenge: Challenge, rebuilt: originals.Rebuilt, second: str) -> None:
     changed = OTHERS[second](challenge)
     assert retrained.load(changed) is None
@@ -218,7 +218,7 @@ def test_one_that_was_built_here_serves_as_well(challenge: Challenge, built: ori
     assert row.num_retrained == 1
 
 
-@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("second", OTHERS)
 def test_one_that_was_built_here_serves_no_other_challenge(
     challenge: Challenge, built: originals.Rebuilt, second: str
 ) -> None:
