@@ -79,6 +79,7 @@ def made(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own, and an empty cache."""
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path / "data")
+    seals.code("one key for all homes")
     shutil.copytree(files.cache_folder() / "keys", tmp_path / "home" / "keys")
     monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
     return tmp_path / "data"
