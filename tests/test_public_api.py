@@ -83,13 +83,14 @@ def test_mypy_knows_what_public_names_are(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "import kit\n"
         "challenge: int = kit.load_challenge()\n"
-        "report = kit.evaluate('finetune', challenge, num_modls=3)\n"
+        "kit.load_challenge(splt_seed=3)\n"
+        "report = kit.evaluate('finetune', kit.load_challenge())\n"
         "report.scores['mia_gap'].valu\n"
         "kit.evaluate_everything\n"
     )
     command = [sys.executable, "-m", "mypy", str(tmp_path / "mine.py")]  # with what 'make check' keeps of the kit
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
-    for words in ('expression has type "Challenge"', "num_modls", '"Score" has no attribute "valu"'):
+    for words in ('expression has type "Challenge"', "splt_seed", '"Score" has no attribute "valu"'):
         assert words in done.stdout
     assert 'Module has no attribute "evaluate_everything"' in done.stdout
 
