@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.challenges.catalogue import CHALLENGES
+from kit.storage import files
 
 PARTS = ("train", "validation", "test")
 

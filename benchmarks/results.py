@@ -20,10 +20,11 @@ from kit import rules
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kit import files, methods, reports, seals
+from kit import methods, reports
 from kit.challenges.hyperparameters import of_challenge
 from kit.methods import _facts
 from kit.reports import markdown
+from kit.storage import files, seals
 
 # Originals of each challenge, and runs of a method from each.
 CHALLENGES = {"noisy-digits": (4, 32), "digits": (4, 32), "fashion-mnist": (3, 1)}

@@ -1,6 +1,11 @@
-"""The numbers of RULES.md and of the competition, in one place; a test holds the page and this file together."""
+"""The numbers of RULES.md and of the competition, in one place; a test holds the page and this file together.
+
+Those that a type computes with stand beside it, and are handed on from here.
+"""
 
 from __future__ import annotations
+
+from kit.types import cost, score_info
 
 # Results of the same major and minor version can be compared.
 SCORE_VERSION = "3.0"
@@ -9,15 +14,12 @@ SCORE_VERSION = "3.0"
 ORIGINAL, RETRAIN = "original", "retrain"
 LANDMARKS = (ORIGINAL, RETRAIN)
 
-# Forget sets that a seed draws.
-DRAWN_SPLITS = ("random", "stratified")
-
-# The share of a retraining that a call may take, and how far over it 'kit validate' puts down to noise.
-TIME_BUDGET, TIMING_NOISE = 0.2, 1.5
-# Of the CPU seconds of a call, tracing is taken out: as much as so many first steps of plain Keras, at most.
-MOST_TRACES = 8
-# A difference of fewer standard errors than this is called "inside the noise".
-NOISE = 2.0
+# The share of a retraining that a call may take.
+TIME_BUDGET = 0.2
+# How far over it 'kit validate' puts down to noise, and how much of a call is taken out for tracing at most.
+TIMING_NOISE, MOST_TRACES = cost.TIMING_NOISE, cost.MOST_TRACES
+# In standard errors.
+NOISE = score_info.NOISE
 # The probability, after Holm's correction, with which a ranking calls any two methods different that are not.
 SIGNIFICANCE = 0.05
 # So much lost accuracy counts as much as to be one standard deviation of a retraining off on each forget example.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from retrainings import taking
 
-from kit import files, reports, seals
+from kit import reports
 from kit.challenges import hyperparameters, load_challenge, private, splits
 from kit.commands import drawing
 from kit.contest import growing as growing_zips
@@ -22,6 +22,7 @@ from kit.machine import xla_code
 from kit.reports import evidence
 from kit.runs import oracles, originals, plain_keras, pretraining, retrained, timing
 from kit.runs.store import Run, Store
+from kit.storage import files, seals
 from kit.toolbox import checkpoints
 from kit.toolbox.checkpoints import Checkpoint
 from kit.tuning import Search, kept

@@ -16,8 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
-from kit import challenges, files, reports, seals
+from kit import challenges, reports
 from kit.challenges import recipes, tables
+from kit.storage import files, seals
 from kit.submission import source
 from kit.types import Challenge, InputError
 

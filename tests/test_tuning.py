@@ -23,10 +23,11 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 import kit
-from kit import files, methods, rules, seals, tuning
+from kit import methods, rules, tuning
 from kit.challenges import hyperparameters
 from kit.methods import _facts
 from kit.scorers.distance import retraining_distance
+from kit.storage import files, seals
 from kit.tuning import Search, Trial, bench, kept, settings
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 

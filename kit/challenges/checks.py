@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kit import files
 from kit.challenges import catalogue, model_options, tables, user_data, user_model
 from kit.models import file_names
+from kit.storage import files
 from kit.types import InputError, ModelOptions
 from kit.types.errors import did_you_mean
 from kit.types.forget import forget_form

@@ -19,8 +19,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from kit import files
-from kit.digests import digest_of
+from kit.storage import files
+from kit.storage.digests import digest_of
 from kit.types import Challenge, InputError
 
 Tables = Mapping[str, Mapping[str, Any]]

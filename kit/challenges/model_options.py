@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import files
 from kit.challenges import recipes, user_model
 from kit.challenges.recipes import RecipeFile
 from kit.machine import quiet
+from kit.storage import files
 from kit.types import InputError, ModelOptions, Recipe
 from kit.types.loss_settings import LossSettings
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
 from kit.challenges import splits
 from kit.challenges.partition import stratified_partition
-from kit.digests import with_digest_of_arrays
+from kit.storage import files
+from kit.storage.digests import with_digest_of_arrays
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, InputError, Split
 

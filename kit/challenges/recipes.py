@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import files
+from kit.storage import files
 from kit.types import InputError, Recipe
 from kit.types.loss_settings import LossSettings
 from kit.types.recipe import OPTIMIZERS

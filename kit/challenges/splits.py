@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
 from kit.challenges import checks, requests
-from kit.digests import with_digest_of_arrays, without_digest_of_arrays
+from kit.storage import files
+from kit.storage.digests import with_digest_of_arrays, without_digest_of_arrays
 from kit.types import Arrays, InputError, Split, forget_form
 
 

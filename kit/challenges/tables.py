@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import files
 from kit.challenges.recipes import DataColumns
+from kit.storage import files
 from kit.types import InputError
 from kit.types.errors import did_you_mean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import files
+from kit.storage import files
 from kit.types import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
     """
-    from kit.digests import without_digest_of_arrays
+    from kit.storage.digests import without_digest_of_arrays
 
     stored = files.checked(lambda: without_digest_of_arrays(files.read_npz(path)), path, EXAMPLES_FILE)
     from kit.types import Arrays, Table

@@ -80,7 +80,8 @@ def certify(
 
 def _check(challenge: str, forget: str | None, report: Path | None) -> None:
     """Checks names of challenge, forget set and file before anything large is imported."""
-    from kit import challenges, files
+    from kit import challenges
+    from kit.storage import files
 
     challenges.check_request(challenge, forget=forget)
     if report is not None:

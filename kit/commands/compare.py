@@ -210,10 +210,11 @@ def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out:
     """Writes the results into a folder of their own, and prints the table; the page's path is the last line."""
     from rich.console import Console
 
-    from kit import folders, reports, seals
+    from kit import reports
     from kit.challenges import splits
     from kit.commands import drawing
     from kit.reports import ranking_table
+    from kit.storage import folders, seals
 
     with folders.fresh(out, challenge.name, methods) as folder:
         splits.save_split(challenge.split, folder / "split.npz")

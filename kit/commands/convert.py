@@ -24,8 +24,8 @@ def convert_weights(
     debug: DebugOption = False,
 ) -> None:
     """Convert a ResNet's weights from PyTorch (.pth) to Keras, or back."""
-    from kit import files
     from kit.models import file_names
+    from kit.storage import files
 
     options.require_writable_file(json_file)
     options.require_writable(output.parent, "--output")

@@ -187,7 +187,7 @@ def _in_words(seconds: float) -> str:
 
 
 def _disk() -> Fact:
-    from kit import files
+    from kit.storage import files
 
     folder = files.cache_folder().absolute()
     while not folder.exists():
@@ -205,7 +205,7 @@ def _sandbox() -> Fact:
 
 
 def _folders() -> list[Fact]:
-    from kit import files
+    from kit.storage import files
 
     cache = files.cache_folder()
     stored = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else 0

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import files, seals
 from kit.evaluation import attack_sample
 from kit.evaluation.scoring import digest
+from kit.storage import files, seals
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kit import seals
 from kit.contest.check_pack import check_pack
 from kit.contest.outcomes import PackCheck
 from kit.contest.rerun import Rerun
@@ -15,6 +14,7 @@ from kit.evaluation import evaluate_all
 from kit.rules import RETRAIN
 from kit.runs import oracles, originals
 from kit.runs.contained import Containment
+from kit.storage import seals
 from kit.submission.entry import resolve
 from kit.types import Challenge, Report
 

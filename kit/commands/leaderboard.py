@@ -100,7 +100,7 @@ def _stored(place: Path) -> list[tuple[Report, Path]]:
     Raises:
         InputError: there are none, or one cannot be read.
     """
-    from kit import folders
+    from kit.storage import folders
 
     folders_of_results = folders.below(place)
     if not folders_of_results and not place.is_file():

@@ -171,7 +171,7 @@ def write_text(path: Path | None, text: str) -> None:
     if path is not None and str(path) == "-":
         typer.echo(text, nl=False)
     elif path is not None:
-        from kit import files
+        from kit.storage import files
 
         with files.atomic_write(path) as stream:
             stream.write(text.encode())
@@ -179,7 +179,7 @@ def write_text(path: Path | None, text: str) -> None:
 
 def require_writable(folder: Path, option: str = "--out") -> None:
     """Checks that results can be written under `folder` before anything is computed."""
-    from kit import files
+    from kit.storage import files
 
     files.require_writable(folder, option)
 

@@ -136,7 +136,7 @@ def check_pack(
     debug: DebugOption = False,
 ) -> None:
     """Check a pack and score its models."""
-    from kit import files
+    from kit.storage import files
 
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
     from kit import challenges
@@ -168,7 +168,8 @@ def check_pack(
 
 def _show_verdict(verdict: Verdict, file: Path, console: Console, json_file: Path | None) -> None:
     """Prints the table of a sound pack, and ends with exit code 1 for another; either is written as JSON."""
-    from kit import reports, seals
+    from kit import reports
+    from kit.storage import seals
 
     content: dict[str, Any] = {"checks": [asdict(outcome) for outcome in verdict.checks]}
     if not verdict.reports:

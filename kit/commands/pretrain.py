@@ -34,7 +34,7 @@ def pretrain(
     debug: DebugOption = False,
 ) -> None:
     """Train a challenge's original model from scratch and say whether it matches the shipped one."""
-    from kit import files
+    from kit.storage import files
 
     if oracle and (update_registry or retrained):
         raise InputError(
@@ -54,8 +54,8 @@ def pretrain(
 
 
 def _build_oracle(challenge: Challenge, out: Path, json_file: Path | None) -> None:
-    from kit import files
     from kit.runs import oracles
+    from kit.storage import files
 
     options.require_writable(out)
     options.require_writable(files.data_folder() / "oracles", "an installation of your own")

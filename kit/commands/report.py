@@ -50,7 +50,7 @@ def newest(results: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    from kit import folders
+    from kit.storage import folders
 
     if results.is_file():
         return results

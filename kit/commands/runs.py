@@ -19,7 +19,7 @@ def list_runs(root: Path, json_file: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from kit import folders
+    from kit.storage import folders
 
     rows: dict[str, dict[str, Any]] = {}
     refused: list[str] = []

@@ -104,9 +104,9 @@ def unlearn(
 
 def _check_names(model: Path, data: Path, forget: str, method: str, model_options: ModelOptions) -> None:
     """Checks names and files before anything large is imported."""
-    from kit import files
     from kit.challenges import checks, user_data
     from kit.models import file_names
+    from kit.storage import files
 
     file_names.check_model_file(model)
     files.require_file(data, f"Expected {user_data.EXAMPLES_FILE}.")
@@ -133,7 +133,7 @@ def _check_places(model: Path, output: Path, evidence: Path | None, json_file: P
     options.require_writable(output.parent, "--output")
     options.require_writable_file(json_file)
     if evidence is not None:
-        from kit import files
+        from kit.storage import files
 
         files.require_free(evidence, "--evidence")
 

@@ -48,7 +48,7 @@ def verify(
 ) -> None:
     """Check a certificate of deletion: what is signed, or the training itself, executed again."""
     options.require_writable_file(json_file)
-    from kit import files
+    from kit.storage import files
 
     files.require_file(certificate, "Expected a certificate or a receipt that 'kit certify' wrote.")
     from kit.proofs import signatures

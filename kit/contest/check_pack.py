@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import files, strict_json
 from kit.contest.outcomes import PackCheck
 from kit.contest.pack import MANIFEST, checkpoint_name
 from kit.contest.rerun import Rerun, chosen
@@ -22,6 +21,7 @@ from kit.models.weights import Expected, expected_like, largest_file, read_weigh
 from kit.rules import SCORE_VERSION
 from kit.runs import oracles
 from kit.runs.worker import Worker
+from kit.storage import files, strict_json
 from kit.submission.diagnosis import printable
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
 

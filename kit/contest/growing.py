@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit import seals
 from kit.contest.mock import MANIFEST
+from kit.storage import seals
 from kit.types import InputError
 
 _PLACE = "pack"  # which, its description says

@@ -6,7 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from kit import files
+from kit.storage import files
 
 MANIFEST = "manifest.json"
 # The competition's notebooks were run twice, first without data: a file of this name in the input folder says so.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import locks
 from kit.contest.growing import GrowingZip, Packed, checkpoint_name
 from kit.contest.mock import MANIFEST, is_mock_run, write_mock
 from kit.engines import Engine
@@ -24,6 +23,7 @@ from kit.runs.packing import models_in_order
 from kit.runs.population import Request, at_hand, order_of, started
 from kit.runs.pretraining import original_of
 from kit.runs.worker import Worker
+from kit.storage import locks
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.returned import checked_weights
 from kit.types import Challenge, FailedRun, InputError

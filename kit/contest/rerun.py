@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from kit import seals
 from kit.contest.outcomes import PackCheck
 from kit.machine import environment
 from kit.rules import TIME_BUDGET, TIMING_NOISE
@@ -17,6 +16,7 @@ from kit.runs.contained import Containment
 from kit.runs.run import weights_of_runs
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
+from kit.storage import seals
 from kit.submission.entry import Entry
 from kit.types import Cost, Retraining
 

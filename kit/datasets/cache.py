@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from kit import files, seals
 from kit.datasets import places
 from kit.datasets.places import Candidate
 from kit.datasets.registry import DataSet
+from kit.storage import files, seals
 
 # Beside the files: the digests of those that were copied from a user's folder, for which no other is published.
 RECORD = "copied.json"

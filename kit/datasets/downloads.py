@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import kit
-from kit import files
 from kit.datasets import cache
 from kit.datasets.registry import RemoteFile
+from kit.storage import files
 
 # Seconds until a connection stands, and seconds without a byte after which a mirror is given up.
 CONNECT_SECONDS, STALL_SECONDS = 10.0, 30.0

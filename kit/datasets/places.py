@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit import files
 from kit.datasets.registry import DataSet, Form
+from kit.storage import files
 from kit.types import InputError
 
 # Where Kaggle mounts what a notebook has attached: one folder a data set, of late below the folder of its owner.

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from kit.engines.engine import Engine, P, R
 from kit.engines.worker import attempt, lost_task, slot, unpack, usable_cores, worker_variables
-from kit.scratch import Scratch
+from kit.storage.scratch import Scratch
 
 _MAX_LOSSES = 3
 _GRACE_SECONDS = 2.0

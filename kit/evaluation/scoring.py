@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kit import scorers, seals
+from kit import scorers
 from kit.machine import environment
+from kit.storage import seals
 from kit.types import Comparison, Score
 
 

@@ -13,8 +13,8 @@ import stat
 import time
 from pathlib import Path
 
-from kit import digests, files
 from kit.machine import environment
+from kit.storage import digests, files
 
 MAX_AGE_SECONDS, MAX_BYTES = 30 * 24 * 3600, 2 << 30
 _ONLY_THE_OWNER, _OTHERS_WRITE = 0o700, stat.S_IWGRP | stat.S_IWOTH

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from kit import files
+from kit.storage import files
 
 
 class Cores:

@@ -1,7 +1,7 @@
 """What XLA has compiled, kept for other processes, and believed only with its seal: TensorFlow runs what it finds.
 
-Beside each of TensorFlow's files lies its digest, sealed (`kit.seals`) by the process that has compiled it. What has
-none, or another, a process removes before TensorFlow could look for it; it is then compiled anew.
+Beside each of TensorFlow's files lies its digest, sealed (`kit.storage.seals`) by the process that has compiled it.
+What has none, or another, a process removes before TensorFlow could look for it; it is then compiled anew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from kit import files, seals
+from kit.storage import files, seals
 
 _VARIABLE, _DIRECTORY = "TF_XLA_FLAGS", "--tf_xla_persistent_cache_directory="
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit import files, models
+from kit import models
 from kit.models.torch.pickle import shown
+from kit.storage import files
 from kit.types import InputError
 
 SUFFIXES = (".pth", ".pt", ".npz", ".weights.h5", ".keras")

@@ -8,13 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit import files
 from kit.models import h5, inspection, weights
 from kit.models.file_names import RESNET_WEIGHTS, check_resnet, is_torch, suffix
 from kit.models.torch import files as torch_files
 from kit.models.torch import names as torch_weights
 from kit.models.torch.pickle import shown
-from kit.scratch import Scratch
+from kit.storage import files
+from kit.storage.scratch import Scratch
 from kit.types import InputError
 
 _SHOWN = 3

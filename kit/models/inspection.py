@@ -25,7 +25,7 @@ import h5py
 
 from kit.models import parts
 from kit.models.parts import Refused
-from kit.scratch import Scratch
+from kit.storage.scratch import Scratch
 
 WEIGHTS, CONFIG, _METADATA = "model.weights.h5", "config.json", "metadata.json"
 # Where Keras keeps the words of a StringLookup or a TextVectorization.

@@ -13,11 +13,11 @@ from typing import Any
 
 import keras
 
-from kit import strict_json
 from kit.models import custom, h5, inspection, user, weights
 from kit.models.file_names import EXPECTED, check_model_file, check_weights_file
 from kit.models.user import Own
-from kit.scratch import Scratch
+from kit.storage import strict_json
+from kit.storage.scratch import Scratch
 from kit.types import Arrays, InputError, Table
 
 

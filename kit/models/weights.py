@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
+from kit.storage import files
 
 # A .npy header of a plain array takes 128 bytes; NumPy itself allows 10,000.
 _HEADER_BYTES = 10_000
@@ -103,7 +103,8 @@ def read_strangers_arrays(path: Path) -> dict[str, np.ndarray]:
     """Returns the arrays of an `.npz` of which nothing is known yet; it is not unpacked to far more than it is.
 
     Raises:
-        ValueError, or one of `kit.files.DAMAGED`: it is no sound `.npz` file, or packed beyond what weights allow.
+        ValueError, or one of `kit.storage.files.DAMAGED`: it is no sound `.npz` file, or packed beyond what weights
+            allow.
     """
     with path.open("rb") as stream:
         with zipfile.ZipFile(stream) as archive:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
 from kit.proofs import certificate as certificates
 from kit.proofs import classes, commitment, editing, states, trail, trainings
 from kit.proofs.certificate import Certificate, Deletion
@@ -21,6 +20,7 @@ from kit.proofs.signatures import Signer
 from kit.proofs.trail import TRAINING, Trail
 from kit.proofs.trainings import Plain, Segments, Sharded
 from kit.rules import RETRAIN
+from kit.storage import files
 from kit.types import Arrays, Challenge, InputError
 
 

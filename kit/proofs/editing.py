@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kit import files, methods, models
+from kit import methods, models
 from kit.proofs import classes, trail, trainings
 from kit.proofs.classes import APPROXIMATE, CERTIFIED
 from kit.proofs.states import Trained
@@ -25,6 +25,7 @@ from kit.runs.originals import Pretrained
 from kit.runs.run import run_once
 from kit.runs.settings import of_pretraining
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission.entry import Entry
 from kit.toolbox import facts, seeding
 from kit.toolbox.examples import Selection

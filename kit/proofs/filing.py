@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.models.weights import write_file
 from kit.proofs import certificate as certificates
 from kit.proofs import states, terms, trail
@@ -27,7 +26,8 @@ from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer, digest
 from kit.proofs.trail import COMMITMENT, NONCE, TRAINING
 from kit.proofs.trainings import Segments
-from kit.scratch import Scratch
+from kit.storage import files
+from kit.storage.scratch import Scratch
 from kit.types import Challenge
 
 

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kit import files
 from kit.proofs import signatures, tree
 from kit.proofs.commitment import Head
 from kit.proofs.signatures import Rejected, Signer, Verifier
 from kit.proofs.tree import Tree
+from kit.storage import files
 
 NAME = "log.jsonl"
 PREFIX = "urn:unlearning-kit:proofs:v1:"

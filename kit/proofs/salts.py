@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
 from kit.proofs import commitment
 from kit.proofs.signatures import Rejected
 from kit.proofs.tree import SIZE
+from kit.storage import files
 from kit.types import Arrays
 
 NAME = "private/salts.npy"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import files, locks
+from kit.storage import files, locks
 from kit.types import FailedRun, InputError
 
 if TYPE_CHECKING:

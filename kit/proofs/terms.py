@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kit.digests import digest_of
 from kit.machine import environment
 from kit.proofs.commitment import Head
+from kit.storage.digests import digest_of
 from kit.types import Challenge, InputError
 
 NONCE_BYTES = 16
@@ -31,7 +31,7 @@ def recipe_of(challenge: Challenge) -> dict[str, Any]:
 
 
 def _digest(arrays: Any) -> str:
-    from kit.digests import digest_of_arrays
+    from kit.storage.digests import digest_of_arrays
 
     return digest_of_arrays(arrays)
 

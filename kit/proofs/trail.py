@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files
 from kit.proofs import log as logs
 from kit.proofs import states as chains
 from kit.proofs import terms
@@ -28,6 +27,7 @@ from kit.proofs.commitment import Commitment, Head
 from kit.proofs.log import Entry, Log
 from kit.proofs.signatures import Rejected, Verifier, damaged
 from kit.proofs.tree import SIZE
+from kit.storage import files
 
 COMMITMENT, NONCE, TRAINING = "commitment", "nonce", "training"
 LEAVES, WEIGHTS, STATES, KEPT, RECEIPTS = "leaves.npy", "weights.npz", "states.npy", "kept", "receipts"

@@ -22,7 +22,7 @@ from kit.proofs.execution import Retraining
 from kit.proofs.states import Trained
 from kit.runs import pretraining
 from kit.runs.settings import of_pretraining
-from kit.scratch import Scratch
+from kit.storage.scratch import Scratch
 from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
 from kit.types import Arrays, Challenge, Split

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import files
 from kit.proofs import certificate as certificates
 from kit.proofs import terms
 from kit.proofs.certificate import Certificate
@@ -31,6 +30,7 @@ from kit.proofs.segments import TOLERANCE, check_segments
 from kit.proofs.signatures import Rejected, Verifier, damaged
 from kit.proofs.trail import Trail
 from kit.rules import RETRAIN
+from kit.storage import files
 from kit.types import Arrays, Challenge, InputError
 
 if TYPE_CHECKING:  # what trains imports TensorFlow, which level 0 does without

@@ -1,8 +1,8 @@
 """What the pictures of a report show, reduced from the models' outputs: some kilobytes, however many models there were.
 
 `kit run` and `kit evaluate` write it beside the report, as `evidence.json`: a page or a figure is drawn again from the
-two files alone. The file is an object whose keys and types are the fields of `Evidence`, and `sha256` (`kit.seals`),
-by which damage is seen.
+two files alone. The file is an object whose keys and types are the fields of `Evidence`, and `sha256`
+(`kit.storage.seals`), by which damage is seen.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import files, seals, strict_json
 from kit.rules import RETRAIN
 from kit.scorers import forgetting
+from kit.storage import files, seals, strict_json
 from kit.types import InputError, from_json
 
 NAME = "evidence.json"

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from kit import files
 from kit.reports import panels, style
 from kit.reports.evidence import Evidence, Row
 from kit.reports.gathering import row_of
 from kit.reports.panels import Panels
 from kit.reports.style import INK
 from kit.rules import RETRAIN
+from kit.storage import files
 from kit.types import Outputs
 
 NAMES = ("losses", "roc", "epsilons", "scores_by_models", "accuracy_by_class", "example")

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kit.digests import digest_of
 from kit.reports import ranking
 from kit.rules import LANDMARKS, SCORE_VERSION
+from kit.storage.digests import digest_of
 from kit.types import InputError, Report, Score
 from kit.types.frames import frame
 

@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kit import files
 from kit.reports import captions, evidence, figures, inline, phrases, ranking, records, tradeoff, words
 from kit.reports.columns import Column, Line, columns, lines
 from kit.reports.evidence import Evidence, Row
 from kit.reports.inline import Image, Key
 from kit.rules import LANDMARKS, ORIGINAL, TIME_BUDGET
+from kit.storage import files
 from kit.types import FailedRun, InputError, Report
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -8,7 +8,7 @@ A file is an object with four keys, and others that this module leaves alone:
   scores there are is not fixed: a file of a version of the kit with other scorers is read as well.
 - `failures`: a list with an object for each method that failed: `method`, `check` (of `kit validate`, or "runs") and
   `reason`, a paragraph.
-- `sha256`: of the rest (`kit.seals`), by which damage is seen. Files of older versions have none.
+- `sha256`: of the rest (`kit.storage.seals`), by which damage is seen. Files of older versions have none.
 
 Numbers are finite. What could not be computed is null, with a reason beside it.
 """
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kit import files, seals, strict_json
 from kit.rules import SCORE_VERSION
+from kit.storage import files, seals, strict_json
 from kit.types import BrokenSubmission, FailedRun, InputError, Report
 from kit.types.from_json import damaged, described, read
 

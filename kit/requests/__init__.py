@@ -21,11 +21,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit import files
 from kit.requests.outcome import AUTO, Effort, Outcome, carry_out
 from kit.requests.publishing import publish, publish_evidence
 from kit.requests.rehearsal import Plan
 from kit.requests.request import DeletionRequest, prepare
+from kit.storage import files
 from kit.submission.entry import Identifier
 from kit.types import Arrays, ModelOptions, Recipe, Table, Task
 

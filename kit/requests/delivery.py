@@ -15,11 +15,11 @@ from typing import Any
 
 import keras
 
-from kit import files
 from kit.models import copies, user_files
 from kit.models.inspection import CONFIG, WEIGHTS
 from kit.models.user import Own
-from kit.scratch import Scratch
+from kit.storage import files
+from kit.storage.scratch import Scratch
 from kit.types import Arrays, InputError, Table
 
 # Parts of an optimizer's description, all of which Keras builds without code of a file's.

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 import kit
-from kit import files, reports, seals
-from kit.digests import digest_of_arrays
+from kit import reports
 from kit.machine import environment
 from kit.requests import statement
 from kit.requests.outcome import Outcome
 from kit.requests.request import DeletionRequest
+from kit.storage import files, seals
+from kit.storage.digests import digest_of_arrays
 
 
 def write(folder: Path, outcome: Outcome, unlearned_sha256: str = "") -> None:

@@ -6,10 +6,10 @@ import contextlib
 import os
 from pathlib import Path
 
-from kit import files
 from kit.requests import delivery, evidence
 from kit.requests.outcome import Outcome
-from kit.scratch import Scratch
+from kit.storage import files
+from kit.storage.scratch import Scratch
 from kit.types import FailedRun
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit import files
 from kit.challenges import checks, loading, making, model_options, user_model
 from kit.challenges.recipes import DataColumns
-from kit.digests import digest_of_arrays
 from kit.models.user import Own
 from kit.requests import delivery
+from kit.storage import files
+from kit.storage.digests import digest_of_arrays
 from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table
 
 # Of a challenge's name, which becomes a folder's.

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.machine import environment
 from kit.rules import RETRAIN
 from kit.runs import originals
 from kit.runs.population import run_population
+from kit.storage import files
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
 NUM_MODELS = 512

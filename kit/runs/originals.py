@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit import files, models, seals, strict_json
-from kit.digests import digest_of, digest_of_arrays
+from kit import models
 from kit.machine import quiet, threads
 from kit.models.weights import read_checked_file, write_file
+from kit.storage import digests, files, seals, strict_json
 from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, FailedRun
 
@@ -102,7 +102,7 @@ def fingerprint(challenge: Challenge) -> str:
     described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed, challenge.recipe]
     if challenge.task != CLASSIFICATION:  # shipped weights were recorded when there was no other task
         described.append(repr(challenge.task))
-    return digest_of([data, *described])
+    return digests.digest_of([data, *described])
 
 
 def registry() -> dict[str, dict[str, Any]]:
@@ -130,7 +130,7 @@ def load(challenge: Challenge) -> Pretrained:
         FailedRun: the file's digest is not the recorded one.
     """
     if challenge.original is not None:
-        return Pretrained(challenge.original, digest_of_arrays(challenge.original), Path(), challenge.model)
+        return Pretrained(challenge.original, digests.digest_of_arrays(challenge.original), Path(), challenge.model)
     entry = registry().get(challenge.name)
     if entry is not None and entry["fingerprint"] == fingerprint(challenge):
         advice = (

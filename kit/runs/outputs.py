@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import files
 from kit.rules import LANDMARKS, ORIGINAL
+from kit.storage import files
 from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs
 
 if TYPE_CHECKING:

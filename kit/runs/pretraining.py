@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit import files, methods, seals
-from kit.digests import digest_of
+from kit import methods
 from kit.machine import environment, quiet
 from kit.models.weights import read_checked_file, write_file
 from kit.runs import originals
 from kit.runs.originals import Pretrained, cached_path
 from kit.runs.settings import of_pretraining
-from kit.scratch import Scratch
+from kit.storage import files, seals
+from kit.storage.digests import digest_of
+from kit.storage.scratch import Scratch
 from kit.types import Challenge, FailedRun, InputError, Split
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit import files
 from kit.machine import quiet
 from kit.rules import RETRAIN
 from kit.runs import originals
 from kit.runs.originals import Pretrained, Rebuilt
 from kit.runs.seeds import run_seed
+from kit.storage import files
 from kit.submission.entry import Entry
 from kit.types import Challenge
 

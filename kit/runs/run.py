@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kit import files, methods
+from kit import methods
 from kit.machine import yardstick
 from kit.machine.cpu_seconds import Stopwatch
 from kit.models.weights import same_weights
@@ -26,6 +26,7 @@ from kit.runs.choice import require_precision
 from kit.runs.contained import Containment
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission import text_checks
 from kit.submission.call import Call
 from kit.submission.contained import Contained

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from kit import files, locks, methods, seals
-from kit.digests import digest_of
+from kit import methods
 from kit.machine import environment
 from kit.runs import originals
 from kit.runs.originals import Pretrained
 from kit.runs.outputs import load_outputs, save_outputs
 from kit.runs.settings import hyperparameters
+from kit.storage import files, locks, seals
+from kit.storage.digests import digest_of
 from kit.submission.entry import Entry
 from kit.types import Challenge, Cost, ModelOutputs
 

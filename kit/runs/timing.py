@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 
-from kit import files, seals
-from kit.digests import digest_of
 from kit.machine import environment, quiet
 from kit.rules import SCORE_VERSION
 from kit.runs import originals
+from kit.storage import files, seals
+from kit.storage.digests import digest_of
 from kit.types import Challenge, Retraining
 
 # Which way of measuring it is: what was measured in another way is measured anew.

@@ -30,7 +30,7 @@ from kit.machine.cores import Cores
 from kit.machine.cpu_seconds import Meter
 from kit.models.weights import RefusedWeightsError, expected_like, read_strangers_file
 from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
-from kit.scratch import Scratch
+from kit.storage.scratch import Scratch
 from kit.submission import handover, sandbox
 from kit.submission.answers import Imported, Returned, number
 from kit.submission.diagnosis import explain

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.machine import threads
 from kit.machine.environment import backend
 from kit.models.weights import numbered
+from kit.storage import files
 from kit.submission import allowed
 from kit.submission.source import Source
 

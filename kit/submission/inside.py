@@ -96,9 +96,9 @@ class Child:
         _backend.tf_data()  # beside another backend too, TensorFlow is there before a run is billed
         from tqdm import tqdm
 
-        from kit import files
         from kit.models import zoo
         from kit.models.weights import in_order
+        from kit.storage import files
         from kit.submission.call import SETS
         from kit.types import Arrays
 

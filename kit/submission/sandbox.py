@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import kit
-from kit import files
+from kit.storage import files
 from kit.submission import confinement
 from kit.types import InputError
 

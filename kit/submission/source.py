@@ -13,7 +13,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from kit import files, methods
+from kit import methods
+from kit.storage import files
 from kit.submission.contract import Unlearning
 from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kit import files, seals
 from kit.models.weights import in_order, numbered
+from kit.storage import files, seals
 
 # Shorter trainings are done again. Of longer ones the state is written after each epoch, as long as that takes no more
 # than a twentieth of the time: of a network of 90 MB, whose epochs take a minute on a CPU, after each one too.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit import files
+from kit.storage import files
 
 _NAME = "facts.json"
 

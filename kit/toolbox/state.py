@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.models.weights import in_order, write_file
+from kit.storage import files
 
 
 def write_arrays(folder: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:

@@ -24,10 +24,10 @@ from tqdm import tqdm
 from kit import challenges, engines
 from kit.engines import Engine
 from kit.machine.quiet import Sealed, run_sealed
-from kit.rules import DRAWN_SPLITS
 from kit.tuning.settings import NUM_MODELS, NUM_TRIALS, Search, Settings, Trial, trials
 from kit.tuning.trace import Trace
 from kit.types import Challenge, InputError
+from kit.types.forget import DRAWN_SPLITS
 
 __all__ = [
     "FIRST_SPLIT",

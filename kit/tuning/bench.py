@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from kit import challenges, files
+from kit import challenges
 from kit.rules import RETRAIN
 from kit.runs import population as populations
 from kit.runs import run as runner
 from kit.scorers.distance import retraining_distance
+from kit.storage import files
 from kit.tuning.settings import RETRAINED_EACH, Search, Settings
 from kit.types import Challenge, FailedRun, Outputs
 

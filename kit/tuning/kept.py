@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kit import challenges, files, seals, strict_json
+from kit import challenges
 from kit.challenges import hyperparameters
 from kit.machine import environment
 from kit.methods import _facts
+from kit.storage import files, seals, strict_json
 from kit.tuning import Outcome, Search, Settings, Trial
 from kit.tuning.settings import RETRAINED_EACH
 from kit.types import InputError

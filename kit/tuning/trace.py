@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kit import files, methods, seals
+from kit import methods
+from kit.storage import files, seals
 from kit.tuning.settings import Search, Settings
 from kit.types import Challenge, InputError
 

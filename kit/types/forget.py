@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kit.rules import DRAWN_SPLITS
-
+# Forget sets that a seed draws.
+DRAWN_SPLITS = ("random", "stratified")
 FORGET_KINDS = (*DRAWN_SPLITS, "class", "group", "mislabelled")
 
 

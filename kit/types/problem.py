@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kit.rules import DRAWN_SPLITS
 from kit.types.arrays import Arrays, read_only
 from kit.types.errors import InputError
-from kit.types.forget import forget_form
+from kit.types.forget import DRAWN_SPLITS, forget_form
 from kit.types.recipe import Recipe
 from kit.types.shown import counted, html_table, number_of
 from kit.types.task import Task

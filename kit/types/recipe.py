@@ -42,7 +42,7 @@ class Recipe:
     weight_decay: float = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     augmentation: Literal["none", "crop_and_flip"] = "none"
-    # Digests of before there was another one name none (`kit.digests`).
+    # Digests of before there was another one name none (`kit.storage.digests`).
     optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = field(default="sgd", metadata={"absent": "sgd"})
 
     def __post_init__(self) -> None:

@@ -8,6 +8,9 @@ from typing import Literal, get_args
 
 from kit.types.errors import InputError
 
+# A difference of fewer standard errors than this is called "inside the noise".
+NOISE = 2.0
+
 Direction = Literal["up", "down", "match_retrain"]
 TableName = Literal["runs", "populations", "attacks", "distances", "other"]
 # Of a heading that is made from a score's name, in characters.

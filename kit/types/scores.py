@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from kit.rules import DRAWN_SPLITS, NOISE
 from kit.types.cost import Retraining
-from kit.types.forget import forget_form
+from kit.types.forget import DRAWN_SPLITS, forget_form
 from kit.types.frames import frame
 from kit.types.from_json import damaged, read
 from kit.types.once import Once
 from kit.types.outputs import Outputs
-from kit.types.score_info import Direction
+from kit.types.score_info import NOISE, Direction
 from kit.types.shown import html_table, number_of
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import pytest
 from retrainings import taking
 
 import kit
-from kit import evaluation, files
+from kit import evaluation
 from kit.challenges import hyperparameters
 from kit.runs import timing
 from kit.runs.settings import hyperparameters as of_method
+from kit.storage import files
 from kit.submission.entry import resolve
 from kit.types import Challenge
 

@@ -14,13 +14,14 @@ from cli_helpers import call
 from retrainings import taking
 
 import kit
-from kit import evaluation, files, methods, models
+from kit import evaluation, methods, models
 from kit.challenges import catalogue, hyperparameters
 from kit.challenges.partition import published_partition
 from kit.datasets.loading import Published
 from kit.runs import originals, retrained, timing
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission.entry import Entry
 from kit.toolbox.inference import predict_logits
 from kit.types import Arrays, Challenge, Recipe

@@ -23,8 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kit
-from kit import files
 from kit.challenges.splits import make_split, shuffled_halves
+from kit.storage import files
 from kit.types import Arrays, Split
 
 Refused = Callable[..., str]

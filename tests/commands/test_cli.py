@@ -21,12 +21,13 @@ import pytest
 from cli_helpers import Result, call, environment, one_paragraph
 
 import kit
-from kit import challenges, evaluation, files, folders, methods, scorers, seals
+from kit import challenges, evaluation, methods, scorers
 from kit.challenges.partition import stratified_partition
 from kit.evaluation import plan
 from kit.evaluation.plan import Plan
 from kit.reports import page
 from kit.runs import originals
+from kit.storage import files, folders, seals
 from kit.submission import contained
 from kit.submission.entry import Entry
 from kit.tasks import CLASSIFICATION

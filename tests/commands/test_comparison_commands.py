@@ -12,12 +12,13 @@ from cli_helpers import call, one_paragraph
 from retrainings import taking
 
 import kit
-from kit import engines, evaluation, folders
+from kit import engines, evaluation
 from kit.challenges import loading
 from kit.engines import Serial
 from kit.evaluation.plan import Plan
 from kit.machine import threads
 from kit.runs import oracles, timing
+from kit.storage import folders
 from kit.submission.entry import Entry
 from kit.types import ModelOptions
 

@@ -12,12 +12,13 @@ import psutil
 import pytest
 
 import kit
-from kit import engines, files
+from kit import engines
 from kit.commands import doctor
 from kit.datasets import loading
 from kit.machine import accelerators
 from kit.machine.accelerators import Accelerator, Sight
 from kit.runs import originals, trial
+from kit.storage import files
 from kit.submission import sandbox
 from kit.toolbox import compiled
 

@@ -63,7 +63,8 @@ IMPORTS = {
 }
 # What a wrong name adds to that, by what it names.
 OF_A_METHOD = {
-    "kit.files",
+    "kit.storage",
+    "kit.storage.files",
     "kit.submission",
     "kit.submission.contract",
     "kit.submission.importing",
@@ -71,7 +72,8 @@ OF_A_METHOD = {
 }
 OF_METHODS = OF_A_METHOD | {"kit.scorers", "kit.submission.entry"}
 OF_WEIGHTS = {
-    "kit.files",
+    "kit.storage",
+    "kit.storage.files",
     "kit.models",
     "kit.models.file_names",
     "kit.models.torch",
@@ -91,7 +93,6 @@ OF_A_CHALLENGE = (
         "kit.challenges.tables",
         "kit.challenges.user_data",
         "kit.challenges.user_model",
-        "kit.rules",
         "kit.types.forget",
         "kit.types.loss_settings",
         "kit.types.recipe",
@@ -128,18 +129,21 @@ REFUSED = {
         OF_A_CHALLENGE,
     ),
     "pack finetune --backend torch": ("There is no backend 'torch'", OF_A_METHOD),
-    "leaderboard missing": ("There is no report in 'missing'", {"kit.files", "kit.folders"}),
-    "report nowhere": ("There is no report in 'nowhere'", {"kit.files", "kit.folders"}),
+    "leaderboard missing": (
+        "There is no report in 'missing'",
+        {"kit.storage", "kit.storage.files", "kit.storage.folders"},
+    ),
+    "report nowhere": ("There is no report in 'nowhere'", {"kit.storage", "kit.storage.files", "kit.storage.folders"}),
     "tune finetun": ("Did you mean finetune", set()),
     "tune original": ("The method 'original' has no search space", set()),
     "tune finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "certify here --method finetun": ("Did you mean finetune", set()),
     "certify here --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "certify here --report missing.json": ("There is no file 'missing.json'", OF_A_CHALLENGE),
-    "verify missing.json": ("There is no file 'missing.json'", {"kit.files"}),
+    "verify missing.json": ("There is no file 'missing.json'", {"kit.storage", "kit.storage.files"}),
     "verify here.zip --key missing.pem": (
         "There is no file 'missing.pem'",
-        {"kit.files", "kit.locks", "kit.proofs", "kit.proofs.signatures"},
+        {"kit.storage", "kit.storage.files", "kit.storage.locks", "kit.proofs", "kit.proofs.signatures"},
     ),
     "pretrain noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "explain finetun": ("Did you mean finetune", set()),
@@ -156,7 +160,7 @@ REFUSED = {
     "pack finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_PACK),
     "pack finetune --forget class:99": ("No training example has the class '99'", OF_A_PACK),
     "pack finetune --engine thread": ("There is no engine 'thread'", OF_A_METHOD | OF_AN_ENGINE),
-    "check-pack missing.zip": ("There is no file 'missing.zip'", {"kit.files"}),
+    "check-pack missing.zip": ("There is no file 'missing.zip'", {"kit.storage", "kit.storage.files"}),
     "check-pack here.zip --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "convert-weights missing.pth --model resnet18 --output new.keras": ("There is no file 'missing.pth'", OF_WEIGHTS),
     "convert-weights missing.pth --model resnet19 --output new.keras": ("'resnet19' has no counterpart", OF_WEIGHTS),

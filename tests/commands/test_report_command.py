@@ -10,8 +10,8 @@ import pytest
 from cli_helpers import call, one_paragraph
 
 import kit
-from kit import files
 from kit.commands import report as command
+from kit.storage import files
 
 RESULTS = files.data_folder() / "results" / "noisy-digits.json"
 

@@ -17,9 +17,10 @@ from cli_helpers import Result, call, one_paragraph
 from owners import RECORDS, data, files_in
 from retrainings import taking
 
-from kit import files, requests
+from kit import requests
 from kit.requests import outcome as outcomes
 from kit.runs import timing
+from kit.storage import files
 
 
 @pytest.fixture

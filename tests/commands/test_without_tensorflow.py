@@ -14,7 +14,7 @@ import numpy as np
 import processes
 import pytest
 
-from kit import folders
+from kit.storage import folders
 
 HEAVY = {"tensorflow", "keras"}
 SLOW = HEAVY | {"sklearn", "scipy", "matplotlib"}

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from processes import Forked, fork_workers
 
 import kit
-from kit import engines, evaluation, files, locks, rules, seals
+from kit import engines, evaluation, rules
 from kit.contest import check_pack as checking
 from kit.contest import pack as packing
 from kit.models.weights import weights_to_bytes
@@ -41,6 +41,7 @@ from kit.runs.run import Unlearned
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
 from kit.scorers import efficiency
+from kit.storage import files, locks, seals
 from kit.submission import source as submission
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
@@ -1289,7 +1290,7 @@ def test_a_pack_may_be_compressed_and_in_another_order(
     assert_same_outputs(found, expected)
 
 
-# BUG: OSError for the long name, in pathlib's is_file; os.path.isfile says no (as in kit.files.checked).
+# BUG: OSError for the long name, in pathlib's is_file; os.path.isfile says no (as in kit.storage.files.checked).
 @pytest.mark.parametrize("name", ["nothing.zip", "", ".", "x" * 300 + ".zip", "nul\0l.zip"])
 def test_what_is_no_file_is_refused(
     small_challenge: Challenge, worker: Worker, name: str, refused: Refused, tmp_path: Path

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 from data_helpers import Server, archive, batches, examples, idx_files, npz, sha256, stand_in, write
 
-from kit import datasets, files
+from kit import datasets
 from kit.datasets import cache as data_cache
 from kit.datasets import loading, places, registry
 from kit.datasets.loading import Published
 from kit.datasets.registry import CIFAR10, FASHION_MNIST, MNIST, DataSet, RemoteFile
+from kit.storage import files
 from kit.types import FailedRun
 
 Refused = Callable[..., str]

@@ -11,9 +11,9 @@ from typing import Any
 import data_helpers
 import pytest
 
-from kit import files
 from kit.datasets import places
 from kit.datasets.registry import ARCHIVE, BATCHES, CIFAR10, DATA_SETS, FASHION_MNIST, IDX, MNIST, NPZ, DataSet
+from kit.storage import files
 
 Refused = Callable[..., str]
 BATCH_NAMES = [names[0] for names in BATCHES.names]

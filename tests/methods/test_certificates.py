@@ -17,11 +17,12 @@ import scipy.optimize
 import scipy.stats
 
 import kit
-from kit import files, methods
+from kit import methods
 from kit.methods import _certificates, certified_removal
 from kit.methods._certificates import Certificate
 from kit.runs import originals, pretraining
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.toolbox import blocks, examples, facts, inference, seeding
 from kit.types import Challenge, Recipe
 

@@ -18,11 +18,12 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import chisquare
 
 import kit
-from kit import files, methods
+from kit import methods
 from kit.methods import _sharding
 from kit.runs import pretraining
 from kit.runs.run import run_here
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission.entry import Entry
 from kit.toolbox import ensembles, facts, seeding, setup
 from kit.toolbox import examples as kit_examples

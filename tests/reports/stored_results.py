@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 import kit
-from kit import files
 from kit.reports import evidence, ranking, records
 from kit.reports.evidence import Curve, Distances, Evidence, Example, Row, epsilon_edges
 from kit.reports.page import Stored
+from kit.storage import files
 from kit.types import Report
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from stored_results import evidence_of, reports_of
 from test_report import made
 
-from kit import seals
 from kit.reports import evidence, gathering, records
 from kit.reports.evidence import LOSS_EDGES
 from kit.scorers import forgetting
+from kit.storage import seals
 from kit.tasks.classification import CLASSIFICATION
 from kit.types import Arrays, Challenge, InputError, Outputs, Split
 

@@ -19,10 +19,10 @@ from rich.console import Console
 from scipy import stats
 
 import kit
-from kit import folders
 from kit.reports import leaderboard as boards
 from kit.reports import leaderboard_files, records
 from kit.rules import LANDMARKS, SCORE_VERSION
+from kit.storage import folders
 from kit.types import InputError, Report, Score
 
 STORED = Path(__file__).parents[2] / "data" / "results" / "noisy-digits.json"

@@ -14,9 +14,9 @@ import pytest
 from stored_results import evidence_of, reports_of, stored, write
 from test_report import made
 
-from kit import seals
 from kit.reports import page, ranking
 from kit.reports.page import Stored
+from kit.storage import seals
 from kit.types import FailedRun, InputError
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)> & $x^2$ {{ 7*7 }}'

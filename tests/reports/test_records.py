@@ -13,8 +13,8 @@ import pytest
 from test_report import made, population
 
 import kit
-from kit import files
 from kit.reports import records
+from kit.storage import files
 from kit.types import BrokenSubmission, FailedRun, InputError
 
 STORED = sorted(

@@ -16,7 +16,8 @@ from rich.console import Console
 
 import kit
 from kit import reports as report
-from kit import scorers, seals
+from kit import scorers
+from kit.storage import seals
 from kit.types import FailedRun, Report, Score
 
 # A value for each score, all of them different, so that a number in the table belongs to one cell.

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import kit
-from kit import files
 from kit.runs import oracles, originals
 from kit.runs.outputs import compute_outputs
 from kit.runs.population import run_population
 from kit.runs.run import unlearn
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.types import NUM_WITH_LOGITS, PARTS, Challenge, FailedRun, Outputs
 
 SHIPPED = ("digits", "noisy-digits")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import kit
-from kit import files, models
+from kit import models
 from kit.runs import originals, outputs
+from kit.storage import files
 from kit.toolbox import inference
 from kit.types import PARTS, Challenge, FailedRun, ModelOutputs
 

@@ -22,7 +22,7 @@ import signals
 import tensorflow as tf
 
 import kit
-from kit import engines, locks
+from kit import engines
 from kit.engines import Engine
 from kit.runs import originals, run, store
 from kit.runs import population as populations
@@ -33,6 +33,7 @@ from kit.runs.run import Unlearned, unlearn
 from kit.runs.seeds import run_seed
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
+from kit.storage import locks
 from kit.submission.entry import Entry
 from kit.types import NUM_WITH_LOGITS, PARTS, BrokenSubmission, Challenge, FailedRun, Outputs, Recipe
 

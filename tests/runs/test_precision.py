@@ -15,7 +15,7 @@ from cli_helpers import call
 from retrainings import taking
 
 import kit
-from kit import evaluation, files
+from kit import evaluation
 from kit.evaluation.plan import Plan
 from kit.machine import accelerators
 from kit.machine.accelerators import Accelerator
@@ -23,6 +23,7 @@ from kit.runs import choice, originals, timing
 from kit.runs.run import unlearn
 from kit.runs.store import population_folder
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission.entry import Entry
 from kit.types import Challenge, Recipe
 

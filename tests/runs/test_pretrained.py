@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import kit
-from kit import challenges, files, seals
+from kit import challenges
 from kit.runs import originals
 from kit.runs.worker import Worker
+from kit.storage import files, seals
 from kit.toolbox import seeding, training
 from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, FailedRun, Recipe

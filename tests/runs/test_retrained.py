@@ -16,7 +16,7 @@ from cli_helpers import call
 from retrainings import taking
 
 import kit
-from kit import challenges, evaluation, files, scorers, seals
+from kit import challenges, evaluation, scorers
 from kit import reports as report
 from kit.challenges import catalogue
 from kit.runs import oracles, originals, retrained, timing
@@ -24,6 +24,7 @@ from kit.runs.population import run_population
 from kit.runs.run import unlearn
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
+from kit.storage import files, seals
 from kit.toolbox import checkpoints
 from kit.types import Arrays, Challenge, FailedRun, Recipe
 

@@ -14,10 +14,10 @@ from bad_corpus import FOLDER, Bad
 from retrainings import taking
 
 import kit
-from kit import files
 from kit.contest import validate
 from kit.runs import timing
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission import contained
 from kit.submission.contained import Limits
 

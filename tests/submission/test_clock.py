@@ -12,10 +12,10 @@ from pathlib import Path
 import guests
 import pytest
 
-from kit import files
 from kit.machine.cores import Cores
 from kit.rules import MOST_TRACES
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission.contained import Contained, Limits
 from kit.submission.entry import Entry
 from kit.submission.source import read_source

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import kit
-from kit import files
 from kit.commands import options
 from kit.runs.contained import Containment
 from kit.runs.worker import Worker
+from kit.storage import files
 from kit.submission import sandbox
 from kit.submission.entry import Entry
 from kit.submission.source import Source

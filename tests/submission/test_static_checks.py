@@ -403,7 +403,7 @@ REACHES = [
     ("import kit.toolboxes", "kit.toolboxes"),
     ("from kit import evaluate_all", "evaluate_all"),
     ("kit.run_population()", "run_population"),
-    ("from kit.files import data_folder", "data_folder"),
+    ("from kit.storage.files import data_folder", "data_folder"),
     ("files.cache_folder()", "cache_folder"),
     ("path = 'runs/digits/3.npz'", "runs/"),
     ("path = f'{name}/oracle-{seed}'", "oracle"),

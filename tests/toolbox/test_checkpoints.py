@@ -515,7 +515,7 @@ import os, sys
 from pathlib import Path
 import keras
 import numpy as np
-from kit import files
+from kit.storage import files
 from kit.toolbox import checkpoints, training
 from kit.toolbox import setup
 from kit.types import Recipe

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kit import files
 from kit.models.torch.pickle import RefusedPickleError, shown
 from kit.models.torch.storages import STORAGES, read_archive
+from kit.storage import files
 from kit.types import InputError
 
 _STORAGE_OF = {np.dtype(code): name for name, code in STORAGES.items() if "BFloat" not in name and "Bool" not in name}

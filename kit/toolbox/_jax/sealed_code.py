@@ -1,8 +1,8 @@
 """What JAX has compiled, kept for other processes, and believed only with its seal: JAX runs what it finds.
 
 JAX keeps a file for each computation. Here each begins with a code that only who has this home's key can make
-(`kit.seals`), of the computation's name and of what follows. A file without it, or with another, is removed, and the
-computation compiled anew.
+(`kit.storage.seals`), of the computation's name and of what follows. A file without it, or with another, is removed,
+and the computation compiled anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from jax._src import compilation_cache
 from jax._src.lru_cache import LRUCache
 
-from kit import seals
+from kit.storage import seals
 
 _CODE_BYTES = hashlib.sha256().digest_size
 

@@ -11,7 +11,7 @@ import jax
 import keras
 from jax.experimental.compilation_cache import compilation_cache
 
-from kit.files import CannotWrite
+from kit.storage.files import CannotWrite
 from kit.toolbox._jax import sealed_code
 
 PRODUCTS = "_products_by_kit"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import locks
+from kit.storage import locks
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.scratch import Scratch
+from kit.storage.scratch import Scratch
 
 HOUR_AGO = time.time() - 3600
 

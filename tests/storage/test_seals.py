@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit import files, seals
-from kit.digests import digest_of
+from kit.storage import files, seals
+from kit.storage.digests import digest_of
 from kit.types import InputError
 
 Refused = Callable[..., str]

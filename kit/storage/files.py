@@ -37,7 +37,7 @@ class CannotWrite(FailedRun):
 
 def data_folder() -> Path:
     """Returns the folder of shipped weights: beside the package in a checkout, inside it once installed."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     return inside if (inside := package / "data").is_dir() else package.parent / "data"
 
 

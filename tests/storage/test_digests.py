@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import kit
-from kit import digests
 from kit.runs import originals
+from kit.storage import digests
 from kit.types import Recipe
 
 

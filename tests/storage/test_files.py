@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import kit
-from kit import files, seals
 from kit.machine import quiet
 from kit.runs import originals, timing
+from kit.storage import files, seals
 from kit.types import InputError
 
 ODD_NAMES = ["plain.bin", "with space.bin", "mémoire ✓.bin", "[bold]brackets.bin", "-", "~", "no_suffix"]
@@ -70,7 +70,7 @@ def test_data_lie_inside_an_installed_package_and_beside_one_in_a_checkout(
 ) -> None:
     folder = tmp_path / "kit" / "data" if inside else tmp_path / "data"
     folder.mkdir(parents=True)
-    monkeypatch.setattr(files, "__file__", str(tmp_path / "kit" / "files.py"))
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "kit" / "storage" / "files.py"))
     assert files.data_folder() == folder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import call
 
-from kit import folders
+from kit.storage import folders
 
 MORNING, EVENING = datetime(2026, 3, 14, 9, 26, 53), datetime(2026, 3, 14, 19, 0, 0)
 
@@ -84,7 +84,7 @@ def test_the_runs_are_listed_and_what_cannot_be_read_is_named(tmp_path: Path, mo
     monkeypatch.setenv("COLUMNS", "200")
     assert "There are no results in 'runs' yet" in call("list", "runs").out
     write(Path("runs"), ["broken"], EVENING)
-    stored = Path(__file__).parents[1] / "data" / "results" / "noisy-digits.json"
+    stored = Path(__file__).parents[2] / "data" / "results" / "noisy-digits.json"
     with folders.fresh(Path("runs"), "noisy-digits", ["all"], MORNING) as folder:
         (folder / folders.REPORT).write_bytes(stored.read_bytes())
     listed = call("list", "runs")

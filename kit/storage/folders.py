@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from kit import files
+from kit.storage import files
 
 REPORT = "report.json"
 LATEST = "latest"

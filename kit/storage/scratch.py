@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kit import files, locks
+from kit.storage import files, locks
 
 # Between making a folder and marking it as in use, it looks like a killed process's.
 _YOUNG_SECONDS = 60.0

@@ -73,7 +73,7 @@ def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def with_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns named arrays and one more, `sha256`, by which `without_digest_of_arrays` sees damage.
 
-    For files that people carry from machine to machine, as `kit.seals.with_digest` for JSON.
+    For files that people carry from machine to machine, as `kit.storage.seals.with_digest` for JSON.
 
     Example:
         >>> without_digest_of_arrays(with_digest_of_arrays({"rows": np.arange(2)}))

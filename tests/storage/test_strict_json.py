@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit import strict_json
+from kit.storage import strict_json
 
 PLAIN = st.recursive(
     st.none()

@@ -35,8 +35,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit import files, locks, strict_json
-from kit.digests import described, digest_of
+from kit.storage import files, locks, strict_json
+from kit.storage.digests import described, digest_of
 from kit.types import InputError
 
 if TYPE_CHECKING:
