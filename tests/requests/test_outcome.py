@@ -17,11 +17,11 @@ import pytest
 from owners import RECIPE, RECORDS, data, model
 
 import kit
-from kit import files as file_digests
 from kit import reports
 from kit.requests import DeletionRequest, Effort, Outcome, carry_out, delivery, evidence, publish, statement
 from kit.requests import outcome as outcomes
 from kit.requests.rehearsal import Choice
+from kit.storage import files as file_digests
 from kit.storage import seals
 from kit.submission.entry import Entry
 from kit.types import FailedRun
