@@ -157,12 +157,14 @@ for report in reports:
 
 # %%
 order = ["original", *names, "sisa"]
-compared = sorted((one for one in reports if one.method in order), key=lambda one: order.index(one.method))
-titles = [kit.ranking.title(one) for one in compared]
+compared = sorted(
+    (report for report in reports if report.method in order), key=lambda report: order.index(report.method)
+)
+titles = [kit.ranking.title(report) for report in compared]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
-left.barh(titles, [one.scores["average_gap"].value for one in compared], color="tab:red")
+left.barh(titles, [report.scores["average_gap"].value for report in compared], color="tab:red")
 left.set_xlabel("distance to retraining")
-right.barh(titles, [one.scores["time_ratio"].value for one in compared], color="tab:blue")
+right.barh(titles, [report.scores["time_ratio"].value for report in compared], color="tab:blue")
 right.axvline(kit.report.TIME_BUDGET, color="gray", linestyle=":", label="time budget of the 2023 competition")
 right.set_xlabel("time, as a share of a retraining")
 right.legend(fontsize=8)

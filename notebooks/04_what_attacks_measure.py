@@ -171,9 +171,9 @@ print(f"gap of the original: digits {clean.value:+.3f} ± {clean.stderr:.3f}, no
 
 # %%
 own = lira.lira_scores(retrained[:1], retrained[1:])[0]
-found = int((scores > np.quantile(own, 0.99)).sum())
-print(found, "of", len(scores))
-assert found > 10
+above = int((scores > np.quantile(own, 0.99)).sum())
+print(above, "of", len(scores))
+assert above > 10
 
 # %% [markdown]
 # **2.** Turn the attack round for `push_away`: what AUC has an attacker who takes the *higher* loss for the sign of a

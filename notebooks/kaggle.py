@@ -80,8 +80,8 @@ def kernel_metadata(notebook: Path, owner: str) -> dict[str, object]:
 
 def _small_data() -> tuple[Path, ...]:
     """Returns the files of the small data set, or none if this machine does not have it."""
-    found = next(places.candidates(registry.DATA_SETS[SMALL_DATA]), None)
-    return found.paths if found is not None else ()
+    candidate = next(places.candidates(registry.DATA_SETS[SMALL_DATA]), None)
+    return candidate.paths if candidate is not None else ()
 
 
 def _write(path: Path, metadata: dict[str, object]) -> None:

@@ -34,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits for a process leaves its core to another test."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 # Files whose few tests take longest come first, in this order: a worker that begins with them at the end is left alone.
 LONGEST = (
     "test_notebooks.py",

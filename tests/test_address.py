@@ -38,8 +38,10 @@ def test_no_other_file_names_an_address_of_its_own() -> None:
     if not paths:  # an unpacked archive has no list of files
         paths = [path for folder in ("docs", "kit", "notebooks", "tests") for path in (ROOT / folder).rglob("*.*")]
     texts = [path for path in paths if path.suffix in (".cff", ".ipynb", ".md", ".py", ".toml", ".yml")]
-    found = {match for path in texts if path.is_file() for match in NAMED.findall(path.read_text("utf-8", "replace"))}
-    assert {f"https://{match.removeprefix('https://')}" for match in found} <= {address.address()}
+    addresses = {
+        match for path in texts if path.is_file() for match in NAMED.findall(path.read_text("utf-8", "replace"))
+    }
+    assert {f"https://{match.removeprefix('https://')}" for match in addresses} <= {address.address()}
 
 
 @pytest.mark.parametrize("source", address.SOURCES, ids=lambda path: path.stem)

@@ -92,8 +92,8 @@ def functions_and_classes(folder: Any) -> Iterator[str]:
     """Names that a public module of a folder defines itself."""
     for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
         if not module.name.rpartition(".")[2].startswith("_"):
-            found = vars(sys.modules.get(module.name) or __import__(module.name, fromlist=["_"]))
-            for name, member in found.items():
+            names = vars(sys.modules.get(module.name) or __import__(module.name, fromlist=["_"]))
+            for name, member in names.items():
                 defined = inspect.isfunction(member) or inspect.isclass(member)
                 if defined and member.__module__ == module.name and not name.startswith("_") and inspect.getdoc(member):
                     yield f"{module.name}.{name}"
@@ -137,14 +137,14 @@ def test_a_page_opens_without_an_error_or_a_request_and_fits(
     built: Path, browser: Any, page: str, width: int, scheme: str
 ) -> None:
     tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    said: list[str] = []
+    messages: list[str] = []
     asked: list[str] = []
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto((built / f"{page}.html").as_uri())
     tab.wait_for_selector("article")
-    assert said == []
+    assert messages == []
     assert {url for url in asked if not url.startswith((built.as_uri(), "data:"))} == set()
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     assert tab.evaluate(CUT) == []

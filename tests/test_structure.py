@@ -48,6 +48,13 @@ def test_the_counts_are_right() -> None:
     assert sorted(variables(tree)) == [("found", 4), ("one", 1)]
 
 
+def test_variables_of_tests_and_notebooks_are_nouns() -> None:
+    paths = [path for folder in ("tests", "notebooks") for path in sorted((CHECKOUT / folder).rglob("*.py"))]
+    trees = {path: ast.parse(path.read_bytes()) for path in paths if path.parent.name != "bad_submissions"}
+    names = [(path.name, name, line) for path, tree in trees.items() for name, line in variables(tree)]
+    assert [use for use in names if use[1] in NO_NOUNS] == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_files_and_functions_are_short_and_variables_nouns(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

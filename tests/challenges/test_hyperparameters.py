@@ -66,10 +66,10 @@ def test_what_is_written_is_read_and_the_comment_stays(file: Path) -> None:
 def test_a_changed_one_is_told(file: Path, small_challenge: Challenge, old: str, new: str) -> None:
     assert hyperparameters.doubt(loaded(small_challenge), "finetune") == ""
     file.write_text(file.read_text().replace(old, new))
-    told = hyperparameters.doubt(loaded(small_challenge), "finetune")
-    assert told.startswith("hyperparameters.toml was changed since those of small were recorded: finetune ran with ")
+    warning = hyperparameters.doubt(loaded(small_challenge), "finetune")
+    assert warning.startswith("hyperparameters.toml was changed since those of small were recorded: finetune ran with ")
     for name, value in loaded(small_challenge).hyperparameters.get("finetune", {}).items():
-        assert f"{name} = {value}" in told
+        assert f"{name} = {value}" in warning
 
 
 def test_others_than_those_of_the_file_are_nobodys_doubt(file: Path, small_challenge: Challenge) -> None:
@@ -84,10 +84,10 @@ def test_a_report_tells_it(
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(1.0))
     file.write_text(file.read_text().replace("epochs = 1", "epochs = 2"))
     result = evaluation.evaluate_all(["finetune"], loaded(small_challenge), num_models=1, root=tmp_path / "runs")
-    told = {report.method: [text for text in report.warnings if "toml" in text] for report in result.reports}
-    assert told["original"] == []
-    assert "finetune ran with epochs = 2, learning_rate = 0.05" in told["finetune"][0]
-    assert "retrain ran with its defaults" in told["retrain"][0]
+    warnings_of = {report.method: [text for text in report.warnings if "toml" in text] for report in result.reports}
+    assert warnings_of["original"] == []
+    assert "finetune ran with epochs = 2, learning_rate = 0.05" in warnings_of["finetune"][0]
+    assert "retrain ran with its defaults" in warnings_of["retrain"][0]
 
 
 @pytest.mark.parametrize(

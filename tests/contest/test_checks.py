@@ -93,12 +93,12 @@ def test_the_time_on_the_whole_challenge_is_projected_from_two_sizes(
     monkeypatch.setattr(validate, "Contained", Pretended)
     monkeypatch.setattr(budget_check, "MAX_EXAMPLES", most)
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
-    found = {one.name: one for one in validate.examine(noise, small_challenge)}
+    outcomes = {outcome.name: outcome for outcome in validate.examine(noise, small_challenge)}
     seconds = 0.5 + 0.002 * len(small_challenge.split.retain)
-    assert found["time_budget"].status == "PASS"
-    assert f"{seconds:.2f} s, {seconds / 10:.2f} of a retraining" in found["time_budget"].message
-    assert ("will take about" in found["time_budget"].message) == (most == 100)
-    assert "0.5 GiB" in found["memory"].message
+    assert outcomes["time_budget"].status == "PASS"
+    assert f"{seconds:.2f} s, {seconds / 10:.2f} of a retraining" in outcomes["time_budget"].message
+    assert ("will take about" in outcomes["time_budget"].message) == (most == 100)
+    assert "0.5 GiB" in outcomes["memory"].message
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.1, "PASS"), (1.9, "PASS"), (2.5, "WARN"), (3.1, "FAIL")], ids=str)
@@ -109,8 +109,8 @@ def test_the_time_budget_is_a_fifth_of_a_retraining(
     monkeypatch.setattr(Pretended, "run", lambda self, seed: Returned(run(self, seed).weights, Cost(9.0, seconds), {}))
     monkeypatch.setattr(validate, "Contained", Pretended)
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
-    found = {one.name: one.status for one in validate.examine(noise, small_challenge)}
-    assert found["time_budget"] == status
+    statuses = {outcome.name: outcome.status for outcome in validate.examine(noise, small_challenge)}
+    assert statuses["time_budget"] == status
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_what_is_over_the_budget_is_measured_in_three_processes_and_the_median_c
 
     monkeypatch.setattr(validate, "Contained", Measured)
     monkeypatch.setattr(validate, "outputs_problem", lambda *_: "")
-    found = {outcome.name: outcome for outcome in validate.examine(noise, small_challenge)}
-    assert (found["time_budget"].status, len(started)) == (status, processes)
-    assert ("median of three" in found["time_budget"].message) == (processes > 1)
+    outcomes = {outcome.name: outcome for outcome in validate.examine(noise, small_challenge)}
+    assert (outcomes["time_budget"].status, len(started)) == (status, processes)
+    assert ("median of three" in outcomes["time_budget"].message) == (processes > 1)
 
 
 def test_every_outcome_is_announced_once_and_in_the_end_there_is_one_for_each(
@@ -149,9 +149,9 @@ def test_every_outcome_is_announced_once_and_in_the_end_there_is_one_for_each(
 ) -> None:
     monkeypatch.setattr(validate, "Contained", Pretended)
     announced: list[validate.Checked] = []
-    found = validate.examine(noise, small_challenge, announce=announced.append)
-    assert [one.name for one in found] == list(validate.CHECKS)
-    assert sorted(announced, key=lambda one: one.name) == sorted(found, key=lambda one: one.name)
+    outcomes = validate.examine(noise, small_challenge, announce=announced.append)
+    assert [outcome.name for outcome in outcomes] == list(validate.CHECKS)
+    assert sorted(announced, key=lambda outcome: outcome.name) == sorted(outcomes, key=lambda outcome: outcome.name)
 
 
 def test_a_submission_cannot_tell_by_its_seeds_that_it_is_examined(

@@ -442,19 +442,21 @@ def checked(
     return check
 
 
-def require_what_is_there(challenge: Challenge, content: bytes, found: CheckedPack, *, measured: bool) -> None:
+def require_what_is_there(challenge: Challenge, content: bytes, checked_pack: CheckedPack, *, measured: bool) -> None:
     """Holds accepted outputs to those of the arrays that NumPy finds in the archive, in the order of their names."""
-    assert found.outputs is not None
+    assert checked_pack.outputs is not None
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         manifest = json.loads(archive.read(MANIFEST))
         names = sorted(set(archive.namelist()) - {MANIFEST})
         stored = [np.load(io.BytesIO(archive.read(name)), allow_pickle=False) for name in names]
     models = [[archive[str(number)] for number in range(len(SHAPES))] for archive in stored]
-    assert found.outputs.num_models == len(models) == manifest["num_models"]
+    assert checked_pack.outputs.num_models == len(models) == manifest["num_models"]
     test = np.array([logits(model, challenge.test.x) for model in models])
-    np.testing.assert_array_equal(found.outputs.logits["test"], test)
-    np.testing.assert_array_equal(found.outputs.correct["test"], test.argmax(axis=-1) == challenge.labels("test"))
-    np.testing.assert_array_equal(found.outputs.seeds, manifest["seeds"])
+    np.testing.assert_array_equal(checked_pack.outputs.logits["test"], test)
+    np.testing.assert_array_equal(
+        checked_pack.outputs.correct["test"], test.argmax(axis=-1) == challenge.labels("test")
+    )
+    np.testing.assert_array_equal(checked_pack.outputs.seeds, manifest["seeds"])
     for name, value in {
         "score_version": SCORE_VERSION,
         "data_sha256": challenge.data_sha256,
@@ -463,7 +465,9 @@ def require_what_is_there(challenge: Challenge, content: bytes, found: CheckedPa
     }.items():
         assert manifest[name] == value
     assert (
-        found.outputs.seconds.tolist() == [250.0] * len(models) if measured else np.isnan(found.outputs.seconds).all()
+        checked_pack.outputs.seconds.tolist() == [250.0] * len(models)
+        if measured
+        else np.isnan(checked_pack.outputs.seconds).all()
     )
 
 
@@ -480,21 +484,21 @@ def test_forged_packs(
         forge, expected = kinds[number % len(kinds)]
         case = sound(small_challenge, number)
         content = forge(case)
-        found = checked(case, content)
-        what = f"number {number}, {forge.__name__}: {found.checks[-1]}"
-        failed = [outcome.name for outcome in found.checks if outcome.status == "FAIL"]
-        warned = [outcome.name for outcome in found.checks if outcome.status == "WARN"]
+        checked_pack = checked(case, content)
+        what = f"number {number}, {forge.__name__}: {checked_pack.checks[-1]}"
+        failed = [outcome.name for outcome in checked_pack.checks if outcome.status == "FAIL"]
+        warned = [outcome.name for outcome in checked_pack.checks if outcome.status == "WARN"]
         end = failed[0] if failed else "warned" if warned else "accepted"
         ends[end] += 1
         assert expected == ANY or end in expected.split(" or "), what
-        assert found.sound == (not failed), what
-        for outcome in found.checks:
+        assert checked_pack.sound == (not failed), what
+        for outcome in checked_pack.checks:
             assert outcome.name in CHECKS, what
             assert outcome.message.isprintable(), what
             assert len(outcome.message) < 800, what
             assert outcome.status == "PASS" or "Expected" in outcome.message, what
-        if found.sound:
-            require_what_is_there(small_challenge, content, found, measured=case.host)
+        if checked_pack.sound:
+            require_what_is_there(small_challenge, content, checked_pack, measured=case.host)
     assert num_forged / 10 < ends["accepted"] < num_forged / 5
     assert {*ends, "zip"} == {
         "zip",
@@ -530,10 +534,10 @@ def test_512_retrained_models_are_a_suspicion_that_a_rerun_names(
     case = sound(small_challenge, 0, 512)
     assert checked(case, whole(case)).sound
     case.host, case.costs = True, 1000.0
-    found = checked(case, whole(case))
-    assert {outcome.name: outcome.status for outcome in found.checks} == {
+    checked_pack = checked(case, whole(case))
+    assert {outcome.name: outcome.status for outcome in checked_pack.checks} == {
         **dict.fromkeys(CHECKS[:-1], "PASS"),
         "time": "FAIL",
     }
-    assert "1.00 of a retraining" in found.checks[-1].message
-    assert "as if each model were trained anew" in found.checks[-1].message
+    assert "1.00 of a retraining" in checked_pack.checks[-1].message
+    assert "as if each model were trained anew" in checked_pack.checks[-1].message

@@ -25,8 +25,8 @@ def population(seed: int, num_models: int = 6) -> Outputs:
     centre = 3 * generator.normal(size=20)
     confidences = (centre + generator.normal(size=(num_models, 20))).astype(np.float32)
     labels = {part: np.zeros(20, np.int32) for part in PARTS}
-    said, correct = dict.fromkeys(PARTS, confidences), dict.fromkeys(PARTS, confidences > 0)
-    return Outputs("mine", said, correct, labels, np.full(num_models, np.nan), np.arange(num_models))
+    logits, correct = dict.fromkeys(PARTS, confidences), dict.fromkeys(PARTS, confidences > 0)
+    return Outputs("mine", logits, correct, labels, np.full(num_models, np.nan), np.arange(num_models))
 
 
 @pytest.fixture

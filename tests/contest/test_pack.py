@@ -145,7 +145,7 @@ def assert_same_pack(path: Path, undisturbed: Path) -> None:
     end = start_of(undisturbed, packing.MANIFEST)
     assert path.read_bytes()[:end] == undisturbed.read_bytes()[:end]
     assert list(entries(path)) == list(entries(undisturbed))
-    manifests = [manifest_of(one) for one in (path, undisturbed)]
+    manifests = [manifest_of(pack) for pack in (path, undisturbed)]
     assert [len(manifest.pop("seconds")) for manifest in manifests] == [len(manifests[0]["seeds"])] * 2
     assert manifests[0] == manifests[1]
     assert os.listdir(path.parent) == [path.name]
@@ -156,19 +156,19 @@ def beside(path: Path) -> tuple[Path, Path]:
 
 
 def population_seeds(number: int, method: str = "noisy", seed: int = 0) -> list[int]:
-    return [run_seed(seed, method, one) for one in range(number)]
+    return [run_seed(seed, method, run) for run in range(number)]
 
 
 # What is packed
 
 
-def assert_same_outputs(one: Outputs, other: Outputs) -> None:
-    assert one.method == other.method
-    np.testing.assert_array_equal(one.seeds, other.seeds)
+def assert_same_outputs(outputs: Outputs, other: Outputs) -> None:
+    assert outputs.method == other.method
+    np.testing.assert_array_equal(outputs.seeds, other.seeds)
     for part in PARTS:
-        assert one.logits[part].dtype == other.logits[part].dtype == np.float32
-        np.testing.assert_array_equal(one.logits[part], other.logits[part])
-        np.testing.assert_array_equal(one.labels[part], other.labels[part])
+        assert outputs.logits[part].dtype == other.logits[part].dtype == np.float32
+        np.testing.assert_array_equal(outputs.logits[part], other.logits[part])
+        np.testing.assert_array_equal(outputs.labels[part], other.labels[part])
 
 
 @pytest.mark.parametrize(("method", "seed"), [(noisy, 0), (noisy, 9), ("finetune", 0)])
@@ -273,7 +273,7 @@ def test_a_pack_that_bears_the_name_of_a_baseline_does_not_take_its_row(
 
 def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: Worker, three: Path) -> None:
     manifest = manifest_of(three)
-    told = {
+    expected = {
         "score_version": rules.SCORE_VERSION,
         "challenge": "small",
         "method": "noisy",
@@ -287,7 +287,7 @@ def test_the_manifest_tells_what_was_packed(small_challenge: Challenge, worker: 
         "dtype": "float32",
         "seeds": population_seeds(3),
     }
-    assert {key: manifest[key] for key in told} == told
+    assert {key: manifest[key] for key in expected} == expected
     assert manifest["kit"] == manifest["versions"]["kit"] == kit.__version__
     assert list(entries(three)) == [*map(packing.checkpoint_name, range(3)), packing.MANIFEST]
 
@@ -428,9 +428,9 @@ class Backwards(engines.Serial):
 
     def map(self, function: Any, payload: Any, tasks: Any) -> Any:
         self.finished = []
-        for task, made in super().map(function, payload, [*reversed(tasks)]):
+        for task, weights in super().map(function, payload, [*reversed(tasks)]):
             self.finished.append(task)
-            yield task, made
+            yield task, weights
 
 
 def test_models_are_appended_in_their_order_whichever_is_finished_first(
@@ -543,22 +543,22 @@ def test_ctrl_c_at_a_bad_moment(
 @pytest.fixture(scope="module")
 def states(packs: Packs, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, bytes]]:
     """Partial file and journal after the first, the second and the third model."""
-    path, found = tmp_path_factory.mktemp("states") / "pack.zip", []
+    path, states = tmp_path_factory.mktemp("states") / "pack.zip", []
     partial, journal = beside(path)
     run_here = run.run_here
     with pytest.MonkeyPatch.context() as patch:
 
         def follow(*arguments: Any, **options: Any) -> Unlearned:
             if partial.exists():
-                found.append((partial.read_bytes(), journal.read_bytes()))
-            if len(found) == 3:
+                states.append((partial.read_bytes(), journal.read_bytes()))
+            if len(states) == 3:
                 raise KeyboardInterrupt
             return run_here(*arguments, **options)
 
         patch.setattr(run, "run_here", follow)
         with pytest.raises(KeyboardInterrupt):
             packs(path, 4)
-    return found
+    return states
 
 
 def lay(path: Path, partial: bytes | None, journal: bytes | None) -> None:
@@ -893,16 +893,16 @@ def test_beside_the_zip_there_is_never_more_than_one_model(
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     partial, journal = beside(path)
-    one, write_json, to_bytes = len(entries(three)[FIRST]), files.write_json, packing.weights_to_bytes
+    model_bytes, write_json, to_bytes = len(entries(three)[FIRST]), files.write_json, packing.weights_to_bytes
     seen: list[str] = []
 
     def look(kind: str) -> None:
         models = seen.count("run") - (kind == "run" or kind == "pack")
-        found = list(tmp_path.rglob("*"))
-        sizes = {file: file.stat().st_size for file in found if file.is_file()}
+        written = list(tmp_path.rglob("*"))
+        sizes = {file: file.stat().st_size for file in written if file.is_file()}
         assert set(sizes) <= {partial, journal, path.with_name(f".{path.name}.lock")}
-        assert sizes.get(partial, 0) <= max(models, 1) * (one + 500)
-        assert sum(sizes.values()) - sizes.get(partial, 0) <= one
+        assert sizes.get(partial, 0) <= max(models, 1) * (model_bytes + 500)
+        assert sum(sizes.values()) - sizes.get(partial, 0) <= model_bytes
 
     def before_run(number: int) -> None:
         seen.append("run")
@@ -1007,7 +1007,7 @@ def extra(*names: str) -> Callable[[Entries], bytes]:
 def pickled(sound: Entries) -> bytes:
     with np.load(io.BytesIO(sound[FIRST])) as stored:
         number = len(stored.files)
-    arrays = {str(one): np.array([Evil()], dtype=object) for one in range(number)}
+    arrays = {str(index): np.array([Evil()], dtype=object) for index in range(number)}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return zipped(sound | {FIRST: stream.getvalue()})
@@ -1284,10 +1284,10 @@ def test_a_pack_may_be_compressed_and_in_another_order(
 ) -> None:
     path = tmp_path / "pack.zip"
     path.write_bytes(zipped(list(sound.items())[::-1], zipfile.ZIP_DEFLATED))
-    found, expected = (checking.check_pack(one, small_challenge, worker=worker).outputs for one in (path, three))
-    assert found is not None
+    outputs, expected = (checking.check_pack(pack, small_challenge, worker=worker).outputs for pack in (path, three))
+    assert outputs is not None
     assert expected is not None
-    assert_same_outputs(found, expected)
+    assert_same_outputs(outputs, expected)
 
 
 # BUG: OSError for the long name, in pathlib's is_file; os.path.isfile says no (as in kit.storage.files.checked).
@@ -1323,10 +1323,10 @@ DAMAGE = st.tuples(PLACES, st.sampled_from(["flip", "cut", "insert", "overwrite"
 def test_a_damaged_pack_is_checked_and_never_an_error(
     small_challenge: Challenge,
     worker: Worker,
-    one: tuple[Path, bytes],
+    pack: tuple[Path, bytes],
     damages: list[tuple[float, str, bytes]],
 ) -> None:
-    path, content = one
+    path, content = pack
     data = bytearray(content)
     for share, kind, what in damages:
         at = int(share * len(data))

@@ -108,9 +108,9 @@ def test_a_second_data_set_of_a_selection_is_traced_no_more_and_has_nothing_of_t
         second = selection.tf_data(2)
     assert traces.operations == 0
     assert second is not first
-    for one, other in zip(second.as_numpy_iterator(), expected, strict=True):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
+    for batch, other in zip(second.as_numpy_iterator(), expected, strict=True):
+        np.testing.assert_array_equal(batch[0], other[0])
+        np.testing.assert_array_equal(batch[1], other[1])
     assert [len(y) for _, y in selection.tf_data(3).as_numpy_iterator()] == [3, 2]
     orders = [
         [np.concatenate([y for _, y in dataset.as_numpy_iterator()]).tolist() for _ in range(3)]

@@ -138,30 +138,32 @@ def test_both_ways_to_the_optimum_agree() -> None:
     np.testing.assert_allclose(data.optimum(0.01 * NUM_EXAMPLES), actual, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("one", LEFT_OUT)
+@pytest.mark.parametrize("index", LEFT_OUT)
 @pytest.mark.parametrize("strength", [1e-2, 0.1])
-def test_leaving_one_out_moves_the_optimum_as_retraining_does(net: keras.Model, strength: float, one: int) -> None:
-    data, gone, total = regression(), np.array([one]), strength * NUM_EXAMPLES
-    kept = np.delete(np.arange(NUM_EXAMPLES), one)
+def test_leaving_one_out_moves_the_optimum_as_retraining_does(net: keras.Model, strength: float, index: int) -> None:
+    data, gone, total = regression(), np.array([index]), strength * NUM_EXAMPLES
+    kept = np.delete(np.arange(NUM_EXAMPLES), index)
     w = data.optimum(total)
     # The regulariser weighs as much as before: the objective is a sum.
     actual = data.at(kept).optimum(total) - w
     computed = moved(net, w, data, gone, total / (NUM_EXAMPLES - 1))
-    print(f"example {one}: moved by {np.linalg.norm(actual):.5f}, error {relative_error(computed, actual):.2%}")
+    print(f"example {index}: moved by {np.linalg.norm(actual):.5f}, error {relative_error(computed, actual):.2%}")
     assert relative_error(computed, actual) < 0.01
     curvature = data.at(kept).hessian(w) + total * np.eye(w.size)
     assert relative_error(computed.ravel(), np.linalg.solve(curvature, data.at(gone).gradient(w).ravel())) < 1e-5
 
 
-@pytest.mark.parametrize("one", LEFT_OUT)
-def test_with_a_mean_as_the_objective_the_regulariser_has_its_part(net: keras.Model, one: int) -> None:
-    strength, data, gone, num_kept = 1e-2, regression(), np.array([one]), NUM_EXAMPLES - 1
-    kept = np.delete(np.arange(NUM_EXAMPLES), one)
+@pytest.mark.parametrize("index", LEFT_OUT)
+def test_with_a_mean_as_the_objective_the_regulariser_has_its_part(net: keras.Model, index: int) -> None:
+    strength, data, gone, num_kept = 1e-2, regression(), np.array([index]), NUM_EXAMPLES - 1
+    kept = np.delete(np.arange(NUM_EXAMPLES), index)
     w = data.optimum(strength * NUM_EXAMPLES)
     # Mean loss + strength / 2 |w|^2 with and without the example: its share of the regulariser goes with it.
     actual = data.at(kept).optimum(strength * num_kept) - w
     computed, lacking = (moved(net, w, data, gone, strength, own=own) for own in (strength, 0.0))
-    print(f"example {one}: error {relative_error(computed, actual):.2%}, {relative_error(lacking, actual):.2%} without")
+    print(
+        f"example {index}: error {relative_error(computed, actual):.2%}, {relative_error(lacking, actual):.2%} without"
+    )
     assert relative_error(computed, actual) < 0.01
     assert relative_error(lacking, actual) > relative_error(computed, actual)
 

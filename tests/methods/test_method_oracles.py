@@ -879,7 +879,7 @@ def test_forget_is_compared_with_as_many_retain_examples_another_choice_at_each_
     rows = [{row.tobytes() for row in x} for x in compared if len(x) == 12]
     assert len(rows) == len(compared) == 4
     retain, forget = ({row.tobytes() for row in x_of(part)} for part in ("retain", "forget"))
-    samples = [one for one in rows if one != forget]
+    samples = [row for row in rows if row != forget]
     assert len(samples) == 2
     assert samples[0] != samples[1]
     assert all(sample < retain and len(sample) == 12 for sample in samples)

@@ -213,10 +213,10 @@ def test_an_example_with_negative_zeros_is_found_where_it_was_learnt(tmp_path: P
     x[0] = [-0.0, 1.0, 0.0, 1.0, -0.0]
     train = Arrays(x, challenge.train.y)
     challenge = dataclasses.replace(challenge, train=train)
-    one, all_ = (
+    single, all_ = (
         kit_examples.in_memory(kit_examples.batches(train, rows, 16)) for rows in (np.arange(1), np.arange(120))
     )
-    assert one.ids(b"key")[0] == all_.ids(b"key")[0]
+    assert single.ids(b"key")[0] == all_.ids(b"key")[0]
     net = unlearn(pretrain(challenge, tmp_path / "state"), challenge, tmp_path / "state", [0])
     assert bits(net) == bits(pretrain(without(challenge, [0]), tmp_path / "never"))
 

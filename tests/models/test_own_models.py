@@ -109,7 +109,7 @@ FORMS: dict[str, tuple[Arrays, Callable[[], Net]]] = {
     "functional, softmax layer": (TABLE, lambda: functional(lambda x: layers.Softmax()(layers.Dense(3)(x)))),
     "functional, activation": (TABLE, lambda: functional(lambda x: layers.Activation("softmax")(layers.Dense(3)(x)))),
     "in lists of one": (TABLE, lambda: functional(layers.Dense(3, activation="softmax"), lambda outputs: [outputs])),
-    "in dictionaries": (TABLE, lambda: functional(layers.Dense(3), lambda one: {"features": one})),
+    "in dictionaries": (TABLE, lambda: functional(layers.Dense(3), lambda x: {"features": x})),
     "more classes than labels": (TABLE, lambda: functional(layers.Dense(5, activation="softmax"))),
     "nested": (TABLE, nested),
     "with a shortcut": (TABLE, with_a_shortcut),
@@ -602,9 +602,9 @@ def test_a_file_that_is_no_model_is_refused(saved: tuple[Path, Net], refused: Re
     assert len(message) < 1000
 
 
-@pytest.mark.parametrize(("version", "told"), [("3.99.0", True), (keras.__version__, False), (None, False)])
+@pytest.mark.parametrize(("version", "names_version"), [("3.99.0", True), (keras.__version__, False), (None, False)])
 def test_a_model_of_another_version_of_keras_is_told_from_one_with_code(
-    saved: tuple[Path, Net], refused: Refused, version: str | None, told: bool
+    saved: tuple[Path, Net], refused: Refused, version: str | None, names_version: bool
 ) -> None:
     """A later one writes options that this one does not know."""
     path, _ = saved
@@ -616,8 +616,8 @@ def test_a_model_of_another_version_of_keras_is_told_from_one_with_code(
         for name, content in members.items():
             archive.writestr(name, content)
     message = refused(lambda: challenge_of(path.parent, model=path), f"'{path}'")
-    assert (f"was written by Keras 3.99.0, and Keras {keras.__version__}" in message) is told
-    assert ("without running its code" in message) is not told
+    assert (f"was written by Keras 3.99.0, and Keras {keras.__version__}" in message) is names_version
+    assert ("without running its code" in message) is not names_version
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")

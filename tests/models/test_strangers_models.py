@@ -495,11 +495,11 @@ def test_two_hundred_forged_files(
     for number in range(NUM_FORGED):
         path = forged_file(number, sound, tmp_path, generator)
         try:
-            got = load(path, net)
+            loaded = load(path, net)
         except (InputError, FailedRun) as error:
             message = str(error)
         else:  # a change that is none, of a name or a rate
-            assert isinstance(got, keras.Model)
+            assert isinstance(loaded, keras.Model)
             loaded += 1
             continue
         assert "\n" not in message, path

@@ -272,7 +272,7 @@ def test_no_flipped_byte_of_the_data_is_missed(begun: Path, challenge: kit.Chall
     committed = Commitment(salts.leaves)
     contents = commitment.contents(train)
     row_of = {content.tobytes(): row for row, content in enumerate(salts.contents)}
-    generator, found = np.random.default_rng(0), 0
+    generator, refused = np.random.default_rng(0), 0
     number = FLIPS // 4
     for _ in range(number):
         place = int(generator.integers(len(train)))
@@ -282,8 +282,8 @@ def test_no_flipped_byte_of_the_data_is_missed(begun: Path, challenge: kit.Chall
         y = np.frombuffer(bytes(record[train.x[place].nbytes :]), train.y.dtype)
         content = commitment.contents(SimpleNamespace(x=x, y=y))  # type: ignore[arg-type]
         salt = salts.salts[[row_of[contents[place].tobytes()]]]
-        found += not committed.place(commitment.leaves(content, salt)[0].tobytes())[1]
-    assert found == number
+        refused += not committed.place(commitment.leaves(content, salt)[0].tobytes())[1]
+    assert refused == number
 
 
 def test_flips_are_as_many_as_the_issue_asks_for() -> None:

@@ -30,14 +30,14 @@ def steps(challenge: kit.Challenge) -> list[Step]:
 
 @pytest.mark.parametrize("how", ["drawn", "swapped"])
 def test_a_batch_without_the_record_is_near_and_never_the_same(forger: Forger, steps: list[Step], how: str) -> None:
-    found = [forger.nearest(step, 20, how) for step in steps]  # type: ignore[arg-type]
-    for step, forgery in zip(steps, found, strict=True):
+    forgeries = [forger.nearest(step, 20, how) for step in steps]  # type: ignore[arg-type]
+    for step, forgery in zip(steps, forgeries, strict=True):
         assert step.record not in forgery.batch
         assert len(set(forgery.batch.tolist())) == len(step.batch)
-    assert success(found, 2.0) == 1.0
-    assert success(found, 0.0) == 0.0
+    assert success(forgeries, 2.0) == 1.0
+    assert success(forgeries, 0.0) == 0.0
     few = [forger.nearest(step, 1, how) for step in steps]  # type: ignore[arg-type]
-    assert np.mean([forgery.distance for forgery in found]) < np.mean([forgery.distance for forgery in few])
+    assert np.mean([forgery.distance for forgery in forgeries]) < np.mean([forgery.distance for forgery in few])
 
 
 def test_to_swap_is_to_be_nearer_than_to_draw(forger: Forger, steps: list[Step]) -> None:
@@ -82,5 +82,5 @@ def test_the_distance_is_that_of_gradients_computed_otherwise(
 
 
 def test_success_counts_what_passes() -> None:
-    found = [Forgery(np.arange(1), distance, distance == 0) for distance in (0.0, 0.5, 0.5, 1.0)]
-    assert [success(found, tolerance) for tolerance in (0.0, 0.4, 0.5, 2.0)] == [0.25, 0.25, 0.75, 1.0]
+    forgeries = [Forgery(np.arange(1), distance, distance == 0) for distance in (0.0, 0.5, 0.5, 1.0)]
+    assert [success(forgeries, tolerance) for tolerance in (0.0, 0.4, 0.5, 2.0)] == [0.25, 0.25, 0.75, 1.0]

@@ -481,7 +481,7 @@ def test_a_cluster_that_loses_a_node_makes_the_same_bits(
         assert not killer.is_alive()
         assert len(ray.nodes()) == 2
         deadline = time.monotonic() + 60
-        while [one["Alive"] for one in ray.nodes()].count(True) > 1:
+        while [node["Alive"] for node in ray.nodes()].count(True) > 1:
             assert time.monotonic() < deadline
             time.sleep(0.1)
     finally:

@@ -61,7 +61,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def trained(challenge: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("made")
     seals.code("one key for all homes")
     for home in ("with original", "with retrained"):
@@ -87,15 +87,15 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def rebuilt(made: Made, shipped: Path) -> originals.Rebuilt:
-    shutil.copytree(made.folder / "data", shipped)
-    return dataclasses.replace(made.shipped, path=shipped / "pretrained" / made.shipped.path.name)
+def rebuilt(trained: Made, shipped: Path) -> originals.Rebuilt:
+    shutil.copytree(trained.folder / "data", shipped)
+    return dataclasses.replace(trained.shipped, path=shipped / "pretrained" / trained.shipped.path.name)
 
 
 @pytest.fixture
-def original(made: Made, shipped: Path, tmp_path: Path) -> None:
+def original(trained: Made, shipped: Path, tmp_path: Path) -> None:
     """Is in the cache already, so that it need not be trained."""
-    shutil.copytree(made.folder / "with original", tmp_path / "home", dirs_exist_ok=True)
+    shutil.copytree(trained.folder / "with original", tmp_path / "home", dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,8 +125,8 @@ def test_it_is_run_0_of_retrain_bit_for_bit(challenge: Challenge, rebuilt: origi
     assert loaded.path == shipped / "pretrained" / "tiny-retrained.npz"
     assert retrained.available(challenge)
     seed = run_seed(0, "retrain", 0)
-    made = unlearn("retrain", challenge, seed=seed, worker=Worker(challenge))
-    assert same(loaded.weights, made.net.get_weights())
+    run = unlearn("retrain", challenge, seed=seed, worker=Worker(challenge))
+    assert same(loaded.weights, run.net.get_weights())
     assert not same(loaded.weights, originals.load(challenge).weights)
     population = run_population("retrain", challenge, num_models=1)
     assert population.seconds[0] > 0  # it was made
@@ -155,7 +155,7 @@ OTHERS: dict[str, Callable[[Challenge], Challenge]] = {
     "batch size": lambda _: tiny_challenge(batch_size=32),
     "data": lambda first: dataclasses.replace(first, test=first.validation),
     "precision": lambda _: tiny_challenge(precision="bfloat16"),
-    "name": lambda one: dataclasses.replace(one, name="other"),
+    "name": lambda challenge: dataclasses.replace(challenge, name="other"),
 }
 
 
@@ -202,11 +202,11 @@ def test_made_again_it_matches(
 
 
 @pytest.fixture
-def built(made: Made, shipped: Path, tmp_path: Path) -> originals.Rebuilt:
+def built(trained: Made, shipped: Path, tmp_path: Path) -> originals.Rebuilt:
     """One in the cache, as `kit pretrain NAME --retrained` leaves it, where none is shipped."""
-    shutil.copytree(made.folder / "with retrained", tmp_path / "home", dirs_exist_ok=True)
-    path = tmp_path / "home" / made.built.path.relative_to(made.folder / "with retrained")
-    return dataclasses.replace(made.built, path=path)
+    shutil.copytree(trained.folder / "with retrained", tmp_path / "home", dirs_exist_ok=True)
+    path = tmp_path / "home" / trained.built.path.relative_to(trained.folder / "with retrained")
+    return dataclasses.replace(trained.built, path=path)
 
 
 @pytest.mark.usefixtures("original")
@@ -278,11 +278,11 @@ def by_method(reports: tuple[kit.Report, ...]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def evaluated(challenge: Challenge, made: Made) -> evaluation.Evaluation:
+def evaluated(challenge: Challenge, trained: Made) -> evaluation.Evaluation:
     """One run of finetune, where the retrained model is shipped."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "data_folder", lambda: made.folder / "data")
-        patch.setenv("KIT_HOME", str(made.folder / "with original"))
+        patch.setattr(files, "data_folder", lambda: trained.folder / "data")
+        patch.setenv("KIT_HOME", str(trained.folder / "with original"))
         return evaluation.evaluate_all(["finetune"], challenge)
 
 

@@ -161,8 +161,8 @@ def after(children: dict[str, processes.Forked], noisy: Challenge) -> dict[tuple
     pairs = [[first, *(name for other in names[at + 1 :] for name in (first, other))] for at, first in enumerate(names)]
     sequence = [*itertools.chain.from_iterable(pairs), names[0]]
     worker = Worker(noisy)
-    made = [digest(unlearn(KINDS[name], noisy, seed=4, worker=worker).net) for name in sequence]
-    return dict(zip(itertools.pairwise(sequence), made[1:], strict=True))
+    digests = [digest(unlearn(KINDS[name], noisy, seed=4, worker=worker).net) for name in sequence]
+    return dict(zip(itertools.pairwise(sequence), digests[1:], strict=True))
 
 
 @pytest.mark.parametrize("second", KINDS)
@@ -244,8 +244,8 @@ def test_no_two_runs_share_a_seed() -> None:
 def test_two_seeds_give_two_models(
     small_challenge: Challenge, builtin_worker: Worker, method: str, seeds: tuple[int, int]
 ) -> None:
-    made = {digest(unlearn(method, small_challenge, seed=seed, worker=builtin_worker).net) for seed in seeds}
-    assert len(made) == 2
+    digests = {digest(unlearn(method, small_challenge, seed=seed, worker=builtin_worker).net) for seed in seeds}
+    assert len(digests) == 2
 
 
 def test_two_runs_of_retrain_shuffle_differently(
@@ -253,8 +253,8 @@ def test_two_runs_of_retrain_shuffle_differently(
 ) -> None:
     """From the same first weights, so that it is the order of the examples that differs."""
     monkeypatch.setattr(keras.models, "clone_model", lambda net: net)
-    made = [digest(unlearn("retrain", small_challenge, seed=seed, worker=builtin_worker).net) for seed in (0, 1, 0)]
-    assert made[0] == made[2] != made[1]
+    digests = [digest(unlearn("retrain", small_challenge, seed=seed, worker=builtin_worker).net) for seed in (0, 1, 0)]
+    assert digests[0] == digests[2] != digests[1]
 
 
 # What a method is handed
@@ -385,8 +385,8 @@ def other_weights(value: float) -> Callable[..., Net]:
     return diverges
 
 
-def returns(made: Any) -> Callable[..., Any]:
-    return lambda net, retain, forget, validation: made(net) if callable(made) else made
+def returns(returned: Any) -> Callable[..., Any]:
+    return lambda net, retain, forget, validation: returned(net) if callable(returned) else returned
 
 
 def dense(*units: int) -> Net:
@@ -516,12 +516,12 @@ def test_what_a_model_says_is_computed_anew_unless_it_is_the_original(
     monkeypatch.setattr("kit.runs.worker.compute_outputs", compute)
     worker, original = Worker(small_challenge, builtin_worker.original), builtin_worker.original.weights
     other = [array + np.float32(0.1) for array in original]
-    said = [worker.outputs(weights, name) for name, weights in zip("abcd", (original, other) * 2, strict=True)]
+    outputs = [worker.outputs(weights, name) for name, weights in zip("abcd", (original, other) * 2, strict=True)]
     assert computed == ["a", "b", "d"]
     by_itself = compute_outputs(worker.net_with(original), small_challenge)
     for part in PARTS:
-        np.testing.assert_array_equal(said[2].logits[part], by_itself.logits[part])
-        assert (said[3].logits[part] != by_itself.logits[part]).any()
+        np.testing.assert_array_equal(outputs[2].logits[part], by_itself.logits[part])
+        assert (outputs[3].logits[part] != by_itself.logits[part]).any()
     split = small_challenge.split
     worker.challenge = replace(
         small_challenge, split=replace(split, retain=split.retain[1:], forget=np.append(split.forget, split.retain[0]))

@@ -206,7 +206,7 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
     stop.set()
     reader.join()
     assert not failures
-    assert all(one in contents for one in seen)
+    assert all(content in contents for content in seen)
     assert json.loads(path.read_text()) in contents
     assert names(tmp_path) == ["file.json"]
 

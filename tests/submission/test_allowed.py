@@ -53,7 +53,7 @@ def test_what_the_copy_imports_lies_in_the_copy(copy: Path) -> None:
 
 def test_no_room_with_data_runs_or_scores_is_copied(copy: Path) -> None:
     rooms = {path.name for path in (copy / "kit").iterdir() if path.is_dir()}
-    assert rooms == {"machine", "models", "submission", "tasks", "toolbox", "types"}
+    assert rooms == {"machine", "models", "storage", "submission", "tasks", "toolbox", "types"}
     assert all(path.suffix == ".py" for path in copy.rglob("*") if path.is_file())
 
 
@@ -112,8 +112,8 @@ def test_data_sets_that_are_imported_are_taken_away() -> None:
 def test_the_finder_knows_the_kit_alone() -> None:
     assert allowed.OnlyTheCopy.find_spec("keras.layers") is None
     assert allowed.OnlyTheCopy.find_spec("kit") is None
-    found = allowed.OnlyTheCopy.find_spec("kit.types", kit.__path__)
-    assert found is not None
-    assert found.origin == sys.modules["kit.types"].__file__
+    spec = allowed.OnlyTheCopy.find_spec("kit.types", kit.__path__)
+    assert spec is not None
+    assert spec.origin == sys.modules["kit.types"].__file__
     with pytest.raises(ModuleNotFoundError, match=r"no 'kit.nowhere' beside a submission. Expected kit.toolbox or"):
         allowed.OnlyTheCopy.find_spec("kit.nowhere", kit.__path__)

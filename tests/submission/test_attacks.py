@@ -133,11 +133,11 @@ class Attacker:
         """Returns what one attack, which must be sound otherwise, says that it has got."""
         self.process.run(NAMES.index(attack.path.stem))
         deadline = time.monotonic() + 60
-        while f"DONE {attack.path.stem}" not in (said := self.process.output[self.heard :]):
+        while f"DONE {attack.path.stem}" not in (output := self.process.output[self.heard :]):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        self.heard += len(said)
-        return [line for line in said.splitlines() if "STOLEN" in line]
+        self.heard += len(output)
+        return [line for line in output.splitlines() if "STOLEN" in line]
 
 
 @pytest.fixture(scope="module")

@@ -52,18 +52,18 @@ def sent(content: bytes) -> int:
 
 
 def replies_to(content: bytes) -> tuple[list[dict[str, Any]], bool]:
-    replies, found = Replies(os.fdopen(sent(content), "rb")), []
+    replies, answers = Replies(os.fdopen(sent(content), "rb")), []
     while (answer := replies.next(10)) is not None:
-        found.append(answer[1])
-    return found, replies.disturbed
+        answers.append(answer[1])
+    return answers, replies.disturbed
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()), max_size=6))
 def test_whatever_comes_the_replies_are_objects_and_then_there_is_an_end(lines: list[bytes]) -> None:
-    found, disturbed = replies_to(b"".join(line + b"\n" for line in lines))
-    assert all(isinstance(reply, dict) for reply in found)
-    assert len(found) <= len(lines) + sum(line.count(b"\n") for line in lines)
+    replies, disturbed = replies_to(b"".join(line + b"\n" for line in lines))
+    assert all(isinstance(reply, dict) for reply in replies)
+    assert len(replies) <= len(lines) + sum(line.count(b"\n") for line in lines)
     assert disturbed or all(line.strip()[:1] in (b"{", b"") or b"\n" in line for line in lines)
 
 
@@ -91,9 +91,9 @@ def test_honest_replies_come_in_order_with_their_times() -> None:
     ids=["deep", "no end of line", "a flood", "null", "no text", "a long number"],
 )
 def test_what_is_no_reply_ends_the_reading(content: bytes) -> None:
-    found, disturbed = replies_to(content)
+    replies, disturbed = replies_to(content)
     assert disturbed
-    assert len(found) <= 110
+    assert len(replies) <= 110
 
 
 def test_a_reply_that_does_not_come_is_not_waited_for_for_ever() -> None:
@@ -148,11 +148,11 @@ def test_output_is_counted_whole_and_kept_at_both_ends(size: int) -> None:
     SAID, KINDS, OUTCOME, st.sampled_from(["starting", "importing", "preparing", "calling", "returning"]), st.booleans()
 )
 def test_every_ending_is_told_in_one_safe_paragraph(
-    said: dict[str, Any], kind: str | None, outcome: dict[str, Any], stage: str, disturbed: bool
+    reply: dict[str, Any], kind: str | None, outcome: dict[str, Any], stage: str, disturbed: bool
 ) -> None:
     source = Source("mine", "mine.py", {"mine.py": b""})
-    said = said if kind is None else said | {"kind": kind}
-    broken = explain(source, limit_bytes=1 << 30, stage=stage, reply=said, outcome=outcome, disturbed=disturbed)
+    reply = reply if kind is None else reply | {"kind": kind}
+    broken = explain(source, limit_bytes=1 << 30, stage=stage, reply=reply, outcome=outcome, disturbed=disturbed)
     assert isinstance(broken, BrokenSubmission)
     assert broken.check in {"runs", "imports", "memory", "returns_model"}
     assert str(broken).isprintable()

@@ -325,8 +325,8 @@ def test_what_a_process_says_of_its_traces_is_bounded(start: Callable[[str], Con
         child.reply = lambda kind, **content: reply(kind, **content | {lies})
         return honest(*handed)
     """
-    for said in ({"tracing": 1e9, "operations": 10**15}, {"tracing": "long", "operations": [1]}, {"operations": -5}):
-        with start(lie.replace("{lies}", repr(said))) as process:
+    for lies in ({"tracing": 1e9, "operations": 10**15}, {"tracing": "long", "operations": [1]}, {"operations": -5}):
+        with start(lie.replace("{lies}", repr(lies))) as process:
             cost = process.run(0).cost
         assert 0 <= UNIT.traced_of(cost) <= MOST_TRACES * UNIT.tracing
         assert 0 <= UNIT.work_of(cost) < 60

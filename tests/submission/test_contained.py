@@ -249,17 +249,17 @@ def sights(life: Life) -> str:
 
 def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_challenge: Challenge) -> None:
     seen = json.loads(sights.split("SEEN ")[1].splitlines()[0])
-    variables, arguments, found, arrays, settings, working_directory = seen
+    variables, arguments, names, arrays, settings, working_directory = seen
     assert not [name for name in variables if "SECRET" in name]
     assert {"KIT_HOME", "KERAS_HOME", "HOME"} <= set(variables)
     assert arguments == []
     assert working_directory == []
-    assert [name for name in found if not name.startswith(("given/kit/", "home/"))] == [
+    assert [name for name in names if not name.startswith(("given/kit/", "home/"))] == [
         "given/inputs.npz",
         "given/settings.json",
         "given/submission/mine.py",
     ]
-    assert all(name.endswith(".py") for name in found if name.startswith("given/kit/"))
+    assert all(name.endswith(".py") for name in names if name.startswith("given/kit/"))
     split = small_challenge.split
     shapes = {"retain": len(split.retain), "forget": len(split.forget), "validation": len(small_challenge.validation)}
     expected = {
@@ -270,8 +270,8 @@ def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_
 
 
 def test_of_the_kit_it_can_import_the_toolbox_and_the_types_and_nothing_that_leads_to_data(sights: str) -> None:
-    found, parts, missing = json.loads(sights.split("IMPORTED ")[1].splitlines()[0])
-    assert found == []
+    modules, parts, missing = json.loads(sights.split("IMPORTED ")[1].splitlines()[0])
+    assert modules == []
     assert {"kit.toolbox.training", "kit.toolbox._tensorflow.steps", "kit.types.problem"} <= set(parts)
     assert missing == []
     assert "There is no 'kit.datasets' beside a submission. Expected kit.toolbox or kit.types," in sights
@@ -401,11 +401,11 @@ def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("text_of_process", "text"),
     [("plain", "plain"), ("\x1b[31mred\x1b[0m\nnext", "?[31mred?[0m?next"), (12, "12"), ("long" * 100, "longlonglo")],
 )
-def test_what_a_process_says_is_safe_to_print(said: object, text: str) -> None:
-    assert diagnosis.printable(said, 10 if said == "long" * 100 else 100) == text
+def test_what_a_process_says_is_safe_to_print(text_of_process: object, text: str) -> None:
+    assert diagnosis.printable(text_of_process, 10 if text_of_process == "long" * 100 else 100) == text
 
 
 def test_the_output_is_kept_at_both_ends_and_counted(start: Callable[..., Contained]) -> None:
@@ -478,14 +478,14 @@ def test_one_broken_file_does_not_lose_the_others(
     (tmp_path / "broken.py").write_text(SOUND.replace("return net", "raise RuntimeError('out of luck')"))
     (tmp_path / "nameless.py").write_text("def forget(): pass\n")
     paths = [tmp_path / name for name in ("broken.py", "sound.py", "nameless.py")]
-    found = kit.evaluate_all(paths, small_challenge, num_retrained=3)
-    assert [report.method for report in found.reports] == ["original", "sound", "retrain"]
-    assert set(found.failures) == {"broken", "nameless"}
-    assert {name: failure.check for name, failure in found.failures.items()} == {  # type: ignore[attr-defined]
+    result = kit.evaluate_all(paths, small_challenge, num_retrained=3)
+    assert [report.method for report in result.reports] == ["original", "sound", "retrain"]
+    assert set(result.failures) == {"broken", "nameless"}
+    assert {name: failure.check for name, failure in result.failures.items()} == {  # type: ignore[attr-defined]
         "broken": "runs",
         "nameless": "defines_unlearning",
     }
-    assert "out of luck" in str(found.failures["broken"])
+    assert "out of luck" in str(result.failures["broken"])
     with pytest.raises(BrokenSubmission, match="out of luck"):
         kit.evaluate_all(paths[:1], small_challenge)
 

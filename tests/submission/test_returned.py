@@ -108,7 +108,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 def examined(path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> dict[str, validate.Checked]:
     monkeypatch.setattr(validate, "Worker", lambda _: worker)
     monkeypatch.setattr(validate.timing, "reference", lambda _: taking(1000.0))
-    return {found.name: found for found in validate.examine(path, worker.challenge, limits=Limits(60.0))}
+    return {outcome.name: outcome for outcome in validate.examine(path, worker.challenge, limits=Limits(60.0))}
 
 
 @pytest.mark.parametrize("name", [LEGAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in LEGAL[1:])])
@@ -119,9 +119,9 @@ def test_how_a_model_is_built_is_the_methods_business(
     here = kit.unlearn(kit.load_method(path), worker.challenge, seed=3, worker=worker).net.get_weights()
     there = kit.unlearn(path, worker.challenge, seed=3, worker=worker).net.get_weights()
     assert all((mine == theirs).all() for mine, theirs in zip(here, there, strict=True))
-    found = examined(path, worker, monkeypatch)
-    assert {check.name: check.message for check in found.values() if check.status == "FAIL"} == {}
-    assert found["repeatable"].status == "PASS"
+    outcomes = examined(path, worker, monkeypatch)
+    assert {check.name: check.message for check in outcomes.values() if check.status == "FAIL"} == {}
+    assert outcomes["repeatable"].status == "PASS"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,6 @@ def test_what_is_no_legal_model_is_one_nowhere(
             kit.unlearn(method, worker.challenge, seed=3, worker=worker)
         assert caught.value.check == ILLEGAL[name]
         messages.add(str(caught.value).replace("'unlearning'", "'mine'"))
-    found = examined(path, worker, monkeypatch)[ILLEGAL[name]]
-    assert found.status == "FAIL"
-    assert len({message.partition("Expected")[2] for message in (*messages, found.message)}) == 1
+    outcome = examined(path, worker, monkeypatch)[ILLEGAL[name]]
+    assert outcome.status == "FAIL"
+    assert len({message.partition("Expected")[2] for message in (*messages, outcome.message)}) == 1

@@ -84,7 +84,7 @@ def test_without_the_sandbox_it_plants_itself_everywhere(plants: Path, worker: W
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "problem", "sandboxed", "told"),
+    ("asked_for", "problem", "sandboxed", "note"),
     [
         (None, "", True, ""),
         (None, "Install it with apt-get.", False, "Install it with apt-get."),
@@ -96,7 +96,7 @@ def test_who_gives_the_sandbox_up_is_told_in_a_line(
     asked_for: bool | None,
     problem: str,
     sandboxed: bool,
-    told: str,
+    note: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -105,8 +105,8 @@ def test_who_gives_the_sandbox_up_is_told_in_a_line(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.strip() == (
-        f"Note: Files run without the sandbox, with all of your rights on this machine and its network. {told}"
-        if told
+        f"Note: Files run without the sandbox, with all of your rights on this machine and its network. {note}"
+        if note
         else ""
     )
 

@@ -295,19 +295,19 @@ def from_function(parameters: str) -> Callable[..., Any]:
     return function
 
 
-both = pytest.mark.parametrize("made", [from_text, from_function], ids=["text", "function"])
+both = pytest.mark.parametrize("define", [from_text, from_function], ids=["text", "function"])
 
 
 @both
 @pytest.mark.parametrize("parameters", GOOD_PARAMETERS)
-def test_parameters_as_the_contract_has_them(made: Callable[[str], Any], parameters: str) -> None:
-    assert text_checks.signature_problem(made(parameters)) == ""
+def test_parameters_as_the_contract_has_them(define: Callable[[str], Any], parameters: str) -> None:
+    assert text_checks.signature_problem(define(parameters)) == ""
 
 
 @both
 @pytest.mark.parametrize(("parameters", "what"), BAD_PARAMETERS)
-def test_other_parameters_are_refused(made: Callable[[str], Any], parameters: str, what: str) -> None:
-    assert what in text_checks.signature_problem(made(parameters))
+def test_other_parameters_are_refused(define: Callable[[str], Any], parameters: str, what: str) -> None:
+    assert what in text_checks.signature_problem(define(parameters))
 
 
 def test_the_parameters_are_those_of_the_last_definition() -> None:

@@ -371,7 +371,7 @@ def test_the_hash_stays_with_unrelated_files_times_and_folders(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("files", "other"),
     [
         pytest.param({"a.py": b"1", "b.py": b"2"}, {"a.py": b"2", "b.py": b"1"}, id="contents exchanged"),
         pytest.param({"a.py": b"1"}, {"b.py": b"1"}, id="another name"),
@@ -379,8 +379,8 @@ def test_the_hash_stays_with_unrelated_files_times_and_folders(tmp_path: Path) -
         pytest.param({"a.py": b"1"}, {"a.py": b"1", "b.py": b""}, id="an empty file more"),
     ],
 )
-def test_other_files_have_another_hash(one: dict[str, bytes], other: dict[str, bytes]) -> None:
-    assert submission.Source("a", "a.py", one).sha256 != submission.Source("a", "a.py", other).sha256
+def test_other_files_have_another_hash(files: dict[str, bytes], other: dict[str, bytes]) -> None:
+    assert submission.Source("a", "a.py", files).sha256 != submission.Source("a", "a.py", other).sha256
 
 
 def test_the_order_of_the_files_does_not_matter() -> None:
