@@ -24,7 +24,7 @@ from kit.submission.contained import Limits
 CALL_SECONDS, IMPORT_SECONDS, MEMORY = 30.0, 15.0, 3 << 30
 TENSORFLOW_TRIES_SECONDS = 10.0  # for memory that it does not get
 REFERENCE_SECONDS = 4.0
-LONGEST_SECONDS = 120.0
+LONGEST_SECONDS = 600.0  # for one that hangs, on any machine
 
 
 @pytest.fixture(scope="module")

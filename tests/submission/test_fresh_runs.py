@@ -188,7 +188,7 @@ def test_a_daemon_in_a_new_session_is_counted_billed_and_gone(worker: Worker, sa
         returned.append(process.run(0))
         left = [child.name() for child in psutil.Process(process._process.pid).children(recursive=True)]
     assert returned[0].outlived == 1
-    assert returned[0].cost.cpu_seconds >= 0.5
+    assert returned[0].cost.cpu_seconds > 0.8 * 0.5  # what handing over costs is taken out, as it was measured
     assert len(left) == 1, left  # what runs are forked from
 
 
