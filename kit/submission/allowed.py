@@ -32,6 +32,7 @@ _NEEDED = (
     "models/custom.py",
     "models/keras_settings.py",
     "models/layers.py",
+    "models/undrawn.py",
     "models/weights.py",
     "models/zoo.py",
     "rules.py",

@@ -97,9 +97,11 @@ class Child:
         from tqdm import tqdm
 
         from kit.models import zoo
+        from kit.models.undrawn import undrawn
         from kit.models.weights import in_order
         from kit.storage import files
         from kit.submission.call import SETS
+        from kit.submission.importing import import_file
         from kit.types import Arrays
 
         tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
@@ -109,7 +111,7 @@ class Child:
         self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}
         for arrays in self.arrays.values():
             arrays.x.setflags(write=False)
-        self.digest, self.zoo = self._digest(), zoo
+        self.digest, self.zoo, self._undrawn, self._import_file = self._digest(), zoo, undrawn, import_file
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -142,8 +144,6 @@ class Child:
 
     def _load(self, *, rehearsing: bool) -> Callable[..., Any]:
         """Imports the submission, or nothing to rehearse, and says how long that took and what it changed."""
-        from kit.submission.importing import import_file
-
         before = _surroundings([self.given_folder, self.work_folder])
         self.reply("importing")
         start = time.perf_counter()
@@ -157,7 +157,7 @@ class Child:
 
             method = cloudpickle.loads((self.submission / name).read_bytes())
         else:
-            method = import_file(self.submission / name)
+            method = self._import_file(self.submission / name)
         seconds = time.perf_counter() - start
         self.reply(
             "imported", seconds=seconds, changed=_changes(before, _surroundings([self.given_folder, self.work_folder]))
@@ -168,11 +168,12 @@ class Child:
         from kit.toolbox.seeding import seed_generators_reset
 
         described, precision = self.settings["model_description"], self.settings["precision"]
-        if described:
-            net = self.zoo.build_described(described, precision)
-        else:
-            shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
-            net = self.zoo.build(self.settings["model"], shape, num_classes, precision)
+        shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
+        with self._undrawn():
+            if described:
+                net = self.zoo.build_described(described, precision)
+            else:
+                net = self.zoo.build(self.settings["model"], shape, num_classes, precision)
         net.set_weights(self.weights)
         seed_generators_reset(net, seed)
         return net

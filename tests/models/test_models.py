@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kit import models
+from kit.models.undrawn import undrawn
 from kit.types import InputError
 
 IMAGES, TABLE = (8, 8, 1), (20,)
@@ -188,3 +189,18 @@ def test_the_global_policy_is_put_back_where_nothing_can_be_built() -> None:
     with pytest.raises(InputError):
         models.build("resnet20", TABLE, 10, "bfloat16")
     assert keras.config.dtype_policy().name == policy
+
+
+@pytest.mark.parametrize("name", ["convnet", "resnet20"])
+def test_a_network_is_built_without_drawing_its_weights_and_is_the_same_in_all_else(name: str) -> None:
+    shape = (32, 32, 3) if "resnet" in name else IMAGES
+    with undrawn():
+        net = models.build(name, shape, 3)
+    drawn = models.build(name, shape, 3)
+    assert json.dumps(net.get_config()) == json.dumps(drawn.get_config())
+    assert [variable.path for variable in net.variables] == [variable.path for variable in drawn.variables]
+    differing = [not np.array_equal(*pair) for pair in zip(net.get_weights(), drawn.get_weights(), strict=True)]
+    assert sum(differing) == sum(bool(array.std()) for array in drawn.get_weights()) > 0
+    assert not any(array.any() for array, differs in zip(net.get_weights(), differing, strict=True) if differs)
+    clone = keras.models.clone_model(net)  # a submission begins anew with it
+    assert sum(bool(array.std()) for array in clone.get_weights()) == sum(differing)
