@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before anything else is imported
     search_path.leave_working_folder()
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -34,23 +35,23 @@ from kit.commands import (
     unlearn,
     verify,
 )
-from kit.commands.options import DebugOption, JsonOption, OutOption
+from kit.commands.grouped_help import Command, Group
+from kit.commands.options import DebugOption, JsonOption, OutOption, QuietOption
 from kit.machine import streams
 from kit.types import FailedRun, InputError
 
 app = typer.Typer(
     name="kit",
-    help="Machine unlearning for Keras: run methods, attack the results, compare with retraining.",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # which completion is
         typer.echo(f"kit {kit.__version__}")
         raise typer.Exit
 
@@ -61,7 +62,16 @@ def of_all_commands(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Takes what stands before a command."""
+    """Machine unlearning for Keras: run methods, attack the results, compare with retraining.
+
+    Exit codes: 0, 1 for work that failed, 2 for bad input, 130 after Ctrl-C.
+
+    Examples:
+        kit run finetune
+        kit new my_method.py
+        kit validate my_method.py
+        kit run my_method.py finetune --num-models 8
+    """
 
 
 class Listing(StrEnum):
@@ -73,14 +83,19 @@ class Listing(StrEnum):
     runs = "runs"
 
 
-@app.command("list")
 def list_names(
     what: Annotated[Listing, typer.Argument(help="What to list.")],
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List challenges, methods, scorers or runs."""
+    """List challenges, methods, scorers or runs.
+
+    Examples:
+        kit list methods
+        kit list runs --out runs
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -112,27 +127,34 @@ def _listed(what: Listing) -> tuple[dict[str, str], tuple[str, ...]]:
     return challenges.summaries()
 
 
-for name, command in (
-    ("run", compare.run),
-    ("evaluate", compare.evaluate),
-    ("leaderboard", leaderboard.leaderboard),
-    ("report", report.report),
-    ("unlearn", unlearn.unlearn),
-    ("certify", certify.certify),
-    ("verify", verify.verify),
-    ("tune", tune.tune),
-    ("pretrain", pretrain.pretrain),
-    ("explain", describe.explain),
-    ("new", submission.new),
-    ("validate", submission.validate),
-    ("pack", pack.pack),
-    ("check-pack", pack.check_pack),
-    ("data", data.data),
-    ("convert-weights", convert.convert_weights),
-    ("doctor", doctor.doctor),
-):
-    app.command(name)(command)
-app.add_typer(challenge.app, name="challenge")
+_GROUPS: dict[str, dict[str, Callable[..., None]]] = {
+    "Compare methods": {
+        "run": compare.run,
+        "evaluate": compare.evaluate,
+        "report": report.report,
+        "leaderboard": leaderboard.leaderboard,
+        "list": list_names,
+        "explain": describe.explain,
+    },
+    "Write and submit a method": {
+        "new": submission.new,
+        "validate": submission.validate,
+        "pack": pack.pack,
+        "check-pack": pack.check_pack,
+        "tune": tune.tune,
+    },
+    "Answer a deletion request": {"unlearn": unlearn.unlearn, "certify": certify.certify, "verify": verify.verify},
+    "Data, models and this machine": {
+        "data": data.data,
+        "pretrain": pretrain.pretrain,
+        "convert-weights": convert.convert_weights,
+        "doctor": doctor.doctor,
+    },
+}
+for group, commands in _GROUPS.items():
+    for name, command in commands.items():
+        app.command(name, cls=Command, rich_help_panel=group)(command)
+app.add_typer(challenge.app, name="challenge", rich_help_panel="Data, models and this machine")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import completion, options
 from kit.commands.options import (
     ChallengeOption,
     DebugOption,
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from kit.types import Challenge
 
 
-_MethodOption = Annotated[str, typer.Option("--method", metavar="NAME", help="retrain, sisa, ...; how it forgets.")]
+_MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method", metavar="NAME", help="How it forgets: retrain, sisa, ...", autocompletion=completion.method_names
+    ),
+]
 _ReportOption = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.json", help="Of an approximate method: what was measured.")
 ]
@@ -56,7 +61,12 @@ def certify(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Train so that anybody can check on what; with --forget, delete records and certify it."""
+    """Train so that anybody can check on what; with --forget, delete records and certify it.
+
+    Examples:
+        kit certify trail --challenge data.npz
+        kit certify trail --challenge data.npz --forget requests.csv
+    """
     options.require_method(method)
     options.require_writable(folder, "the command's first argument")
     options.require_writable_file(json_file)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands import completion, options
+from kit.commands.grouped_help import Command, Group
+from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 
 if TYPE_CHECKING:
     from kit.challenges.private import PrivateChallenge
 
 _NAMES = ("host", "participants")
-app = typer.Typer(help="Make a challenge.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -23,20 +24,37 @@ def _group() -> None:
     """Make a challenge."""
 
 
-@app.command()
+@app.command(cls=Command)
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")] = Path("private-challenge"),
     private: Annotated[bool, typer.Option("--private", help="Drawn from the system's entropy, for a host.")] = False,
     source: Annotated[
-        str, typer.Option("--from", metavar="NAME|FILE.npz", help="Examples: of a challenge, or your own.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="NAME|FILE.npz",
+            help="Whose examples are taken: a challenge's, or your own.",
+            autocompletion=completion.challenge_names,
+        ),
     ] = "digits",
     resampled: Annotated[
-        float, typer.Option("--resampled", metavar="SHARE", help="Labels drawn anew, so that nobody knows them.")
+        float,
+        typer.Option(
+            "--resampled",
+            metavar="SHARE",
+            help="Share of labels that are drawn anew, so that nobody knows them.",
+        ),
     ] = 0.2,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw labels, parts, forget set and seed of a private challenge: what the host keeps, what participants get."""
+    """Draw labels, parts, forget set and seed of a private challenge: what the host keeps, what participants get.
+
+    Examples:
+        kit challenge new --private
+        kit challenge new spring --private --from data.npz
+    """
     _check(folder, private, source, json_file)
     from kit import challenges
     from kit.challenges import private as drawing

@@ -1,15 +1,18 @@
-"""The main job of the command line: `kit run` and `kit evaluate`."""
+"""The main job of the command line: `kit run`, and `kit evaluate`, which is the same for many models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options, settings
+from kit.commands import completion, options, settings
+from kit.commands.containment import Limits, decide_sandbox
 from kit.commands.engine_options import EngineOptions
 from kit.commands.options import (
     AddressOption,
@@ -26,12 +29,15 @@ from kit.commands.options import (
     JsonOption,
     MemoryLimitOption,
     ModelOption,
+    NumModelsOption,
+    OriginalsOption,
     OutOption,
     PrecisionOption,
     QuietOption,
     RecipeOption,
     SandboxOption,
     SeedOption,
+    SetOption,
     SplitSeedOption,
     TaskOption,
     ThreadsOption,
@@ -39,36 +45,21 @@ from kit.commands.options import (
     WeightsOption,
     WorkersOption,
 )
-from kit.commands.settings import SetOption
+from kit.commands.problem import Problem
 from kit.types import ModelOptions
 
 if TYPE_CHECKING:
     from kit.evaluation import Evaluation
     from kit.types import Challenge
 
-MethodsArgument = Annotated[list[str] | None, typer.Argument(metavar="[METHOD|FILE]...", help="Default: finetune.")]
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """On what: the arguments of `kit.challenges.loading.load`."""
-
-    name_or_path: str
-    forget: str | None
-    split_seed: int
-    model: str | None
-    weights: Path | None
-    precision: str
-    options: ModelOptions
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """How files are run: the arguments of `options.containment`."""
-
-    sandboxed: bool | None
-    time_limit: float | None
-    memory_limit: float | None
+MethodsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="METHOD|FILE",
+        help="Of 'kit list methods', or files with a function 'unlearning'. Default: finetune.",
+        autocompletion=completion.method_names,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,6 @@ class _Models:
 
 def run(
     methods: MethodsArgument = None,
-    hyperparameters: SetOption = None,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
@@ -96,77 +86,76 @@ def run(
     task: TaskOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
+    num_models: NumModelsOption = 1,
+    num_originals: OriginalsOption = 1,
+    seed: SeedOption = 0,
+    hyperparameters: SetOption = None,
+    fresh_oracle: FreshOracleOption = False,
     precision: PrecisionOption = "float32",
     threads: ThreadsOption = None,
-    backend: BackendOption = None,
-    seed: SeedOption = 0,
-    out: OutOption = Path("runs"),
-    fresh_oracle: FreshOracleOption = False,
-    sandbox: SandboxOption = None,
-    time_limit: TimeLimitOption = None,
-    memory_limit: MemoryLimitOption = None,
-    json_file: JsonOption = None,
-    quietly: QuietOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Unlearn, retrain, attack and compare: the main job."""
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
-    problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
-    limits = _Limits(sandbox, time_limit, memory_limit)
-    engine_options = EngineOptions(backend=backend)
-    options.prepare(threads, debug, backend)
-    models = _Models(1, seed, out, fresh_oracle, settings.parse(hyperparameters))
-    _compare(methods, problem, limits, engine_options, models, json_file)
-
-
-def evaluate(
-    methods: MethodsArgument = None,
-    hyperparameters: SetOption = None,
-    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models of each method.")] = 8,
-    num_originals: Annotated[
-        int, typer.Option("--originals", min=1, help="From as many originals, --num-models from each.")
-    ] = 1,
     workers: WorkersOption = None,
     engine: EngineOption = None,
     address: AddressOption = None,
     gpus_per_worker: GpusOption = 0.0,
-    challenge: ChallengeOption = "noisy-digits",
-    forget: ForgetOption = None,
-    split_seed: SplitSeedOption = 0,
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    recipe: RecipeOption = None,
-    id_column: IdColumnOption = None,
-    task: TaskOption = None,
-    custom_objects: CustomObjectsOption = None,
-    builder: BuilderOption = None,
-    precision: PrecisionOption = "float32",
-    threads: ThreadsOption = None,
     backend: BackendOption = None,
-    seed: SeedOption = 0,
-    out: OutOption = Path("runs"),
-    fresh_oracle: FreshOracleOption = False,
     sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
+    out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score methods over many seeds, with the NeurIPS 2023 competition's score (512 models there)."""
+    """Unlearn, retrain, attack and compare: one model of each method, or --num-models of them.
+
+    Examples:
+        kit run finetune scrub my_method.py
+        kit run finetune scrub --num-models 16 --workers 4
+        kit run scrub --challenge digits --forget class:5 --set scrub.alpha=0.9
+        kit run finetune --challenge data.npz --model model.keras --forget requests.csv
+    """
     model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
-    problem = _Problem(challenge, forget, split_seed, model, weights, precision, model_options)
-    limits = _Limits(sandbox, time_limit, memory_limit)
+    problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
+    limits = Limits(sandbox, time_limit, memory_limit)
     engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
     models = _Models(num_models, seed, out, fresh_oracle, settings.parse(hyperparameters), num_originals)
     _compare(methods, problem, limits, engine_options, models, json_file)
 
 
+def _with_default(command: Callable[..., None], summary: str, **defaults: object) -> Callable[..., None]:
+    """Returns the same command with other defaults, and the examples and the help that go with them."""
+
+    @functools.wraps(command)
+    def alias(**arguments: Any) -> None:
+        command(**arguments)
+
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [
+        parameter.replace(default=defaults.get(name, parameter.default))
+        for name, parameter in signature.parameters.items()
+    ]
+    alias.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    alias.__doc__ = summary
+    return alias
+
+
+evaluate = _with_default(
+    run,
+    """Score methods over many seeds: 'kit run' with 8 models of each by default (512 in the 2023 competition).
+
+    Examples:
+        kit evaluate finetune scrub salun
+        kit evaluate my_method.py --num-models 512 --engine ray --address auto
+    """,
+    num_models=8,
+)
+
+
 def _compare(
     methods: list[str] | None,
-    problem: _Problem,
-    limits: _Limits,
+    problem: Problem,
+    limits: Limits,
     engine_options: EngineOptions,
     models: _Models,
     json_file: Path | None,
@@ -183,13 +172,11 @@ def _compare(
     engine_options.check()
     scorers.require_installed()
     has_files = any(method.source is not None for method in entries)
-    limits = replace(limits, sandboxed=options.decide_sandbox(limits.sandboxed, has_files))
+    limits = replace(limits, sandboxed=decide_sandbox(limits.sandboxed, has_files))
     options.require_writable(models.out)
     options.require_writable_file(json_file)
-    from kit.challenges import loading
-
     announce = options.announcer()
-    challenge = loading.load(**vars(problem), announce=announce)
+    challenge = problem.load(announce)
     options.require_writable(models.out / challenge.name)
     from kit import evaluation
     from kit.evaluation.plan import Plan
@@ -197,7 +184,7 @@ def _compare(
     from kit.runs.settings import with_given
 
     challenge = with_given(challenge, entries, models.given)
-    request = Request(models.num_models, models.seed, models.out, options.containment(**vars(limits)))
+    request = Request(models.num_models, models.seed, models.out, limits.containment())
     with options.resumable(), engine_options.started() as engine:
         plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)

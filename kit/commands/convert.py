@@ -7,23 +7,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands import completion, options
+from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.machine import quiet
 from kit.types import InputError
 
 if TYPE_CHECKING:
     import keras
+_NetworkOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="resnet18 or resnet20.",
+        autocompletion=completion.among("resnet18", "resnet20"),
+    ),
+]
 
 
 def convert_weights(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What to read: .pth, .pt, .npz, .weights.h5, .keras.")],
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="resnet18 or resnet20.")],
+    model: _NetworkOption,
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="What to write; its ending says which way.")],
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Convert a ResNet's weights from PyTorch (.pth) to Keras, or back."""
+    """Convert a ResNet's weights from PyTorch (.pth) to Keras, or back.
+
+    Examples:
+        kit convert-weights model.pth --model resnet18 --output model.weights.h5
+    """
     from kit.models import file_names
     from kit.storage import files
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import completion, options
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 from kit.types.errors import did_you_mean
@@ -22,7 +22,10 @@ Show = Callable[[str], None]
 
 
 def data(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="cifar10, mnist, fashion-mnist.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="cifar10, mnist, fashion-mnist.", autocompletion=completion.data_set_names),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Take the files from here, and copy them into the kit's cache.")
     ] = None,
@@ -30,7 +33,13 @@ def data(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say where the data sets lie, or get and check them."""
+    """Say where the data sets lie, or get and check them.
+
+    Examples:
+        kit data
+        kit data fashion-mnist
+        kit data cifar10 --folder downloads
+    """
     options.require_writable_file(json_file)
     show = functools.partial(typer.echo, err=str(json_file) == "-")  # to the output goes JSON alone, if it is asked for
     data_sets = _known(names or [])

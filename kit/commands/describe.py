@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from kit import methods
-from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands import completion, options
+from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.methods import _facts
 from kit.types import InputError
 
@@ -43,11 +43,18 @@ def list_methods(json_file: Path | None) -> None:
 
 
 def explain(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="One of 'kit list methods'.")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="One of 'kit list methods'.", autocompletion=completion.method_names)
+    ],
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say what a method does, what it costs, where it is from, and what its hyper-parameters are."""
+    """Say what a method does, what it costs, where it is from, and what its hyper-parameters are.
+
+    Examples:
+        kit explain scrub
+    """
     options.require_method(method)
     from rich.console import Console
     from rich.text import Text

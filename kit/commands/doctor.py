@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import kit
 from kit.commands import options
-from kit.commands.options import ChallengeOption, DebugOption, JsonOption
+from kit.commands.options import ChallengeOption, DebugOption, JsonOption, QuietOption
 from kit.machine import quiet
 
 if TYPE_CHECKING:
@@ -38,9 +38,17 @@ class Fact:
 
 
 def doctor(
-    challenge: ChallengeOption = "noisy-digits", json_file: JsonOption = None, debug: DebugOption = False
+    challenge: ChallengeOption = "noisy-digits",
+    json_file: JsonOption = None,
+    quietly: QuietOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Say what this machine can do, and how long a challenge's models take."""
+    """Say what this machine can do, and how long a challenge's models take.
+
+    Examples:
+        kit doctor
+        kit doctor --challenge cifar10
+    """
     from kit import challenges
 
     challenges.check_request(challenge)

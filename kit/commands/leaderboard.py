@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import options
-from kit.commands.options import DebugOption, JsonOption
+from kit.commands import completion, options
+from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 
 if TYPE_CHECKING:
@@ -19,28 +19,46 @@ _ADVICE = (
     "Name fewer folders, or choose with --challenge, --forget, --split-seed or --num-models; 'kit list runs' shows "
     "what there is."
 )
+_PlacesArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="DIR|FILE", help="Folders of runs, or reports. Default: runs."),
+]
+_ChallengeOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Only runs on this challenge.", autocompletion=completion.challenge_names),
+]
+_SplitSeedOption = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Only runs with this seed of the forget set.")
+]
+_MarkdownOption = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Also write a table in Markdown.")
+]
+_CsvOption = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write all scores as CSV.")]
 
 
 def leaderboard(
-    places: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR|FILE]...", help="Folders of runs, or reports. Default: runs."),
-    ] = None,
-    challenge: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs on this challenge.")] = None,
+    places: _PlacesArgument = None,
+    challenge: _ChallengeOption = None,
     forget: Annotated[str | None, typer.Option(metavar="WHAT", help="Only runs with this forget set.")] = None,
-    split_seed: Annotated[int | None, typer.Option(min=0, help="Only runs with this seed of the forget set.")] = None,
-    num_models: Annotated[int | None, typer.Option(min=1, help="Only methods with so many models.")] = None,
+    split_seed: _SplitSeedOption = None,
+    num_models: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only methods with so many models.")
+    ] = None,
     html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also write a page.")] = None,
-    markdown_file: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Also write a table in Markdown.")
-    ] = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Also write all scores as CSV.")
-    ] = None,
+    markdown_file: _MarkdownOption = None,
+    csv_file: _CsvOption = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Rank the methods of all runs on one problem. A file '-' is the output."""
+    """Rank the methods of all runs on one problem.
+
+    '-' as the name of a file is the output.
+
+    Examples:
+        kit leaderboard
+        kit leaderboard runs --challenge digits --html board.html --csv board.csv
+    """
     outputs = {"--html": html_file, "--markdown": markdown_file, "--csv": csv_file, "--json": json_file}
     for option, path in outputs.items():
         options.require_writable_file(path, option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,18 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.commands import completion
+from kit.commands.grouped_help import OUTPUT
 from kit.types.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kit.runs.contained import Containment
 
 _STYLES_OF_CHECKS = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "SKIP": "dim"}
 
-JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON ('-': to the output).")
-]
+PROBLEM, OWN_MODEL, MODELS = "What is forgotten", "A model of your own", "The models that are made"
+PLACES, FILES = "Where they are made", "Files with a method"
+
 # What tqdm reads when it is imported: so are bars left out, here and in the processes that are started.
 _WITHOUT_BARS = "TQDM_DISABLE"
 
@@ -33,100 +35,155 @@ def _be_quiet(quiet: bool) -> bool:
     return quiet
 
 
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=_be_quiet, help="No progress: results, warnings and errors alone.")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and TensorFlow's log.")]
+_problem = functools.partial(typer.Option, rich_help_panel=PROBLEM)
+_own_model = functools.partial(typer.Option, rich_help_panel=OWN_MODEL)
+_models = functools.partial(typer.Option, rich_help_panel=MODELS)
+_places = functools.partial(typer.Option, rich_help_panel=PLACES)
+_files = functools.partial(typer.Option, rich_help_panel=FILES)
+_output = functools.partial(typer.Option, rich_help_panel=OUTPUT)
+
 ChallengeOption = Annotated[
     str,
-    typer.Option(
-        "--challenge", metavar="NAME|FILE", help="See 'kit list challenges'; or .npz, .csv, .parquet of yours."
+    _problem(
+        "--challenge",
+        metavar="NAME|FILE",
+        help="One of 'kit list challenges', or a file of yours: .npz, .csv or .parquet.",
+        autocompletion=completion.challenge_names,
     ),
 ]
 ForgetOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="WHAT", help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of row numbers."
+    _problem(
+        "--forget",
+        metavar="WHAT",
+        help="random:0.1, stratified:0.1, class:5, group:ID, mislabelled, or a file of row numbers. Default: the "
+        "challenge's own.",
     ),
 ]
+SplitSeedOption = Annotated[int, _problem("--split-seed", min=0, metavar="N", help="Seed of a random forget set.")]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="FILE.keras|NAME", help="Your own model, or another of the kit's (resnet18, ...)."),
+    _own_model(
+        "--model",
+        metavar="FILE.keras|NAME",
+        help="Your trained model, or another network of the kit's (resnet18, ...).",
+    ),
 ]
 WeightsOption = Annotated[
-    Path | None,
-    typer.Option("--weights", metavar="FILE", help="Weights of your original model: .weights.h5 or .npz."),
+    Path | None, _own_model("--weights", metavar="FILE", help="Weights of your original model: .weights.h5 or .npz.")
 ]
 RecipeOption = Annotated[
-    Path | None, typer.Option("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
+    Path | None, _own_model("--recipe", metavar="FILE.toml", help="How your model is trained: epochs = 20, ...")
 ]
 IdColumnOption = Annotated[
     str | None,
-    typer.Option("--id-column", metavar="NAME", help="Column of a table by which a file of requests names examples."),
+    _own_model("--id-column", metavar="NAME", help="Column of a table by which a file of requests names examples."),
 ]
 TaskOption = Annotated[
     str | None,
-    typer.Option(
-        "--task", metavar="NAME", help="classification, multilabel, regression. Default: what your model's loss says."
+    _own_model(
+        "--task",
+        metavar="NAME",
+        help="classification, multilabel or regression. Default: what your model's loss says.",
+        autocompletion=completion.among("classification", "multilabel", "regression"),
     ),
 ]
 CustomObjectsOption = Annotated[
     Path | None,
-    typer.Option("--custom-objects", metavar="FILE.py", help="Layers and functions of your model. The file is run."),
+    _own_model("--custom-objects", metavar="FILE.py", help="Layers and functions of your model. The file is run."),
 ]
 BuilderOption = Annotated[
     str | None,
-    typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Makes your model, if it is subclassed. It is run."),
+    _own_model(
+        "--builder", metavar="FILE.py:FUNCTION", help="Function that makes your model, if it is subclassed. It is run."
+    ),
+]
+NumModelsOption = Annotated[
+    int, _models("--num-models", min=1, metavar="N", help="Models of each method, each with a seed of its own.")
+]
+OriginalsOption = Annotated[
+    int, _models("--originals", min=1, metavar="N", help="Trained originals; --num-models are made from each.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    _models(
+        "--set",
+        metavar="METHOD.NAME=VALUE",
+        help="A hyper-parameter, such as scrub.alpha=0.9. Can be given repeatedly.",
+    ),
+]
+SeedOption = Annotated[int, _models("--seed", min=0, metavar="N", help="Seed of the models' random numbers.")]
+FreshOracleOption = Annotated[
+    bool, _models("--fresh-oracle", help="Retrain, even where retrained models come with the kit.")
 ]
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", metavar="float32|tf32|bfloat16", help="Number format used in training.")
+    str,
+    _models(
+        "--precision",
+        metavar="NAME",
+        help="Number format used in training: float32, tf32 or bfloat16.",
+        autocompletion=completion.among("float32", "tf32", "bfloat16"),
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(
-        "--threads", min=1, help="Threads per model. More than 1 (default) is faster but changes results slightly."
-    ),
-]
-SplitSeedOption = Annotated[int, typer.Option(min=0, help="Seed of a random forget set.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the runs.")]
-OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs, reports and pages.")]
-FreshOracleOption = Annotated[
-    bool, typer.Option("--fresh-oracle", help="Retrain, even where retrained models come with the kit.")
-]
-SandboxOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--sandbox/--no-sandbox", help="Run files in bubblewrap (Linux): no network, no home. Default: where it works."
-    ),
-]
-TimeLimitOption = Annotated[
-    float | None,
-    typer.Option("--time-limit", min=1.0, metavar="SECONDS", help="End a call of a file that takes longer."),
-]
-MemoryLimitOption = Annotated[
-    float | None, typer.Option("--memory-limit", min=1.0, metavar="GIB", help="End a file that takes more memory.")
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Models made at a time. Default: one a core.")
-]
-EngineOption = Annotated[
-    str | None,
-    typer.Option(
-        "--engine",
-        metavar="serial|processes|ray|stacked",
-        help="Where models are made; stacked (JAX; results differ slightly) where there is an accelerator.",
+    _models(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="Threads per model. Default: 1; more are faster, but change results slightly.",
     ),
 ]
 BackendOption = Annotated[
     str | None,
-    typer.Option("--backend", metavar="tensorflow|jax", help="Of Keras; tensorflow keeps the engine from stacked too."),
+    _places(
+        "--backend",
+        metavar="tensorflow|jax",
+        help="Backend of Keras. Default: tensorflow, or jax on an accelerator, where it can make many models at once.",
+        autocompletion=completion.among("tensorflow", "jax"),
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    _places("--workers", min=1, metavar="N", help="Models that are made at the same time. Default: one a core."),
+]
+EngineOption = Annotated[
+    str | None,
+    _places(
+        "--engine",
+        metavar="NAME",
+        help="serial, processes, ray, or stacked: many models in one computation on JAX, with slightly different "
+        "results; the default where there is an accelerator.",
+        autocompletion=completion.among("serial", "processes", "ray", "stacked"),
+    ),
 ]
 AddressOption = Annotated[
-    str | None, typer.Option("--address", metavar="HOST:PORT", help="Of a Ray cluster ('auto': this machine's).")
+    str | None, _places("--address", metavar="HOST:PORT", help="A Ray cluster's; 'auto' is this machine's.")
 ]
 GpusOption = Annotated[
-    float, typer.Option("--gpus-per-worker", min=0.0, help="With ray: 0.5 lets two models share a card.")
+    float,
+    _places("--gpus-per-worker", min=0.0, metavar="SHARE", help="With ray: at 0.5, two models share a graphics card."),
 ]
+SandboxOption = Annotated[
+    bool | None,
+    _files(
+        "--sandbox/--no-sandbox", help="Run files in bubblewrap (Linux): no network, no home. Default: where it works."
+    ),
+]
+TimeLimitOption = Annotated[
+    float | None, _files("--time-limit", min=1.0, metavar="SECONDS", help="End a call that takes more CPU seconds.")
+]
+MemoryLimitOption = Annotated[
+    float | None, _files("--memory-limit", min=1.0, metavar="GIB", help="End a call that takes more memory.")
+]
+OutOption = Annotated[Path, _output("--out", metavar="DIR", help="Folder of runs, reports and pages.")]
+JsonOption = Annotated[
+    Path | None, _output("--json", metavar="FILE", help="Also write the result as JSON; '-' writes to the output.")
+]
+QuietOption = Annotated[
+    bool, _output("--quiet", "-q", callback=_be_quiet, help="No progress: only results, warnings and errors.")
+]
+DebugOption = Annotated[bool, _output("--debug", help="Show tracebacks and TensorFlow's log.")]
 
 
 def require_method(method: str) -> None:
@@ -198,45 +255,6 @@ def require_writable_file(
         raise InputError(f"{option} '{path}' is a folder. Expected {expected}. Add a name.")
     if path is not None and str(path) != "-":
         require_writable(path.parent, option)
-
-
-def decide_sandbox(asked_for: bool | None, has_files: bool) -> bool:
-    """Returns whether files run in the sandbox; says in a line what is given up where they do not.
-
-    Args:
-        asked_for: by the option; None where nothing was, and this machine decides.
-        has_files: whether there are any.
-
-    Raises:
-        InputError: it was asked for, and does not work here.
-    """
-    if not has_files and not asked_for:
-        return False
-    from kit.submission import sandbox
-
-    if asked_for:
-        sandbox.require_sandbox()
-        return True
-    problem = "--no-sandbox was given." if asked_for is False else sandbox.sandbox_problem()
-    if problem:
-        tell([f"Files run without the sandbox, with all of your rights on this machine and its network. {problem}"])
-    return not problem
-
-
-def sandbox_for(identifier: str, asked_for: bool | None) -> bool:
-    """Checks that there is such a method or file, and returns whether it runs in the sandbox: see `decide_sandbox`."""
-    from kit import methods
-    from kit.submission.source import check_identifier
-
-    check_identifier(identifier)
-    return decide_sandbox(asked_for, has_files=identifier not in methods.names())
-
-
-def containment(sandboxed: bool | None, time_limit: float | None, memory_limit: float | None) -> Containment:
-    """Returns how files are run, from the options."""
-    from kit.runs.contained import Containment
-
-    return Containment(time_limit, None if memory_limit is None else int(memory_limit * 2**30), sandboxed)
 
 
 def announcer() -> Callable[[str], None]:

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import functools
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kit import methods
-from kit.commands import options
+from kit.commands import completion, options
+from kit.commands.containment import Limits, decide_sandbox, sandbox_for
 from kit.commands.engine_options import EngineOptions
+from kit.commands.grouped_help import OUTPUT
 from kit.commands.options import (
     AddressOption,
     BackendOption,
+    BuilderOption,
     ChallengeOption,
+    CustomObjectsOption,
     DebugOption,
     EngineOption,
     ForgetOption,
     FreshOracleOption,
     GpusOption,
+    IdColumnOption,
     JsonOption,
     MemoryLimitOption,
+    ModelOption,
+    NumModelsOption,
     OutOption,
+    PrecisionOption,
     QuietOption,
+    RecipeOption,
     SandboxOption,
     SeedOption,
     SplitSeedOption,
+    TaskOption,
     TimeLimitOption,
+    WeightsOption,
     WorkersOption,
 )
+from kit.commands.problem import Problem
+from kit.commands.submission import SubmissionArgument
 from kit.machine import quiet
-from kit.types import InputError
+from kit.types import InputError, ModelOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,16 +53,34 @@ if TYPE_CHECKING:
     from kit.commands.judging import Verdict
     from kit.contest.growing import Packed
 
+_models = functools.partial(typer.Option, rich_help_panel=options.MODELS)
+_ZipOption = Annotated[Path, typer.Option("--output", metavar="ZIP", help="The zip to write.", rich_help_panel=OUTPUT)]
+_HalfOption = Annotated[
+    bool, typer.Option("--float16", help="Half the size; last digits are lost.", rich_help_panel=OUTPUT)
+]
+_RerunMethodOption = Annotated[
+    str | None,
+    _models(
+        "--method", metavar="FILE|METHOD", help="The method that --rerun runs.", autocompletion=completion.method_names
+    ),
+]
+
 
 def pack(
-    file: Annotated[str, typer.Argument(metavar="FILE|METHOD", help="The submission.")],
-    num_models: Annotated[int, typer.Option("--num-models", min=1, help="Models in the pack.")] = 512,
-    output: Annotated[Path, typer.Option("--output", metavar="ZIP", help="The zip to write.")] = Path("submission.zip"),
-    half: Annotated[bool, typer.Option("--float16", help="Half the size, last digits lost.")] = False,
+    file: SubmissionArgument,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
+    num_models: NumModelsOption = 512,
     seed: SeedOption = 0,
+    precision: PrecisionOption = "float32",
     workers: WorkersOption = None,
     engine: EngineOption = None,
     address: AddressOption = None,
@@ -57,35 +89,50 @@ def pack(
     sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
+    output: _ZipOption = Path("submission.zip"),
+    half: _HalfOption = False,
     json_file: JsonOption = None,
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run a submission many times and zip the unlearned models."""
-    sandbox = options.sandbox_for(file, sandbox)
+    """Run a submission many times and zip the unlearned models.
+
+    Examples:
+        kit pack my_method.py --num-models 512 --workers 4
+        kit pack my_method.py --challenge data.npz --model model.keras --output ours.zip
+    """
+    sandboxed = sandbox_for(file, sandbox)
     _check_outputs(output, json_file)
     engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)
     engine_options.check()
     options.prepare(None, debug, backend)
     _end_mock_run(output)
-    from kit import challenges
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
+    problem.check()
+    limits = Limits(sandboxed, time_limit, memory_limit)
+    _show_pack(_packed(file, problem, engine_options, limits, _Zip(output, num_models, seed, half), debug), json_file)
 
-    challenges.check_request(challenge, forget=forget)
+
+@dataclass(frozen=True)
+class _Zip:
+    """What is packed: how many models, from which seed, in which form, into which file."""
+
+    output: Path
+    num_models: int
+    seed: int
+    half: bool
+
+
+def _packed(
+    file: str, problem: Problem, engine_options: EngineOptions, limits: Limits, contents: _Zip, debug: bool
+) -> Packed:
+    """Makes the models, on the engine that was asked for, and packs them."""
     with quiet.quiet_tensorflow(debug):
         from kit.contest import pack as packing
-    loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
+    loaded = problem.load(options.announcer())
     with options.resumable(), engine_options.started() as running:
-        packed = packing.pack(
-            file,
-            loaded,
-            num_models=num_models,
-            output=output,
-            seed=seed,
-            half=half,
-            engine=running,
-            containment=options.containment(sandbox, time_limit, memory_limit),
-        )
-    _show_pack(packed, json_file)
+        return packing.pack(file, loaded, **vars(contents), engine=running, containment=limits.containment())
 
 
 def _check_outputs(output: Path, json_file: Path | None) -> None:
@@ -120,12 +167,24 @@ def _show_pack(packed: Packed, json_file: Path | None) -> None:
 
 def check_pack(
     file: Annotated[Path, typer.Argument(metavar="ZIP", help="What 'kit pack' wrote.")],
-    num_models: Annotated[int | None, typer.Option("--num-models", min=1, help="How many there must be.")] = None,
-    rerun: Annotated[int, typer.Option("--rerun", min=0, help="Make so many again, compare and time them.")] = 0,
-    method: Annotated[str | None, typer.Option("--method", metavar="FILE|METHOD", help="What --rerun runs.")] = None,
+    num_models: Annotated[
+        int | None, _models("--num-models", min=1, metavar="N", help="How many models there must be.")
+    ] = None,
+    rerun: Annotated[
+        int, _models("--rerun", min=0, metavar="N", help="Make so many models again, compare them and time them.")
+    ] = 0,
+    method: _RerunMethodOption = None,
     challenge: ChallengeOption = "noisy-digits",
     forget: ForgetOption = None,
     split_seed: SplitSeedOption = 0,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
+    precision: PrecisionOption = "float32",
     fresh_oracle: FreshOracleOption = False,
     sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
@@ -135,31 +194,56 @@ def check_pack(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check a pack and score its models."""
+    """Check a pack and score its models.
+
+    Examples:
+        kit check-pack submission.zip
+        kit check-pack submission.zip --rerun 4 --method my_method.py --fresh-oracle
+    """
     from kit.storage import files
 
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
-    from kit import challenges
-
-    sandbox = options.decide_sandbox(sandbox, _check_rerun(rerun, method))
-    challenges.check_request(challenge, forget=forget)
+    sandboxed = decide_sandbox(sandbox, _check_rerun(rerun, method))
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
+    problem.check()
     options.require_writable(out)
     options.require_writable_file(json_file)
+    limits = Limits(sandboxed, time_limit, memory_limit)
+    judgement = _Judgement(num_models, rerun, method, fresh_oracle, out)
+    _judge(file, problem, limits, judgement, json_file, debug)
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What is asked of a pack, and where retrained models are kept."""
+
+    num_models: int | None
+    rerun: int
+    method: str | None
+    fresh_oracle: bool
+    out: Path
+
+
+def _judge(
+    file: Path, problem: Problem, limits: Limits, asked: _Judgement, json_file: Path | None, debug: bool
+) -> None:
+    """Checks and scores the pack, and shows what came of it."""
     from rich.console import Console
 
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
         from kit.commands import judging
-    loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed)
-    again = judging.rerun_of(method, rerun, options.containment(sandbox, time_limit, memory_limit)) if method else None
+    loaded = problem.load(options.announcer())
+    again = judging.rerun_of(asked.method, asked.rerun, limits.containment()) if asked.method else None
     with options.resumable():
         verdict = judging.judge(
             file,
             loaded,
-            num_models=num_models,
+            num_models=asked.num_models,
             rerun=again,
-            fresh_oracle=fresh_oracle,
-            root=out,
+            fresh_oracle=asked.fresh_oracle,
+            root=asked.out,
             show=lambda outcome: options.print_check(console, outcome.name, outcome.status, outcome.message),
             announce=options.announcer(),
         )

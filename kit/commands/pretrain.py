@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import options
+from kit.commands import completion, options
 from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, QuietOption, ThreadsOption
 from kit.types import InputError
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def pretrain(
-    challenge: Annotated[str, typer.Argument(metavar="CHALLENGE", help="See 'kit list challenges'.")],
+    challenge: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHALLENGE", help="One of 'kit list challenges'.", autocompletion=completion.challenge_names
+        ),
+    ],
     retrained: Annotated[
         bool, typer.Option("--retrained", help="Retrain without the forget set (run 0 of 'retrain') instead.")
     ] = False,
@@ -33,7 +38,11 @@ def pretrain(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a challenge's original model from scratch and say whether it matches the shipped one."""
+    """Train a challenge's original model from scratch and say whether it matches the shipped one.
+
+    Examples:
+        kit pretrain noisy-digits
+    """
     from kit.storage import files
 
     if oracle and (update_registry or retrained):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.commands import options
-from kit.commands.options import DebugOption
+from kit.commands.options import DebugOption, QuietOption
 from kit.types.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 
 def report(
-    results: Annotated[Path, typer.Argument(metavar="DIR|FILE", help="Of a run; of several, the newest.")] = Path(
-        "runs"
-    ),
+    results: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE", help="Folder or report.json of a run; of several runs, the newest.")
+    ] = Path("runs"),
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page for a browser.")] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Write each figure, as PNG and as SVG.")
     ] = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show a stored report again: the table, or as a page or figures."""
+    """Show a stored report again: the table, or as a page or figures.
+
+    Examples:
+        kit report
+        kit report runs/noisy-digits --html report.html --figures figures
+    """
     place = newest(results)
     if html is not None:
         options.require_writable_file(html, "--html", "the name of a file")

@@ -5,16 +5,9 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from kit.types.errors import InputError
-
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A hyper-parameter, such as scrub.alpha=0.9; repeatable."),
-]
 
 
 def parse(texts: Sequence[str] | None) -> dict[str, dict[str, Any]]:

@@ -13,10 +13,40 @@ import typer
 
 import kit
 from kit import methods
-from kit.commands import options
-from kit.commands.options import ChallengeOption, DebugOption, JsonOption, SandboxOption
+from kit.commands import completion, options
+from kit.commands.containment import Limits, sandbox_for
+from kit.commands.options import (
+    BackendOption,
+    BuilderOption,
+    ChallengeOption,
+    CustomObjectsOption,
+    DebugOption,
+    ForgetOption,
+    IdColumnOption,
+    JsonOption,
+    MemoryLimitOption,
+    ModelOption,
+    PrecisionOption,
+    QuietOption,
+    RecipeOption,
+    SandboxOption,
+    SplitSeedOption,
+    TaskOption,
+    TimeLimitOption,
+    WeightsOption,
+)
+from kit.commands.problem import Problem
 from kit.machine import quiet
-from kit.types import InputError
+from kit.types import InputError, ModelOptions
+
+SubmissionArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|METHOD",
+        help="Your file with a function 'unlearning', or one of 'kit list methods'.",
+        autocompletion=completion.method_names,
+    ),
+]
 
 _TEST = '''"""The checks of 'kit validate {file}', a line each: pytest -v {test}"""
 
@@ -34,9 +64,15 @@ def test_{method}(method, check):
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, e.g. my_method.py.")],
     with_test: Annotated[bool, typer.Option("--with-test", help="Also write a test of it for pytest.")] = False,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a submission to start from."""
+    """Write a file with a method to start from.
+
+    Examples:
+        kit new my_method.py
+        kit new my_method.py --with-test
+    """
     test = file.with_name(f"test_{file.name}")
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise InputError(
@@ -77,40 +113,63 @@ def _is_module(name: str) -> bool:
 
 
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE|METHOD", help="The submission.")],
+    file: SubmissionArgument,
     challenge: ChallengeOption = "noisy-digits",
+    forget: ForgetOption = None,
+    split_seed: SplitSeedOption = 0,
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    recipe: RecipeOption = None,
+    id_column: IdColumnOption = None,
+    task: TaskOption = None,
+    custom_objects: CustomObjectsOption = None,
+    builder: BuilderOption = None,
+    precision: PrecisionOption = "float32",
+    backend: BackendOption = None,
     sandbox: SandboxOption = None,
-    time_limit: options.TimeLimitOption = None,
-    memory_limit: options.MemoryLimitOption = None,
-    backend: options.BackendOption = None,
+    time_limit: TimeLimitOption = None,
+    memory_limit: MemoryLimitOption = None,
     json_file: JsonOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check a submission, a line a check, before any long run."""
+    """Check a submission, a line a check, before any long run.
+
+    Examples:
+        kit validate my_method.py
+        kit validate my_method.py --challenge digits --forget class:5
+        kit validate my_method.py --challenge data.npz --model model.keras
+    """
     from kit.commands.engine_options import check_backend
 
-    sandbox = options.sandbox_for(file, sandbox)
+    limits = Limits(sandbox_for(file, sandbox), time_limit, memory_limit)
     check_backend(backend)
     options.prepare(None, debug, backend)
     options.require_writable_file(json_file)
-    from kit import challenges
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
+    problem.check()
+    if not _examine(file, problem, limits, json_file, debug=debug):
+        raise typer.Exit(1)
 
-    challenges.check_request(challenge)
+
+def _examine(file: str, problem: Problem, limits: Limits, json_file: Path | None, *, debug: bool) -> bool:
+    """Runs the checks and shows each as soon as it is known; returns whether none failed."""
     from rich.console import Console
 
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
         from kit.contest import validate as checks
         from kit.runs import timing
-        from kit.submission.contained import Limits, default_memory_bytes
-    loaded = challenges.load_challenge(challenge)
-    seconds = time_limit or checks.time_limit(timing.reference(loaded).seconds)
-    limits = Limits(seconds, int(memory_limit * 2**30) if memory_limit else default_memory_bytes())
+        from kit.submission import contained
+    loaded = problem.load(options.announcer())
+    seconds = limits.time_limit or checks.time_limit(timing.reference(loaded).seconds)
+    bounds = contained.Limits(seconds, limits.memory_bytes or contained.default_memory_bytes())
 
     def show(outcome: checks.Checked) -> None:
         options.print_check(console, outcome.name, outcome.status, outcome.message)
 
-    checked = checks.examine(file, loaded, sandboxed=sandbox, limits=limits, announce=show)
+    checked = checks.examine(file, loaded, sandboxed=bool(limits.sandboxed), limits=bounds, announce=show)
     failed = sum(outcome.status == "FAIL" for outcome in checked)
     warned = sum(outcome.status == "WARN" for outcome in checked)
     checks_failed = f"{failed} check{'s' * (failed > 1)} failed; fix before you submit"
@@ -119,5 +178,4 @@ def validate(
     console.print(f"\n{file}: {verdict}.", soft_wrap=True, markup=False)
     content: dict[str, Any] = {"file": file, "challenge": loaded.name, "ready": not failed}
     options.write_json(json_file, content | {"checks": [asdict(outcome) for outcome in checked]})
-    if failed:
-        raise typer.Exit(1)
+    return not failed

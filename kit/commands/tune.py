@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit import methods
-from kit.commands import options
+from kit.commands import completion, options
 from kit.commands.options import ChallengeOption, DebugOption, JsonOption, OutOption, QuietOption
 from kit.machine import quiet
 
@@ -19,17 +19,24 @@ if TYPE_CHECKING:
     from kit.engines import Engine
     from kit.tuning import Outcome, Search
 
-MethodsArgument = Annotated[list[str], typer.Argument(metavar="METHOD...", help="Of 'kit list methods'.")]
+MethodsArgument = Annotated[
+    list[str], typer.Argument(metavar="METHOD", help="Of 'kit list methods'.", autocompletion=completion.method_names)
+]
 
 
 def tune(
     names: MethodsArgument,
     challenge: ChallengeOption = "noisy-digits",
-    trials: Annotated[int, typer.Option("--trials", min=1, help="Settings tried, today's included.")] = 64,
-    num_models: Annotated[int, typer.Option("--num-models", min=8, help="Models of a setting on a forget set.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="Moves all settings but today's.")] = 0,
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, metavar="N", help="Settings that are tried, today's included.")
+    ] = 64,
+    num_models: Annotated[
+        int, typer.Option("--num-models", min=8, metavar="N", help="Models of each setting on each forget set.")
+    ] = 8,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Moves all settings but today's.")] = 0,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Settings tried at a time. Default: one.")
+        int | None,
+        typer.Option("--workers", min=1, metavar="N", help="Settings that are tried at the same time. Default: one."),
     ] = None,
     out: OutOption = Path("runs"),
     write: Annotated[
@@ -39,7 +46,11 @@ def tune(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Search better hyper-parameters of methods, on forget sets that no table reports on."""
+    """Search better hyper-parameters of methods, on forget sets that no table reports on.
+
+    Examples:
+        kit tune scrub --challenge digits --trials 16 --workers 2
+    """
     for name in names:
         options.require_method(name)
         methods.require_search_space(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import completion, options
 from kit.commands.options import (
     BuilderOption,
     CustomObjectsOption,
@@ -47,7 +47,12 @@ RecordsOption = Annotated[
 OutputOption = Annotated[Path, typer.Option("--output", metavar="FILE.keras", help="The unlearned model.")]
 MethodOption = Annotated[
     str,
-    typer.Option("--method", metavar="NAME|FILE|auto", help="auto: what is nearest to retraining on other examples."),
+    typer.Option(
+        "--method",
+        metavar="NAME|FILE|auto",
+        help="auto: what is nearest to retraining on other examples.",
+        autocompletion=completion.method_names,
+    ),
 ]
 EvidenceOption = Annotated[
     Path | None,
@@ -57,7 +62,8 @@ RetrainedOption = Annotated[
     int, typer.Option("--retrained", min=3, metavar="N", help="Models trained for comparison, with and without.")
 ]
 MinutesOption = Annotated[
-    float | None, typer.Option("--minutes", min=0.0, help="With auto: begin no other method after so long.")
+    float | None,
+    typer.Option("--minutes", min=0.0, metavar="MINUTES", help="With auto: begin no other method after so long."),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file of --output, even --model.")]
 
@@ -83,7 +89,11 @@ def unlearn(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Forget records: write your model without them, and say by comparison with retraining how well."""
+    """Forget records: write your model without them, and say by comparison with retraining how well.
+
+    Examples:
+        kit unlearn --model model.keras --data data.npz --forget requests.csv --output unlearned.keras
+    """
     model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
     _check_names(model, data, forget, method, model_options)
     _check_places(model, output, evidence, json_file, overwrite=overwrite)

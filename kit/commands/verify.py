@@ -25,28 +25,41 @@ _CertificateArgument = Annotated[
 _LevelOption = Annotated[
     int,
     typer.Option(
-        "--level", min=0, max=2, help="0: signatures and trees. 1: segments executed again. 2: all, to the bit."
+        "--level",
+        min=0,
+        max=2,
+        metavar="0|1|2",
+        help="0: signatures and trees. 1: segments executed again. 2: all, to the bit.",
     ),
+]
+_ChallengeOption = Annotated[
+    str | None,
+    typer.Option("--challenge", metavar="NAME|FILE", help="With the data. Default: what the log names."),
+]
+_KeyOption = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE.pem", help="Public key of who signed. Default: this home's.")
 ]
 
 
 def verify(
     certificate: _CertificateArgument,
     level: _LevelOption = 0,
-    challenge: Annotated[
-        str | None,
-        typer.Option("--challenge", metavar="NAME|FILE", help="With the data. Default: what the log names."),
-    ] = None,
-    segments: Annotated[int, typer.Option("--segments", min=1, help="Drawn at level 1.")] = 3,
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE.pem", help="Public key of who signed. Default: this home's.")
-    ] = None,
+    challenge: _ChallengeOption = None,
+    segments: Annotated[
+        int, typer.Option("--segments", min=1, metavar="N", help="Segments that are drawn at level 1.")
+    ] = 3,
+    key: _KeyOption = None,
     quietly: QuietOption = False,
     threads: ThreadsOption = None,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Check a certificate of deletion: what is signed, or the training itself, executed again."""
+    """Check a certificate of deletion: what is signed, or the training itself, executed again.
+
+    Examples:
+        kit verify trail/certificate.json
+        kit verify trail/certificate.json --level 2 --challenge data.npz
+    """
     options.require_writable_file(json_file)
     from kit.storage import files
 

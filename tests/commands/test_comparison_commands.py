@@ -1,4 +1,4 @@
-"""`kit evaluate`: every option reaches the engine, none is dropped, and what cannot work is told before the work."""
+"""`kit run` and `kit evaluate`: every option reaches the engine, and what cannot work is told before the work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import processes
 import pytest
 from cli_helpers import call, one_paragraph
@@ -54,6 +55,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return noted
 
 
+@pytest.mark.parametrize("command", ["run", "evaluate"])
 @pytest.mark.parametrize(
     ("options", "name", "workers", "address", "gpus"),
     [
@@ -68,13 +70,14 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_options_choose_the_engine(
     started: list[tuple[str, dict[str, Any]]],
     asked_for: list[dict[str, Any]],
+    command: str,
     options: list[str],
     name: str,
     workers: int | None,
     address: str | None,
     gpus: float,
 ) -> None:
-    call("evaluate", *options)
+    call(command, *options)
     assert started == [(name, {"workers": workers, "address": address, "gpus_per_worker": gpus})]
     assert isinstance(asked_for[0]["engine"], Serial)
 
@@ -114,6 +117,45 @@ def test_what_is_wrong_is_told_before_an_engine_starts(
     (folder / "file").touch()
     one_paragraph(call("evaluate", "--engine", "ray", *arguments))
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("command", "num_models", "num_originals"),
+    [
+        ("run", 1, 1),
+        ("evaluate", 8, 1),
+        ("run --num-models 3 --originals 2", 3, 2),
+        ("evaluate --num-models 3 --originals 2", 3, 2),
+        ("evaluate --num-models 1", 1, 1),
+    ],
+)
+def test_one_command_makes_one_model_and_many(
+    asked_for: list[dict[str, Any]], command: str, num_models: int, num_originals: int
+) -> None:
+    call(*command.split(), "finetune")
+    (asked,) = asked_for
+    assert (asked["num_models"], asked["num_originals"]) == (num_models, num_originals)
+
+
+@pytest.mark.parametrize("command", ["validate", "pack", "check-pack"])
+def test_a_submission_is_for_a_problem_of_ones_own(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Any] = []
+
+    def note(**settings: Any) -> None:
+        noted.append({name: value for name, value in settings.items() if name != "announce"})
+        raise kit.InputError("noted")
+
+    monkeypatch.setattr(loading, "load", note)
+    for name in ("m.keras", "w.npz", "r.toml", "here.zip"):
+        (folder / name).touch()
+    np.savez(folder / "data.npz", x=np.zeros((2, 1)), y=np.arange(2))
+    given = {"challenge": "data.npz", "forget": "random:0.2", "split-seed": "3", "model": "m.keras"}
+    given |= {"weights": "w.npz", "recipe": "r.toml", "precision": "bfloat16"}
+    what = "here.zip" if command == "check-pack" else "finetune"
+    error = call(command, what, *(text for name, value in given.items() for text in (f"--{name}", value))).err
+    paths = {"model": "m.keras", "weights": Path("w.npz"), "options": ModelOptions(Path("r.toml"))}
+    others = {"name_or_path": "data.npz", "forget": "random:0.2", "split_seed": 3, "precision": "bfloat16"}
+    assert noted == [paths | others], error
 
 
 @pytest.mark.parametrize("command", ["run", "evaluate"])

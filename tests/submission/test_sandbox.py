@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import kit
-from kit.commands import options
+from kit.commands import containment
 from kit.runs.contained import Containment
 from kit.runs.worker import Worker
 from kit.storage import files
@@ -101,7 +101,7 @@ def test_who_gives_the_sandbox_up_is_told_in_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sandbox, "sandbox_problem", lambda: problem)
-    assert options.decide_sandbox(asked_for, has_files=True) is sandboxed
+    assert containment.decide_sandbox(asked_for, has_files=True) is sandboxed
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.strip() == (
@@ -113,10 +113,10 @@ def test_who_gives_the_sandbox_up_is_told_in_a_line(
 
 def test_without_files_nothing_is_asked_or_told(monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]) -> None:
     monkeypatch.setattr(sandbox, "sandbox_problem", lambda: "It is Tuesday.")
-    assert options.decide_sandbox(None, has_files=False) is False
-    assert options.decide_sandbox(False, has_files=False) is False
+    assert containment.decide_sandbox(None, has_files=False) is False
+    assert containment.decide_sandbox(False, has_files=False) is False
     with pytest.raises(InputError):
-        options.decide_sandbox(True, has_files=False)
+        containment.decide_sandbox(True, has_files=False)
 
 
 @pytest.mark.parametrize(("problem", "level"), [("", "sandboxed"), ("It is Tuesday.", "contained")])
