@@ -17,8 +17,9 @@ def table() -> str:
     """Returns a table in Markdown with a row for each file of `data/pretrained`."""
     registry = json.loads((files.data_folder() / "registry.json").read_text(encoding="utf-8"))
     lines = [
-        "| file | trained without | architecture | weights | epochs | accuracy train | validation | test | sha256 |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| file | trained without | architecture | weights | epochs | accuracy train | validation | test | sha256 "
+        "| examples (sha256) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for entry in registry.values():
         if isinstance(entry, dict) and str(entry.get("file")).startswith("pretrained/"):
@@ -34,8 +35,8 @@ def _cells(entry: dict[str, Any]) -> list[str]:
     left_out = f"`{entry['split']}`, seed {entry['split_seed']}" if "split" in entry else "nothing"
     accuracies = [f"{entry['accuracies'][part]:.3f}" for part in PARTS]
     epochs = (entry.get("recipe") or {}).get("epochs", CHALLENGES[name].recipe.epochs)
-    digest = f"`{entry['sha256'][:16]}…`"
-    return [f"`{path.name}`", left_out, entry["model"], f"{weights:,}", str(epochs), *accuracies, digest]
+    digests = [f"`{entry[key][:16]}…`" for key in ("sha256", "data_sha256")]
+    return [f"`{path.name}`", left_out, entry["model"], f"{weights:,}", str(epochs), *accuracies, *digests]
 
 
 if __name__ == "__main__":

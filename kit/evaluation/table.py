@@ -19,7 +19,7 @@ from kit.evaluation.reference import Population, Reference
 from kit.evaluation.result import Evaluation
 from kit.machine import accelerators, environment
 from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
-from kit.runs import choice, population, timing
+from kit.runs import choice, copies, population, timing
 from kit.runs.contained import Containment
 from kit.runs.originals import Pretrained
 from kit.runs.population import Request
@@ -185,7 +185,8 @@ class ComparisonTable:
 
     def _doubts(self, name: str, comparison: Comparison) -> tuple[str, ...]:
         if name == ORIGINAL:
-            return tuple(doubts_about_original(self._challenge, comparison))
+            another_copy = copies.doubt(self._challenge, self._starts[0].original)
+            return (*([another_copy] if another_copy else []), *doubts_about_original(self._challenge, comparison))
         is_built_in = any(entry.name == name and entry.built_in for entry in (*self._entries, Entry(RETRAIN)))
         doubt = hyperparameters.doubt(self._challenge, name) if is_built_in else ""
         return (doubt,) if doubt else ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kit.reports import budget, harm
-from kit.rules import NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
+from kit.rules import LANDMARKS, NOISE, ORIGINAL, RETRAIN, TIME_BUDGET
 from kit.types import Report, Score
 
-_LARGE = 1000
+_LARGE, _FEW = 1000, 3
 
 
 def meaning(reports: Sequence[Report]) -> list[str]:
@@ -93,7 +93,13 @@ def warnings(reports: Sequence[Report]) -> list[str]:
     for report in reports:
         for warning in (*report.warnings, *(warning for score in report.scores.values() for warning in score.warnings)):
             about.setdefault(warning, []).append(report.method)
-    return [f"Note ({', '.join(dict.fromkeys(names))}): {warning}" for warning, names in about.items()]
+    methods = {report.method for report in reports} - {*LANDMARKS}
+    return [f"Note ({_of_whom(dict.fromkeys(names), methods)}): {warning}" for warning, names in about.items()]
+
+
+def _of_whom(names: Collection[str], methods: Collection[str]) -> str:
+    """Returns the names, or one word for all of them, where they are many."""
+    return "all methods" if len(methods) > _FEW and set(names) >= set(methods) else ", ".join(names)
 
 
 def remark(scores: Sequence[Score]) -> str:

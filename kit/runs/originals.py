@@ -171,7 +171,8 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
     Returns:
         `Rebuilt`; `matches` is true where nothing was recorded, and where every accuracy lies within its tolerance.
     """
-    path = _shipped_path(challenge.name) if update_registry else cached_path(challenge)
+    shipped = files.data_folder() / "pretrained" / f"{challenge.name}.npz"
+    path = shipped if update_registry else cached_path(challenge)
     record = _train_and_store(challenge, path)
     return compared(challenge.name, path, record, update_registry=update_registry)
 
@@ -215,10 +216,6 @@ def cached_path(challenge: Challenge, kind: str = "") -> Path:
     return files.cache_folder() / "pretrained" / f"{challenge.name}{kind}-{fingerprint(challenge)[:16]}.npz"
 
 
-def _shipped_path(name: str) -> Path:
-    return files.data_folder() / "pretrained" / f"{name}.npz"
-
-
 def _train_and_store(challenge: Challenge, path: Path) -> dict[str, Any]:
     """Trains, writes `path` and beside it, last, a record of its digest and accuracies; returns the record."""
     files.require_cache()
@@ -259,6 +256,7 @@ def store(
         "sha256": files.sha256_of(path),
         "bytes": path.stat().st_size,
         "fingerprint": fingerprint(challenge),
+        "data_sha256": challenge.data_sha256,
         "model": challenge.model,
         "accuracies": accuracies(net, challenge),
         "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},

@@ -20,7 +20,7 @@ import kit
 from kit import evaluation, rules
 from kit.challenges.splits import make_split
 from kit.evaluation import attack_sample, evaluate, evaluate_all, table
-from kit.runs import oracles, originals, timing
+from kit.runs import copies, oracles, originals, timing
 from kit.runs import population as runs
 from kit.runs.population import Request
 from kit.scorers import _logistic_attack, membership_inference
@@ -248,6 +248,16 @@ def test_original_comes_first_and_retrain_last(planted: Planted, challenge: Chal
 @pytest.mark.parametrize("identifiers", [[], ["original"], ["retrain"]])
 def test_both_rows_are_there_unasked(planted: Planted, challenge: Challenge, identifiers: list[str]) -> None:
     assert rows(evaluate_all(identifiers, challenge).reports) == ["original", "retrain"]
+
+
+@pytest.mark.usefixtures("unscored")
+def test_an_original_of_other_images_marks_the_report(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "doubt", lambda challenge, original: f"Other images than {original.sha256[:3]}.")
+    result = evaluate_all(["finetune"], challenge, num_models=2)
+    assert result.reports[0].warnings == ("Other images than 000.",)
+    assert [row.warnings for row in result.reports[1:]] == [(), ()]
 
 
 @pytest.mark.usefixtures("unscored")

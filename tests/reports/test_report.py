@@ -17,6 +17,7 @@ from rich.console import Console
 import kit
 from kit import reports as report
 from kit import scorers
+from kit.reports import words
 from kit.storage import seals
 from kit.types import FailedRun, Report, Score
 
@@ -523,3 +524,10 @@ def test_a_real_report_is_json(small_challenge: kit.Challenge) -> None:
     assert entry["split_sha256"] == small_challenge.split.sha256
     assert entry["data_sha256"] == small_challenge.data_sha256
     assert all(fields["value"] is not None or fields["reason"] for fields in entry["scores"].values())
+
+
+def test_what_all_of_many_methods_are_warned_of_does_not_list_them() -> None:
+    names = ("original", "a", "b", "c", "d", "retrain")
+    warned = [replace(made(name), warnings=("Beware.",) if name != "original" else ()) for name in names]
+    assert words.warnings(warned) == ["Note (all methods): Beware."]
+    assert words.warnings(warned[:-2]) == ["Note (a, b, c): Beware."]

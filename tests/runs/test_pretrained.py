@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 
 import kit
 from kit import challenges
-from kit.runs import originals
+from kit.runs import copies, originals
 from kit.runs.worker import Worker
 from kit.storage import files, seals
 from kit.toolbox import seeding, training
@@ -152,6 +153,39 @@ def test_shipped_weights_of_another_recipe_are_not_used(
     other = originals.load(replace(small_challenge, recipe=Recipe(epochs=1)))
     assert len(barely_trained) == 2
     assert shipped not in other.path.parents
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_registry_says_which_examples_weights_were_trained_on(
+    name: str, challenge_of: Callable[[str], Challenge]
+) -> None:
+    entry, challenge = originals.registry()[name], challenge_of(name)
+    if challenge.published:  # of which another copy may be at hand
+        assert re.fullmatch("[0-9a-f]{64}", entry["data_sha256"])
+    else:
+        assert entry["data_sha256"] == challenge.data_sha256
+        assert copies.doubt(challenge, originals.load(challenge)) == ""
+
+
+@pytest.mark.parametrize("ships", [True, False], ids=["shipped", "trained here"])
+def test_another_copy_of_the_images_gets_the_same_weights_and_a_doubt(
+    small_challenge: Challenge, shipped: Path, barely_trained: list[keras.Model], ships: bool
+) -> None:
+    ours = replace(small_challenge, published="MNIST")
+    originals.rebuild(ours, update_registry=ships)
+    original = originals.load(ours)
+    assert copies.doubt(ours, original) == ""
+    features = ours.test.x.copy()
+    features[0] += 1
+    theirs = replace(ours, test=replace(ours.test, x=features))
+    assert originals.load(theirs).sha256 == original.sha256
+    doubt = copies.doubt(theirs, original)
+    assert "another copy of MNIST" in doubt
+    assert f"{ours.data_sha256[:16]}..., here {theirs.data_sha256[:16]}..." in doubt
+    assert "Expected" in doubt
+    assert "\n" not in doubt
+    own = replace(theirs, original=original.weights)  # a user's weights: nobody knows of which copy
+    assert copies.doubt(own, originals.load(own)) == ""
 
 
 def test_damaged_shipped_weights_are_refused(
