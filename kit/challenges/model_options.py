@@ -29,8 +29,10 @@ def check(options: ModelOptions) -> None:
     """
     if isinstance(options.recipe, str | Path):
         files.require_file(Path(options.recipe), "Expected a TOML file with lines such as 'epochs = 20'.")
-    for path in (options.custom_objects, None if options.builder is None else _file_of(options.builder)):
-        if path is not None:
+    retraining = options.retrain if isinstance(options.retrain, str) else None
+    functions = (_file_of(options.builder, "builder"), _file_of(retraining, "training function"))
+    for path in (options.custom_objects, *functions):
+        if path:
             files.require_file(Path(path), "Expected a Python file of yours, which is run.")
 
 
@@ -102,7 +104,7 @@ def code(options: ModelOptions) -> Own | None:
 
     path, function = str(options.custom_objects), ""
     if options.builder is not None:
-        path, function = _file_of(options.builder), options.builder.rpartition(":")[2]
+        path, function = _file_of(options.builder, "builder"), options.builder.rpartition(":")[2]
     if options.custom_objects is not None and str(options.custom_objects) != path:
         raise InputError(
             f"Custom objects in '{options.custom_objects}' and a builder in '{path}' were given. Expected one file "
@@ -111,20 +113,22 @@ def code(options: ModelOptions) -> Own | None:
     return Own(custom.read(Path(path)), function)
 
 
-def _file_of(builder: str) -> str:
-    """Returns the file of a builder, `FILE.py:function`.
+def _file_of(function: str | None, what: str) -> str:
+    """Returns the file of `FILE.py:function`; nothing for None.
 
     Raises:
         InputError: it names no function.
 
     Example:
-        >>> _file_of("models/mine.py:make")
+        >>> _file_of("models/mine.py:make", "builder")
         'models/mine.py'
     """
-    path, _, function = builder.rpartition(":")
-    if not path or not function.isidentifier():
+    if function is None:
+        return ""
+    path, _, name = function.rpartition(":")
+    if not path or not name.isidentifier():
         raise InputError(
-            f"The builder is '{builder}'. Expected a file and the name of a function in it that returns the model, as "
+            f"The {what} is '{function}'. Expected a file and the name of a function in it that returns the model, as "
             "in FILE.py:function. Add the name."
         )
     return path

@@ -54,6 +54,12 @@ MethodOption = Annotated[
         autocompletion=completion.method_names,
     ),
 ]
+RetrainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--retrain", metavar="FILE.py:FUNCTION", help="Your training function, in place of a recipe. It is run."
+    ),
+]
 EvidenceOption = Annotated[
     Path | None,
     typer.Option("--evidence", metavar="DIR", help="Also write report, tables and a page to sign, into a new folder."),
@@ -79,6 +85,7 @@ def unlearn(
     task: TaskOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
+    retrain: RetrainOption = None,
     evidence: EvidenceOption = None,
     retrained: RetrainedOption = 8,
     minutes: MinutesOption = None,
@@ -94,7 +101,7 @@ def unlearn(
     Examples:
         kit unlearn --model model.keras --data data.npz --forget requests.csv --output unlearned.keras
     """
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, retrain)
     _check_names(model, data, forget, method, model_options)
     _check_places(model, output, evidence, json_file, overwrite=overwrite)
     options.prepare(threads, debug)

@@ -61,7 +61,7 @@ class ComparisonTable:
     ) -> None:
         """Takes the methods, what they are run on, how, and models of this process that may be used."""
         self._entries, self._challenge, self._training, self._plan = entries, challenge, training, plan
-        self._announce = announce
+        self._announce, self._own = announce, None if worker is None else worker.training
         self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
         # Of rows whose bits depend on the engine: which, and its backend.
         self._engine_settings: dict[str, dict[str, str]] = {}
@@ -75,13 +75,17 @@ class ComparisonTable:
         plan = self._plan
         num_models = max(plan.num_models, self._reference.request.num_models)
         chosen = choice.engine_for(self._entries, plan.engine, plan.workers, num_models)
+        chosen = chosen if self._own is None else "serial"  # a user's function may refer to what cannot be copied
         choice.require_precision(self._challenge, chosen)
-        self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
-        reference = timing.reference(self._challenge, check=lambda: self._starts[0].worker)
+        if self._own is None:
+            self._announce("timing a retrain in plain Keras, the unit of time_ratio (20 s at most, cached)")
+            reference = timing.reference(self._challenge, check=lambda: self._starts[0].worker)
         if chosen == "stacked" and plan.engine is None:
             self._announce(f"many models at once on {accelerators.described()} (--engine processes: on the processor)")
         with population.started(chosen, plan.workers) as engine:
             outputs, failures = self._run(functools.partial(self._population, engine), packed)
+        if self._own is not None:
+            reference = timing.of_runs(outputs[RETRAIN].costs)
         self._announce("scoring")
         comparing = functools.partial(compare, num_models=plan.num_models, reference=reference)
         once = Once()
@@ -168,7 +172,7 @@ class ComparisonTable:
             versions=environment.versions(engine_settings.get("backend")),
             machine=environment.machine() | {"precision": challenge.precision} | engine_settings,
             model=self._starts[0].original.model,
-            recipe=dataclasses.asdict(challenge.recipe) | trained,
+            recipe=(dataclasses.asdict(challenge.recipe) | trained) if self._own is None else {**self._own.described},
             warnings=self._doubts(name, comparison),
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},

@@ -44,6 +44,17 @@ def _is_adapted(layer: Any) -> bool:
     return isinstance(layer, keras.layers.Normalization) and bool(layer.weights)
 
 
+def adapted_alike(net: keras.Model, other: keras.Model) -> bool:
+    """Returns whether what `adapt()` found is the same in two models of one architecture."""
+    for layer, twin in zip(leaves(net), leaves(other), strict=True):
+        if hasattr(layer, "get_vocabulary") and layer.get_vocabulary() != twin.get_vocabulary():
+            return False
+        pairs = zip(layer.get_weights(), twin.get_weights(), strict=True) if _is_adapted(layer) else ()
+        if not all(np.array_equal(*pair) for pair in pairs):
+            return False
+    return True
+
+
 def leaves(net: keras.Model) -> list[Any]:
     """Returns the layers of a model in their order, those of nested models in place of these."""
     layers: list[Any] = []

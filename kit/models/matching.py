@@ -42,7 +42,12 @@ def in_order(net: keras.Model, inputs: Mapping[str, np.ndarray]) -> list[np.ndar
 
 def as_called(net: keras.Model, arrays: Sequence[np.ndarray]) -> Any:
     """Returns arrays in the structure in which a model takes its inputs: alone, in a list, in a dictionary."""
-    return keras.tree.pack_sequence_as(_structure(net), [tensor(array) for array in arrays])
+    return structured(net, [tensor(array) for array in arrays])
+
+
+def structured(net: keras.Model, parts: Sequence[Any]) -> Any:
+    """Returns one part for each input of a model in the structure in which the model takes them."""
+    return keras.tree.pack_sequence_as(_structure(net), list(parts))
 
 
 def _structure(net: keras.Model) -> Any:

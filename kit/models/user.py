@@ -72,12 +72,12 @@ def adopt(
     if own.source:
         custom.enable(own.source)
     graph = graph_of(net, data, own)
-    given = _given(graph, data)
+    arrays_given = given(graph, data)
     sound.check(graph, data, own=bool(own.source))
-    user_outputs = _outputs(graph, matching.as_called(graph, [array[:_SAMPLE] for array in given]))
+    user_outputs = _outputs(graph, matching.as_called(graph, [array[:_SAMPLE] for array in arrays_given]))
     sound.check_outputs(graph, user_outputs, data, task)
-    core, columns = inputs.divide(_of_one_output(graph), given)
-    arrays = _arrays(data, columns, given)
+    core, columns = inputs.divide(_of_one_output(graph), arrays_given)
+    arrays = _arrays(data, columns, arrays_given)
     try:
         logits, probable = heads.to_outputs(copies.copied(core), task, user_outputs)
         logits = _of_shape(logits, arrays.x.shape[1:])
@@ -117,11 +117,23 @@ def put_back(net: keras.Model, weights: Sequence[np.ndarray], data: Arrays | Tab
     if own.builder:
         net.set_weights(weights)
         return
-    graph = graph_of(net, data, own)
-    sample = [array[:_SAMPLE] for array in _given(graph, data)]
-    core = inputs.divide(_of_one_output(graph), sample).core
-    for variable, array in zip(copies.kept_variables(core), weights, strict=True):
+    for variable, array in zip(trained_variables(net, data, own), weights, strict=True):
         variable.assign(array)
+
+
+def trained_variables(net: keras.Model, data: Arrays | Table, own: Own = Own()) -> list[Any]:
+    """Returns the variables of a user's model that are weights of the one in its description, in their order.
+
+    Args:
+        net: as it was handed to `adopt`, or another of its architecture.
+        data: the examples that were handed to `adopt`, or some of them.
+        own: as for `adopt`.
+    """
+    if own.builder:
+        return list(net.weights)
+    graph = graph_of(net, data, own)
+    sample = [array[:_SAMPLE] for array in given(graph, data)]
+    return copies.kept_variables(inputs.divide(_of_one_output(graph), sample).core)
 
 
 def graph_of(net: keras.Model, data: Arrays | Table, own: Own = Own()) -> keras.Model:
@@ -200,14 +212,14 @@ def _symbolic(data: Arrays | Table) -> dict[str, Any]:
     return tensors
 
 
-def _given(net: keras.Model, data: Arrays | Table) -> list[np.ndarray]:
-    """Returns an array for each input of a model, as the user's model takes it."""
+def given(net: keras.Model, data: Arrays | Table, most: int = _SAMPLE) -> list[np.ndarray]:
+    """Returns an array for each input of a model, as the user's model takes it; of 8-bit images `most` alone."""
     if isinstance(data, Table):
         return matching.in_order(net, data.inputs)
     sound.check_shape(net, data)
     x = data.x
     if x.dtype == np.uint8 and inputs.reads_as_it_is(net):
-        x = x[:_SAMPLE].astype(np.float32) / 255
+        x = x[:most].astype(np.float32) / 255
     return [x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x]
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kit.requests.outcome import AUTO, Effort, Outcome, carry_out
 from kit.requests.publishing import publish, publish_evidence
@@ -49,6 +49,7 @@ def unlearn_model(
     task: Task | str | None = None,
     custom_objects: str | Path | None = None,
     builder: str | None = None,
+    retrain: Callable[..., Any] | str | None = None,
     effort: Effort = Effort(),
     candidates: Sequence[Identifier] | None = None,
     evidence: str | Path | None = None,
@@ -66,6 +67,11 @@ def unlearn_model(
         recipe: how the model was trained, as `kit.Recipe` or a TOML file: reference models are retrained so.
         batch_size: examples a batch; by default that of the TOML file, else 64.
         id_column, task, custom_objects, builder: as for `kit.load_challenge` and `kit.make_challenge`.
+        retrain: how the model is trained, as a function of yours, or `FILE.py:function`: all models that are retrained
+            are then trained by it, and not by the recipe. It is called as `train(model, x, y, validation_data=(x, y))`
+            with a copy of the model, whose weights are drawn anew (frozen and adapted layers keep theirs), and which is
+            compiled where the model is one in memory; it returns the trained model. x is what the model is called
+            with, y as in the data, texts by their places among the classes.
         effort: how many models are trained for comparison, see `kit.requests.Effort`.
         candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
             cost less than a retraining.
@@ -102,7 +108,7 @@ def unlearn_model(
         model,
         data,
         forget,
-        ModelOptions(recipe, id_column, task, custom_objects, builder),
+        ModelOptions(recipe, id_column, task, custom_objects, builder, retrain),
         partition=partition,
         batch_size=batch_size,
         announce=announce,

@@ -102,7 +102,7 @@ def carry_out(
     delivered = delivery.copy_of(request.net, request.data, own)
     # Before hours are spent on what could not be delivered.
     user.put_back(delivered, challenge.original or (), request.data, own or user.Own())
-    worker = Worker(challenge)
+    worker = Worker(challenge, training=request.training)
     original = worker.outputs(worker.original.weights, ORIGINAL)
     _require_knowledge(original, challenge)
     learnt = _learnt(worker, references.observe(original), effort, announce)

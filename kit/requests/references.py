@@ -32,7 +32,9 @@ def learnt(worker: Worker, request: Request) -> Observations:
     challenge = worker.challenge
     example, rest = challenge.split.retain[:1], challenge.split.retain[1:]
     split = Split("one example", 0, forget=example, retain=np.concatenate([rest, challenge.split.forget]))
-    outputs = models(Entry(RETRAIN), Worker(replace(challenge, split=split), worker.original, like=worker), request)
+    changed = replace(challenge, split=split)
+    with_one = Worker(changed, worker.original, like=worker, training=worker.training)
+    outputs = models(Entry(RETRAIN), with_one, request)
     records = outputs.confidences["retain"][:, len(rest) :]  # they stand behind the others
     return Observations(records, outputs.correct["test"])
 

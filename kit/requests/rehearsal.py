@@ -198,7 +198,8 @@ def _prepared(worker: Worker, splits: Sequence[drawing.Split], plan: Plan) -> li
         stand_in = run.run_once(Entry(RETRAIN), challenge, worker, seed=run_seed(plan.seed, "stand-in", number))
         weights = tuple(np.array(array) for array in stand_in.net.get_weights())
         problem = dataclasses.replace(challenge, train=retained, split=split, original=weights)
-        rehearsing = Worker(problem, like=worker)
+        training = None if worker.training is None else worker.training.among(challenge.split.retain)
+        rehearsing = Worker(problem, like=worker, training=training)
         request = Request(plan.retrained, run_seed(plan.seed, "rehearsal", number))
         rehearsals.append(_Rehearsal(rehearsing, references.models(Entry(RETRAIN), rehearsing, request)))
     return rehearsals

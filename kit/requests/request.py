@@ -13,7 +13,8 @@ import numpy as np
 from kit.challenges import checks, loading, making, model_options, user_model
 from kit.challenges.recipes import DataColumns
 from kit.models.user import Own
-from kit.requests import delivery
+from kit.requests import delivery, own_training
+from kit.requests.own_training import OwnTraining
 from kit.storage import files
 from kit.storage.digests import digest_of_arrays
 from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table
@@ -36,6 +37,7 @@ class DeletionRequest:
         model_sha256: of the model's file, or of its weights.
         data_sha256: of the data's file, or of its arrays.
         own: code of the user's, which the model needs; None for none.
+        training: the user's own training function, where that is what models are retrained by.
     """
 
     net: keras.Model
@@ -45,6 +47,7 @@ class DeletionRequest:
     model_sha256: str
     data_sha256: str
     own: Own | None = None
+    training: OwnTraining | None = None
 
     @property
     def names(self) -> list[dict[str, str]]:
@@ -79,7 +82,7 @@ def prepare(
     net = user_model.read_model(examples, model, None, own)
     if isinstance(model, str | Path) and own is None:
         delivery.require_known_optimizer(Path(model))
-    if options.recipe is None:
+    if options.recipe is None and options.retrain is None:
         announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")
     challenge = making.make(
         name,
@@ -90,7 +93,9 @@ def prepare(
         model=net,
         batch_size=batch_size or training.batch_size,
     )
-    weights = challenge.original or ()
+    weights, retraining = challenge.original or (), None
+    if options.retrain is not None:
+        retraining = own_training.of(options.retrain, net, examples, np.asarray(partition), own)
     return DeletionRequest(
         net=net,
         challenge=challenge,
@@ -99,6 +104,7 @@ def prepare(
         model_sha256=files.sha256_of(Path(model)) if isinstance(model, str | Path) else digest_of_arrays(weights),
         data_sha256=files.sha256_of(Path(data)) if isinstance(data, str | Path) else challenge.data_sha256,
         own=own,
+        training=retraining,
     )
 
 

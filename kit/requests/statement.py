@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kit.requests.findings import Difference, Findings, Verdict
 from kit.requests.outcome import Outcome
+from kit.requests.request import DeletionRequest
 
 _VERDICTS: dict[Verdict, str] = {
     "forgotten": (
@@ -26,9 +27,9 @@ _VERDICTS: dict[Verdict, str] = {
         "can be told as having been deleted. Another seed or method, or retraining, may do better."
     ),
     "doubtful reference": (
-        "Nothing can be said of {records}: models that are trained by the given recipe, on the same data, are not like "
-        "the original, so that a difference to them may have other reasons than the records. Give the recipe by which "
-        "the model was trained (--recipe)."
+        "Nothing can be said of {records}: models that are trained as it was said, on the same data, are not like "
+        "the original, so that a difference to them may have other reasons than the records. Give the recipe or "
+        "the function by which the model was trained (--recipe, --retrain)."
     ),
 }
 _NOT_COVERED = (
@@ -78,6 +79,7 @@ def page(outcome: Outcome, when: str, unlearned_sha256: str) -> str:
         ("model", f"{_plain(request.net.name)}, sha256 {request.model_sha256}"),
         ("data", f"sha256 {request.data_sha256}"),
         ("unlearned model", f"sha256 {unlearned_sha256}"),
+        ("models for comparison", f"trained by {_training(request)}"),
         ("method", f"{_plain(outcome.method)}, seed {outcome.seed}"),
         ("when", when),
     ]
@@ -95,6 +97,12 @@ def page(outcome: Outcome, when: str, unlearned_sha256: str) -> str:
         "\n".join(f"- {line}" for line in _NOT_COVERED),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _training(request: DeletionRequest) -> str:
+    if request.training is None:
+        return "the recipe in request.json"
+    return " ".join(["the function", *(_plain(part) for part in request.training.described.values())])
 
 
 def _done(outcome: Outcome) -> list[str]:

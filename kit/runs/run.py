@@ -25,15 +25,14 @@ from kit.runs import pretraining
 from kit.runs.choice import require_precision
 from kit.runs.contained import Containment
 from kit.runs.settings import hyperparameters
-from kit.runs.worker import Worker
-from kit.storage import files
+from kit.runs.worker import Training, Worker
 from kit.submission import text_checks
 from kit.submission.call import Call
 from kit.submission.contained import Contained
 from kit.submission.diagnosis import no_model
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.submission.inside import probe
-from kit.toolbox import checkpoints, costs, facts
+from kit.toolbox import blocks, checkpoints, costs, facts
 from kit.toolbox.examples import Selection
 from kit.toolbox.losses import TaskLoss
 from kit.types import BrokenSubmission, Challenge, Cost, FailedRun, check_challenge
@@ -137,9 +136,10 @@ def run_here(
         with contextlib.ExitStack() as stack:
             if entry.pretraining and "folder" in parameters:
                 settings["folder"] = stack.enter_context(pretraining.copy_of_state(worker.original))
-            returned, cost = _costed(call, function, settings, built_in=entry.built_in)
+            counted = entry.built_in and not (entry.name == RETRAIN and worker.training is not None)
+            returned, cost = _costed(call, function, settings, counted=counted)
             facts_of_run = facts.read(settings["folder"]) if "folder" in settings else {}
-    except files.CannotWrite:  # the state of a long training
+    except FailedRun:  # of the state of a long training, or of a user's own one, which says more
         raise
     except Exception as error:  # a stranger's function can raise anything
         raise _failure(entry.name, error) from error
@@ -159,14 +159,14 @@ def run_here(
 
 
 def _costed(
-    call: Call, function: Callable[..., Any], settings: Mapping[str, Any], *, built_in: bool
+    call: Call, function: Callable[..., Any], settings: Mapping[str, Any], *, counted: bool
 ) -> tuple[Any, Cost]:
     """Makes a call; returns what it returned, and what it has cost.
 
     The passes of a method of the kit are counted where they are made, and what it has compiled and traced, once for
     many runs, is left out of its seconds. Of a user's function it is told beside them.
     """
-    stopwatch, start, pace = Stopwatch(), 0.0, math.nan if built_in else yardstick.seconds()
+    stopwatch, start, pace = Stopwatch(), 0.0, math.nan if counted else yardstick.seconds()
 
     def begin() -> None:
         nonlocal stopwatch, start
@@ -175,7 +175,7 @@ def _costed(
     with costs.counted() as counter:
         returned, traces = call.make(function, settings, begin)
         seconds, spent = time.perf_counter() - start, stopwatch.seconds()
-    if not built_in:
+    if not counted:
         pace = (pace + yardstick.seconds()) / 2
         return returned, Cost(seconds, spent, traces.seconds, traces.operations, yardstick=pace)
     return returned, Cost(seconds - counter.compiling, max(spent - traces.first_steps, 0.0), passes=counter.passes)
@@ -187,7 +187,16 @@ def _function(entry: Entry, challenge: Challenge, worker: Worker, seed: int) -> 
         return lambda _net, _retain, _forget, _validation: pretraining.retrain(
             challenge, entry.pretraining, seed, worker.base()
         )
+    if entry == Entry(RETRAIN) and worker.training is not None:
+        places = worker.selections["retain"].indices
+        return functools.partial(_trained_by, worker.training, places, seed)
     return entry.load()
+
+
+def _trained_by(training: Training, places: np.ndarray, seed: int, net: keras.Model, *_: Any, **__: Any) -> keras.Model:
+    """Returns a network whose weights were drawn anew, and trained by a user's function: the contract of `retrain`."""
+    net.set_weights(training(blocks.redrawn(net), places, seed))
+    return net
 
 
 def _handed(entry: Entry) -> Callable[[Selection, int, int | None], Any]:

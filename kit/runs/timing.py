@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+
+import numpy as np
 
 from kit.machine import environment, quiet
 from kit.rules import SCORE_VERSION
 from kit.runs import originals
 from kit.storage import files, seals
 from kit.storage.digests import digest_of
-from kit.types import Challenge, Retraining
+from kit.types import Challenge, Cost, Retraining
 
 # Which way of measuring it is: what was measured in another way is measured anew.
 MEASURE = "operations as they are made"
+
+
+def of_runs(costs: Sequence[Cost]) -> Retraining:
+    """Returns what one retraining costs where a function of the user's retrains: the mean of what its calls have cost.
+
+    Args:
+        costs: of calls of one process, each of them measured.
+
+    Example:
+        >>> of_runs([Cost(1.0, 2.0, 0.5), Cost(3.0, 4.0, 0.5)]).tracing
+        0.5
+    """
+    from kit.toolbox import setup
+
+    by_the_clock = setup.has_accelerator()
+    seconds, cpu, tracing, operations, yardstick = (
+        float(np.mean([getattr(cost, name) for cost in costs]))
+        for name in ("seconds", "cpu_seconds", "tracing", "operations", "yardstick")
+    )
+    work = max((seconds if by_the_clock else cpu) - tracing, 0.0)
+    return Retraining(seconds, work, tracing, round(operations), math.nan, by_the_clock, yardstick)
 
 
 def reference(challenge: Challenge, check: Callable[[], object] | None = None) -> Retraining:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import keras
 import numpy as np
@@ -25,6 +25,26 @@ from kit.toolbox.inference import predict_logits
 from kit.types import Challenge, ModelOutputs
 
 
+class Training(Protocol):
+    """What trains a user's model, where no recipe does."""
+
+    def among(self, places: np.ndarray) -> Training:
+        """Returns the same training for some of the training examples, which are then counted from 0."""
+
+    @property
+    def described(self) -> Mapping[str, str]:
+        """What it is, in place of a recipe's fields in a report."""
+
+    def __call__(self, start: Sequence[np.ndarray], places: np.ndarray, seed: int) -> Sequence[np.ndarray]:
+        """Returns the weights of a model that was trained from these on some of the challenge's training examples.
+
+        Args:
+            start: in the order of the challenge's model.
+            places: int64, positions of examples.
+            seed: of the training.
+        """
+
+
 class Worker:
     """Holds the models of one process, so that the next run starts from the same state without being traced again.
 
@@ -39,6 +59,7 @@ class Worker:
         *,
         pretraining: str = "",
         like: Worker | None = None,
+        training: Training | None = None,
     ) -> None:
         """Prepares TensorFlow and builds the models.
 
@@ -49,12 +70,13 @@ class Worker:
             pretraining: name of the method that trains the original in its own way; empty for the challenge's recipe.
             like: a worker of the same architecture and precision, whose models serve here too, with what was compiled
                 for them: the two take turns.
+            training: what `retrain` trains by; by default the challenge's recipe.
 
         Raises:
             FailedRun: the original's weights are damaged, or do not fit the architecture.
         """
         process.prepare()
-        self.challenge, self.pretraining = challenge, pretraining
+        self.challenge, self.pretraining, self.training = challenge, pretraining, training
         self.original = original or original_of(challenge, pretraining)
         self._scoring_net: keras.Model = self._build("float32") if like is None else like._scoring_net
         self.require_fitting(self.original)

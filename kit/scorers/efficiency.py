@@ -58,8 +58,11 @@ def score(comparison: Comparison) -> list[Score]:
         return [_missing(info.name, not_made) for info in SCORES]
     of_passes = _missing("passes_ratio", not_counted)
     of_compiled = _missing("time_ratio_compiled", not_counted)
-    if not np.isnan(passes).any():
+    if np.isnan(reference.passes):
+        of_passes = _missing("passes_ratio", "of a training function of the user's nobody counts the passes")
+    elif not np.isnan(passes).any():
         of_passes = Score("passes_ratio", *mean_ratio(passes, reference.passes), "down")
+    if not np.isnan(passes).any():
         of_compiled = _missing("time_ratio_compiled", "no retrained model was made in this run")
         if not np.isnan(compiled).any():
             of_compiled = Score("time_ratio_compiled", *mean_ratio(work, float(compiled.mean())), "down")

@@ -49,7 +49,8 @@ class Retraining:
         work: CPU seconds in plain Keras without tracing.
         tracing: CPU seconds of the first step of `fit`, in which TensorFlow traces.
         operations: in the graphs that were traced.
-        passes: over single examples: epochs of the recipe times examples of the retain set.
+        passes: over single examples: epochs of the recipe times examples of the retain set; NaN where a function of the
+            user's trains.
         by_the_clock: whether `work` is in seconds by the clock, since an accelerator computes, whose work no processor
             counts.
         yardstick: CPU seconds of a fixed piece of work just before and after.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kit.types.loss_settings import LossSettings
@@ -23,6 +24,8 @@ class ModelOptions:
         task: what the labels are (`kit.tasks`), or its name.
         custom_objects: a Python file that defines layers and functions of the model. It is run.
         builder: `FILE.py:function`, a function that makes the model, if it has no configuration. It is run.
+        retrain: the user's own training function, or `FILE.py:function`, by which models are retrained in place of the
+            recipe: of `kit unlearn` alone (`kit.requests.own_training`). It is run.
         loss: weights of classes and smoothed labels; by default what the recipe's file and the model say.
 
     Example:
@@ -35,4 +38,5 @@ class ModelOptions:
     task: Task | str | None = None
     custom_objects: str | Path | None = None
     builder: str | None = None
+    retrain: Callable[..., Any] | str | None = None
     loss: LossSettings | None = None

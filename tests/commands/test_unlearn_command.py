@@ -81,6 +81,8 @@ def test_a_request_ends_with_the_model_and_its_evidence(
         ("--forget", "clas:1", "clas:1"),
         ("--method", "finetun", "finetune"),
         ("--recipe", "nothing.toml", "no file 'nothing.toml'"),
+        ("--retrain", "nothing.py:train", "no file 'nothing.py'"),
+        ("--retrain", "training.py", "FILE.py:function"),
         ("--output", "unlearned.h5", "no name of a .keras file"),
         ("--evidence", "full", "is not empty"),
         ("--json", "full", "is a folder"),

@@ -58,7 +58,7 @@ def test_models_that_learnt_the_records_are_asked_about_these(
     from kit.types import Outputs
 
     class Held:
-        challenge, original = request_of_six.challenge, None
+        challenge, original, training = request_of_six.challenge, None, None
 
     def numbers(_: object, worker: Any, __: object) -> Outputs:
         challenge = worker.challenge
