@@ -172,7 +172,7 @@ class ComparisonTable:
             versions=environment.versions(engine_settings.get("backend")),
             machine=environment.machine() | {"precision": challenge.precision} | engine_settings,
             model=self._starts[0].original.model,
-            recipe=(dataclasses.asdict(challenge.recipe) | trained) if self._own is None else {**self._own.described},
+            recipe=(challenge.recipe.settings() | trained) if self._own is None else {**self._own.described},
             warnings=self._doubts(name, comparison),
             pretraining=self._training,
             facts={fact: float(values.mean()) for fact, values in comparison.unlearned.facts.items()},

@@ -119,7 +119,7 @@ def train_member(
         seed_here = _sub_seed(seed, shard, number + 1)
         seeding.seed_generators_reset(net, seed_here)
         if len(positions) and recipe.epochs:
-            descent = Descent(net, optimizers.of(recipe), seed=seed_here)
+            descent = Descent(net, optimizers.of(recipe), clip=optimizers.clip_of(recipe), seed=seed_here)
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(positions), recipe.learning_rates(), augment=augment)
         examples_shown += recipe.epochs * len(positions)

@@ -34,7 +34,7 @@ class Compiled:
     Args:
         loss: in Keras's spelling with underscores; empty where there is none, or several.
         optimizer: as a recipe has it; empty for one that recipes do not know.
-        settings: fields of a recipe: learning rate, momentum, weight decay.
+        settings: fields of a recipe: learning rate, momentum, weight decay, clipping.
         left_out: what of it a recipe cannot say, for people.
         label_smoothing: of the loss.
     """
@@ -107,12 +107,13 @@ def _optimizer(part: Any) -> tuple[str, dict[str, float], tuple[str, ...]]:
         return "", {}, ()
     name, config = str(part.get("class_name")), part["config"]
     settings: dict[str, float] = {}
-    left_out = [clip for clip in _CLIPS if config.get(clip)]
+    left_out = []
     rate = config.get("learning_rate")
     if isinstance(rate, dict):
         left_out.append(f"its schedule {rate.get('class_name')}")
         rate = rate.get("config", {}).get("initial_learning_rate")
-    for key, value in {"learning_rate": rate, **{key: config.get(key) for key in ("momentum", "weight_decay")}}.items():
+    named = {key: config.get(key) for key in ("momentum", "weight_decay", *_CLIPS)}
+    for key, value in {"learning_rate": rate, **named}.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             settings[key] = float(f"{value:.7g}")  # Keras keeps rates in 32 bits
     return _OPTIMIZERS.get(name.lower(), ""), {"weight_decay": 0.0, "momentum": 0.0} | settings, tuple(left_out)

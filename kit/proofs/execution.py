@@ -89,7 +89,9 @@ class Retraining:
         self._net.set_weights(self._frozen)
         seeding.seed_generators_reset(self._net, self._seed)
         self._net.set_weights(blocks.redrawn(self._net))
-        return Descent(self._net, optimizers.of(self._challenge.recipe), seed=seeding.draw_seed())
+        recipe = self._challenge.recipe
+        clip = optimizers.clip_of(recipe)
+        return Descent(self._net, optimizers.of(recipe), clip=clip, seed=seeding.draw_seed())
 
     def _descend(self, descent: Descent, start: int, stop: int) -> list[bytes]:
         recipe, reader = self._challenge.recipe, _Reader(descent, start, self._every)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from kit.machine import environment
@@ -23,7 +22,7 @@ def recipe_of(challenge: Challenge) -> dict[str, Any]:
         "model_sha256": digest_of([challenge.model_description, list(challenge.input_shape), challenge.num_classes]),
         # Layers that are frozen keep the weights that the user's model came with.
         "original_sha256": "" if original is None else _digest(original),
-        "recipe": {name: str(value) for name, value in asdict(challenge.recipe).items()},
+        "recipe": {name: str(value) for name, value in challenge.recipe.settings().items()},
         "batch_size": int(challenge.batch_size),
         "task": repr(challenge.task),
         "precision": challenge.precision,

@@ -58,7 +58,7 @@ def _record(outcome: Outcome, when: str, sha256: str) -> dict[str, Any]:
             "source_sha256": environment.source_sha256(),
             "model": {"name": request.net.name, "sha256": request.model_sha256, "unlearned_sha256": sha256},
             "data_sha256": request.data_sha256,
-            "recipe": dataclasses.asdict(challenge.recipe) | {"batch_size": challenge.batch_size}
+            "recipe": challenge.recipe.settings() | {"batch_size": challenge.batch_size}
             if request.training is None
             else request.training.described,
             "records": [

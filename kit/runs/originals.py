@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -259,7 +259,7 @@ def store(
         "data_sha256": challenge.data_sha256,
         "model": challenge.model,
         "accuracies": accuracies(net, challenge),
-        "recipe": asdict(challenge.recipe) | {"batch_size": challenge.batch_size, "seed": seed},
+        "recipe": challenge.recipe.settings() | {"batch_size": challenge.batch_size, "seed": seed},
         "seconds": round(seconds, 2),
         "machine": f"{platform.machine()}, threads: {threads.number()}, {challenge.precision}",
         **facts,

@@ -59,13 +59,14 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
     """Returns Keras's own optimiser of a recipe."""
     rate, decay = recipe.learning_rate, recipe.weight_decay
+    clips = {name: getattr(recipe, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
     if recipe.optimizer == "adam":
-        return keras.optimizers.Adam(rate, weight_decay=decay)
+        return keras.optimizers.Adam(rate, weight_decay=decay, **clips)
     if recipe.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=decay)
+        return keras.optimizers.AdamW(rate, weight_decay=decay, **clips)
     if recipe.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, momentum=recipe.momentum, weight_decay=decay)
-    return keras.optimizers.SGD(rate, momentum=recipe.momentum, weight_decay=decay)
+        return keras.optimizers.RMSprop(rate, momentum=recipe.momentum, weight_decay=decay, **clips)
+    return keras.optimizers.SGD(rate, momentum=recipe.momentum, weight_decay=decay, **clips)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,9 @@ class Trial:
     def _train(self, net: object, data: object, epochs: int) -> float:
         from kit.toolbox import lockstep, training
 
-        recipe = replace(self.challenge.recipe, epochs=epochs)
+        recipe = replace(
+            self.challenge.recipe, epochs=epochs, schedule="constant", milestones=None, step_factor=None, rates=None
+        )
 
         def train() -> None:
             training.fit(net, data, recipe, seed=0)

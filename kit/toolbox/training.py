@@ -17,7 +17,7 @@ from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, cross_entropy
-from kit.toolbox.optimizers import Optimizer, Sgd, State, of
+from kit.toolbox.optimizers import Clip, Optimizer, Sgd, State, clip_of, of
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
 from kit.types import Recipe
@@ -70,7 +70,7 @@ def fit(
     if recipe.epochs == 0:
         return net
     augment = augment or AUGMENTATIONS[recipe.augmentation]
-    descent = Descent(net, of(recipe), seed=seed)
+    descent = Descent(net, of(recipe), clip=clip_of(recipe), seed=seed)
     keeper = None
     if checkpoint is not None:
         settings = [recipe, loss, augment, seed, examples.batch_size, threads.number()]
@@ -100,6 +100,7 @@ class Descent:
         net: keras.Model,
         optimizer: Optimizer = Sgd(),
         *,
+        clip: Clip | None = None,
         scale: Sequence[np.ndarray] | None = None,
         seed: int | None = None,
     ) -> None:
@@ -109,11 +110,12 @@ class Descent:
             net: returns logits. Its trainable variables are changed, in place; layers that are frozen now stay as they
                 are, and so do their batch statistics.
             optimizer: which steps are taken, see `kit.toolbox.optimizers`.
+            clip: how gradients are clipped before a step; None for not at all.
             scale: for each trainable variable an array of its shape, which what moves it (gradient and weight decay) is
                 multiplied by: where it is 0, the weight keeps its bits.
             seed: of the order of the examples and of augmentations; by default drawn from NumPy's global state.
         """
-        self._net, self._optimizer = net, optimizer
+        self._net, self._optimizer, self._clip = net, optimizer, clip
         self._seed = draw_seed() if seed is None else seed
         self._shuffle = np.random.default_rng(self._seed)
         self._shuffle_paired = np.random.default_rng([self._seed, 1])
@@ -221,11 +223,11 @@ class Descent:
         """Returns the function that `_call` calls, traced once for all that it depends on."""
         arrays = [stream.arrays for stream in streams]
         kinds = tuple(tuple((tuple(array.shape[1:]), str(array.dtype)) for array in stream) for stream in arrays)
-        key = ("steps", *self._key, loss, augment, with_l1, kinds)
+        key = ("steps", *self._key, loss, augment, with_l1, self._clip, kinds)
         arguments = (self._net, self._state, type(self._optimizer), arrays, loss)
 
         def build() -> Callable[..., None]:
-            return _backend.steps.compile_steps(*arguments, augment=augment, with_l1=with_l1)
+            return _backend.steps.compile_steps(*arguments, augment=augment, with_l1=with_l1, clip=self._clip)
 
         steps: Callable[..., None] = compiled.once(self._net, key, build)
         return steps

@@ -56,7 +56,27 @@ def test_every_line_of_a_recipe_is_followed(written: Callable[[str], Path]) -> N
     assert challenge.recipe == Recipe(7, 0.02, 0.5, 0.0, "constant", "crop_and_flip", "adam")
     assert challenge.batch_size == 16
     fields = {field.name for field in dataclasses.fields(Recipe)}
-    assert fields == {line.partition(" ")[0] for line in WHOLE.splitlines()[2:-1]}
+    further = {"clipnorm", "clipvalue", "global_clipnorm", "milestones", "step_factor", "rates"}
+    assert fields - further == {line.partition(" ")[0] for line in WHOLE.splitlines()[2:-1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("clipnorm = 1", {"clipnorm": 1}),
+        ("clipvalue = 0.5", {"clipvalue": 0.5}),
+        ("global_clipnorm = 2.0", {"global_clipnorm": 2.0}),
+        (
+            "schedule = 'step'\nmilestones = [1]\nstep_factor = 0.5",
+            {"schedule": "step", "milestones": (1,), "step_factor": 0.5},
+        ),
+        ("schedule = 'listed'\nrates = [0.1, 0.2, 0.1]", {"schedule": "listed", "rates": (0.1, 0.2, 0.1)}),
+    ],
+)
+def test_lines_that_few_recipes_have_are_followed(
+    written: Callable[[str], Path], text: str, changes: dict[str, Any]
+) -> None:
+    assert loaded(written(f"epochs = 3\n{text}")).recipe == Recipe(3, **changes)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +133,7 @@ def test_a_recipe_changes_a_challenge_that_the_kit_knows(written: Callable[[str]
         ("learning_rate = nan", ["cannot be trained with"]),
         ("momentum = 1", ["cannot be trained with", "[0, 1)"]),
         ("weight_decay = inf", ["cannot be trained with"]),
-        ('schedule = "linear"', ["cannot be trained with", "'cosine' or 'constant'"]),
+        ('schedule = "linear"', ["cannot be trained with", "'cosine', 'constant', 'step' or 'listed'"]),
         ('augmentation = "mixup"', ["cannot be trained with", "'crop_and_flip'"]),
         ('augmentation = "crop_and_flip"', ["'crop_and_flip'", "(6,)", "(height, width, channels)"]),
         ("batch_size = 0", ["batch size in", "is 0."]),

@@ -50,8 +50,8 @@ def test_the_loss_tells_the_task(loss: Any, outputs: int, task: str, tmp_path: P
         (
             optimizers.Adam(optimizers.schedules.CosineDecay(0.02, 100), clipnorm=1.0),
             "adam",
-            {"learning_rate": 0.02, "weight_decay": 0.0, "momentum": 0.0},
-            ("clipnorm", "its schedule CosineDecay"),
+            {"learning_rate": 0.02, "weight_decay": 0.0, "momentum": 0.0, "clipnorm": 1.0},
+            ("its schedule CosineDecay",),
         ),
         (optimizers.Nadam(), "", {"learning_rate": 0.001, "weight_decay": 0.0, "momentum": 0.0}, ()),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -143,6 +144,33 @@ def test_ten_steps_follow_the_formula_of_pytorch(softmax: keras.Model, changes: 
     expected = train_by_hand(softmax, x, y, 8, recipe, seed=7)
     training.fit(softmax, batched(x, y, 8), recipe, seed=7)
     np.testing.assert_allclose(np.vstack(softmax.get_weights()), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer", [hidden, lambda: keras.layers.LayerNormalization(name="scaled")], ids=["xla", "plain"]
+)
+@pytest.mark.parametrize("clip", [{"clipnorm": 0.2}, {"clipvalue": 0.05}, {"global_clipnorm": 0.3}], ids=str)
+def test_clipped_steps_are_those_of_keras(layer: Callable[[], keras.Layer], clip: dict[str, float]) -> None:
+    x, y = table(13)
+    net, theirs = stacked(layer()), stacked(layer())
+    theirs.compile(
+        keras.optimizers.SGD(0.1, 0.9, **clip),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
+    )
+    unclipped = stacked(layer())
+    orders = np.random.default_rng(7)
+    for _ in range(3):
+        order = orders.permutation(13)
+        for batch in (order[:8], order[8:]):
+            theirs.train_on_batch(x[batch], y[batch])
+    recipe = Recipe(3, 0.1, weight_decay=0.0, schedule="constant")
+    training.fit(net, batched(x, y, 8), replace(recipe, **clip), seed=7)
+    training.fit(unclipped, batched(x, y, 8), recipe, seed=7)
+    pairs = list(zip(net.get_weights(), theirs.get_weights(), unclipped.get_weights(), strict=True))
+    for mine, expected, _ in pairs:
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-5)
+    assert any(np.abs(mine - other).max() > 1e-2 for mine, _, other in pairs)
 
 
 def test_a_kernel_regularizer_enters_the_loss() -> None:

@@ -18,7 +18,7 @@ from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, assign, values
 from kit.toolbox._jax.random import folded
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Optimizer, Pull, State
+from kit.toolbox.optimizers import Clip, Optimizer, Pull, State
 from kit.toolbox.tensors import Tensor, Vector, as_float
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def compile_steps(
     *,
     augment: Augment | None,
     with_l1: bool,
+    clip: Clip | None = None,
 ) -> Callable[..., None]:
     """Returns a function that takes the steps of some epochs; see TensorFlow's folder for its arguments."""
-    return Steps(net, state, _Step(net, optimizer, loss, augment, with_l1))
+    return Steps(net, state, _Step(net, optimizer, loss, augment, with_l1, clip))
 
 
 class Steps:
@@ -115,6 +116,7 @@ class _Step:
     loss: Loss
     augment: Augment | None
     with_l1: bool
+    clip: Clip | None = None
 
     def take(self, carry: Carry, fixed: Fixed, settings: Tensor, chosen: Sequence[Tensor], seed: Tensor) -> Carry:
         """Returns the carry after a step on the examples at these positions of each stream."""
@@ -132,6 +134,7 @@ class _Step:
             return sum(penalties, start=self.loss(*batches)), others
 
         gradients, others = jax.grad(total, has_aux=True)(carry.weights)
+        gradients = gradients if self.clip is None else self.clip(gradients)
         weights, slots = self._updated(carry, fixed, settings, gradients)
         return Carry(weights, others, slots, carry.count + 1.0)
 

@@ -23,7 +23,7 @@ from kit.machine import startup, xla_code
 from kit.toolbox import blocks, costs
 from kit.toolbox._tensorflow.step import Circumstances, Step
 from kit.toolbox.losses import Loss
-from kit.toolbox.optimizers import Optimizer, State
+from kit.toolbox.optimizers import Clip, Optimizer, State
 from kit.toolbox.products import convolutions_as_products
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Computation:
         architecture: the network and which of its layers are trained, as text.
         kind: batch sizes, then dtype and shape of each array of each stream.
         scaled: whether there is a scale of each weight.
-        optimizer, loss, augment, with_l1: of the step.
+        optimizer, loss, augment, with_l1, clip: of the step.
         step: of the network that asks.
     """
 
@@ -56,6 +56,7 @@ class Computation:
     loss: Loss
     augment: Augment | None
     with_l1: bool
+    clip: Clip | None
     step: Step = field(compare=False)
 
     @classmethod
@@ -63,13 +64,13 @@ class Computation:
         """Returns what the steps of a network on arrays of this kind are compiled for."""
         trained = [layer.trainable for layer in blocks.leaves(step.net)]
         architecture = f"{step.net.to_json()} {trained}"
-        settings = step.optimizer, step.loss, step.augment, step.with_l1
+        settings = step.optimizer, step.loss, step.augment, step.with_l1, step.clip
         return cls(architecture, kind, bool(step.state.scale), *settings, step)
 
     @property
     def name(self) -> str:
         """A digest of all that tells it from others, the same in every process."""
-        parts = self.kind, self.scaled, self.optimizer, self.loss, self.augment, self.with_l1
+        parts = self.kind, self.scaled, self.optimizer, self.loss, self.augment, self.with_l1, self.clip
         text = " ".join([self.architecture, *(getattr(part, "__qualname__", repr(part)) for part in parts)])
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from tensorflow.compiler.tf2xla.python import xla
 
 from kit.toolbox._tensorflow.optimizers import update_in_place
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Optimizer, Pull, State
+from kit.toolbox.optimizers import Clip, Optimizer, Pull, State
 from kit.toolbox.tensors import as_float
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Step:
         state: what the step changes besides `others`.
         others: what stands in for the variables of `net` that are not trained, as `state.weights` then do for those
             that are: the step of another network of the same architecture. None where they are the network's own.
-        optimizer, loss, augment, with_l1: see `kit.toolbox.training.Descent`.
+        optimizer, loss, augment, with_l1, clip: see `kit.toolbox.training.Descent`.
     """
 
     net: keras.Model
@@ -56,6 +56,7 @@ class Step:
     loss: Loss
     augment: Augment | None
     with_l1: bool
+    clip: Clip | None = None
 
     def seed(self, start: tf.Tensor, epoch: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         """Returns the seed of a step's augmentation, of the training's seed and first epoch and the step's place."""
@@ -80,6 +81,8 @@ class Step:
             total = self.loss(*batches)
             total = tf.add_n([total, *penalties]) if penalties else total
         gradients = tape.gradient(total, weights)
+        if self.clip is not None:
+            gradients = self.clip([None if each is None else tf.convert_to_tensor(each) for each in gradients])
         rate, l1 = tf.unstack(settings)
         l1 = l1 if self.with_l1 else None
         _update(self.state, gradients, self.optimizer, tf.unstack(constants), rate=rate, l1=l1)

@@ -13,7 +13,7 @@ from kit.toolbox._tensorflow import form
 from kit.toolbox._tensorflow.fused import MOST_EPOCHS, FusedSteps
 from kit.toolbox._tensorflow.step import Circumstances, Step
 from kit.toolbox.losses import Loss
-from kit.toolbox.optimizers import Optimizer, State
+from kit.toolbox.optimizers import Clip, Optimizer, State
 
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
@@ -28,6 +28,7 @@ def compile_steps(
     *,
     augment: Augment | None,
     with_l1: bool,
+    clip: Clip | None = None,
 ) -> Callable[..., None]:
     """Returns a function that takes the steps of some epochs, or of a part of one.
 
@@ -35,7 +36,7 @@ def compile_steps(
     first epoch, first step, settings (epochs, 2) of learning rate and L1, the optimiser's own settings. The number of
     examples stays open: another split of the same challenge is not traced again.
     """
-    step = Step(net, _without_keras(state), None, optimizer, loss, augment, with_l1)
+    step = Step(net, _without_keras(state), None, optimizer, loss, augment, with_l1, clip)
     if form.is_fused(net):
         return FusedSteps(step)
 
