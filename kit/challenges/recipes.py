@@ -36,6 +36,7 @@ class DataColumns:
         id: a column by which a file of requests names examples.
         group: who an example belongs to.
         partition: 0 or `train`, 1 or `validation`, 2 or `test`.
+        sample_weight: what the loss of an example is multiplied by in training.
         features: what the model takes, in the order of its input; by default all other columns.
         classes: the labels in the order of the model's outputs; by default sorted.
         task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
@@ -45,6 +46,7 @@ class DataColumns:
     id: str = ""
     group: str = ""
     partition: str = ""
+    sample_weight: str = ""
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     task: str = ""

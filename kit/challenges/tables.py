@@ -61,7 +61,7 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
             "'COLUMN', and id, group, partition and features where there are such."
         )
     keys = [name for name in (columns.id, id_column, columns.group) if name]
-    roles = [name for name in (columns.label, columns.partition, *keys) if name]
+    roles = [name for name in (columns.label, columns.partition, columns.sample_weight, *keys) if name]
     for name in [*roles, *columns.features]:
         _require(path, name, names)
     features = columns.features or tuple(name for name in names if name not in roles)
@@ -79,6 +79,7 @@ def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tupl
             values(columns.group) if columns.group else None,
             classes=columns.classes,
             keys={name: values(name) for name in keys},
+            sample_weight=values(columns.sample_weight) if columns.sample_weight else None,
         )
     except InputError:
         raise

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from kit.types import Arrays, Table
 
 EXAMPLES_FILE = (
-    "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition'), or with "
-    "'x_NAME' for each input of a model with several"
+    "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition', "
+    "'sample_weight'), or with 'x_NAME' for each input of a model with several"
 )
 # Beyond them, the kit's recipes diverge: digits from 0 to 16 (a spread of 8) are not learnt, from 0 to 8 they are.
 _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
@@ -48,7 +48,7 @@ def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
             "input, or 'x_NAME' for each input of one with several. Save it with the one or the others."
         )
     keys = {"id": stored["ids"]} if "ids" in stored else {}
-    further = (stored["y"], stored.get("groups"), stored.get("mislabelled"), (), keys)
+    further = (stored["y"], stored.get("groups"), stored.get("mislabelled"), (), keys, stored.get("sample_weight"))
     if not inputs and (stored["x"].dtype.kind in "US" or stored["x"].ndim > 4):  # texts, videos
         inputs = {"x": stored["x"]}
     examples = Table(inputs, *further) if inputs else Arrays(stored["x"], *further)
@@ -114,4 +114,4 @@ def stacked(table: Table) -> Arrays:
             )
     columns = [np.asarray(column) for column in table.inputs.values()]
     x = columns[0] if len(columns) == 1 and columns[0].ndim > 1 else np.stack(columns, axis=1)
-    return Arrays(x, table.y, table.groups, table.mislabelled, table.classes, table.keys)
+    return Arrays(x, table.y, table.groups, table.mislabelled, table.classes, table.keys, table.sample_weight)

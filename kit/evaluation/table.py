@@ -152,6 +152,8 @@ class ComparisonTable:
         trained: dict[str, Any] = {"batch_size": challenge.batch_size, "training_seed": challenge.training_seed}
         if challenge.task != CLASSIFICATION:
             trained |= {"loss": repr(challenge.task)}
+        if challenge.train.sample_weight is not None:
+            trained |= {"sample_weight": "of the data"}
         return Report(
             challenge=challenge.name,
             method=name,

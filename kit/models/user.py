@@ -227,7 +227,7 @@ def _arrays(data: Arrays | Table, columns: np.ndarray | None, given: Sequence[np
     if isinstance(data, Arrays) and columns is None:
         return data
     x = given[0] if columns is None else columns
-    return Arrays(x, data.y, data.groups, data.mislabelled, data.classes, data.keys)
+    return Arrays(x, data.y, data.groups, data.mislabelled, data.classes, data.keys, data.sample_weight)
 
 
 def _of_one_output(net: keras.Model) -> keras.Model:

@@ -20,7 +20,7 @@ import numpy as np
 
 from kit.proofs import tree
 from kit.proofs.tree import SIZE, Tree
-from kit.types import Arrays
+from kit.types import Arrays, InputError
 
 
 @dataclass(frozen=True)
@@ -185,11 +185,19 @@ class Commitment:
 def contents(records: Arrays) -> np.ndarray:
     """Returns the hash of each example with its label, as they are in memory: uint8 (n, 32).
 
+    Raises:
+        InputError: the examples have weights, which a leaf says nothing of.
+
     Example:
         >>> first, second, third = contents(Arrays(np.array([[1.0], [2.0], [1.0]]), np.array([0, 0, 0])))
         >>> bool((first == third).all()), bool((first == second).all())
         (True, False)
     """
+    if records.sample_weight is not None:
+        raise InputError(
+            "The examples have weights (sample_weight), to which a commitment does not bind. Expected data without. "
+            "Leave the weights out."
+        )
     x, y = np.ascontiguousarray(records.x), np.ascontiguousarray(records.y)
     kind = f"{x.dtype.str}{x.shape[1:]}{y.dtype.str}{y.shape[1:]}".encode()
     digests = [

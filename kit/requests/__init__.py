@@ -70,8 +70,9 @@ def unlearn_model(
         retrain: how the model is trained, as a function of yours, or `FILE.py:function`: all models that are retrained
             are then trained by it, and not by the recipe. It is called as `train(model, x, y, validation_data=(x, y))`
             with a copy of the model, whose weights are drawn anew (frozen and adapted layers keep theirs), and which is
-            compiled where the model is one in memory; it returns the trained model. x is what the model is called
-            with, y as in the data, texts by their places among the classes.
+            compiled where the model is one in memory, and with `sample_weight` where the data have weights; it returns
+            the trained model. x is what the model is called with, y as in the data, texts by their places among the
+            classes.
         effort: how many models are trained for comparison, see `kit.requests.Effort`.
         candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
             cost less than a retraining.

@@ -69,7 +69,7 @@ class OwnTraining:
         seeding.set_random_seed(seed)
         try:
             with xla.not_in_a_users_call():
-                returned = self.function(net, x, y, validation_data=validation_data)
+                returned = self.function(net, x, y, validation_data=validation_data, **self._weights_of(places))
         except Exception as error:  # whatever the user's function raises
             raise self._failed(error) from error
         return self._weights(net if returned is None else returned, start)
@@ -90,6 +90,11 @@ class OwnTraining:
         parts = [matching.tensor(array) if array.dtype.kind in "US" else array for array in arrays]
         y, _ = numbered(np.asarray(self.data.y), self.data.classes)
         return matching.structured(graph, parts), y[rows]
+
+    def _weights_of(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the argument `sample_weight`, where the data have weights of examples."""
+        weights = self.data.sample_weight
+        return {} if weights is None else {"sample_weight": np.asarray(weights)[self.rows[places]]}
 
     def _weights(self, net: Any, start: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the weights of what the function returned, if it is the user's model with other weights."""

@@ -93,13 +93,14 @@ def require_given(entries: Sequence[Entry], given: Given) -> None:
 
 def _require_task(entry: Entry, challenge: Challenge) -> None:
     """Checks that a built-in method takes the loss of the challenge's task, or needs none."""
-    if challenge.task == CLASSIFICATION or not entry.built_in or entry.name == ORIGINAL:
+    weighted = challenge.train.sample_weight is not None
+    if (challenge.task == CLASSIFICATION and not weighted) or not entry.built_in or entry.name == ORIGINAL:
         return
     if entry.pretraining or not methods.takes(entry.name, "loss"):
         names = [name for name in methods.names() if methods.takes(name, "loss")]
         other = f"has the task {challenge.task.name}"
         if challenge.task.name == CLASSIFICATION.name:
-            other = "has class weights or label smoothing"
+            other = f"has {'weights of examples' if weighted else 'class weights or label smoothing'}"
         raise InputError(
             f"The method '{entry.name}' is for classification by the plain cross-entropy, but '{challenge.name}' "
             f"{other}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "

@@ -98,11 +98,11 @@ class Keeper:
         self._writing = self._kept - now
 
 
-def identity_of(settings: Sequence[object], x: np.ndarray, y: np.ndarray) -> str:
-    """Returns a digest of all that a training depends on but the weights that it starts from."""
+def identity_of(settings: Sequence[object], *arrays: np.ndarray) -> str:
+    """Returns a digest of all that a training depends on but the weights that it starts from; `arrays`: of examples."""
     names = [getattr(setting, "__qualname__", repr(setting)) for setting in settings]
     digest = hashlib.sha256(repr(names).encode())
-    for array in (x, y):
+    for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

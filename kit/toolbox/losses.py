@@ -56,6 +56,27 @@ class TaskLoss:
         return ops.mean(self.task.loss(batch.logits, batch.labels))
 
 
+@dataclass(frozen=True)
+class WeightedLoss:
+    """The mean of a task's loss times the examples' weights, which are the targets: Keras's with `sample_weight`.
+
+    Args:
+        task: what the labels are.
+
+    Example:
+        >>> from kit.tasks import CLASSIFICATION
+        >>> batch = Batch(ops.zeros((2, 4)), ops.array([0, 3]), ops.array([3.0, 0.0]))
+        >>> round(float(WeightedLoss(CLASSIFICATION)(batch)), 4)  # 3 log(4) / 2
+        2.0794
+    """
+
+    task: Task
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Returns the loss of a batch, a scalar."""
+        return ops.mean(self.task.loss(batch.logits, batch.labels) * batch.targets)
+
+
 # The mean cross-entropy with the labels.
 cross_entropy = TaskLoss(CLASSIFICATION)
 

@@ -16,7 +16,8 @@ from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
 from kit.toolbox.examples import Examples, in_memory
-from kit.toolbox.losses import Loss, cross_entropy
+from kit.toolbox.losses import Loss, TaskLoss, WeightedLoss, cross_entropy
+from kit.toolbox.minibatches import Batches
 from kit.toolbox.optimizers import Clip, Optimizer, Sgd, State, clip_of, of
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
@@ -48,7 +49,7 @@ def fit(
         dataset: batches (x, y) of equal size, the last one possibly short; read once, then kept in memory, 8-bit
             images in 8 bits.
         recipe: epochs, learning rate and so on; the batch size is the dataset's.
-        loss: see `kit.toolbox.losses`.
+        loss: see `kit.toolbox.losses`; a task's is multiplied by the weights of the examples, where they have some.
         seed: of the order of the examples and of the augmentation; by default drawn from NumPy's global state.
         augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
             each step and must use `tf.random.stateless_*` only: a stateful operation in a compiled function draws the
@@ -66,7 +67,7 @@ def fit(
         2
     """
     seed = draw_seed() if seed is None else seed
-    examples = in_memory(dataset)
+    examples, loss = _weighted(dataset, in_memory(dataset), loss)
     if recipe.epochs == 0:
         return net
     augment = augment or AUGMENTATIONS[recipe.augmentation]
@@ -74,11 +75,17 @@ def fit(
     keeper = None
     if checkpoint is not None:
         settings = [recipe, loss, augment, seed, examples.batch_size, threads.number()]
-        keeper = Keeper(
-            checkpoint, identity_of(settings, np.asarray(examples.x), np.asarray(examples.y)), descent.state
-        )
+        keeper = Keeper(checkpoint, identity_of(settings, *map(np.asarray, examples.arrays)), descent.state)
     descent.train(examples, recipe.learning_rates(), loss, augment=augment, observer=keeper)
     return net
+
+
+def _weighted(dataset: Any, examples: Examples, loss: Loss) -> tuple[Examples, Loss]:
+    """Returns examples with their weights as targets, and a loss that asks for these, where there are any."""
+    weights = dataset.selection.arrays.sample_weight if isinstance(dataset, Batches) else None
+    if weights is None or not isinstance(loss, TaskLoss):
+        return examples, loss
+    return examples.with_targets(weights[dataset.selection.indices]), WeightedLoss(loss.task)
 
 
 class Descent:

@@ -36,6 +36,8 @@ class Arrays:
         classes: what the labels 0, 1, ... are called. Texts in `y` are numbered in this order; by default in that of
             the alphabet, as scikit-learn's `LabelEncoder` does.
         keys: name -> (n,), columns by which a file of requests may name examples: customers, orders.
+        sample_weight: optional, (n,), finite and >= 0, becomes float32: what an example's loss is multiplied by where
+            models are trained, as Keras's `fit` does it. Scores and attacks do not ask for it.
 
     Raises:
         InputError: unequal lengths, no examples, values that are not finite, integers that float32 does not tell apart,
@@ -56,6 +58,7 @@ class Arrays:
     mislabelled: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     keys: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sample_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         x, y = np.asarray(self.x), np.asarray(self.y)
@@ -73,6 +76,8 @@ class Arrays:
         object.__setattr__(self, "y", read_only(_as_stored(y)))
         object.__setattr__(self, "classes", classes)
         object.__setattr__(self, "keys", {name: _entries(name, keys, len(y)) for name, keys in self.keys.items()})
+        if self.sample_weight is not None:
+            object.__setattr__(self, "sample_weight", _weights(self.sample_weight, len(y)))
         for name in ("groups", "mislabelled"):
             column = getattr(self, name)
             if column is None:
@@ -98,7 +103,8 @@ class Arrays:
         groups = None if self.groups is None else self.groups[indices]
         mislabelled = None if self.mislabelled is None else self.mislabelled[indices]
         keys = {name: column[indices] for name, column in self.keys.items()}
-        return Arrays(self.x[indices], self.y[indices], groups, mislabelled, self.classes, keys)
+        weights = None if self.sample_weight is None else self.sample_weight[indices]
+        return Arrays(self.x[indices], self.y[indices], groups, mislabelled, self.classes, keys, weights)
 
 
 def _entries(name: str, column: np.ndarray, number: int) -> np.ndarray:
@@ -110,6 +116,18 @@ def _entries(name: str, column: np.ndarray, number: int) -> np.ndarray:
             f"the order of 'y'. Pass an array of shape ({number},), or leave '{name}' out."
         )
     return read_only(column)
+
+
+def _weights(column: np.ndarray, number: int) -> np.ndarray:
+    """Returns weights of examples as float32."""
+    column = _entries("sample_weight", column, number)
+    if column.dtype.kind not in "fiub" or not np.isfinite(column).all() or float(column.min()) < 0 or not column.any():
+        raise InputError(
+            f"'sample_weight' has dtype {column.dtype} and begins with {column[:3].tolist()}. Expected finite numbers, "
+            "0 or more, that are not all 0: what the loss of each example is multiplied by. Correct them, or leave "
+            "'sample_weight' out."
+        )
+    return read_only(np.ascontiguousarray(column, dtype=np.float32))
 
 
 def _check_numbers(x: np.ndarray, y: np.ndarray) -> None:

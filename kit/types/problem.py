@@ -201,7 +201,7 @@ class Challenge:
 
     @functools.cached_property
     def data_sha256(self) -> str:
-        """Hex digest of images, labels and their division in train, validation and test."""
+        """Hex digest of images, labels, weights if there are any, and their division in train, validation and test."""
         return self._digest("x", "y")
 
     @functools.cached_property
@@ -215,6 +215,8 @@ class Challenge:
             for array in (getattr(part, column) for column in columns):
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(array).data)
+            if "x" in columns and part.sample_weight is not None:
+                digest.update(b"sample_weight" + part.sample_weight.tobytes())
         return digest.hexdigest()
 
     def labels(self, part: str) -> np.ndarray:

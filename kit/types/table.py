@@ -22,7 +22,7 @@ class Table:
     Args:
         inputs: name -> array, examples first, of numbers, booleans or texts: a dictionary or a `pandas.DataFrame`.
             Lists of whole numbers of unequal length are padded with zeros behind.
-        y, groups, mislabelled, classes, keys: as those of `kit.Arrays`.
+        y, groups, mislabelled, classes, keys, sample_weight: as those of `kit.Arrays`.
 
     Raises:
         InputError: no inputs, unequal lengths, something else than numbers and texts, numbers that are not finite.
@@ -39,6 +39,7 @@ class Table:
     mislabelled: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     keys: Mapping[str, np.ndarray] = field(default_factory=dict)
+    sample_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         inputs = {str(name): _column(str(name), column) for name, column in self.inputs.items()}

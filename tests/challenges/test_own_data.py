@@ -179,3 +179,19 @@ def test_the_default_follows_from_the_shape(shape: tuple[int, ...], model: str) 
 @pytest.mark.parametrize("precision", ["float16", "half", "FLOAT32", ""])
 def test_an_unknown_precision_is_refused(precision: str, refused: Refused) -> None:
     refused(lambda: kit.load_challenge("digits", precision=precision), f"'{precision}'", "float32, tf32 or bfloat16")
+
+
+def test_weights_of_examples_are_read_and_belong_to_the_data(tmp_path: Path, refused: Refused) -> None:
+    weights = np.arange(60, dtype="float64")
+    given = {"x": np.eye(3)[np.arange(60) % 3], "y": np.arange(60) % 3, "partition": np.repeat([0, 1, 2], 20)}
+    np.savez(tmp_path / "plain.npz", **given)
+    np.savez(tmp_path / "weighted.npz", **given, sample_weight=weights)
+    plain, weighted = (kit.load_challenge(tmp_path / f"{name}.npz") for name in ("plain", "weighted"))
+    np.testing.assert_array_equal(weighted.train.sample_weight, weights[:20].astype("float32"))
+    assert plain.train.sample_weight is None
+    assert plain.data_sha256 != weighted.data_sha256
+    # Methods that do not take the task's loss would train without them.
+    refused(lambda: kit.unlearn("scrub", weighted), "'scrub'", "weights of examples", "finetune, retrain")
+    for wrong in (-weights, np.zeros(60), np.full(60, np.nan), weights[:9]):
+        np.savez(tmp_path / "wrong.npz", **given, sample_weight=wrong)
+        refused(lambda: kit.load_challenge(tmp_path / "wrong.npz"), "'sample_weight'")

@@ -162,6 +162,20 @@ def test_texts_are_tensors_that_the_model_is_called_with() -> None:
     assert np.isfinite(losses).all()
 
 
+def test_it_is_handed_weights_of_examples_where_there_are_some() -> None:
+    weights = np.arange(240, dtype="float32")
+    handed: list[np.ndarray] = []
+
+    def train(net: keras.Model, x: Any, y: Any, validation_data: Any, sample_weight: np.ndarray) -> None:
+        handed.append(sample_weight)
+
+    arrays = kit.Arrays(ARRAYS.x, ARRAYS.y, sample_weight=weights)
+    request = prepare(model(), arrays, RECORDS, ModelOptions(retrain=train), partition=PARTITION)
+    assert request.training is not None
+    request.training(request.challenge.original or (), np.array([7, 2]), 0)
+    np.testing.assert_array_equal(handed[0], [7, 2])
+
+
 def test_a_file_is_read_once_the_request_is_made(tmp_path: Path) -> None:
     path = tmp_path / "training.py"
     path.write_text(

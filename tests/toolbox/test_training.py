@@ -19,7 +19,7 @@ from kit.toolbox import examples as kit_examples
 from kit.toolbox.augmentation import crop_and_flip
 from kit.toolbox.examples import in_memory
 from kit.toolbox.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd
-from kit.types import InputError, Recipe
+from kit.types import Arrays, InputError, Recipe
 
 NUM_FEATURES, NUM_CLASSES = 6, 3
 RECIPE = Recipe(epochs=3, learning_rate=0.1, momentum=0.9, weight_decay=0.05)
@@ -171,6 +171,27 @@ def test_clipped_steps_are_those_of_keras(layer: Callable[[], keras.Layer], clip
     for mine, expected, _ in pairs:
         np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-5)
     assert any(np.abs(mine - other).max() > 1e-2 for mine, _, other in pairs)
+
+
+def test_weights_of_examples_count_as_in_keras() -> None:
+    x, y = table(13)
+    weights = np.random.default_rng(3).uniform(0, 3, 13).astype("float32")
+    net, theirs, unweighted = stacked(), stacked(), stacked()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    theirs.compile(keras.optimizers.SGD(0.1, 0.9), loss, run_eagerly=True)
+    orders = np.random.default_rng(7)
+    for _ in range(3):
+        order = orders.permutation(12)  # of some of them
+        for batch in (order[:8] + 1, order[8:] + 1):
+            theirs.train_on_batch(x[batch], y[batch], sample_weight=weights[batch])
+    recipe = Recipe(3, 0.1, weight_decay=0.0, schedule="constant")
+    some = np.arange(1, 13)
+    training.fit(net, kit_examples.batches(Arrays(x, y, sample_weight=weights), some, 8), recipe, seed=7)
+    training.fit(unweighted, kit_examples.batches(Arrays(x, y), some, 8), recipe, seed=7)
+    pairs = list(zip(net.get_weights(), theirs.get_weights(), unweighted.get_weights(), strict=True))
+    for mine, expected, other in pairs:
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-5)
+        assert np.abs(mine - other).max() > 1e-3
 
 
 def test_a_kernel_regularizer_enters_the_loss() -> None:
