@@ -15,8 +15,8 @@ from kit.toolbox import blocks
 # with sparsity), and Google's pages on TPUs, for bfloat16 alone: of a chip, but of v2 and v3 of half a chip, which is
 # one device of JAX. Patterns are looked for in JAX's `device_kind`.
 PEAKS: dict[str, dict[str, float]] = {
-    r"\bT4\b": {"float32": 8.1},
-    r"\bP100-PCIE\b": {"float32": 9.3},
+    r"\bT4\b": {"float32": 8.1, "float16": 65.0},
+    r"\bP100-PCIE\b": {"float32": 9.3, "float16": 18.7},
     r"\bL4\b": {"float32": 30.3, "tf32": 60.0, "bfloat16": 121.0},
     r"\bA100\b": {"float32": 19.5, "tf32": 156.0, "bfloat16": 312.0},
     r"\bH100 PCIe\b": {"float32": 51.0, "tf32": 378.0, "bfloat16": 756.0},

@@ -27,7 +27,7 @@ ROWS_FILE = (
 )
 SPLIT_FILE = "a split that kit.save_split wrote (.npz)"
 _FORGET_FILES = {".npy": ROWS_FILE, ".csv": ROWS_FILE, ".npz": SPLIT_FILE}
-_PRECISIONS = ("float32", "tf32", "bfloat16")
+_PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 
 
 def check_request(

@@ -123,7 +123,7 @@ def make(
         hyperparameters=hyperparameters or {},
         published=published,
         source=source,
-        precision=cast(Literal["float32", "tf32", "bfloat16"], precision),
+        precision=cast(Literal["float32", "tf32", "bfloat16", "float16"], precision),
         original=adopted.weights,
         task=task,
     )

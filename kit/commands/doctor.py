@@ -148,7 +148,8 @@ def _engine() -> Fact:
     with _populations() as engine:
         at_once = f"{engine.workers} model{'s' * (engine.workers > 1)} at once"
         accelerator = accelerators.find() if engine.together else None
-        quicker = [name for name in ("tf32", "bfloat16") if accelerator is not None and accelerator.multiplies_in(name)]
+        names = ("tf32", "bfloat16", "float16") if accelerator is not None else ()
+        quicker = [name for name in names if accelerator is not None and accelerator.multiplies_in(name)][:2]
         others = f" (--precision {' or '.join(quicker)} is quicker)" if quicker else ""
         return Fact("populations", f"engine '{engine.name}', {at_once}, float32{others}")
 

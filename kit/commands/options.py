@@ -121,8 +121,8 @@ PrecisionOption = Annotated[
     _models(
         "--precision",
         metavar="NAME",
-        help="Number format used in training: float32, tf32 or bfloat16.",
-        autocompletion=completion.among("float32", "tf32", "bfloat16"),
+        help="Number format used in training: float32, tf32, bfloat16 or float16.",
+        autocompletion=completion.among("float32", "tf32", "bfloat16", "float16"),
     ),
 ]
 ThreadsOption = Annotated[

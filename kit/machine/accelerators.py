@@ -24,6 +24,7 @@ _NAMES = {"gpu": ("gpu", "cuda"), "tpu": ("tpu",)}
 _EXTRAS = {"gpu": "jax[cuda12]", "tpu": "jax[tpu]"}
 _SECONDS = 120.0
 _AMPERE = 8.0  # the first of NVIDIA's cards that multiply in TF32 and bfloat16
+_VOLTA, _P100 = 7.0, 6.0  # and in float16, with units for it; between the two it is slower than float32
 _ASK = """
 import json, jax
 devices = [device for device in jax.devices() if device.platform != "cpu"]
@@ -57,9 +58,11 @@ class Accelerator:
     capability: float = 0.0
 
     def multiplies_in(self, precision: str) -> bool:
-        """Returns whether it has units for products in `float32`, `tf32` or `bfloat16`."""
+        """Returns whether it has units for products in `float32`, `tf32`, `bfloat16` or `float16`."""
         if self.platform == "tpu":
-            return precision != "tf32"
+            return precision in {"float32", "bfloat16"}
+        if precision == "float16":
+            return self.capability >= _VOLTA or self.capability == _P100
         return precision == "float32" or self.capability >= _AMPERE
 
 

@@ -169,8 +169,8 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, precision: 
         name: a key of `MODELS`.
         input_shape: of one example.
         num_classes: number of logits.
-        precision: `float32`; or `bfloat16`, for the computations of all layers with float32 weights. Of `tf32` the
-            layers know nothing: it is how a device multiplies float32.
+        precision: `float32`; or `bfloat16` or `float16`, for the computations of all layers with float32 weights. Of
+            `tf32` the layers know nothing: it is how a device multiplies float32.
 
     Raises:
         InputError: an unknown name, examples of a shape that the model cannot take, or other settings of Keras than the

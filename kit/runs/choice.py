@@ -76,8 +76,15 @@ def require_precision(challenge: Challenge, engine: str | Engine) -> None:
     """
     precision, on_jax = challenge.precision, is_stacked(engine) or environment.backend() == environment.JAX
     device = accelerators.find() if on_jax else None
-    if precision == "float32" or (device is None and precision == "bfloat16"):  # which a processor can, if slowly
+    if precision == "float32":
         return
+    if device is None and (precision == "bfloat16" or (precision == "float16" and on_jax)):
+        return  # which a processor can, if slowly
+    if precision == "float16" and not on_jax:
+        raise InputError(
+            "The precision 'float16' was asked for on TensorFlow, where the kit scales no loss, so that small "
+            "gradients would be 0. Expected JAX. Use the engine 'stacked', or leave out --precision."
+        )
     if device is None:
         where = "a processor, which rounds no factors" if on_jax else "TensorFlow, where that is the whole process's"
         raise InputError(
@@ -85,10 +92,11 @@ def require_precision(challenge: Challenge, engine: str | Engine) -> None:
             "or a later one ('kit doctor' says what there is). Leave out --precision, or use the engine 'stacked'."
         )
     if not device.multiplies_in(precision):
+        quicker = [name for name in ("bfloat16", "float16") if device.multiplies_in(name)]
         raise InputError(
             f"The precision '{precision}' was asked for on '{device.kind}', which has no units for such products: they "
             "would take as long as in float32, or longer, and be less exact. Expected "
-            f"{'bfloat16 or ' if device.multiplies_in('bfloat16') else ''}float32. Leave out --precision."
+            f"{''.join(f'{name} or ' for name in quicker[:1])}float32. Leave out --precision."
         )
 
 

@@ -21,6 +21,8 @@ from kit.types import Recipe
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+# Of a loss whose gradients are computed in float16, at the first step.
+LOSS_SCALE = 2.0**15
 
 
 class Pull(NamedTuple):
@@ -82,6 +84,8 @@ class State:
         slots: what the optimiser remembers of the weights, none or more lists.
         scale: what a weight's movement is multiplied by; empty for 1.
         count: of the steps.
+        loss_scale: of a network that computes in float16, what its loss is multiplied by, and the steps since that was
+            last changed; else empty.
 
     Example:
         >>> from kit.models import mlp
@@ -94,6 +98,7 @@ class State:
     slots: Sequence[Sequence[Any]]
     scale: Sequence[Any]
     count: Any
+    loss_scale: Sequence[Any] = ()
 
     @staticmethod
     def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
@@ -107,12 +112,13 @@ class State:
             ]
 
         slots = [likewise() for _ in range(optimizer.slots)]
-        return State(weights, slots, likewise() if scaled else [], keras.Variable(0.0, trainable=False))
+        halves = [keras.Variable(0.0, trainable=False) for _ in range(2 if net.compute_dtype == "float16" else 0)]
+        return State(weights, slots, likewise() if scaled else [], keras.Variable(0.0, trainable=False), halves)
 
     @property
     def memory(self) -> list[Any]:
         """What steps remember of those before them."""
-        return [*(variable for slot in self.slots for variable in slot), self.count]
+        return [*(variable for slot in self.slots for variable in slot), self.count, *self.loss_scale]
 
     @property
     def variables(self) -> list[Any]:
@@ -123,6 +129,8 @@ class State:
         """Forgets all earlier steps."""
         for variable in self.memory:
             variable.assign(ops.zeros(variable.shape, variable.dtype))
+        for variable in self.loss_scale[:1]:
+            variable.assign(LOSS_SCALE)
         for variable, array in zip(self.scale, scale, strict=True):
             variable.assign(array)
 

@@ -120,8 +120,9 @@ class Challenge:
             from one host to the next; shipped weights are then tied to its name, labels and order, not to every byte.
         source: for people: where the data were found.
         precision: of what training computes: `bfloat16` halves the time of a large network on a processor that has
-            instructions for it; `tf32` has products, on JAX and an NVIDIA card, round their factors to 10 bits. Weights
-            are float32 either way, and so are the scores.
+            instructions for it; `tf32` has products, on JAX and an NVIDIA card, round their factors to 10 bits;
+            `float16`, on JAX, is for cards that have no bfloat16, and scales the loss. Weights are float32 either way,
+            and so are the scores.
         original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
             default they come with the kit, or are trained.
         model_description: a user's model as plain data (`kit.models.user.adopt`); empty for the zoo's.
@@ -140,7 +141,7 @@ class Challenge:
     training_seed: int = 0
     published: str = ""
     source: str = ""
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     original: tuple[np.ndarray, ...] | None = None
     model_description: str = ""
     task: Task = field(kw_only=True)

@@ -176,9 +176,13 @@ def test_the_default_follows_from_the_shape(shape: tuple[int, ...], model: str) 
     assert user_model.default_model(Arrays(np.zeros(shape), np.arange(60) % 3)) == model
 
 
-@pytest.mark.parametrize("precision", ["float16", "half", "FLOAT32", ""])
+@pytest.mark.parametrize("precision", ["float8", "half", "FLOAT32", ""])
 def test_an_unknown_precision_is_refused(precision: str, refused: Refused) -> None:
-    refused(lambda: kit.load_challenge("digits", precision=precision), f"'{precision}'", "float32, tf32 or bfloat16")
+    refused(
+        lambda: kit.load_challenge("digits", precision=precision),
+        f"'{precision}'",
+        "float32, tf32, bfloat16 or float16",
+    )
 
 
 def test_weights_of_examples_are_read_and_belong_to_the_data(tmp_path: Path, refused: Refused) -> None:

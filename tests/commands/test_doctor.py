@@ -207,7 +207,8 @@ def test_an_accelerator_is_named_with_its_memory_and_what_becomes_of_it(
         "engine 'stacked', 512 models at once, float32 (--precision tf32 or bfloat16 is quicker)"
     )
     sees(monkeypatch, Accelerator("Tesla T4", "gpu", capability=7.5))
-    assert facts()["populations"].value == "engine 'stacked', 512 models at once, float32"
+    expected = "engine 'stacked', 512 models at once, float32 (--precision float16 is quicker)"
+    assert facts()["populations"].value == expected
 
 
 def test_a_card_that_tensorflow_alone_sees_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:

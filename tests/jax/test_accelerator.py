@@ -88,6 +88,7 @@ class Device:
     [
         ("Tesla T4", "float32", 8.1),
         ("Tesla T4", "bfloat16", None),
+        ("Tesla T4", "float16", 65.0),
         ("NVIDIA L4", "float32", 30.3),
         ("NVIDIA L40S", "float32", None),
         ("NVIDIA A100-SXM4-40GB", "tf32", 156.0),

@@ -139,16 +139,20 @@ def test_what_jax_cannot_use_is_said_in_a_paragraph(
 
 
 @pytest.mark.parametrize(
-    ("platform", "capability", "tf32", "bfloat16"),
+    ("platform", "capability", "precisions"),
     [
-        ("gpu", 6.0, False, False),
-        ("gpu", 7.5, False, False),
-        ("gpu", 8.0, True, True),
-        ("gpu", 9.0, True, True),
-        ("tpu", 0.0, False, True),
+        ("gpu", 5.2, set()),
+        ("gpu", 6.0, {"float16"}),
+        ("gpu", 6.1, set()),
+        ("gpu", 7.5, {"float16"}),
+        ("gpu", 8.0, {"float16", "tf32", "bfloat16"}),
+        ("gpu", 9.0, {"float16", "tf32", "bfloat16"}),
+        ("tpu", 0.0, {"bfloat16"}),
     ],
 )
-def test_tf32_and_bfloat16_came_with_ampere(platform: str, capability: float, tf32: bool, bfloat16: bool) -> None:
+def test_tf32_and_bfloat16_came_with_ampere_and_float16_before(
+    platform: str, capability: float, precisions: set[str]
+) -> None:
     device = Accelerator("card", platform, capability=capability)
-    has = [device.multiplies_in(precision) for precision in ("float32", "tf32", "bfloat16")]
-    assert has == [True, tf32, bfloat16]
+    known = ("float32", "tf32", "bfloat16", "float16")
+    assert {name for name in known if device.multiplies_in(name)} == {"float32", *precisions}

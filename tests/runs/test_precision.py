@@ -178,9 +178,9 @@ def test_the_option_reaches_the_challenge(
     call("evaluate", "--precision", "bfloat16")
     call("run")
     assert [challenge.precision for challenge in asked_for] == ["bfloat16", "bfloat16", "float32"]
-    result = call("run", "--precision", "float16")
+    result = call("run", "--precision", "float8")
     assert result.code == 2
-    assert "no precision 'float16'" in " ".join(result.err.split())
+    assert "no precision 'float8'" in " ".join(result.err.split())
 
 
 TELLS = """
@@ -213,7 +213,9 @@ def test_a_submission_is_checked_in_float32(half: Challenge, tmp_path: Path, mon
 # Where a device has no units for it
 
 
-T4, L4, TPU = (
+P100, GTX, T4, L4, TPU = (
+    Accelerator("Tesla P100-PCIE-16GB", "gpu", capability=6.0),
+    Accelerator("GTX 1080", "gpu", capability=6.1),
     Accelerator("Tesla T4", "gpu", capability=7.5),
     Accelerator("NVIDIA L4", "gpu", capability=8.9),
     Accelerator("TPU v5 lite", "tpu"),
@@ -233,8 +235,15 @@ T4, L4, TPU = (
         (TPU, "bfloat16", "stacked", []),
         (None, "tf32", "stacked", ["a processor", "an NVIDIA card"]),
         (L4, "tf32", "processes", ["TensorFlow", "'stacked'"]),
-        (T4, "tf32", "stacked", ["'Tesla T4'", "Expected float32"]),
-        (T4, "bfloat16", "stacked", ["'Tesla T4'", "Expected float32"]),
+        (None, "float16", "stacked", []),
+        (T4, "float16", "stacked", []),
+        (P100, "float16", "stacked", []),
+        (None, "float16", "processes", ["TensorFlow", "'stacked'"]),
+        (T4, "float16", "processes", ["TensorFlow", "'stacked'"]),
+        (GTX, "float16", "stacked", ["'GTX 1080'", "Expected float32"]),
+        (TPU, "float16", "stacked", ["'TPU v5 lite'", "Expected bfloat16 or float32"]),
+        (T4, "tf32", "stacked", ["'Tesla T4'", "Expected float16 or float32"]),
+        (T4, "bfloat16", "stacked", ["'Tesla T4'", "Expected float16 or float32"]),
         (TPU, "tf32", "stacked", ["'TPU v5 lite'", "Expected bfloat16 or float32"]),
     ],
 )
@@ -269,5 +278,7 @@ def test_tf32_is_refused_before_anything_is_made(whole: Challenge, tmp_path: Pat
 
 def test_tf32_is_in_the_name_of_what_is_stored(whole: Challenge, tmp_path: Path) -> None:
     original = originals.load(whole)
-    challenges = [dataclasses.replace(whole, precision=precision) for precision in ("float32", "tf32", "bfloat16")]
-    assert len({population_folder(tmp_path, Entry("finetune"), challenge, original) for challenge in challenges}) == 3
+    challenges = [
+        dataclasses.replace(whole, precision=precision) for precision in ("float32", "tf32", "bfloat16", "float16")
+    ]
+    assert len({population_folder(tmp_path, Entry("finetune"), challenge, original) for challenge in challenges}) == 4

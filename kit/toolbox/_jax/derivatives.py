@@ -1,19 +1,22 @@
 """Compiled sums of gradients over a batch's examples, and products with curvature matrices.
 
-Everything is in inference mode. What is returned takes the arrays of a batch (x, y, targets where there are any) and
-gives a vector in weight space.
+Everything is in inference mode, and in float32 for a network that computes in float16, where no one scale of a loss
+serves sums, squares and products with a curvature alike. What is returned takes the arrays of a batch (x, y, targets
+where there are any) and gives a vector in weight space.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import keras
 from keras import ops
 
+from kit.toolbox import blocks
 from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, logits_of, values
 from kit.toolbox.losses import Batch, Loss
@@ -33,7 +36,7 @@ class Derivative:
 
         def of_variables(trainable: list[Tensor], others: list[Tensor], *arrays: Any) -> Vector:
             def logits(trainable: list[Tensor], x: Tensor) -> Tensor:
-                with convolutions_as_products(net):
+                with convolutions_as_products(net), _not_in_float16(net):
                     return logits_of(net, trainable, others, x)
 
             return function(trainable, logits, *arrays)
@@ -44,6 +47,19 @@ class Derivative:
         """Returns a vector."""
         net = self._net
         return list(self.pure(values(net.trainable_variables), values(net.non_trainable_variables), *arrays))
+
+
+@contextlib.contextmanager
+def _not_in_float16(net: keras.Model) -> Iterator[None]:
+    """Has layers that compute in float16 compute in float32, while a function of this network is traced."""
+    policies = [(layer, layer.dtype_policy) for layer in blocks.leaves(net) if layer.compute_dtype == "float16"]
+    for layer, _ in policies:
+        layer.dtype_policy = "float32"
+    try:
+        yield
+    finally:
+        for layer, policy in policies:
+            layer.dtype_policy = policy
 
 
 Logits = Callable[[Vector, Tensor], Tensor]

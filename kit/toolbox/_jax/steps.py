@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kit.toolbox._jax import lockstep
+from kit.toolbox._jax import lockstep, loss_scale
 from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, assign, values
 from kit.toolbox._jax.random import folded
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
 
 class Carry(NamedTuple):
-    """What steps change: the weights, the network's other variables, what the optimiser remembers, the steps so far."""
+    """What steps change: the weights, the network's other variables, what the optimiser remembers, the steps so far.
+
+    In float16 also the scale of the loss, see `State.loss_scale`.
+    """
 
     weights: Vector
     others: list[Tensor]
     slots: list[Vector]
     count: Tensor
+    loss_scale: list[Tensor]
 
 
 class Fixed(NamedTuple):
@@ -94,7 +98,8 @@ class Steps:
             self._epochs[sizes] = Pure(functools.partial(_take_epoch, self._step, sizes))
         net, state = self._net, self._state
         others = net.non_trainable_variables
-        carry = Carry(values(state.weights), values(others), [values(slot) for slot in state.slots], state.count.value)
+        slots = [values(slot) for slot in state.slots]
+        carry = Carry(values(state.weights), values(others), slots, state.count.value, values(state.loss_scale))
         fixed = Fixed([tuple(stream) for stream in streams], values(state.scale), constants)
         seed, first = (int(number) for number in start)
         epochs = [
@@ -102,7 +107,8 @@ class Steps:
             for number, row in enumerate(settings)
         ]
         carry = self._epochs[sizes].repeat(carry, fixed, epochs)
-        for variables, new in zip((state.weights, others, *state.slots), (*carry[:2], *carry.slots), strict=True):
+        changed = state.weights, others, *state.slots, state.loss_scale
+        for variables, new in zip(changed, (*carry[:2], *carry.slots, carry.loss_scale), strict=True):
             assign(variables, new)
         state.count.assign(carry.count)
 
@@ -119,7 +125,10 @@ class _Step:
     clip: Clip | None = None
 
     def take(self, carry: Carry, fixed: Fixed, settings: Tensor, chosen: Sequence[Tensor], seed: Tensor) -> Carry:
-        """Returns the carry after a step on the examples at these positions of each stream."""
+        """Returns the carry after a step on the examples at these positions of each stream.
+
+        In float16 a step whose gradients overflow is not taken.
+        """
 
         def total(weights: Vector) -> tuple[Tensor, list[Tensor]]:
             others, batches, penalties = carry.others, [], []
@@ -130,13 +139,18 @@ class _Step:
                     logits, others, penalties = self.net.stateless_call(
                         weights, others, images, training=True, return_losses=True
                     )
-                batches.append(Batch(ops.cast(logits, "float32"), *rest))  # from bfloat16, for instance
+                batches.append(Batch(ops.cast(logits, "float32"), *rest))  # from bfloat16 or float16
             return sum(penalties, start=self.loss(*batches)), others
 
-        gradients, others = jax.grad(total, has_aux=True)(carry.weights)
-        gradients = gradients if self.clip is None else self.clip(gradients)
+        raw, others = loss_scale.gradients(total, carry.weights, carry.loss_scale)
+        gradients = raw if self.clip is None else self.clip(raw)
         weights, slots = self._updated(carry, fixed, settings, gradients)
-        return Carry(weights, others, slots, carry.count + 1.0)
+        after = Carry(weights, others, slots, carry.count + 1.0, carry.loss_scale)
+        if not carry.loss_scale:
+            return after
+        finite = loss_scale.are_finite(raw)
+        scale = loss_scale.adjusted(carry.loss_scale, finite)
+        return loss_scale.chosen(finite, after, carry)._replace(loss_scale=scale)
 
     def _updated(self, carry: Carry, fixed: Fixed, settings: Tensor, gradients: Vector) -> tuple[Vector, list[Vector]]:
         after = []
