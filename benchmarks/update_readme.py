@@ -42,6 +42,7 @@ BLOCKS = {
         ["-m", "benchmarks.against_pytorch", "--images", "1280", "--threads", "2"],
         ["-m", "benchmarks.precision"],
     ),
+    "leaks": (["-m", "kit", "leaks", "sisa", "--requests", "60"],),
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
         ["-m", "benchmarks.certifying"],

@@ -19,7 +19,7 @@ from kit.contest import growing as growing_zips
 from kit.datasets import cache, registry
 from kit.evaluation import scoring
 from kit.machine import xla_code
-from kit.reports import evidence
+from kit.reports import evidence, leaks
 from kit.runs import oracles, originals, plain_keras, pretraining, retrained, timing
 from kit.runs.store import Run, Store
 from kit.storage import files, seals
@@ -175,6 +175,9 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
     example = evidence.Example(5, "label", False, "", (5.999,))
     evidence.write(shown, evidence.Evidence("a" * 64, "class", ("0", "1"), (example,), ()))
 
+    beside = root / "leaks.json"
+    leaks.write(beside, leaks.Leaks("sisa", "small", 8, (leaks.Leak("slice AUC", "plain", "passes", 1.0),), ()))
+
     def loaded_split() -> Any:
         stored = splits.make_split(challenge.train, split)  # another data set's would be told
         return stored.forget, stored.retain, stored.name, stored.seed
@@ -185,6 +188,7 @@ def shipped(root: Path, challenge: Challenge) -> list[Kind]:
         Kind([report], lambda: reports.read_json(report).reports),
         Kind([split], loaded_split),
         Kind([shown], lambda: evidence.read(shown)),
+        Kind([beside], lambda: leaks.read(beside)),
     ]
 
 

@@ -67,6 +67,14 @@ class Plan:
             return self.recipe.epochs if slice_ == self.slices - 1 else 0
         return until[slice_ + 1] - until[slice_]
 
+    def write_shown(self, folder: Path, examples_shown: int) -> None:
+        """Keeps how many examples the first training has shown, which `constant` work never differs from."""
+        write_values(folder, "shown", {"examples": examples_shown})
+
+    def shown(self, folder: Path) -> int:
+        """Returns what `write_shown` has kept."""
+        return int(read_values(folder, "shown")["examples"])
+
     def write(self, folder: Path) -> None:
         """Keeps the plan beside the members."""
         write_values(folder, "plan", asdict(self) | {"key": self.key.hex()})
@@ -128,6 +136,23 @@ def train_member(
         if on_slice is not None:
             on_slice(shard, number, weights)
     return examples_shown
+
+
+def show(net: keras.Model, plan: Plan, examples: Examples, number: int) -> int:
+    """Trains `net` on so many examples, for the time that it takes: the caller throws the weights away.
+
+    Returns:
+        `number`, or 0 where that is less.
+    """
+    left = max(number, 0)
+    if left:
+        descent = Descent(net, optimizers.of(plan.recipe), seed=0)
+        augment, rate = AUGMENTATIONS[plan.recipe.augmentation], plan.recipe.learning_rates()[:1]
+        epochs, rest = divmod(left, len(examples))
+        for count, positions in ((epochs, np.arange(len(examples))), (min(rest, 1), np.arange(rest))):
+            if count:
+                descent.train(examples.at(positions), np.repeat(rate, count), augment=augment)
+    return left
 
 
 def name(shard: int, slice_: int) -> str:

@@ -13,7 +13,7 @@ from kit.methods import _sharding
 from kit.toolbox import ensembles, facts, seeding
 from kit.toolbox.examples import batches, in_memory
 from kit.toolbox.state import write_weights
-from kit.types import Challenge, InputError
+from kit.types import Arrays, Challenge, InputError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,6 +26,7 @@ def unlearning(
     validation: tf.data.Dataset,
     *,
     folder: Path,
+    constant: bool = False,
     on_slice: _sharding.OnSlice | None = None,
 ) -> keras.Model:
     """Retrains the shards that held a forgotten example, each from the first slice that did.
@@ -33,10 +34,11 @@ def unlearning(
     The formula: sharded, isolated, sliced, aggregated. Members of an ensemble are each trained on a shard of the data,
     slice after slice; the ensemble's probabilities are the mean of theirs. What was kept before the first affected
     slice has not seen the forgotten examples, so what is trained from there is exact. A random tenth of the data
-    leaves no slice unaffected; a few examples cost a few slices. The run's seed is that of what is trained anew.
+    leaves no slice unaffected; a few examples cost a few slices. The run's seed is that of what is trained anew. With
+    `constant` everything is retrained, and as many examples shown as the first training showed: time tells nothing.
 
     Kind: exact
-    Cost: recipe_epochs * retain
+    Cost: recipe_epochs * (retain + constant * forget)
     Data: retain (that of the affected shards), forget (which shards and slices it was in)
     Source: Bourtoule et al., Machine Unlearning, IEEE S&P 2021.
     Differences: shard, slice and order follow from a keyed hash of each example, so that they are the same with and
@@ -46,17 +48,18 @@ def unlearning(
     retain_examples, forget_examples = in_memory(retain), in_memory(forget)
     members = ensembles.members(net)
     weights = [member.get_weights() for member in members]
-    shards, slices = plan.places(forget_examples.ids(plan.key))
+    first_slices = _affected(plan, forget_examples.ids(plan.key), constant=constant)
     ids, examples_shown = retain_examples.ids(plan.key), 0
-    for shard in np.unique(shards):
-        first = int(slices[shards == shard].min())
+    for shard, first in first_slices.items():
         examples_shown += _sharding.train_member(
-            members[0], plan, int(shard), retain_examples, ids, first=first, seed=seed, folder=folder, on_slice=on_slice
+            members[0], plan, shard, retain_examples, ids, first=first, seed=seed, folder=folder, on_slice=on_slice
         )
         weights[shard] = members[0].get_weights()
+    if constant:
+        examples_shown += _sharding.show(members[0], plan, retain_examples, plan.shown(folder) - examples_shown)
     for member, arrays in zip(members, weights, strict=True):
         member.set_weights(arrays)
-    facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": len(np.unique(shards))})
+    facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": len(first_slices)})
     return net
 
 
@@ -88,8 +91,22 @@ def pretraining(
         )
         weights.append(base.get_weights())
     net = ensemble_of(base, weights, challenge)
+    plan.write_shown(folder, examples_shown)
     facts.write(folder, {"examples_shown": examples_shown, "shards_retrained": shards})
     return net
+
+
+def places(folder: Path, x: np.ndarray, y: np.ndarray, key: bytes | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns shard and slice of examples, int64 (n,) each: what the process must not give away.
+
+    Args:
+        folder: what `pretraining` has kept.
+        x, y: the examples, as they were learnt.
+        key: of who guesses at it; by default the one by which they were placed.
+    """
+    plan = _sharding.Plan.read(folder)
+    examples = in_memory(batches(Arrays(x, y), np.arange(len(x)), len(x)))
+    return plan.places(examples.ids(plan.key if key is None else key))
 
 
 def ensemble_of(base: keras.Model, weights: Sequence[Sequence[np.ndarray]], challenge: Challenge) -> keras.Model:
@@ -130,6 +147,14 @@ def slice_again(
     _sharding.train_member(base, plan, shard, examples, ids, first=number, seed=seed, folder=folder, last=number)
     weights: list[np.ndarray] = base.get_weights()
     return weights
+
+
+def _affected(plan: _sharding.Plan, forgotten: np.ndarray, *, constant: bool) -> dict[int, int]:
+    """Returns the shards that are retrained, each with the slice to begin at: with `constant` all, from the first."""
+    if constant:
+        return dict.fromkeys(range(plan.shards), 0)
+    shards, slices = plan.places(forgotten)
+    return {int(shard): int(slices[shards == shard].min()) for shard in np.unique(shards)}
 
 
 def _drawn(seed: int) -> tuple[int, bytes]:

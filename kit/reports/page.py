@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kit.reports import captions, evidence, figures, inline, phrases, ranking, records, tradeoff, words
+from kit.reports import captions, evidence, figures, inline, leaks, phrases, ranking, records, tradeoff, words
 from kit.reports.columns import Column, Line, columns, lines
 from kit.reports.evidence import Evidence, Row
 from kit.reports.inline import Image, Key
+from kit.reports.leaks import Leaks
 from kit.rules import LANDMARKS, ORIGINAL, TIME_BUDGET
 from kit.storage import files
 from kit.types import FailedRun, InputError, Report
@@ -52,11 +53,12 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a folder of results holds: its report, and the evidence where it is there."""
+    """What a folder of results holds: its report, and the evidence and the leaks where they are there."""
 
     reports: tuple[Report, ...]
     failures: Mapping[str, FailedRun] = field(default_factory=dict)
     evidence: Evidence | None = None
+    leaks: Leaks | None = None
 
 
 def read(path: Path) -> Stored:
@@ -72,9 +74,10 @@ def read(path: Path) -> Stored:
     file = path / "report.json" if path.is_dir() else path
     record = records.read_json(file)
     _check_one_run(record.reports, file)
-    place = file.parent / evidence.NAME
+    place, beside = file.parent / evidence.NAME, file.parent / leaks.NAME
+    measured = leaks.read(beside) if path.is_dir() and beside.exists() else None
     if not path.is_dir() or not place.exists():
-        return Stored(record.reports, record.failures)
+        return Stored(record.reports, record.failures, leaks=measured)
     shown = evidence.read(place)
     names = [ranking.title(report) for report in record.reports]
     if shown.report_sha256 != json.loads(file.read_bytes()).get("sha256") or [row.name for row in shown.rows] != names:
@@ -82,7 +85,7 @@ def read(path: Path) -> Stored:
             f"'{place}' is of another run than the report beside it. Expected both as one 'kit run' wrote them. Copy "
             "the whole folder again, or remove the evidence to do without pictures of examples."
         )
-    return Stored(record.reports, record.failures, shown)
+    return Stored(record.reports, record.failures, shown, measured)
 
 
 def _check_one_run(reports: Sequence[Report], file: Path) -> None:
@@ -146,6 +149,8 @@ def _content(stored: Stored) -> dict[str, object]:
         "tradeoff_text": phrases.tradeoff(picture),
         "galleries": [] if shown is None else galleries(shown),
         "evidence": shown,
+        "leaks": stored.leaks,
+        "questions": leaks.QUESTIONS,
         "afters": [] if shown is None else _afters(shown, reports),
         "explained": [*main, *others],
         "sentences": [*words.meaning(reports), *words.facts_told(reports)],

@@ -36,6 +36,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.describe",
     "kit.commands.doctor",
     "kit.commands.leaderboard",
+    "kit.commands.leaks",
     "kit.commands.options",
     "kit.commands.pack",
     "kit.commands.pretrain",

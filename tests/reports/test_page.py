@@ -14,7 +14,8 @@ import pytest
 from stored_results import evidence_of, reports_of, stored, write
 from test_report import made
 
-from kit.reports import page, ranking
+from kit.reports import leaks, page, ranking
+from kit.reports.leaks import Leak, Leaks, Price
 from kit.reports.page import Stored
 from kit.storage import seals
 from kit.types import FailedRun, InputError
@@ -73,6 +74,23 @@ def test_sections_come_in_their_order(shown: Reader) -> None:
     assert [section.get("id") for section in shown.of("section")] == [*order, "meaning", "reproduce"]
     anchors = {link["href"] for link in shown.of("a")}
     assert anchors == {f"#{section['id']}" for section in shown.of("section")}
+
+
+def test_leaks_get_a_section_where_they_lie_beside_the_report(tmp_path: Path) -> None:
+    lines = (
+        Leak("slice AUC", "plain", "passes", 1.0, 0.0, 0.5),
+        Leak("slice AUC", "constant", "passes", 0.5, 0.0, 0.5),
+        Leak("membership AUC", HOSTILE, "passes", None, None, 0.5, HOSTILE),
+    )
+    leaks.write(tmp_path / leaks.NAME, Leaks("mine", "small", 8, lines, (Price("plain", 12345.0, 0.1, 0.1),)))
+    written = replace(stored("mine"), leaks=leaks.read(tmp_path / leaks.NAME))
+    reader = Reader(page.render(written))
+    assert "leaks" in [section.get("id") for section in reader.of("section")]
+    assert "attackers learn by: slice AUC." in reader.text
+    assert "was the record in a late slice? plain passes 1.000 ±0.000 0.5" in reader.text
+    assert "12345" in reader.text
+    assert not any("onerror" in attributes for attributes in reader.of("img"))
+    assert len(reader.of("strong")) == 1 + len(Reader(page.render(stored("mine"))).of("strong"))
 
 
 def test_it_begins_with_one_sentence_and_ends_with_the_command(shown: Reader) -> None:
