@@ -1,0 +1,256 @@
+"""The queue: requests taken in, looked at, and their history, whose lines are chained so that none can go unseen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kit.storage.digests import digest_of
+from kit.streams import database
+from kit.streams.database import transaction, translated
+from kit.streams.policies import Waiting
+from kit.streams.request import NewRequest, Refused, Request, shown
+from kit.types import InputError
+
+FOLDER = "requests"
+Clock = Callable[[], float]
+_BACKWARDS_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of the history: what happened at what time (UTC seconds), to which request or batch."""
+
+    at: float
+    kind: str
+    request: int | None
+    batch: int | None
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as plain values."""
+        return {"at": shown(self.at), "kind": self.kind, "batch": self.batch, "text": self.text}
+
+
+class Store:
+    """A queue on disk; a context manager. Each method is one transaction, or none.
+
+    Args:
+        folder: of the queue's own files.
+        clock: tells UTC seconds since 1970.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        """Opens the queue, and makes it where there is none."""
+        self.folder, self.path = folder, folder / database.NAME
+        self.connection = database.connect(self.path)
+        self.clock = clock
+
+    @classmethod
+    def existing(cls, folder: Path, clock: Clock) -> Store:
+        """Opens a queue that is there.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not (folder / database.NAME).is_file():
+            raise InputError(
+                f"There is no queue in '{folder.parent}'. Expected the folder of a certified model to which a request "
+                "was added. Add one with: kit requests add DIR --forget WHAT."
+            )
+        return cls(folder, clock)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def time(self) -> float:
+        """Returns the queue's time: the clock's, but never before one that was seen. Call it within a transaction."""
+        now = self.clock()
+        (seen,) = self.connection.execute("SELECT seen FROM clock").fetchone()
+        if now >= seen:
+            self.connection.execute("UPDATE clock SET seen = ?", (now,))
+            return now
+        if now < seen - _BACKWARDS_SECONDS:
+            self.record(
+                "clock", f"the clock said {shown(now)}, before {shown(seen)}, which it had said: time stands still"
+            )
+        return float(seen)
+
+    def now(self) -> float:
+        """Returns the queue's time, for who only looks."""
+        (seen,) = self._rows("SELECT seen FROM clock")[0]
+        return max(float(seen), self.clock())
+
+    def add(self, asked: NewRequest, known: Container[str]) -> tuple[Request, bool]:
+        """Takes a request in.
+
+        Args:
+            asked: what is asked.
+            known: tombstones of the records that the model has learnt, those of earlier requests included.
+
+        Returns:
+            The request, and whether it is new: one that was sent before with the same key is returned as it stands.
+
+        Raises:
+            Refused: it is malformed or late, or names unknown records, or some of another request.
+        """
+        with translated(self.path), transaction(self.connection):
+            now = self.time()
+            asked.check(now)
+            sha256 = _content(asked.key, asked.records)
+            row = self.connection.execute("SELECT number, sha256 FROM requests WHERE key = ?", (asked.key,)).fetchone()
+            if row is not None:
+                return self._again(asked, row[0], same=row[1] == sha256), False
+            self._require_new(asked.records, known)
+            number = self.connection.execute(
+                "INSERT INTO requests (key, requester, received, deadline, sha256) VALUES (?, ?, ?, ?, ?)",
+                (asked.key, asked.requester, asked.received, asked.deadline, sha256),
+            ).lastrowid
+            self.connection.executemany("INSERT INTO records VALUES (?, ?)", [(name, number) for name in asked.records])
+            self.record("received", f"{len(asked.records)} records, taken in by {asked.requester}", request=number)
+            return self.get(number or 0), True
+
+    def _again(self, asked: NewRequest, number: int, *, same: bool) -> Request:
+        if not same:
+            raise Refused(
+                "duplicate",
+                f"The key '{asked.key}' is that of request {number}, which is about other records. Expected the same "
+                "ones, where a request is sent again. Give the new request a key of its own.",
+            )
+        return self.get(number)
+
+    def _require_new(self, records: Sequence[str], known: Container[str]) -> None:
+        unknown = sum(name not in known for name in records)
+        if unknown:
+            raise Refused(
+                "unknown",
+                f"{unknown:,} of {len(records):,} records are not among those that the model has learnt. Expected rows "
+                "of its training data. Correct the request; about a record that was never learnt nothing is to be "
+                "forgotten.",
+            )
+        for name in records:
+            row = self.connection.execute("SELECT request FROM records WHERE tombstone = ?", (name,)).fetchone()
+            if row is not None:
+                raise Refused(
+                    "duplicate",
+                    f"A record of the request is that of request {row[0]} already, which is "
+                    f"{self.get(row[0]).state}. Expected each record in one request. Look at that one, and leave the "
+                    "record out.",
+                )
+
+    def get(self, number: int) -> Request:
+        """Returns a request.
+
+        Raises:
+            Refused: there is none of this number.
+            InputError: the row is damaged.
+        """
+        rows = self._rows(
+            "SELECT number, key, received, deadline, requester, batch, settled, sha256 FROM requests WHERE number = ?",
+            number,
+        )
+        if not rows:
+            raise Refused(
+                "unknown",
+                f"There is no request {number}. Expected the number of one in the queue. See 'kit requests list'.",
+            )
+        *fields, sha256 = rows[0]
+        names = self._rows("SELECT tombstone FROM records WHERE request = ? ORDER BY tombstone", number)
+        records = tuple(name for (name,) in names)
+        if _content(fields[1], records) != sha256:
+            raise InputError(
+                f"Request {number} in '{self.path}' is damaged: its records are not those that were asked for. "
+                "Expected them as they were taken in. Restore the queue from a copy."
+            )
+        number, key, *rest = fields
+        return Request(number, key, records, *rest)
+
+    def requests(self, *, unsettled: bool = False) -> list[Request]:
+        """Returns all requests in their order, or those that are not settled."""
+        chosen = " WHERE settled IS NULL" if unsettled else ""
+        return [self.get(number) for (number,) in self._rows(f"SELECT number FROM requests{chosen} ORDER BY number")]  # noqa: S608
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many requests wait, are at work, and are done."""
+        rows = self._rows("SELECT count(*), count(batch), count(settled) FROM requests")
+        total, begun, done = rows[0]
+        return {"waiting": total - begun, "at work": begun - done, "done": done}
+
+    def waiting(self) -> list[Waiting]:
+        """Returns what waits, in the order of numbers."""
+        rows = self._rows(
+            "SELECT number, received, deadline FROM requests WHERE settled IS NULL AND batch IS NULL ORDER BY number"
+        )
+        return [Waiting(*row) for row in rows]
+
+    def settled_records(self) -> list[str]:
+        """Returns the tombstones of all records that were forgotten, in order."""
+        rows = self._rows(
+            "SELECT tombstone FROM records JOIN requests ON request = number WHERE settled IS NOT NULL "
+            "ORDER BY tombstone"
+        )
+        return [name for (name,) in rows]
+
+    def record(self, kind: str, text: str, *, request: int | None = None, batch: int | None = None) -> None:
+        """Writes a line of the history, within a transaction."""
+        (seen,) = self.connection.execute("SELECT seen FROM clock").fetchone()
+        last = self.connection.execute("SELECT link FROM history ORDER BY number DESC LIMIT 1").fetchone()
+        row = (seen, kind, request, batch, text)
+        link = digest_of([last[0] if last else "", *row])
+        self.connection.execute(
+            "INSERT INTO history (at, kind, request, batch, text, link) VALUES (?, ?, ?, ?, ?, ?)", (*row, link)
+        )
+
+    def note(self, kind: str, text: str) -> None:
+        """Writes a line of the history that is about no request."""
+        with translated(self.path), transaction(self.connection):
+            self.time()
+            self.record(kind, text)
+
+    def history(self) -> list[Event]:
+        """Returns the whole history.
+
+        Raises:
+            InputError: a line was changed, or left out.
+        """
+        events: list[Event] = []
+        link = ""
+        for *row, stored in self._rows("SELECT at, kind, request, batch, text, link FROM history ORDER BY number"):
+            link = digest_of([link, *row])
+            if link != stored:
+                raise InputError(
+                    f"The history in '{self.path}' is damaged: line {len(events) + 1} does not follow from those "
+                    "before it. Expected each as it was written. Restore the queue from a copy."
+                )
+            events.append(Event(*row))
+        return events
+
+    def events_of(self, request: int) -> list[Event]:
+        """Returns the lines of the history that are about a request."""
+        rows = self._rows(
+            "SELECT at, kind, request, batch, text FROM history WHERE request = ? ORDER BY number", request
+        )
+        return [Event(*row) for row in rows]
+
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with translated(self.path):
+            cursor: sqlite3.Cursor = self.connection.execute(statement, values)
+            return cursor.fetchall()
+
+
+def _content(key: str, records: Sequence[str]) -> str:
+    """Returns the digest of what is asked, which is the same however often it is sent."""
+    return digest_of([key, sorted(records)])
