@@ -30,6 +30,8 @@ from kit.commands import (
     pack,
     pretrain,
     report,
+    requests,
+    requests_run,
     runs,
     submission,
     tune,
@@ -157,6 +159,9 @@ for group, commands in _GROUPS.items():
     for name, command in commands.items():
         app.command(name, cls=Command, rich_help_panel=group)(command)
 app.add_typer(challenge.app, name="challenge", rich_help_panel="Data, models and this machine")
+requests.app.command()(requests_run.run)
+requests.app.command()(requests_run.replay)
+app.add_typer(requests.app, name="requests", rich_help_panel="Answer a deletion request")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from kit.proofs import classes, commitment, editing, states, trail, trainings
 from kit.proofs.certificate import Certificate, Deletion
 from kit.proofs.commitment import Commitment
 from kit.proofs.filing import Terms, committed, new_training, stored, write_receipts
+from kit.proofs.finishing import finished
 from kit.proofs.log import Log
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
@@ -101,6 +102,7 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
         InputError: a record is not committed to, or would stay in another copy; a report is missing.
         Rejected: the log, or a file beside it, is damaged.
     """
+    finished(folder, signer.verifier)  # what a killed process has left
     old = Trail.read(folder, signer.verifier)
     leaves, salts = old.leaves(), Salts.read(folder)
     old.check_weights()
@@ -121,11 +123,7 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
         certificate, log = certified(log, signer, deletion, Commitment(kept.leaves), log.entries[-1].subjects)
         write_receipts(folder, log, signer, certificate, presences=leaves, salts=salts, rows=rows)
     log.write(folder)
-    with files.atomic_write(folder / certificates.NAME) as stream:
-        stream.write(certificate.to_bytes())
-    kept.write(folder)
-    files.remove(old.path)  # a model that knows the records, and its states
-    return certificate
+    return finished(folder, signer.verifier)
 
 
 def certified(

@@ -34,6 +34,7 @@ def page(content: Mapping[str, Any]) -> str:
         ("decided", f"by {_plain(decision['by'])}: {_plain(decision['policy'])}, {_plain(decision['reason'])}"),
         ("batch", f"{batch['number']}: {batch['requests']} requests, {batch['records']} records, one training"),
     ]
+    history = [(event["at"], _plain(f"{event['kind']}: {event['text']}")) for event in content["history"]]
     parts = [
         f"# Request {request['number']} to forget",
         f"The model was made anew without the records of this request.{late}"
@@ -41,12 +42,13 @@ def page(content: Mapping[str, Any]) -> str:
         else f"The model was changed so as to forget the records of this request.{late}",
         _table(("", ""), facts),
         "## What was done",
-        _table(("", ""), [(_plain(name), _plain(_text(value))) for name, value in outcome.items() if name != "report"]),
+        _table(
+            ("", ""),
+            [(_plain(name), _plain(_text(value))) for name, value in outcome.items() if name not in _ELSEWHERE],
+        ),
         *_report(outcome.get("report", {})),
         "## History",
-        _table(
-            ("when", "what"), [(event["at"], _plain(f"{event['kind']}: {event['text']}")) for event in _own(content)]
-        ),
+        _table(("when", "what"), history),
         "## What is not covered",
         "\n".join(f"- {line}." for line in [*content["not_covered"], *outcome.get("not_proven", [])]),
     ]
@@ -66,11 +68,8 @@ def _report(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_ELSEWHERE = ("report", "not_proven")
 _COLUMNS = (("before", "accuracy"), ("after", "accuracy"), ("before", "loss"), ("after", "loss"))
-
-
-def _own(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(content["history"])
 
 
 def _text(value: Any) -> str:

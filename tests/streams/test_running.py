@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -277,11 +278,10 @@ def test_a_death_at_each_step(tmp_path: Path, killer: list[Steps], clock: Hands,
         folder.mkdir()
         Ledger(folder / "model.json").write(sorted(known), {})
         killer[0] = steps = Steps(death)
-        try:
+        with contextlib.suppress(Killed):
             live(folder, steps, clock, known)
-        except Killed:
-            killer[0] = Steps(None)
-            live(folder, killer[0], clock, known)
+        killer[0] = Steps(None)
+        live(folder, killer[0], clock, known)
         with Store(folder / "requests", clock) as store:
             assert store.counts()["done"] == 2
             assert Ledger(folder / "model.json").times() == dict.fromkeys(names(0, 1, 10, 11), 1)

@@ -1,0 +1,178 @@
+"""`kit requests run` and `replay`: a queue is served, and what came back from a backup forgets again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kit.commands import options, requests
+from kit.commands.engine_options import EngineOptions
+from kit.commands.options import AddressOption, DebugOption, EngineOption, JsonOption, QuietOption, WorkersOption
+from kit.commands.requests import ByOption, ChallengeOption, FolderArgument, KeyOption
+from kit.types import InputError
+
+if TYPE_CHECKING:
+    from kit.streams.queue import Serving
+
+PolicyOption = Annotated[
+    str, typer.Option("--policy", metavar="at-once|every:K|period:DAYS|deadline", help="Which requests, and when.")
+]
+SlackOption = Annotated[
+    float, typer.Option("--slack", min=0.0, metavar="DAYS", help="With every and period: so long before a deadline.")
+]
+MethodOption = Annotated[
+    str, typer.Option("--method", metavar="cheapest|NAME", help="certified while it lasts, sisa, retrain; or one.")
+]
+
+
+def run(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Of certified models with a queue.")],
+    policy: PolicyOption = "at-once",
+    slack: SlackOption = 7.0,
+    method: MethodOption = "cheapest",
+    challenge: ChallengeOption = None,
+    by: ByOption = None,
+    key: KeyOption = None,
+    engine: EngineOption = None,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    quietly: QuietOption = False,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Serve what is due: forget, certify, file the evidence. Killed, the same command goes on."""
+    options.require_writable_file(json_file)
+    if method != "cheapest":
+        options.require_method(method)
+    chosen = EngineOptions(engine, workers, address)
+    chosen.check()
+    if challenge is not None and len(folders) > 1:
+        raise InputError(
+            "--challenge was given for several queues. Expected it with one, for each model has its own data. Leave it "
+            "out: each log names its challenge."
+        )
+    order = _order(folders, policy, slack * 86_400, method, challenge, by, key, debug)
+    with options.resumable("What is settled is kept"):
+        lines = _served(order, chosen, debug)
+    say = requests.printer(json_file)
+    for line in lines:
+        tested = line["report"]["test"]
+        say(
+            f"{line['folder']}: batch {line['batch']}, {len(line['requests'])} requests settled by {line['method']} "
+            f"({line['class']}); accuracy on test {tested['before']['accuracy']:.3f} -> "
+            f"{tested['after']['accuracy']:.3f}."
+        )
+    counts = {}
+    for folder in folders:
+        with requests.opened(folder) as store:
+            counts[str(folder)] = store.counts()
+    for name, count in counts.items():
+        say(f"{name}: {count['done']} done, {count['waiting']} waiting, {count['at work']} at work.")
+    options.write_json(json_file, {"batches": lines, "counts": counts})
+
+
+def _order(
+    folders: list[Path],
+    policy: str,
+    slack: float,
+    method: str,
+    challenge: str | None,
+    by: str | None,
+    key: Path | None,
+    debug: bool,
+) -> Serving:
+    """Checks names and folders before anything large is imported, and returns how the queues are served."""
+    from kit.streams import policies
+
+    policies.named(policy, slack)
+    for folder in folders:
+        requests.opened(folder).close()
+    from kit.proofs import signatures
+
+    signatures.signer(key)
+    names = [challenge or requests.challenge_of(folder, key) for folder in folders]
+    options.prepare(None, debug)
+    from kit.machine import quiet
+
+    with quiet.quiet_tensorflow(debug):
+        from kit.streams.queue import Serving
+
+    order = Serving(tuple(folders), tuple(names), policy, slack, method, requests.decider(by), key)
+    order.check()
+    return order
+
+
+def _served(order: Serving, chosen: EngineOptions, debug: bool) -> list[dict[str, Any]]:
+    """Serves all queues, here one after the other, or by an engine several at a time."""
+    import time
+
+    from tqdm import tqdm
+
+    from kit.streams.queue import serve_folder, serve_task
+
+    numbers = range(len(order.folders))
+    with chosen.started() as engine:
+        if engine is not None:
+            done = engine.map(serve_task, order, numbers)
+            return [line for _, lines in tqdm(done, "queues", len(numbers), unit="", delay=2) for line in lines]
+    waiting = 0
+    for folder in order.folders:
+        with requests.opened(folder) as store:
+            counts = store.counts()
+            waiting += counts["waiting"] + counts["at work"]
+    with tqdm(total=waiting, desc="requests", unit="", delay=2) as bar:
+        announce = options.announcer()
+        return [
+            line
+            for number in numbers
+            for line in serve_folder(
+                order, number, time.time, announce, lambda served: bar.update(len(served.batch.requests))
+            )
+        ]
+
+
+def replay(
+    folder: FolderArgument,
+    restored: Annotated[
+        Path | None, typer.Option("--restored", metavar="DIR", help="A certified model that came back from a backup.")
+    ] = None,
+    challenge: ChallengeOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE.csv", help="Rows of the data that are to be taken out.")
+    ] = None,
+    key: KeyOption = None,
+    quietly: QuietOption = False,
+    json_file: JsonOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Find in restored data, and forget in a restored model, what was settled since the backup."""
+    options.require_writable_file(json_file)
+    options.require_writable_file(output, "--output", "the name of a .csv file")
+    requests.opened(folder).close()
+    loaded = requests.load(folder, challenge, key, debug)
+    from kit.proofs import commitment, signatures
+    from kit.runs import process
+    from kit.streams import replay as replaying
+    from kit.streams.tombstones import Key, Register
+
+    process.prepare()
+    with requests.opened(folder) as store:
+        own = Key.read(store.folder)
+        register = Register.over(own, commitment.contents(loaded.train))
+        if restored is None:
+            done = replaying.Replayed(replaying.rows_of(store, register))
+        else:
+            done = replaying.replayed(
+                store, own, restored, loaded, signatures.signer(key), register=register, announce=options.announcer()
+            )
+    rows = [int(row) for row in done.rows]
+    if output is not None:
+        options.write_text(output, "".join(f"{row}\n" for row in ["row", *rows]))
+    say = requests.printer(json_file)
+    say(f"{len(rows)} rows of the training data were to be forgotten{f': see {output}' if output else ''}.")
+    if restored is not None:
+        say(f"{done.again} of the restored model's records were forgotten again.")
+    certified = None if done.certificate is None else str(restored)
+    options.write_json(json_file, {"rows": rows, "forgotten_again": done.again, "certificate_in": certified})

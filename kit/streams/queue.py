@@ -1,0 +1,148 @@
+"""The queue of a certified model: its door, and serving it as a task of the kit's engines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit.proofs import commitment, signatures
+from kit.streams import methods, owners, policies
+from kit.streams.leases import Leases
+from kit.streams.request import NewRequest, Request, month_after
+from kit.streams.running import Served, serve
+from kit.streams.store import FOLDER, Clock, Store
+from kit.streams.tombstones import Key, Register
+from kit.streams.work import OnTrail, known
+from kit.types import Challenge
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a queue at its door.
+
+    Args:
+        keys: of idempotency, one a request.
+        rows: for each request, rows of the training examples.
+        received: UTC seconds; None for now.
+        deadline: the same; None for a month of the calendar after that.
+        requester: who took them in.
+    """
+
+    keys: Sequence[str]
+    rows: Sequence[np.ndarray]
+    received: float | None
+    deadline: float | None
+    requester: str
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where requests come in.
+
+    Args:
+        store: the queue.
+        register: of the training examples.
+        known: tombstones of what may be asked for.
+    """
+
+    store: Store
+    register: Register
+    known: frozenset[str]
+
+    @classmethod
+    def of(cls, folder: Path, challenge: Challenge, store: Store) -> Door:
+        """Returns the door of the queue in a certified model's folder, which is made at first use."""
+        key = Key.of(store.folder)
+        requested = [name for request in store.requests() for name in request.records]
+        register = Register.over(key, commitment.contents(challenge.train))
+        return cls(store, register, known(folder, key, requested))
+
+    def add(self, asked: Asked) -> list[tuple[Request, bool]]:
+        """Takes requests in, one after the other, and says of each whether it is new.
+
+        Raises:
+            Refused: one is not taken; those before it are.
+        """
+        added = []
+        for key, rows in zip(asked.keys, asked.rows, strict=True):
+            received = self.store.clock() if asked.received is None else asked.received
+            deadline = month_after(received) if asked.deadline is None else asked.deadline
+            records = self.register.named([int(row) for row in rows])
+            added.append(self.store.add(NewRequest(key, records, received, deadline, asked.requester), self.known))
+        return added
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How queues are served, for whatever process does it.
+
+    Args:
+        folders: of certified models.
+        challenges: of each, by name or file.
+        policy: see `kit.streams.policies.named`.
+        slack: seconds before a deadline.
+        method: see `kit.streams.methods`.
+        by: who decided so.
+        key: file of the signing key; None for this home's.
+    """
+
+    folders: Sequence[Path]
+    challenges: Sequence[str]
+    policy: str
+    slack: float
+    method: str
+    by: str
+    key: Path | None = None
+
+    def check(self) -> None:
+        """Checks names; `InputError` where one is wrong."""
+        policies.named(self.policy, self.slack)
+        methods.require_usable(self.method)
+
+
+def serve_folder(
+    order: Serving,
+    number: int,
+    clock: Clock,
+    announce: Callable[[str], None] = lambda _: None,
+    settled: Callable[[Served], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Serves what is due in one queue, and returns a line a batch: plain values.
+
+    Args:
+        order: see there.
+        number: which of its folders.
+        clock: tells UTC seconds.
+        announce: is told what is being done.
+        settled: is told of each batch.
+    """
+    from kit import challenges
+    from kit.runs import process
+
+    process.prepare()
+    folder, signer = order.folders[number], signatures.signer(order.key)
+    with Store.existing(folder / FOLDER, clock) as store:
+        challenge = challenges.load_challenge(order.challenges[number], announce=announce)
+        work = OnTrail(folder, challenge, signer, Key.read(store.folder), order.method, announce)
+        leases = Leases(store, owners.this_process(), order.by)
+        lines = []
+        for served in serve(leases, work, policies.named(order.policy, order.slack), announce):
+            settled(served)
+            lines.append(_line(folder, served))
+    return lines
+
+
+def _line(folder: Path, served: Served) -> dict[str, Any]:
+    numbers = [request.number for request in served.batch.requests]
+    outcome = {name: served.outcome[name] for name in ("method", "class", "deleted", "report")}
+    return {"folder": str(folder), "batch": served.batch.number, "requests": numbers, **outcome}
+
+
+def serve_task(order: Serving, number: int) -> list[dict[str, Any]]:
+    """Serves one queue by the clock on the wall: a task of the kit's engines."""
+    return serve_folder(order, number, time.time)

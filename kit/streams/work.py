@@ -1,0 +1,174 @@
+"""A queue's work on a certified model (`kit.proofs`): plan, delete, and tell afterwards how far a killed process came.
+
+The plan names the leaves of the records, which only the salts lead to, and these are erased by the deletion. A leaf
+that the last certificate is about was deleted: so whoever comes after a kill knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kit.proofs import certificate as certificates
+from kit.proofs import certify, commitment, signatures, trail
+from kit.proofs.certificate import Certificate
+from kit.proofs.finishing import finished
+from kit.proofs.salts import Salts
+from kit.proofs.signatures import Signer
+from kit.proofs.trail import Trail
+from kit.storage import files
+from kit.streams import evidence, measuring, methods
+from kit.streams.leases import Batch
+from kit.streams.request import Request
+from kit.streams.store import FOLDER
+from kit.streams.tombstones import Key, Register, require_present
+from kit.types import Challenge, FailedRun, Split
+
+_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class OnTrail:
+    """The work; see `kit.streams.running.Work`.
+
+    Args:
+        folder: of the certified model.
+        challenge: its data; nobody looks at the forget set.
+        signer: who answers for the log.
+        key: of the tombstones.
+        method: `methods.CHEAPEST`, or a method's name.
+        announce: is told what is being done.
+    """
+
+    folder: Path
+    challenge: Challenge
+    signer: Signer
+    key: Key
+    method: str = methods.CHEAPEST
+    announce: Callable[[str], None] = lambda _: None
+
+    @cached_property
+    def register(self) -> Register:
+        """The tombstones of the training examples."""
+        return Register.over(self.key, commitment.contents(self.challenge.train))
+
+    def plan(self, batch: Batch) -> Mapping[str, Any]:
+        """See `Work.plan`.
+
+        Raises:
+            InputError: a record is not among those that the model has learnt.
+            Rejected: the log, or a file beside it, is damaged.
+        """
+        finished(self.folder, self.signer.verifier)
+        self._remove_filed_receipts()
+        salts, trail_ = Salts.read(self.folder), Trail.read(self.folder, self.signer.verifier)
+        leaves: dict[str, list[str]] = {}
+        for name, leaf in zip(self.key.names(map(bytes, salts.contents)), salts.leaves, strict=True):
+            leaves.setdefault(name, []).append(leaf.tobytes().hex())
+        require_present(batch.records, leaves)
+        method, reason = methods.method_of(self.method, trail_, batch)
+        before = measuring.measured(measuring.net_of(trail_, self.challenge), self.challenge, self._rows(batch))
+        return {
+            "leaves": {name: leaves[name] for name in batch.records},
+            "method": method,
+            "reason": reason,
+            "before": before,
+        }
+
+    def forget(self, batch: Batch) -> Mapping[str, Any]:
+        """See `Work.forget`.
+
+        Raises:
+            InputError: records have copies that would stay, or nothing would be left.
+            Rejected: the log, or a file beside it, is damaged.
+        """
+        plan = batch.plan or {}
+        certificate = finished(self.folder, self.signer.verifier)
+        planned = {bytes.fromhex(leaf) for leaves in plan["leaves"].values() for leaf in leaves}
+        if certificate is None or not planned <= {*certificate.deletion.deleted}:
+            order = certify.Order(plan["method"], announce=self.announce)
+            certificate = certify.delete(self.folder, self._without(batch), self.signer, order)
+        if certificate is None or planned != {*certificate.deletion.deleted}:
+            raise FailedRun(
+                "The last certificate is not about the records of this batch alone. Expected that nobody else works on "
+                "the certified model. Look into its log before the queue is served again."
+            )
+        return self._outcome(batch, certificate)
+
+    def papers(self, batch: Batch, request: Request) -> Mapping[str, bytes]:
+        """See `Work.papers`: the certificate, and the receipt of each record and its copies."""
+        leaves = self._leaves(batch, request)
+        papers = {certificates.NAME: (self.folder / certificates.NAME).read_bytes()}
+        for leaf in leaves:
+            path = self._receipt(leaf)
+            files.require_file(path, "Expected the receipt that the deletion wrote.")
+            papers[f"{evidence.RECEIPT}{path.name}"] = path.read_bytes()
+        return papers
+
+    def clean(self, batch: Batch) -> None:
+        """See `Work.clean`: the receipts lie with the evidence now."""
+        for request in batch.requests:
+            for leaf in self._leaves(batch, request):
+                self._receipt(leaf).unlink(missing_ok=True)
+
+    def _leaves(self, batch: Batch, request: Request) -> list[str]:
+        plan = batch.plan or {}
+        return [leaf for name in request.records for leaf in plan["leaves"][name]]
+
+    def _receipt(self, leaf: str) -> Path:
+        return self.folder / trail.RECEIPTS / f"{leaf[:_SHOWN]}.json"
+
+    def _remove_filed_receipts(self) -> None:
+        """Removes receipts that lie with a request's evidence: of a process that was killed before its `clean`."""
+        filed = {path.name for path in (self.folder / FOLDER / evidence.FOLDER).glob(f"*/{evidence.RECEIPT}*")}
+        for path in (self.folder / trail.RECEIPTS).glob("*.json"):
+            if f"{evidence.RECEIPT}{path.name}" in filed:
+                path.unlink(missing_ok=True)
+
+    def _rows(self, batch: Batch) -> np.ndarray:
+        return self.register.rows_of(batch.records)
+
+    def _without(self, batch: Batch) -> Challenge:
+        """Returns the challenge whose forget set are the records of a batch, copies included."""
+        rows = self._rows(batch)
+        rest = np.delete(np.arange(len(self.challenge.train)), rows)
+        return replace(self.challenge, split=Split("requests", 0, rows, rest))
+
+    def _outcome(self, batch: Batch, certificate: Certificate) -> dict[str, Any]:
+        """Returns what the evidence says of a deletion."""
+        deletion, plan = certificate.deletion, batch.plan or {}
+        trail_ = Trail.read(self.folder, self.signer.verifier)
+        after = measuring.measured(measuring.net_of(trail_, self.challenge), self.challenge, self._rows(batch))
+        return {
+            "method": deletion.method,
+            "why": plan["reason"],
+            "class": deletion.kind,
+            "guarantee": dict(deletion.guarantee),
+            "deleted": len(deletion.deleted),
+            "log_line": deletion.entries["training"] + 1,
+            "weights_sha256": certificate.entry.subjects[trail.WEIGHTS],
+            "certificate_sha256": signatures.digest(certificate.to_bytes()),
+            "signed_by": self.signer.verifier.name,
+            "certified_at": str(certificate.entry.predicate["when"]),
+            "report": measuring.report(plan["before"], after),
+            "not_proven": list(deletion.not_proven),
+        }
+
+
+def known(folder: Path, key: Key, requested: Sequence[str]) -> frozenset[str]:
+    """Returns the tombstones of what a certified model has learnt, and of what it was asked to forget.
+
+    Args:
+        folder: of the model.
+        key: of the tombstones.
+        requested: tombstones of all requests' records.
+
+    Raises:
+        InputError: there is no certified model, or its salts are damaged.
+    """
+    return frozenset(key.names(map(bytes, Salts.read(folder).contents))) | {*requested}

@@ -1,0 +1,325 @@
+"""A queue on a certified model: after any stream of requests its bits are those of a training without their records."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from queues import BEGINNING, Hands, leases
+
+import kit
+from kit.proofs import commitment, execution, signatures, trail
+from kit.proofs.certificate import check_receipt
+from kit.proofs.certify import Order, begin, delete
+from kit.proofs.salts import Salts
+from kit.proofs.signatures import Signer
+from kit.proofs.trail import Trail
+from kit.proofs.trainings import Plain
+from kit.proofs.verify import Verification
+from kit.runs import originals, process
+from kit.streams import evidence, methods, policies, queue, replay
+from kit.streams.queue import Asked, Door
+from kit.streams.request import Refused
+from kit.streams.running import serve
+from kit.streams.store import FOLDER, Store
+from kit.streams.tombstones import Key
+from kit.streams.work import OnTrail
+from kit.types import Arrays, InputError, Recipe, Split
+
+TWIN, ORIGINAL = 7, 3  # two rows of one content
+
+
+@pytest.fixture(scope="module")
+def signer(kit_home: Path) -> Signer:
+    return signatures.signer()
+
+
+@pytest.fixture(scope="module")
+def challenge(small_challenge: kit.Challenge) -> kit.Challenge:
+    process.prepare()
+    train = small_challenge.train
+    x, y = train.x.copy(), train.y.copy()
+    x[TWIN], y[TWIN] = x[ORIGINAL], y[ORIGINAL]
+    recipe = Recipe(epochs=3, learning_rate=0.05)
+    return dataclasses.replace(small_challenge, train=Arrays(x, y, classes=train.classes), recipe=recipe)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_net(challenge: kit.Challenge) -> Iterator[None]:
+    """Trainings share a network, which is put back for each: it is traced once for all tests."""
+    net = originals.build(challenge)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "new_net", lambda _: net)
+        yield
+
+
+@pytest.fixture(scope="module")
+def begun(challenge: kit.Challenge, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Certified trainings by method; leave them as they are."""
+    folders = {}
+    for method in ("retrain", "sisa"):
+        folders[method] = tmp_path_factory.mktemp("begun") / method
+        begin(folders[method], challenge, signer, Order(method))
+    return folders
+
+
+@dataclasses.dataclass(frozen=True)
+class Queue:
+    """A queue on a copy of a certified model."""
+
+    folder: Path
+    challenge: kit.Challenge
+    signer: Signer
+    clock: Hands
+
+    def store(self) -> Store:
+        return Store(self.folder / FOLDER, self.clock)
+
+    def add(self, key: str, rows: Sequence[int]) -> None:
+        with self.store() as store:
+            asked = Asked([key], [np.array(rows)], BEGINNING, None, "tests")
+            Door.of(self.folder, self.challenge, store).add(asked)
+
+    def serve(self, policy: str = "at-once", method: str = methods.CHEAPEST) -> list[dict[str, Any]]:
+        with self.store() as store:
+            work = OnTrail(self.folder, self.challenge, self.signer, Key.read(store.folder), method)
+            mine = leases(store, may_be_alive=lambda _: False)
+            return [dict(served.outcome) for served in serve(mine, work, policies.named(policy))]
+
+    def trail(self) -> Trail:
+        return Trail.read(self.folder, self.signer.verifier)
+
+
+@pytest.fixture
+def queue_on(
+    begun: dict[str, Path], challenge: kit.Challenge, signer: Signer, clock: Hands, tmp_path: Path
+) -> Callable[[str], Queue]:
+    def copy(method: str, name: str = "trail") -> Queue:
+        shutil.copytree(begun[method], tmp_path / name)
+        return Queue(tmp_path / name, challenge, signer, clock)
+
+    return copy
+
+
+def assert_trained_without(queue_: Queue, gone: set[int]) -> None:
+    """The model's bits are those of a training, done here, on all records but these."""
+    challenge, trail_ = queue_.challenge, queue_.trail()
+    contents = [row.tobytes() for row in commitment.contents(challenge.train)]
+    rest = [row for row in range(len(contents)) if row not in gone]
+    salts = Salts.read(queue_.folder)
+    assert sorted(map(bytes, salts.contents)) == sorted(contents[row] for row in rest)
+    rows = [rest.pop([contents[row] for row in rest].index(content)) for content in map(bytes, salts.contents)]
+    settings = trail_.training.predicate["settings"]
+    seed = trail_.training.predicate["seed"]
+    expected = Plain(challenge, challenge.train.take(np.array(rows)), seed, settings).train().trained.weights
+    assert [array.tobytes() for array in trail_.weights()] == [array.tobytes() for array in expected]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_after_any_stream_the_bits_are_those_of_a_training_without_its_records(
+    queue_on: Callable[..., Queue], seed: int
+) -> None:
+    """Requests of random sizes in random order, at random moments served; copies of a record go with it."""
+    queue_, generator = queue_on("retrain"), np.random.default_rng(seed)
+    rows, gone, waiting = list(map(int, generator.permutation(len(queue_.challenge.train)))), set[int](), set[int]()
+    rows.remove(TWIN)
+    for number in range(4):
+        taken = [rows.pop() for _ in range(generator.integers(1, 4))] + ([ORIGINAL] if number == 1 else [])
+        rows = [row for row in rows if row not in taken]
+        queue_.add(f"{number}", sorted({*taken}))
+        waiting |= {*taken} | ({TWIN} if ORIGINAL in taken else set())
+        if generator.random() < 0.5 or number == 3:
+            queue_.serve(f"every:{generator.integers(1, 3)}" if number < 3 else "at-once")
+            with queue_.store() as store:
+                done = set(store.settled_records())
+            register = OnTrail(
+                queue_.folder, queue_.challenge, queue_.signer, Key.read(queue_.folder / FOLDER)
+            ).register
+            gone = {row for row, name in enumerate(register.tombstones) if name in done}
+            assert gone <= waiting
+            assert_trained_without(queue_, gone)
+    assert gone == waiting
+    assert {ORIGINAL, TWIN} <= gone
+
+
+@pytest.mark.slow
+def test_sisa_serves_a_queue_and_an_auditor_executes_all_of_it_again(queue_on: Callable[..., Queue]) -> None:
+    queue_ = queue_on("sisa")
+    for number, rows in enumerate([[5], [11, 12], [80]]):
+        queue_.add(f"{number}", rows)
+    outcomes = queue_.serve("every:2") + queue_.serve("at-once")
+    assert [outcome["method"] for outcome in outcomes] == ["sisa", "sisa"]
+    verdict = Verification(queue_.folder / "certificate.json", queue_.signer.verifier, lambda _: None).run(
+        2, queue_.challenge
+    )
+    assert verdict.holds, [check.message for check in verdict.checks]
+
+
+def test_the_evidence_holds_receipts_and_the_report_before_and_after(queue_on: Callable[..., Queue]) -> None:
+    queue_ = queue_on("retrain")
+    queue_.add("a", [ORIGINAL, 20])
+    before = queue_.trail()
+    (outcome,) = queue_.serve()
+    contents = {row.tobytes() for row in commitment.contents(queue_.challenge.train.take(np.array([ORIGINAL, 20])))}
+    with queue_.store() as store:
+        content, folder = evidence.read(store, 1), evidence.place(store, 1)
+        (plan,) = store.connection.execute("SELECT plan FROM batches").fetchone()
+    assert plan is None, "what led from tombstones to leaves is erased"
+    receipts = sorted(folder.glob("receipt-*"))
+    assert len(receipts) == 3, "one of them is the copy's"
+    for path in receipts:
+        stated = [self_check(path.read_bytes(), queue_.signer, record) for record in contents]
+        assert stated.count(True) == 1
+    assert not list((queue_.folder / trail.RECEIPTS).iterdir())
+    assert content["outcome"]["report"] == outcome["report"]
+    net = originals.build(queue_.challenge)
+    for when, certified in (("after", queue_.trail()),):
+        net.set_weights(certified.weights())
+        logits = net.predict(queue_.challenge.test.x, verbose=0)
+        accuracy = float((logits.argmax(1) == queue_.challenge.test.y).mean())
+        assert outcome["report"]["test"][when]["accuracy"] == pytest.approx(accuracy)
+    assert outcome["report"]["records"]["examples"] == 3
+    assert before.number < queue_.trail().number
+
+
+def self_check(receipt: bytes, signer: Signer, content: bytes) -> bool:
+    try:
+        check_receipt(receipt, signer.verifier, content)
+    except signatures.Rejected:
+        return False
+    return True
+
+
+def test_what_the_door_refuses(queue_on: Callable[..., Queue]) -> None:
+    queue_ = queue_on("retrain")
+    size = len(queue_.challenge.train)
+    with pytest.raises(Refused, match="There is no record"):
+        queue_.add("a", [size])
+    queue_.add("a", [ORIGINAL])
+    with pytest.raises(Refused, match="request 1 already, which is waiting"):
+        queue_.add("b", [TWIN])
+    queue_.serve()
+    with pytest.raises(Refused, match="request 1 already, which is done"):
+        queue_.add("c", [TWIN])
+    queue_.add("a", [ORIGINAL])  # the same, sent again
+    delete(queue_.folder, without(queue_.challenge, [30]), queue_.signer, Order())
+    with pytest.raises(Refused, match="not among those that the model has learnt"):
+        queue_.add("d", [30])
+
+
+def without(challenge: kit.Challenge, rows: list[int]) -> kit.Challenge:
+    rest = np.delete(np.arange(len(challenge.train)), rows)
+    return dataclasses.replace(challenge, split=Split("by hand", 0, np.array(rows), rest))
+
+
+def test_records_that_somebody_deleted_by_hand_meanwhile_are_told_of(queue_on: Callable[..., Queue]) -> None:
+    queue_ = queue_on("retrain")
+    queue_.add("a", [30])
+    delete(queue_.folder, without(queue_.challenge, [30]), queue_.signer, Order())
+    with pytest.raises(InputError, match="1 of 1 records are not among those"):
+        queue_.serve()
+    with queue_.store() as store:
+        assert store.counts()["waiting"] == 1
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def killed_at(queue_: Queue, moment: int) -> bool:
+    """Serves the queue by a process that ends before it puts its file of this number in place."""
+    replace, count = os.replace, 0
+
+    def mortal(*arguments: Any, **more: Any) -> None:
+        nonlocal count
+        if count >= moment:
+            count += 1
+            raise Killed
+        count += 1
+        replace(*arguments, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", mortal)
+        try:
+            queue_.serve("every:2")
+        except Killed:
+            return True
+    return False
+
+
+def assert_served_once(queue_: Queue) -> None:
+    queue_.serve("every:2")
+    gone = {ORIGINAL, TWIN, 20, 21}
+    assert_trained_without(queue_, gone)
+    log = queue_.trail().log
+    assert [entry.kind for entry in log.entries].count("deletion") == 1
+    with queue_.store() as store:
+        assert store.counts() == {"waiting": 0, "at work": 0, "done": 2}
+        for number, receipts in ((1, 2), (2, 2)):
+            evidence.read(store, number)
+            assert len(list(evidence.place(store, number).glob("receipt-*"))) == receipts
+    verdict = Verification(queue_.folder / "certificate.json", queue_.signer.verifier, lambda _: None).run(0)
+    assert verdict.holds
+    assert len(list(queue_.folder.glob("training-*"))) == 1
+
+
+def with_two_requests(queue_: Queue) -> Queue:
+    queue_.add("a", [ORIGINAL])
+    queue_.add("b", [20, 21])
+    return queue_
+
+
+@pytest.mark.parametrize("moment", [5, 8])
+def test_a_model_whose_process_was_killed_is_gone_on_with(queue_on: Callable[..., Queue], moment: int) -> None:
+    queue_ = with_two_requests(queue_on("retrain"))
+    assert killed_at(queue_, moment)
+    assert_served_once(queue_)
+
+
+@pytest.mark.slow
+def test_a_process_may_be_killed_before_any_file_of_it_is_in_place(queue_on: Callable[..., Queue]) -> None:
+    moment = 0
+    while True:
+        queue_ = with_two_requests(queue_on("retrain", f"trail-{moment}"))
+        died = killed_at(queue_, moment)
+        assert_served_once(queue_)
+        if not died:
+            break
+        moment += 1
+    assert moment > 8
+
+
+def test_a_restored_model_and_restored_data_forget_again(queue_on: Callable[..., Queue]) -> None:
+    queue_, restored = queue_on("retrain"), queue_on("retrain", "restored")
+    queue_.add("a", [ORIGINAL, 40])
+    queue_.add("b", [41])
+    queue_.add("c", [42])
+    queue_.serve("every:2")
+    with queue_.store() as store:
+        key = Key.read(store.folder)
+        register = OnTrail(queue_.folder, queue_.challenge, queue_.signer, key).register
+        gone = {ORIGINAL, TWIN, 40, 41}
+        assert {*map(int, replay.rows_of(store, register))} == gone
+        arguments = (store, key, restored.folder, queue_.challenge, queue_.signer)
+        done = replay.replayed(*arguments, register=register)
+        assert (done.again, done.certificate is None) == (3, False)
+        assert_trained_without(restored, gone)
+        again = replay.replayed(*arguments, register=register)
+        assert (again.again, again.certificate) == (0, None)
+        assert [event.kind for event in store.history()].count("replayed") == 1
+        assert Key(bytes(32)).names([b"a"]) != key.names([b"a"])
+        assert not len(
+            replay.rows_of(store, queue.Register.over(Key(bytes(32)), commitment.contents(queue_.challenge.train)))
+        )
+
+
+@pytest.mark.parametrize("method", ["scrub", "finetune"])
+def test_approximate_methods_serve_no_queue(method: str) -> None:
+    with pytest.raises(InputError, match="is approximate"):
+        methods.require_usable(method)
