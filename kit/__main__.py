@@ -32,6 +32,7 @@ from kit.commands import (
     report,
     requests,
     requests_run,
+    requests_simulate,
     runs,
     submission,
     tune,
@@ -161,6 +162,7 @@ for group, commands in _GROUPS.items():
 app.add_typer(challenge.app, name="challenge", rich_help_panel="Data, models and this machine")
 requests.app.command()(requests_run.run)
 requests.app.command()(requests_run.replay)
+requests.app.command()(requests_simulate.simulate)
 app.add_typer(requests.app, name="requests", rich_help_panel="Answer a deletion request")
 
 

@@ -172,9 +172,13 @@ def opened(folder: Path, *, make: bool = False) -> Store:
     """Returns the queue of a certified model, by the clock on the wall; `InputError` where there is none."""
     import time
 
-    from kit.streams.store import FOLDER, Store
+    from kit.streams import database
 
-    return Store(folder / FOLDER, time.time) if make else Store.existing(folder / FOLDER, time.time)
+    if not make:
+        database.require_queue(folder / database.FOLDER)
+    from kit.streams.store import Store
+
+    return Store(folder / database.FOLDER, time.time)
 
 
 def decider(by: str | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kit.storage import files
 from kit.types import FailedRun, InputError
 
-NAME = "requests.sqlite"
+FOLDER, NAME = "requests", "requests.sqlite"
 _VERSION = 1
 _WAIT_SECONDS = 30.0
 _TABLES = (
@@ -33,6 +33,19 @@ _TABLES = (
     "INSERT INTO clock VALUES (0)",
     f"PRAGMA user_version = {_VERSION}",
 )
+
+
+def require_queue(folder: Path) -> None:
+    """Checks that there is a queue in a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not (folder / NAME).is_file():
+        raise InputError(
+            f"There is no queue in '{folder.parent}'. Expected the folder of a certified model to which a request was "
+            "added. Add one with: kit requests add DIR --forget WHAT."
+        )
 
 
 def connect(path: Path) -> sqlite3.Connection:

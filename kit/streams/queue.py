@@ -12,10 +12,11 @@ import numpy as np
 
 from kit.proofs import commitment, signatures
 from kit.streams import methods, owners, policies
+from kit.streams.database import FOLDER
 from kit.streams.leases import Leases
 from kit.streams.request import NewRequest, Request, month_after
 from kit.streams.running import Served, serve
-from kit.streams.store import FOLDER, Clock, Store
+from kit.streams.store import Clock, Store
 from kit.streams.tombstones import Key, Register
 from kit.streams.work import OnTrail, known
 from kit.types import Challenge

@@ -16,7 +16,6 @@ from kit.streams.policies import Waiting
 from kit.streams.request import NewRequest, Refused, Request, shown
 from kit.types import InputError
 
-FOLDER = "requests"
 Clock = Callable[[], float]
 _BACKWARDS_SECONDS = 1.0
 
@@ -57,11 +56,7 @@ class Store:
         Raises:
             InputError: there is none.
         """
-        if not (folder / database.NAME).is_file():
-            raise InputError(
-                f"There is no queue in '{folder.parent}'. Expected the folder of a certified model to which a request "
-                "was added. Add one with: kit requests add DIR --forget WHAT."
-            )
+        database.require_queue(folder)
         return cls(folder, clock)
 
     def close(self) -> None:

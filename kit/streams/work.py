@@ -23,9 +23,9 @@ from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
 from kit.storage import files
 from kit.streams import evidence, measuring, methods
+from kit.streams.database import FOLDER
 from kit.streams.leases import Batch
 from kit.streams.request import Request
-from kit.streams.store import FOLDER
 from kit.streams.tombstones import Key, Register, require_present
 from kit.types import Challenge, FailedRun, Split
 

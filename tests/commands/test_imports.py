@@ -41,6 +41,9 @@ IMPORTED_BY_HELP = {
     "kit.commands.pack",
     "kit.commands.pretrain",
     "kit.commands.report",
+    "kit.commands.requests",
+    "kit.commands.requests_run",
+    "kit.commands.requests_simulate",
     "kit.commands.runs",
     "kit.commands.settings",
     "kit.commands.submission",
@@ -144,6 +147,14 @@ REFUSED = {
     "tune finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "certify here --method finetun": ("Did you mean finetune", set()),
     "certify here --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
+    "requests simulate --policy sometimes": (
+        "There is no policy 'sometimes'",
+        {"kit.streams", "kit.streams.policies"},
+    ),
+    "requests list missing": (
+        "There is no queue in 'missing'",
+        {"kit.storage", "kit.storage.files", "kit.streams", "kit.streams.database"},
+    ),
     "certify here --report missing.json": ("There is no file 'missing.json'", OF_A_CHALLENGE),
     "verify missing.json": ("There is no file 'missing.json'", {"kit.storage", "kit.storage.files"}),
     "verify here.zip --key missing.pem": (

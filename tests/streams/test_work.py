@@ -23,11 +23,12 @@ from kit.proofs.trail import Trail
 from kit.proofs.trainings import Plain
 from kit.proofs.verify import Verification
 from kit.runs import originals, process
-from kit.streams import evidence, methods, policies, queue, replay
+from kit.streams import decay, evidence, methods, policies, queue, replay
+from kit.streams.database import FOLDER
 from kit.streams.queue import Asked, Door
 from kit.streams.request import Refused
 from kit.streams.running import serve
-from kit.streams.store import FOLDER, Store
+from kit.streams.store import Store
 from kit.streams.tombstones import Key
 from kit.streams.work import OnTrail
 from kit.types import Arrays, InputError, Recipe, Split
@@ -323,3 +324,17 @@ def test_a_restored_model_and_restored_data_forget_again(queue_on: Callable[...,
 def test_approximate_methods_serve_no_queue(method: str) -> None:
     with pytest.raises(InputError, match="is approximate"):
         methods.require_usable(method)
+
+
+def test_accuracy_over_time_is_that_of_models_without_the_forgotten(challenge: kit.Challenge) -> None:
+    first, last = decay.points(challenge, [0, 60], seed=5)
+    assert (first.forgotten, last.forgotten) == (0, 60)
+    gone = np.random.default_rng(5).permutation(len(challenge.train))[:60]
+    rest = challenge.train.take(np.delete(np.arange(len(challenge.train)), gone))
+    net = originals.build(challenge)
+    net.set_weights(Plain(challenge, rest, 5, {"every": challenge.recipe.epochs}).train().trained.weights)
+    right = net.predict(challenge.test.x, verbose=0).argmax(1) == challenge.test.y
+    assert last.accuracy == pytest.approx(float(right.mean()))
+    assert last.stderr == pytest.approx(float(right.std() / np.sqrt(len(right))))
+    with pytest.raises(InputError, match="are forgotten in the simulation"):
+        decay.counts_of(168, 2, available=len(challenge.train))
