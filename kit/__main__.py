@@ -160,9 +160,9 @@ for group, commands in _GROUPS.items():
     for name, command in commands.items():
         app.command(name, cls=Command, rich_help_panel=group)(command)
 app.add_typer(challenge.app, name="challenge", rich_help_panel="Data, models and this machine")
-requests.app.command()(requests_run.run)
-requests.app.command()(requests_run.replay)
-requests.app.command()(requests_simulate.simulate)
+requests.app.command(cls=Command)(requests_run.run)
+requests.app.command(cls=Command)(requests_run.replay)
+requests.app.command(cls=Command)(requests_simulate.simulate)
 app.add_typer(requests.app, name="requests", rich_help_panel="Answer a deletion request")
 
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.commands import options, settings
-from kit.commands.options import ChallengeOption, DebugOption, JsonOption, QuietOption, SeedOption, ThreadsOption
-from kit.commands.settings import SetOption
+from kit.commands.options import (
+    ChallengeOption,
+    DebugOption,
+    JsonOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    ThreadsOption,
+)
 from kit.types import InputError
 
 if TYPE_CHECKING:

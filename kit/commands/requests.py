@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.commands import options
+from kit.commands.grouped_help import Command, Group
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kit.types import Challenge
 
 app = typer.Typer(
+    cls=Group,
     help="Serve requests to forget as they come: a queue for a certified model.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -32,7 +34,7 @@ ByOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 def add(
     folder: FolderArgument,
     forget: Annotated[str, typer.Option(metavar="WHAT", help="The records: group:ID, or a file of row numbers, ...")],
@@ -107,7 +109,7 @@ def list_requests(
 _COLUMNS = ("number", "state", "records", "received", "deadline", "settled", "missed", "requester")
 
 
-@app.command()
+@app.command(cls=Command)
 def evidence(
     folder: FolderArgument,
     number: Annotated[int, typer.Argument(help="Of the request.")],

@@ -119,7 +119,7 @@ REFUSED = {
     "run --forget missing.npz": ("There is no file 'missing.npz'", OF_A_RUN),
     "run --forget sometimes": ("The forget set 'sometimes' is unknown", OF_A_RUN),
     "run --recipe missing.toml": ("There is no file 'missing.toml'", OF_A_RUN),
-    "run --precision float16": ("no precision 'float16'", OF_A_RUN),
+    "run --precision float8": ("no precision 'float8'", OF_A_RUN),
     "run --model resnet19": ("There is no model 'resnet19'", OF_A_RUN),
     "run --model missing.keras": ("There is no file 'missing.keras'", OF_A_RUN),
     "run --model net.h5": ("The model 'net.h5' is no .keras file", OF_A_RUN),

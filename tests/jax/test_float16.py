@@ -124,8 +124,8 @@ def test_members_of_a_lockstep_have_scales_of_their_own(nets: list[keras.Model],
     together = lockstep.run(functions, [net])
     for (ours, weights), (expected, expected_weights) in zip(together, alone, strict=True):
         assert ours == expected
-        for one, other in zip(weights, expected_weights, strict=True):
-            np.testing.assert_allclose(one, other, atol=1e-3)
+        for array, other in zip(weights, expected_weights, strict=True):
+            np.testing.assert_allclose(array, other, atol=1e-3)
     assert [scale for scale, _ in together] == [2.0**38, LOSS_SCALE]
     assert all(map(np.array_equal, together[0][1], start))
 
