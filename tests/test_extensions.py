@@ -167,7 +167,7 @@ def test_what_a_package_adds_is_listed_behind_the_kit_s_own(kit_with: Run, tmp_p
 
 def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run, tmp_path: Path) -> None:
     packages = install(tmp_path / "site")
-    done = kit_with(packages, "run", "shrink_head", "--challenge", "four-heaps", "--out", "runs")
+    done = kit_with(packages, "run", "shrink_head", "--challenge", "four-heaps", "--out", "runs", "--explain")
     assert done.code == 0, done.err
     assert "sure" in done.out
     assert "sure of it: how sure it is" in done.out
@@ -179,7 +179,7 @@ def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run,
     # Where the package is gone, its report is shown all the same, and its method is a typing error.
     shown = io.StringIO()
     reports = kit.report.read_json(report).reports
-    kit.report.print_table(reports, Console(file=shown, width=120))
+    kit.report.print_table(reports, Console(file=shown, width=120), explain=True)
     assert "mean confidence: of another version of the kit" in shown.getvalue()
     gone = kit_with(tmp_path, "run", "shrink_head", "--challenge", "four-heaps")
     assert gone.code == 2

@@ -22,6 +22,7 @@ from kit.commands.options import (
     CustomObjectsOption,
     DebugOption,
     EngineOption,
+    ExplainOption,
     ForgetOption,
     FreshOracleOption,
     GpusOption,
@@ -101,6 +102,7 @@ def run(
     sandbox: SandboxOption = None,
     time_limit: TimeLimitOption = None,
     memory_limit: MemoryLimitOption = None,
+    explain: ExplainOption = False,
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     quietly: QuietOption = False,
@@ -120,7 +122,7 @@ def run(
     engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)
     options.prepare(threads, debug, backend)
     models = _Models(num_models, seed, out, fresh_oracle, settings.parse(hyperparameters), num_originals)
-    _compare(methods, problem, limits, engine_options, models, json_file)
+    _compare(methods, problem, limits, engine_options, models, json_file, explain=explain)
 
 
 def _with_default(command: Callable[..., None], summary: str, **defaults: object) -> Callable[..., None]:
@@ -159,6 +161,8 @@ def _compare(
     engine_options: EngineOptions,
     models: _Models,
     json_file: Path | None,
+    *,
+    explain: bool,
 ) -> None:
     """Refuses what cannot work before anything large is imported, then runs, scores and shows."""
     from kit import scorers
@@ -188,12 +192,20 @@ def _compare(
     with options.resumable(), engine_options.started() as engine:
         plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
-    _show(result, challenge, [entry.name for entry in entries], models.out, json_file)
+    _show(result, challenge, [entry.name for entry in entries], models.out, json_file, explain=explain)
     if result.failures:
         raise typer.Exit(1)
 
 
-def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out: Path, json_file: Path | None) -> None:
+def _show(
+    result: Evaluation,
+    challenge: Challenge,
+    methods: Sequence[str],
+    out: Path,
+    json_file: Path | None,
+    *,
+    explain: bool,
+) -> None:
     """Writes the results into a folder of their own, and prints the table; the page's path is the last line."""
     from rich.console import Console
 
@@ -208,8 +220,10 @@ def _show(result: Evaluation, challenge: Challenge, methods: Sequence[str], out:
         drawing.draw(result, challenge, folder, out / challenge.name / "scores" / "pages")
         reports.write_json(folder / folders.REPORT, result.reports, result.failures)
     console = Console(stderr=str(json_file) == "-", highlight=False)
-    reports.print_table(result.reports, console, result.failures)
+    reports.print_table(result.reports, console, result.failures, explain=explain)
     ranking_table.print_ranking(result.reports, console)
     names = (folders.REPORT, drawing.EVIDENCE, "split.npz")
-    console.print(f"\nWritten to {folder}: {', '.join(names)}\n{folder / drawing.PAGE}", soft_wrap=True, markup=False)
+    hint = "" if explain else f"What the columns mean: kit report {folder} --explain, or the page.\n"
+    written = f"Written to {folder}: {', '.join(names)}\n{folder / drawing.PAGE}"
+    console.print(f"\n{hint}{written}", soft_wrap=True, markup=False)
     options.write_json(json_file, seals.with_digest(reports.to_json(result.reports, result.failures)))

@@ -176,6 +176,9 @@ TimeLimitOption = Annotated[
 MemoryLimitOption = Annotated[
     float | None, _files("--memory-limit", min=1.0, metavar="GIB", help="End a call that takes more memory.")
 ]
+ExplainOption = Annotated[
+    bool, _output("--explain", help="Also say what each column is, why values are missing, and what they mean.")
+]
 OutOption = Annotated[Path, _output("--out", metavar="DIR", help="Folder of runs, reports and pages.")]
 JsonOption = Annotated[
     Path | None, _output("--json", metavar="FILE", help="Also write the result as JSON; '-' writes to the output.")

@@ -260,7 +260,7 @@ def _show_verdict(verdict: Verdict, file: Path, console: Console, json_file: Pat
         console.print(f"\n{file}: not accepted.", soft_wrap=True, markup=False)
         options.write_json(json_file, content)
         raise typer.Exit(1)
-    reports.print_table(verdict.reports, console)
+    reports.print_table(verdict.reports, console, explain=True)  # it is not stored, and cannot be shown again
     options.write_json(json_file, seals.with_digest(content | reports.to_json(verdict.reports)))
 
 

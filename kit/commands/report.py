@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.commands import options
-from kit.commands.options import DebugOption, QuietOption
+from kit.commands.options import DebugOption, ExplainOption, QuietOption
 from kit.types.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Write each figure, as PNG and as SVG.")
     ] = None,
+    explain: ExplainOption = False,
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show a stored report again: the table, or as a page or figures.
 
     Examples:
-        kit report
+        kit report --explain
         kit report runs/noisy-digits --html report.html --figures figures
     """
     place = newest(results)
@@ -41,7 +42,7 @@ def report(
 
     stored = page.read(place)
     if html is None and figures is None:
-        _print(stored)
+        _print(stored, explain=explain)
     if figures is not None:
         for path in _draw(stored, figures):
             typer.echo(path)
@@ -69,15 +70,17 @@ def newest(results: Path) -> Path:
     return max(folders_of_results, key=lambda folder: (folder / folders.REPORT).stat().st_mtime)
 
 
-def _print(stored: Stored) -> None:
+def _print(stored: Stored, *, explain: bool) -> None:
     from rich.console import Console
 
     from kit import reports
     from kit.reports import ranking_table
 
     console = Console(highlight=False)
-    reports.print_table(stored.reports, console, stored.failures)
+    reports.print_table(stored.reports, console, stored.failures, explain=explain)
     ranking_table.print_ranking(stored.reports, console)
+    if not explain:
+        console.print("\nWhat the columns mean: --explain.")
 
 
 def _draw(stored: Stored, folder: Path) -> list[Path]:

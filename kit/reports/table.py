@@ -24,14 +24,21 @@ _TITLES: Mapping[TableName, str] = {
 }
 # Lest a newcomer lose sight of the first one.
 _OF_SINGLE_RUNS = ("runs", "other")
-# In narrower terminals than this, eight columns of numbers leave as many characters to the name of a method.
-_WIDE, _NARROW = 100, 15
+# Of a method's name where columns are many: longer ones go on below.
+_NARROW = 15
 
 
 def print_table(
-    reports: Sequence[Report], console: Console | None = None, failures: Mapping[str, FailedRun] | None = None
+    reports: Sequence[Report],
+    console: Console | None = None,
+    failures: Mapping[str, FailedRun] | None = None,
+    *,
+    explain: bool = False,
 ) -> None:
-    """Prints the reports as a table, a line for each column, and sentences that say what the numbers mean.
+    """Prints the reports as tables, and a verdict for each method.
+
+    A method has one line where the console is wide enough; where it is not, standard errors stand below their values,
+    and columns that find no room stand in a further table, which names the methods again.
 
     Reports with another training of the original get a table of their own. A score that this version of the kit does
     not know, in a stored report, stands under its own name.
@@ -40,6 +47,7 @@ def print_table(
         reports: in the order of the rows.
         console: by default the output.
         failures: method's name -> why it has no row.
+        explain: say of each column what it is and why values are missing, and of each method what its numbers mean.
 
     Raises:
         InputError: reports of several score versions.
@@ -49,10 +57,12 @@ def print_table(
     trainings = list(dict.fromkeys(report.pretraining for report in reports))
     for training in trainings:
         rows = [report for report in reports if report.pretraining == training]
-        _print_one_training(rows, console, failures if training == trainings[0] else {})
+        _print_one_training(rows, console, failures if training == trainings[0] else {}, explain=explain)
 
 
-def _print_one_training(reports: Sequence[Report], console: Console, failures: Mapping[str, FailedRun]) -> None:
+def _print_one_training(
+    reports: Sequence[Report], console: Console, failures: Mapping[str, FailedRun], *, explain: bool
+) -> None:
     first = reports[0]
     trained = f", trained as '{first.pretraining}' wants it" if first.pretraining else ""
     parts: list[RenderableType] = [
@@ -62,12 +72,27 @@ def _print_one_training(reports: Sequence[Report], console: Console, failures: M
         columns = [info for info in _columns(reports, table) if _computed(reports, info)]
         if columns:
             parts += [Text(f"\n{title}", style="bold")] if title else []
-            parts += [_table(reports, columns, [] if title else list(failures), narrow=console.width < _WIDE)]
-    parts.append(Text("\n" + "\n".join(f"  {note}" for note in _notes(reports)), style="dim"))
-    sentences = [*words.meaning(reports), *words.facts_told(reports), *words.warnings(reports)]
+            parts += _tables(reports, columns, [] if title else list(failures), console.width)
+    notes = _notes(reports) if explain else [words.target(reports)]
+    parts.append(Text("\n" + "\n".join(f"  {note}" for note in notes), style="dim"))
+    sentences = words.meaning(reports) if explain else []
+    if not explain:
+        parts += [Text(""), _verdicts(reports)]
+        sentences += words.impossible(reports)
+    sentences += [*words.facts_told(reports), *words.warnings(reports)]
     sentences += [f"{name}: FAILED. {failure}" for name, failure in failures.items()]
     parts.append(Text("".join(f"\n{sentence}\n" for sentence in sentences)))
     console.print(Group(*parts))
+
+
+def _verdicts(reports: Sequence[Report]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("method", overflow="fold")
+    table.add_column("verdict", overflow="fold")
+    for report in reports:
+        if report.method != RETRAIN:
+            table.add_row(Text(report.method), Text(words.verdict(report)))
+    return table
 
 
 def _seed(report: Report) -> str:
@@ -99,19 +124,51 @@ def _computed(reports: Sequence[Report], info: ScoreInfo) -> bool:
     return any(report.score(info.name).value is not None for report in reports)
 
 
-def _table(reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequence[str], *, narrow: bool) -> Table:
+def _tables(
+    reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequence[str], width: int
+) -> list[RenderableType]:
+    """Returns one table with a line a method, where `width` allows it; otherwise as many of two lines as it takes."""
+    names = [*(report.method for report in reports), *failed, "target"]
+    longest = max(map(len, names))
+    if longest + sum(_width(reports, info, inline=True) for info in columns) <= width:
+        return [_table(reports, columns, failed, longest, inline=True)]
+    needed = longest + sum(_width(reports, info, inline=False) for info in columns)
+    column = longest if needed <= width else min(longest, _NARROW)
+    chunks: list[list[ScoreInfo]] = [[]]
+    for info in columns:
+        if chunks[-1] and column + sum(_width(reports, each, inline=False) for each in (*chunks[-1], info)) > width:
+            chunks.append([])
+        chunks[-1].append(info)
+    tables: list[RenderableType] = []
+    for number, chunk in enumerate(chunks):
+        tables += [Text("")] * (number > 0) + [_table(reports, chunk, failed, column, inline=False)]
+    return tables
+
+
+def _width(reports: Sequence[Report], info: ScoreInfo, *, inline: bool) -> int:
+    """Returns the characters that a column takes, with the space before it."""
+    target = _target(reports, info)
+    texts = [info.lines, *(_cell(report.score(info.name), info, inline=inline) for report in reports)]
+    texts += [] if target is None else [f"{target:.3f}"]
+    return 1 + max(len(line) for text in texts for line in text.split("\n"))
+
+
+def _table(
+    reports: Sequence[Report], columns: Sequence[ScoreInfo], failed: Sequence[str], width: int, *, inline: bool
+) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("method", overflow="fold", min_width=8)
+    table.add_column("method", overflow="fold", min_width=min(width, 8))
     for info in columns:
         table.add_column(Text(info.lines), justify="right", no_wrap=True)
     for report in reports:
-        method = _broken(report.method) if narrow else report.method
-        table.add_row(Text(method), *(_cell(report.score(info.name), info) for info in columns))
+        method = _broken(report.method, width)
+        table.add_row(Text(method), *(_cell(report.score(info.name), info, inline=inline) for info in columns))
     for name in failed:
-        table.add_row(Text(name), "FAILED", *("" for _ in columns[1:]), style="red")
+        table.add_row(Text(_broken(name, width)), "FAILED", *("" for _ in columns[1:]), style="red")
     targets = [_target(reports, info) for info in columns]
     if any(target is not None for target in targets):
-        table.add_row("target", *("" if target is None else f"{target:.3f}" for target in targets), style="dim")
+        shown = ["" if target is None else f"{target:.3f}" for target in targets]
+        table.add_row("target", *shown, style="dim")
     return table
 
 
@@ -122,18 +179,24 @@ def _target(reports: Sequence[Report], info: ScoreInfo) -> float | None:
     return next((target for target in targets if target is not None), None)
 
 
-def _broken(name: str) -> str:
-    """Returns a long name in lines that end with an underscore, for a column that is too narrow for it."""
-    lines = textwrap.wrap(name.replace("_", "_ "), _NARROW + 1, break_long_words=False)
+def _broken(name: str, width: int) -> str:
+    """Returns a name that is longer than a column in lines that end with an underscore."""
+    if len(name) <= width:
+        return name
+    lines = textwrap.wrap(name.replace("_", "_ "), width + 1, break_long_words=False)
     return "\n".join(line.replace("_ ", "_") for line in lines)
 
 
-def _cell(score: Score, info: ScoreInfo) -> str:
+def _cell(score: Score, info: ScoreInfo, *, inline: bool) -> str:
+    """Returns a value and its standard error, beside it or below."""
     if score.value is None:
         return "-"
     value = f"{score.value:{'+' if info.signed else ''}.{info.digits}f}"
     stderr = score.stderr if score.gap_stderr is None else score.gap_stderr
-    return value if stderr is None else f"{value}\n±{stderr:.{info.digits}f}"
+    if stderr is None:
+        return value
+    error = f"±{stderr:.{info.digits}f}"
+    return f"{value} {error}" if inline else f"{value}\n{error}"
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:

@@ -27,7 +27,7 @@ def _verdict(report: Report) -> str:
     if gap.value is None or gap.stderr is None:
         return f"{broken}{'No' if broken else 'no'} attack is possible here, because {gap.reason}."
     measured = f"attack's AUC differs from the retrained models' by {gap.value:+.3f} ± {gap.stderr:.3f}"
-    low, high = gap.interval or (gap.value - NOISE * gap.stderr, gap.value + NOISE * gap.stderr)
+    low, high = _interval(gap.value, gap.stderr, gap.interval)
     if broken:
         return f"{broken}The {measured}."
     return f"the {measured}, {_of_original(low) if report.method == ORIGINAL else _of_method(low, high)}"
@@ -45,6 +45,50 @@ def _of_method(low: float, high: float) -> str:
     if high < 0:
         return "outside the noise and below 0: over-forgetting, which reveals the forget set just as well."
     return "inside the noise: this attack finds no trace of the forget set, though a stronger one may."
+
+
+def verdict(report: Report) -> str:
+    """Returns a row's verdict in a few words: whether it works, what the attack found, what it cost.
+
+    Example:
+        >>> from kit.reports import records
+        >>> from kit.storage import files
+        >>> original, *_ = records.read_json(files.data_folder() / "results" / "noisy-digits.json").reports
+        >>> verdict(original)
+        'trace left (AUC gap +0.197 ± 0.006): there is something to unlearn'
+    """
+    gap, losses = report.score("mia_gap"), harm.lost(report)
+    if losses:
+        parts = (f"accuracy {part} {value:.3f}, retrained {target:.3f}" for part, (value, target) in losses.items())
+        return f"works less well ({'; '.join(parts)}){_cost(report)}"
+    if gap.value is None or gap.stderr is None:
+        return f"no attack possible{_cost(report)}"
+    low, high = _interval(gap.value, gap.stderr, gap.interval)
+    measured = f"(AUC gap {gap.value:+.3f} ± {gap.stderr:.3f})"
+    if report.method == ORIGINAL:
+        left, none = f"trace left {measured}: there is something to unlearn", f"no trace found {measured}"
+        return left if low > 0 else f"{none}: this attack cannot show unlearning"
+    finding = "traces left" if low > 0 else "over-forgotten" if high < 0 else "no trace found"
+    return f"{finding} {measured}{_cost(report)}"
+
+
+def _cost(report: Report) -> str:
+    cost = budget.ratio(report)
+    if report.method == ORIGINAL or cost.value is None:
+        return ""
+    return f"; cost {cost.value:.2f}{f', OVER the budget of {TIME_BUDGET}' if budget.is_over(report) else ''}"
+
+
+def impossible(reports: Sequence[Report]) -> list[str]:
+    """Returns why no attack is possible, each reason once."""
+    scores = [report.score("mia_gap") for report in reports if report.method != RETRAIN]
+    return [
+        f"No attack is possible here: {text}." for text in dict.fromkeys(s.reason for s in scores if s.value is None)
+    ]
+
+
+def _interval(value: float, stderr: float, interval: tuple[float, float] | None) -> tuple[float, float]:
+    return interval or (value - NOISE * stderr, value + NOISE * stderr)
 
 
 def _time(report: Report) -> str:
@@ -116,11 +160,19 @@ def remark(scores: Sequence[Score]) -> str:
     return f" ({where}: {'; '.join(reasons)})" if reasons else ""
 
 
+def target(reports: Sequence[Report]) -> str:
+    """Says what the last line of a table is."""
+    number = _reference(reports).num_retrained
+    return f"target: {f'the mean of {number} retrained models' if number > 1 else 'what a single retrained model has'}"
+
+
+def _reference(reports: Sequence[Report]) -> Report:
+    return next((report for report in reports if report.method != RETRAIN), reports[0])
+
+
 def about_rows(reports: Sequence[Report], *, populations: bool) -> list[str]:
     """Returns what a reader of the table has to know of its rows: the target, the row `retrain`, where more is."""
-    reference = next((report for report in reports if report.method != RETRAIN), reports[0])
-    many, single = f"the mean of {reference.num_retrained} retrained models", "what a single retrained model has"
-    notes = [f"target: {many if reference.num_retrained > 1 else single}"]
+    reference, notes = _reference(reports), [target(reports)]
     for report in reports:
         if report.method == RETRAIN and report.num_models < reference.num_models:
             notes.append(
@@ -128,5 +180,5 @@ def about_rows(reports: Sequence[Report], *, populations: bool) -> list[str]:
                 "depend on the number of models are not comparable with the other rows"
             )
     if not populations:
-        notes.append("report.json: more scores; 'kit evaluate --num-models 512': the 2023 competition's, and others")
+        notes.append("report.json: more scores; 'kit run --num-models 512': the 2023 competition's, and others")
     return notes

@@ -11,7 +11,7 @@ SCORES = (
     ScoreInfo(
         "retain_accuracy",
         "up",
-        "share of retained training examples that the model gets right",
+        "share of the retain set that the model gets right",
         heading="accuracy\nretain",
         table="runs",
         column=1,
@@ -19,7 +19,7 @@ SCORES = (
     ScoreInfo(
         "forget_accuracy",
         "match_retrain",
-        "the same for the forget set: should match the target, not be as low as possible",
+        "share of the forget set that the model gets right: should match the target, not be as low as possible",
         heading="accuracy\nforget",
         table="runs",
         column=2,
@@ -27,7 +27,7 @@ SCORES = (
     ScoreInfo(
         "validation_accuracy",
         "up",
-        "the same for the validation set, which the method was handed",
+        "share of the validation set, which methods are handed, that the model gets right",
         heading="accuracy\nvalid.",
         table="runs",
         column=3,
@@ -35,7 +35,7 @@ SCORES = (
     ScoreInfo(
         "test_accuracy",
         "up",
-        "the same for the test set, which no method sees",
+        "share of the test set, which no method sees, that the model gets right",
         heading="accuracy\ntest",
         table="runs",
         column=4,
@@ -43,7 +43,7 @@ SCORES = (
     ScoreInfo(
         "forgotten_class_accuracy",
         "match_retrain",
-        "the same for the test examples of classes forgotten altogether",
+        "share of the test examples of classes forgotten altogether that the model gets right",
         heading="accuracy\nforgotten class",
         table="runs",
         column=5,

@@ -10,7 +10,7 @@ SCORES = (
     ScoreInfo(
         "time_ratio",
         "down",
-        "CPU seconds of the call / those of a retrain in plain Keras, both without tracing; the budget of 2023 is 0.2",
+        "CPU seconds of the call / those of retraining in plain Keras, both without tracing; the budget of 2023 is 0.2",
         heading="time\nratio",
         table="runs",
         column=99,
@@ -18,13 +18,13 @@ SCORES = (
     ScoreInfo(
         "passes_ratio",
         "down",
-        "examples shown to the network / those of a retrain (forward 1, backward 2): the budget of the kit's methods",
+        "examples shown to the network / those of retraining (forward 1, backward 2): the budget of the kit's methods",
         optional=True,
     ),
     ScoreInfo(
         "time_ratio_compiled",
         "down",
-        "CPU seconds of a method of the kit / those of the kit's own retrain, which is compiled as it is",
+        "CPU seconds of a method of the kit / those of the kit's own retraining, which is compiled as it is",
         optional=True,
     ),
 )

@@ -75,7 +75,7 @@ SCORES = (
     ScoreInfo(
         "competition_score",
         "up",
-        "forgetting_score times both accuracies (retain, test) over retrain's",
+        "forgetting score times the accuracies on retain and test set, each over the retrained models'",
         heading="competition\nscore",
         table="populations",
         column=4,

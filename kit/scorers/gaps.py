@@ -14,7 +14,7 @@ SCORES = (
     ScoreInfo(
         "tug_of_war",
         "up",
-        "1 where forget, retain and test accuracy all are the retrained models'; a product",
+        "product of 1 - distance to the retrained models in forget, retain and test accuracy; 1 where all agree",
         relative=True,
         heading="tug of\nwar",
         table="distances",
@@ -24,7 +24,8 @@ SCORES = (
     ScoreInfo(
         "average_gap",
         "down",
-        "mean distance to retrain of forget, retain and test accuracy and svc_mia_efficacy (SalUn's, not in percent)",
+        "mean distance to the retrained models in forget, retain and test accuracy and SVC-MIA efficacy "
+        "(SalUn's, not in percent)",
         relative=True,
         heading="average\ngap",
         table="distances",

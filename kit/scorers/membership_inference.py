@@ -60,7 +60,7 @@ SCORES = (
     ScoreInfo(
         "mia_gap",
         "match_retrain",
-        "mia_auc minus the retrained models' mean; below 0 is over-forgetting, not success",
+        "attack AUC minus the retrained models' mean; below 0 is over-forgetting, not success",
         relative=True,
         heading="AUC\ngap",
         table="runs",

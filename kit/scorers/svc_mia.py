@@ -26,8 +26,8 @@ SCORES = (
     ScoreInfo(
         "svc_mia_efficacy_m_entropy",
         "match_retrain",
-        "the same by modified entropy, by the formula of its authors",
-        heading="the same\nm-entropy",
+        "SVC-MIA efficacy on modified entropy in place of confidence, by the formula of its authors",
+        heading="SVC-MIA\nm-entropy",
         table="attacks",
         column=4,
     ),

@@ -27,7 +27,7 @@ SCORES = (
     ScoreInfo(
         "ulira_auc",
         "match_retrain",
-        "the same without a threshold: chance of a higher ratio when unlearned",
+        "chance that the likelihood ratio of an unlearned model is above that of a retrained one (ideal: 0.5)",
         heading="U-LiRA\nAUC",
         table="populations",
         column=12,

@@ -81,7 +81,7 @@ def unwrapped(text: str) -> str:
 
 def table(text: str) -> dict[str, list[str]]:
     """Name -> cells of each row of the table (not of the lines of standard errors)."""
-    lines = [line.split() for line in text.splitlines()]
+    lines = [[word for word in line.split() if not word.startswith("±")] for line in text.splitlines()]
     return {words[0]: words[1:] for words in lines if len(words) > 4 and all(map(NUMBER.fullmatch, words[1:]))} | {
         words[0]: words[1:] for words in lines if words and words[0] == "target"
     }
@@ -276,8 +276,20 @@ def test_a_real_run_shows_the_numbers_of_its_report(real_run: RealRun) -> None:
         assert sorted(rows[name]) == sorted(shown)
 
 
-def test_a_real_run_explains_its_columns_and_its_numbers(real_run: RealRun) -> None:
+def test_a_real_run_ends_in_verdicts_and_explains_nothing_unasked(real_run: RealRun) -> None:
     text = unwrapped(real_run.first.out)
+    assert not [info.name for info in scorers.infos() if f": {info.explanation}" in text]
+    assert "target: the mean of 512 retrained models" in text
+    gap = real_run.reports["original"]["scores"]["mia_gap"]
+    measured = f"(AUC gap {gap['value']:+.3f} ± {gap['stderr']:.3f})"
+    assert f"original trace left {measured}: there is something to unlearn" in text
+    assert re.search(r"finetune (traces left|no trace found) \(AUC gap .*\); cost 0\.16", text)
+    results = real_run.results[0].relative_to(real_run.folder)
+    assert f"What the columns mean: kit report {results} --explain, or the page." in text
+
+
+def test_a_real_run_is_explained_on_demand(real_run: RealRun) -> None:
+    text = unwrapped(call("report", real_run.results[0], "--explain").out)
     for info in scorers.infos():
         assert (f": {info.explanation}" in text) == (info.name in OF_SINGLE_RUNS | OF_OTHER_SCORES), info.name
     assert "target: the mean of 512 retrained models" in text

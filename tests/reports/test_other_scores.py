@@ -38,7 +38,7 @@ def shown(reports: Sequence[Report], width: int = 120) -> str:
     console = Console(file=stream, width=width, highlight=False)
     again = records.from_json(json.loads(json.dumps(records.to_json(reports)))).reports
     assert again == tuple(reports)
-    table.print_table(again, console)
+    table.print_table(again, console, explain=True)
     ranking_table.print_ranking(again, console)
     return stream.getvalue() + "\n".join([*words.meaning(again), markdown.methods_table(again)])
 
