@@ -103,8 +103,8 @@ def commands(reports: Sequence[Report]) -> list[str]:
     compared = [report for report in reports if report.method in methods] or [first]
     num_models = max(report.num_models // report.num_originals for report in compared)  # equal runs are kept once
     originals = max(report.num_originals for report in compared)
-    words = ["kit", "evaluate" if num_models * originals > 1 else "run", *(methods or [first.method])]
-    if num_models * originals > 1:
+    words = ["kit", "run", *(methods or [first.method])]
+    if num_models > 1:
         words += ["--num-models", str(num_models)]
     if originals > 1:
         words += ["--originals", str(originals)]

@@ -24,7 +24,7 @@ DASHES = ("-", "--", ":", "-.")
 NOISE_ALPHA = 0.18
 
 _LONGEST_LABEL = 30
-_MOST_ZEROS, _RAISED = 4, str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MOST_ZEROS, _FEW_ZEROS, _RAISED = 4, 2, str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SETTINGS: dict[Any, Any] = {  # matplotlib's stubs want each key as a literal
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -91,17 +91,18 @@ def shown(name: str) -> str:
 
 
 def powers(axis: XAxis | YAxis, low: float, high: float, *, step: int = 1) -> None:
-    """Puts ticks at powers of ten, at every `step`-th one, and writes them as plain numbers."""
+    """Puts ticks at powers of ten, at every `step`-th; where one has many zeros, all get exponents but a few."""
     inside = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     chosen = [power for power in inside if power % step == 0]
     axis.set_major_locator(FixedLocator([10.0**power for power in chosen]))
-    axis.set_major_formatter(FixedFormatter([_written(power) for power in chosen]))
+    zeros = _MOST_ZEROS if all(abs(power) <= _MOST_ZEROS for power in chosen) else _FEW_ZEROS
+    axis.set_major_formatter(FixedFormatter([_written(power, zeros) for power in chosen]))
     axis.set_minor_locator(NullLocator())
 
 
-def _written(power: int) -> str:
-    """Returns a power of ten as people write it, where many zeros would have to be counted with an exponent."""
-    return f"{10.0**power:g}" if -_MOST_ZEROS <= power <= _MOST_ZEROS else f"10{str(power).translate(_RAISED)}"
+def _written(power: int, zeros: int) -> str:
+    """Returns a power of ten as people write it, with an exponent where it has more than so many zeros."""
+    return f"{10.0**power:g}" if abs(power) <= zeros else f"10{str(power).translate(_RAISED)}"
 
 
 def percent(ax: Axes) -> None:
