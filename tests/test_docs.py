@@ -7,6 +7,7 @@ import os
 import pkgutil
 import posixpath
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import kit
 from benchmarks import model_cards
+from kit import __main__ as command_line
 from kit import scorers, testing, toolbox, types
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,6 +58,42 @@ def test_each_file_of_weights_has_a_model_card() -> None:
     for path in (ROOT / "data" / "pretrained").glob("*.npz"):
         assert f"| `{path.name}` |" in text
         assert f"\n## `{path.stem.removesuffix('-retrained')}`\n" in text
+
+
+def typed_commands() -> list[tuple[str, str]]:
+    """Every command of the kit that a page or a notebook tells its reader to type, and where it stands."""
+    pages = [*ROOT.glob("*.md"), *DOCS.glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
+    pairs = []
+    for page in sorted(set(pages) - {ROOT / "CHANGELOG.md"}):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        inline = re.findall(r"`((?:python -m )?kit [a-z][^`]*)`", text)
+        lines = re.findall(r"^\s*(?:[$!] ?|- run: )?((?:python -m )?kit [a-z].*)$", text, re.MULTILINE)
+        for command in dict.fromkeys(" ".join(each.split()).removeprefix("python -m ") for each in [*inline, *lines]):
+            pairs.append((page.name, re.split(r" [#>&;]", command)[0]))
+    return pairs
+
+
+def test_every_command_that_a_page_names_is_one_that_the_kit_takes() -> None:
+    """Unless it is the beginning of one: a name alone, an option without its value, or what is required left out."""
+    app = typer.main.get_command(command_line.app)
+    refused = []
+    for page, command in typed_commands():
+        words = shlex.split(command.replace("SECRET", "1"))[1:]
+        group = app.commands.get(words[0])
+        takes = (
+            group.commands.get(words[1]) if group is not None and hasattr(group, "commands") and words[1:] else group
+        )
+        rest = words[2:] if takes is not group else words[1:]
+        if takes is None:
+            refused.append((page, command))
+        elif rest:
+            try:
+                takes.make_context(words[0], rest)
+            except Exception as error:
+                if type(error).__name__ not in ("MissingParameter", "BadOptionUsage"):
+                    refused.append((page, f"{command}: {error}"))
+    assert refused == []
+    assert len(typed_commands()) > 60
 
 
 def test_every_page_is_in_a_list_of_contents() -> None:
