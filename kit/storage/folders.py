@@ -2,13 +2,15 @@
 
     runs/noisy-digits/20260314-092653-finetune/     report.json, split.npz, figures
     runs/noisy-digits/latest                        a link to the newest of them
+    runs/noisy-digits/report.json                   a link to its report
     runs/noisy-digits/finetune-5c0f1e2a3b4d/        finished models (kit.runs.store), which later runs use again
 
 Decisions:
 
 - The report is written last: a folder that holds one is whole. What an interrupted run leaves is removed.
 - The time is that of the clock on the wall, since people look for this morning's run; names sort by it.
-- `latest` is for people. Where links cannot be made (Windows asks for a privilege) there is none, and nothing reads it.
+- `latest` is for people, and the report beside it for their scripts, which know no time. Where links cannot be made
+  (Windows asks for a privilege) there are none, and nothing here reads them.
 """
 
 from __future__ import annotations
@@ -75,9 +77,9 @@ def below(place: Path) -> list[Path]:
 
     Args:
         place: such a folder itself, or one that holds some, e.g. that of `--out`. What is called `latest` in it is left
-            out: a link, or the copy that some programs make of one.
+            out, and the report beside it: links, or the copies that some programs make of them.
     """
-    reports = (path for path in place.rglob(REPORT) if path.is_file())
+    reports = (path for path in place.rglob(REPORT) if path.is_file() and not (path.parent / LATEST).exists())
     return sorted(path.parent for path in reports if LATEST not in path.relative_to(place).parts)
 
 
@@ -96,12 +98,20 @@ def _made(parent: Path, name: str) -> Path:
 
 
 def _lead_to(folder: Path) -> None:
-    """Makes `latest` a link to a folder beside it, at once for whoever looks; leaves what is no link alone."""
-    link, temporary = folder.parent / LATEST, folder.parent / f".{LATEST}.{folder.name}"
+    """Makes `latest` a link to a folder beside it, and a link to its report; leaves alone what is no link."""
+    latest = folder.parent / LATEST
+    if _linked(latest, folder.name, folder.name):
+        _linked(folder.parent / REPORT, f"{LATEST}/{REPORT}", folder.name)
+
+
+def _linked(link: Path, target: str, mark: str) -> bool:
+    """Makes a link, at once for whoever looks, by way of one whose name has a mark; returns whether there is one."""
+    temporary = link.with_name(f".{link.name}.{mark}")
     if link.exists() and not link.is_symlink():
-        return
+        return False
     with contextlib.suppress(OSError, NotImplementedError):
-        temporary.symlink_to(folder.name, target_is_directory=True)
+        temporary.symlink_to(target)
         os.replace(temporary, link)
     with contextlib.suppress(OSError):
         temporary.unlink(missing_ok=True)
+    return link.is_symlink()

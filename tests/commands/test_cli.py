@@ -371,7 +371,7 @@ def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> N
     assert re.fullmatch(r"\d{8}-\d{6}-finetune", results.name)
     names = ("report.json", "evidence.json", "split.npz")
     assert f"Written to {results}: {', '.join(names)}" in unwrapped(real_run.first.out)
-    named = {Path("result.json")} | {
+    named = {Path("result.json"), challenge / "report.json"} | {
         folder / name for folder in (results, challenge / "latest") for name in (*names, "report.html")
     }
     assert {path for path in named if "latest" not in path.parts} <= written

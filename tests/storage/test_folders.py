@@ -28,13 +28,20 @@ def test_two_runs_have_two_folders_and_the_latest_is_the_second(tmp_path: Path) 
     assert (tmp_path / "digits" / "latest").resolve() == second.resolve()
     assert os.readlink(tmp_path / "digits" / "latest") == second.name  # so that the whole folder can be moved
     assert folders.below(tmp_path / "digits" / "latest") == [tmp_path / "digits" / "latest"]
-    assert sorted(path.name for path in (tmp_path / "digits").iterdir()) == [first.name, second.name, "latest"]
+    assert sorted(path.name for path in (tmp_path / "digits").iterdir()) == [
+        first.name,
+        second.name,
+        "latest",
+        "report.json",
+    ]
+    assert (tmp_path / "digits" / "report.json").resolve() == (second / "report.json").resolve()
 
 
 def test_a_copy_of_the_link_is_not_taken_for_another_run(tmp_path: Path) -> None:
     write(tmp_path / "runs", ["finetune"], MORNING)
     shutil.copytree(tmp_path / "runs", tmp_path / "copied")
     assert (tmp_path / "copied" / "digits" / "latest" / folders.REPORT).is_file()
+    assert (tmp_path / "copied" / "digits" / folders.REPORT).is_file()
     assert [folder.name for folder in folders.below(tmp_path / "copied")] == ["20260314-092653-finetune"]
 
 
@@ -47,7 +54,7 @@ def test_what_is_not_finished_leaves_nothing_and_the_latest_is_the_one_before(tm
     first = write(tmp_path, ["finetune"], MORNING)
     with pytest.raises(FileNotFoundError), folders.fresh(tmp_path, "digits", ["ssd"], EVENING) as folder:
         (folder / "split.npz").rename(folder / "nowhere" / "split.npz")
-    assert sorted(path.name for path in (tmp_path / "digits").iterdir()) == [first.name, "latest"]
+    assert sorted(path.name for path in (tmp_path / "digits").iterdir()) == [first.name, "latest", "report.json"]
     assert (tmp_path / "digits" / "latest").resolve() == first.resolve()
 
 
@@ -55,6 +62,15 @@ def test_a_folder_of_a_users_that_is_called_latest_is_left_alone(tmp_path: Path)
     (tmp_path / "digits" / "latest").mkdir(parents=True)
     write(tmp_path, ["finetune"], MORNING)
     assert not (tmp_path / "digits" / "latest").is_symlink()
+    assert not (tmp_path / "digits" / "report.json").exists()
+
+
+def test_a_report_of_a_users_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "report.json").write_text("mine")
+    folder = write(tmp_path, ["finetune"], MORNING)
+    assert (tmp_path / "digits" / "report.json").read_text() == "mine"
+    assert (tmp_path / "digits" / "latest").resolve() == folder.resolve()
 
 
 def test_without_links_there_is_no_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
