@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,12 +109,14 @@ def unlearn(
 
     with silence.quiet_tensorflow(debug):
         from kit import requests
-    announce = options.announcer()
-    with _all_or_nothing():
+    with _all_or_nothing() as announce:
         request = requests.prepare(model, data, forget, model_options, announce=announce)
-        effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed)
+        root = requests.kept_at(request)
+        effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed, root)
         outcome = requests.carry_out(request, method, effort, announce=announce)
+        announce("writing")
         sha256 = requests.publish(outcome, model, output, evidence)
+    _delete(root)
     _show(outcome, output, evidence, to_people=str(json_file) == "-")
     options.write_json(json_file, _summary(outcome, output, sha256))
 
@@ -156,13 +158,36 @@ def _check_places(model: Path, output: Path, evidence: Path | None, json_file: P
 
 
 @contextlib.contextmanager
-def _all_or_nothing() -> Iterator[None]:
-    """Says after Ctrl-C what there is: nothing."""
+def _all_or_nothing() -> Iterator[Callable[[str], None]]:
+    """Gives what tells people what is being done, and heeds Ctrl-C at the latest before it does so.
+
+    Says after Ctrl-C what there is: nothing but finished models' answers, in the kit's cache."""
+    from kit.machine import interrupts
+
+    tell = options.announcer()
+
+    def announce(line: str) -> None:
+        pressed.check()
+        tell(line)
+
     try:
-        yield
+        with interrupts.watched() as pressed:
+            yield announce
     except KeyboardInterrupt:
-        typer.echo("\nInterrupted. Nothing was written, and your model is as it was.", err=True)
+        typer.echo(
+            "\nInterrupted. Nothing was written, and your model is as it was. What was trained is kept: the same "
+            "command goes on where it stopped.",
+            err=True,
+        )
         raise typer.Exit(130) from None
+
+
+def _delete(root: Path | None) -> None:
+    """Deletes what was kept of a request's models, which know the records, once the model is delivered."""
+    if root is not None and root.exists():
+        from kit.storage import files
+
+        files.remove(root)
 
 
 def _show(outcome: Outcome, output: Path, evidence: Path | None, *, to_people: bool) -> None:

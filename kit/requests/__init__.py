@@ -12,7 +12,9 @@ Decisions:
   models that were trained without the records, and against others that were trained with them (`findings`).
 - Where the recipe does not give models like the original, nothing that is said about forgetting can be relied on. That
   is tested, and said first.
-- Nothing is written before everything is computed, and then all of it or nothing (`publishing`).
+- Nothing is written before everything is computed, and then all of it or nothing (`publishing`). What models said by
+  then, records included, is kept in the kit's cache until the model is delivered, so that a request goes on where it
+  was interrupted, and is deleted then.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.requests.outcome import AUTO, Effort, Outcome, carry_out
+from kit.requests.outcome import AUTO, Effort, Outcome, carry_out, kept_at
 from kit.requests.publishing import publish, publish_evidence
 from kit.requests.rehearsal import Plan
 from kit.requests.request import DeletionRequest, prepare
@@ -33,7 +35,18 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-__all__ = ["AUTO", "DeletionRequest", "Effort", "Outcome", "Plan", "carry_out", "prepare", "publish", "unlearn_model"]
+__all__ = [
+    "AUTO",
+    "DeletionRequest",
+    "Effort",
+    "Outcome",
+    "Plan",
+    "carry_out",
+    "kept_at",
+    "prepare",
+    "publish",
+    "unlearn_model",
+]
 
 
 def unlearn_model(

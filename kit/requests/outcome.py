@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -24,6 +25,8 @@ from kit.runs.population import Request
 from kit.runs.seeds import run_seed
 from kit.runs.store import Run
 from kit.runs.worker import Worker
+from kit.storage import files
+from kit.storage.digests import digest_of
 from kit.submission.entry import Entry, Identifier, resolve
 from kit.tasks import CLASSIFICATION
 from kit.types import Challenge, FailedRun, InputError, ModelOutputs
@@ -41,6 +44,8 @@ class Effort:
         retrained: models that are trained without the records, and as many with them: the reference; 3 or more.
         rehearsal: how methods are tried where none is named.
         seed: of all draws and runs.
+        root: folder where what finished models say is kept, so that the same request goes on there after an
+            interruption (`kept_at`); None for nowhere.
 
     Raises:
         InputError: fewer retrained models.
@@ -49,6 +54,7 @@ class Effort:
     retrained: int = 8
     rehearsal: rehearsal.Plan = field(default_factory=rehearsal.Plan)
     seed: int = 0
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         if self.retrained < FEWEST:
@@ -87,6 +93,19 @@ class Outcome:
         return self.findings.verdict
 
 
+def kept_at(request: DeletionRequest) -> Path | None:
+    """Returns the folder in the kit's cache for what this request's models say, until its model is delivered.
+
+    None where a function of this process trains them, whose source does not tell all that it depends on.
+    """
+    training = request.training
+    if training is not None and not training.sha256:
+        return None
+    described = training.described if training is not None else {}
+    parts = [request.model_sha256, request.data_sha256, [int(row) for row in request.rows], described]
+    return files.cache_folder() / "requests" / digest_of(parts)[:24]
+
+
 def carry_out(
     request: DeletionRequest,
     method: Identifier = AUTO,
@@ -107,7 +126,7 @@ def carry_out(
     _require_knowledge(original, challenge)
     learnt = _learnt(worker, references.observe(original), effort, announce)
     if named is None:
-        plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0))
+        plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0), root=effort.root)
         choice = rehearsal.choose(worker, entries, plan, announce)
         named = next((entry for entry in entries or () if entry.name == choice.method), Entry(choice.method))
         named, choice, unlearned = _unlearned_or_retrained(worker, named, choice, effort, announce)
@@ -153,7 +172,7 @@ def _unlearned_or_retrained(
 def _learnt(worker: Worker, original: Observations, effort: Effort, announce: Callable[[str], None]) -> Observations:
     """Returns what models say that were trained by the recipe as the original was; tells at once if it was not so."""
     announce(f"training as your model was, with the records: {effort.retrained} models")
-    learnt = references.learnt(worker, Request(effort.retrained, run_seed(effort.seed, "learnt", 0)))
+    learnt = references.learnt(worker, Request(effort.retrained, run_seed(effort.seed, "learnt", 0), effort.root))
     parts = findings.reproduction(original, learnt, _groups(worker.challenge))
     off = [f"{name} {part.value:+.3f}" for name, part in parts.items() if not part.inside]
     if off:
@@ -171,7 +190,7 @@ def _compared(
     challenge = worker.challenge
     row = f"{name} (delivered)" if name in LANDMARKS else name
     outputs = population.outputs_of(row, challenge, [delivered])
-    plan = Plan(Request(1, run_seed(effort.seed, "reference", 0)), num_retrained=effort.retrained)
+    plan = Plan(Request(1, run_seed(effort.seed, "reference", 0), effort.root), num_retrained=effort.retrained)
     reports = evaluation.carry_out([], challenge, plan, packed=[outputs], worker=worker, announce=announce)
     original, unlearned, retrained = (
         references.observe(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])

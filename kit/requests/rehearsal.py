@@ -11,6 +11,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -44,6 +45,7 @@ class Plan:
         retrained: models that each method's is held against, 3 or more.
         minutes: after which no other method is begun; None for no end.
         seed: of the draws and the runs.
+        root: folder where finished models' answers are kept and found again; None for nowhere.
 
     Raises:
         InputError: fewer of them.
@@ -53,6 +55,7 @@ class Plan:
     retrained: int = 4
     minutes: float | None = None
     seed: int = 0
+    root: Path | None = None
 
     def __post_init__(self) -> None:
         if self.rehearsals < 2 or self.retrained < FEWEST_RETRAINED:
@@ -200,7 +203,7 @@ def _prepared(worker: Worker, splits: Sequence[drawing.Split], plan: Plan) -> li
         problem = dataclasses.replace(challenge, train=retained, split=split, original=weights)
         training = None if worker.training is None else worker.training.among(challenge.split.retain)
         rehearsing = Worker(problem, like=worker, training=training)
-        request = Request(plan.retrained, run_seed(plan.seed, "rehearsal", number))
+        request = Request(plan.retrained, run_seed(plan.seed, "rehearsal", number), plan.root)
         rehearsals.append(_Rehearsal(rehearsing, references.models(Entry(RETRAIN), rehearsing, request)))
     return rehearsals
 
@@ -212,7 +215,7 @@ def _distances(entry: Entry, rehearsals: Sequence[_Rehearsal], plan: Plan) -> li
     """
     distances: list[float] = []
     for number, rehearsal in enumerate(rehearsals):
-        request = Request(1, run_seed(plan.seed, "run", number))
+        request = Request(1, run_seed(plan.seed, "run", number), plan.root)
         outputs = references.models(entry, rehearsal.worker, request)
         distances.append(retraining_distance(outputs, rehearsal.retrained))
         if distances[0] > FAR:

@@ -88,6 +88,9 @@ class Recipe:
                 "others."
             )
 
+    def __repr__(self) -> str:
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
     def _is_sound(self) -> bool:
         numbers = [self.epochs, self.learning_rate, self.momentum, self.weight_decay]
         sound = all(isinstance(number, Real) and not isinstance(number, bool) for number in numbers)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +17,9 @@ import numpy as np
 import pytest
 from cli_helpers import Result, call, one_paragraph
 from owners import RECORDS, data, files_in
+from processes import Forked
 from retrainings import taking
+from signals import children_take_interrupts, stop
 
 from kit import requests
 from kit.requests import outcome as outcomes
@@ -161,6 +165,7 @@ def test_no_model_is_lost_without_being_told_to(given: dict[str, Path], tmp_path
 def carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The work takes no time, and says nothing."""
     monkeypatch.setattr(requests, "carry_out", lambda *_, **__: None)
+    monkeypatch.setattr(requests, "kept_at", lambda _: None)
     for name in ("_show", "_summary"):
         monkeypatch.setattr(f"kit.commands.unlearn.{name}", lambda *_, **__: {})
 
@@ -202,3 +207,62 @@ def test_a_full_disk_is_told_in_a_paragraph(
     before = contents(tmp_path)
     assert "No space left" in one_paragraph(unlearn(given, "--quiet"), code=1)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_interrupted_at_any_moment_it_goes_on_where_it_stopped(
+    given: dict[str, Path], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of runs that are interrupted none leaves more than it says, and the last has the bits of one that was not."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {**os.environ, "KIT_HOME": str(home)}
+    before = contents(tmp_path)
+
+    def start(output: Path) -> Forked:
+        paths = (given | {"output": output}).items()
+        options = [part for option, value in paths for part in (f"--{option}", value)]
+        arguments = [
+            "unlearn",
+            *options,
+            "--method",
+            "finetune",
+            "--retrained",
+            "3",
+            "--evidence",
+            tmp_path / "evidence",
+        ]
+        return Forked("kit", arguments, tmp_path, environment)
+
+    models: list[int] = []
+    with children_take_interrupts():
+        for moment in ("training as your model was", "unlearning 6 records", "retrain: 3 models", "scoring"):
+            process = start(given["output"])
+            while moment not in process.output("stdout") + process.output("stderr") and process.poll() is None:
+                time.sleep(0.02)
+            time.sleep(np.random.default_rng(len(models)).uniform(0, 0.5))
+            assert process.poll() is None, (moment, process.output("stdout"), process.output("stderr"))
+            stop(process, signal.SIGINT)
+            ended = process.finish()
+            assert ended.returncode == 130, ended.stderr
+            assert "Nothing was written" in ended.stderr
+            assert contents(tmp_path) == before
+            assert not (tmp_path / "evidence").exists()
+            models.append(len([*home.glob("requests/**/done.json")]))
+    assert models == sorted(models)
+    assert models[-1] >= 3  # those that learnt the records are not trained again
+    assert start(given["output"]).finish().returncode == 0
+    assert not [*home.glob("requests/*")]
+    whole = given["output"].read_bytes()
+    files.remove(tmp_path / "evidence")
+    assert start(tmp_path / "again.keras").finish().returncode == 0
+    assert (tmp_path / "again.keras").read_bytes() == whole
+
+
+def test_what_was_kept_is_deleted_once_the_model_is_delivered(tmp_path: Path) -> None:
+    from kit.commands.unlearn import _delete
+
+    (tmp_path / "kept" / "runs").mkdir(parents=True)
+    _delete(tmp_path / "kept")
+    _delete(tmp_path / "kept")
+    _delete(None)
+    assert not (tmp_path / "kept").exists()
