@@ -119,7 +119,7 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
         segments = _removed(place, challenge, records, terms_, order=order, old=old)
         continues = old.number if order.method != RETRAIN else None
         log = stored(place, terms_, segments, kept, signer, continues=continues)
-        deletion = _deletion(old, terms_, order, before=leaves, kept=kept, gone=gone, place=place)
+        deletion = _deletion(old, terms_, order, challenge, before=leaves, kept=kept, gone=gone, place=place)
         certificate, log = certified(log, signer, deletion, Commitment(kept.leaves), log.entries[-1].subjects)
         write_receipts(folder, log, signer, certificate, presences=leaves, salts=salts, rows=rows)
     log.write(folder)
@@ -209,10 +209,18 @@ def _forgotten_rows(challenge: Challenge, salts: Salts) -> np.ndarray:
 
 
 def _deletion(
-    old: Trail, terms_: Terms, order: Order, *, before: Commitment, kept: Salts, gone: np.ndarray, place: Path
+    old: Trail,
+    terms_: Terms,
+    order: Order,
+    challenge: Challenge,
+    *,
+    before: Commitment,
+    kept: Salts,
+    gone: np.ndarray,
+    place: Path,
 ) -> Deletion:
     predicate = terms_.predicate
-    guarantee = editing.guarantee(order.method, place / trail.KEPT, order.report)
+    guarantee = editing.guarantee(order.method, challenge, place / trail.KEPT, order.report)
     return Deletion(
         order.method,
         classes.class_of(order.method),

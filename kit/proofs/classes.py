@@ -18,11 +18,12 @@ def class_of(method: str) -> str:
     """Returns what a method's models are: exact, certified with epsilon and delta, or approximate.
 
     Example:
-        >>> class_of("sisa"), class_of("certified_removal"), class_of("scrub")
+        >>> class_of("sisa"), class_of("noisy_clipped_finetune"), class_of("scrub")
         ('exact', 'certified', 'approximate')
     """
     if method in (RETRAIN, SISA):
         return EXACT
-    own = methods.function(method, "pretraining")
-    named = {argument.arg for argument in own.args.kwonlyargs} if own else set()
-    return CERTIFIED if {"epsilon", "delta"} <= named else APPROXIMATE
+    for name in ("pretraining", "unlearning"):
+        if all(methods.takes(method, parameter, name) for parameter in ("epsilon", "delta")):
+            return CERTIFIED
+    return APPROXIMATE

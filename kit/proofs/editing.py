@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kit import methods, models
+from kit.methods import _facts
 from kit.proofs import classes, trail, trainings
 from kit.proofs.classes import APPROXIMATE, CERTIFIED
 from kit.proofs.states import Trained
@@ -87,11 +88,12 @@ def require_possible(method: str, began: str, report: Path | None, challenge: Ch
         )
 
 
-def guarantee(method: str, kept: Path, report: Path | None) -> dict[str, str]:
+def guarantee(method: str, challenge: Challenge, kept: Path, report: Path | None) -> dict[str, str]:
     """Returns what a certificate says of a method beside its class, as texts."""
     kind = classes.class_of(method)
     if kind == CERTIFIED:
-        recorded = facts.read(kept)
+        given = {**_facts.hyperparameters(method), **challenge.hyperparameters.get(method, {})}
+        recorded = {**given, **facts.read(kept)}
         return {name: repr(float(recorded[name])) for name in ("epsilon", "delta")}
     return {"report": files.sha256_of(report)} if kind == APPROXIMATE and report is not None else {}
 

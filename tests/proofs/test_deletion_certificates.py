@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import kit
 from kit.proofs import certificate as certificates
-from kit.proofs import commitment, signatures, trail
+from kit.proofs import commitment, editing, signatures, trail
 from kit.proofs.certificate import NOT_PROVEN, Certificate, check_receipt
 from kit.proofs.certify import Order, begin, certified, delete
 from kit.proofs.commitment import Commitment
@@ -313,3 +313,10 @@ def test_a_strangers_key_a_cut_file_and_another_statement_are_refused(deleted: P
         Certificate.of(signatures.canonical({"absences": [], "envelope": nonce.decode()}) + b"\n", signer.verifier)
     with pytest.raises(Rejected, match="none as the kit writes them"):
         check_receipt(nonce + b"\n", signer.verifier)
+
+
+def test_a_certified_edit_states_the_epsilon_that_it_ran_with(challenge: kit.Challenge, tmp_path: Path) -> None:
+    plain = editing.guarantee("noisy_clipped_finetune", challenge, tmp_path, None)
+    assert plain == {"epsilon": "10.0", "delta": "0.0001"}
+    given = dataclasses.replace(challenge, hyperparameters={"noisy_clipped_finetune": {"epsilon": 2.0}})
+    assert editing.guarantee("noisy_clipped_finetune", given, tmp_path, None)["epsilon"] == "2.0"

@@ -169,8 +169,10 @@ def test_the_order_of_members_matters_to_no_score_but_one(family: ModuleType) ->
 
 @FAMILIES
 def test_other_outputs_give_other_numbers(family: ModuleType) -> None:
+    """Or, of a lower bound that is 0 where there is nothing to find, other standard errors."""
     for score, other in zip(scores_of(family), scores_of(family, seed=1), strict=True):
-        assert score.value != other.value or score.value is None, score
+        bounds = score.value == other.value == 0 and score.stderr != other.stderr
+        assert score.value != other.value or score.value is None or bounds, score
 
 
 def imports(source: str) -> set[str]:
