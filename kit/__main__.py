@@ -32,6 +32,7 @@ from kit.commands import (
     report,
     requests,
     requests_run,
+    requests_serve,
     requests_simulate,
     runs,
     submission,
@@ -163,6 +164,8 @@ app.add_typer(challenge.app, name="challenge", rich_help_panel="Data, models and
 requests.app.command(cls=Command)(requests_run.run)
 requests.app.command(cls=Command)(requests_run.replay)
 requests.app.command(cls=Command)(requests_simulate.simulate)
+requests.app.command(cls=Command)(requests_serve.serve)
+requests.app.command(cls=Command)(requests_serve.token)
 app.add_typer(requests.app, name="requests", rich_help_panel="Answer a deletion request")
 
 

@@ -74,14 +74,16 @@ def add(
         now = store.now()
     content = [request.to_json(now) | {"new": new} for request, new in added]
     say = printer(json_file)
-    for line in content[:1] if len(content) == 1 else ():
-        late = ", WHICH HAS PASSED" if line["missed"] else ""
-        known = "" if line["new"] else " (it was there already)"
-        say(f"Request {line['number']}: {line['records']} records, to be settled by {line['deadline']}{late}{known}.")
-    if len(content) > 1:
-        say(f"{len(content)} requests, numbers {content[0]['number']} to {content[-1]['number']}.")
+    say(_line(content[0]) if len(content) == 1 else f"{len(content)} requests, from {keys[0]} to {keys[-1]}.")
     say(f"Next: kit requests run {folder}")
     options.write_json(json_file, content)
+
+
+def _line(request: dict[str, Any]) -> str:
+    late = ", WHICH HAS PASSED" if request["missed"] else ""
+    known = "" if request["new"] else " (it was there already)"
+    until = f"to be settled by {request['deadline']}{late}{known}"
+    return f"Request {request['number']}: {request['records']} records, {until}."
 
 
 @app.command("list")

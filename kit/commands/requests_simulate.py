@@ -69,7 +69,7 @@ def simulate(
     from kit.streams.simulation import Setting
 
     parts = processes.named(arrivals), costs.named(service)
-    Setting(*parts, seconds or 1.0, days, deadline)  # checked before a model is trained
+    Setting(*parts, 1.0 if seconds is None else seconds, days, deadline)  # checked before a model is trained
     curve = [] if challenge is None else _curve(challenge, arrivals, days, points, seed, debug)
     if seconds is None:
         seconds = min((point.cpu_seconds for point in curve), default=3600.0)
@@ -77,19 +77,13 @@ def simulate(
     rows = _rows(setting, chosen, repeats, seed)
     if str(json_file) != "-":
         _show(setting, rows, curve)
-    content = {
-        "arrivals": arrivals,
-        "service": service,
-        "seconds": seconds,
-        "days": days,
-        "deadline": deadline,
-        "slack": slack,
-        "repeats": repeats,
-        "seed": seed,
-        "policies": rows,
-        "accuracy": [asdict(point) for point in curve],
-    }
-    options.write_json(json_file, content)
+    content = _content(setting) | {"slack": slack, "repeats": repeats, "seed": seed}
+    options.write_json(json_file, content | {"policies": rows, "accuracy": [asdict(point) for point in curve]})
+
+
+def _content(setting: Setting) -> dict[str, Any]:
+    names = {"arrivals": setting.arrivals.name, "service": setting.service.name}
+    return names | {"seconds": setting.seconds, "days": setting.days, "deadline": setting.deadline}
 
 
 def _rows(setting: Setting, chosen: list[Any], repeats: int, seed: int) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def file(store: Store, batch: Batch, request: Request, outcome: Mapping[str, Any
     whole = {INDEX: index.encode(), STATEMENT: statement.page(content).encode(), **papers}
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Scratch(".evidence-", target.parent) as scratch:
+        with Scratch(".evidence-", store.folder) as scratch:
             for name, paper in whole.items():
                 (scratch.path / name).write_bytes(paper)
             if target.exists():

@@ -58,10 +58,12 @@ class Door:
     @classmethod
     def of(cls, folder: Path, challenge: Challenge, store: Store) -> Door:
         """Returns the door of the queue in a certified model's folder, which is made at first use."""
-        key = Key.of(store.folder)
-        requested = [name for request in store.requests() for name in request.records]
-        register = Register.over(key, commitment.contents(challenge.train))
-        return cls(store, register, known(folder, key, requested))
+        return cls.at(folder, Register.over(Key.of(store.folder), commitment.contents(challenge.train)), store)
+
+    @classmethod
+    def at(cls, folder: Path, register: Register, store: Store) -> Door:
+        """Returns the door, where the register is there already."""
+        return cls(store, register, known(folder, Key.read(store.folder), store.requested_records()))
 
     def add(self, asked: Asked) -> list[tuple[Request, bool]]:
         """Takes requests in, one after the other, and says of each whether it is new.

@@ -18,6 +18,7 @@ from kit.types import InputError
 
 Clock = Callable[[], float]
 _BACKWARDS_SECONDS = 1.0
+_LARGEST = 2**63 - 1  # of SQLite
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Store:
         """
         rows = self._rows(
             "SELECT number, key, received, deadline, requester, batch, settled, sha256 FROM requests WHERE number = ?",
-            number,
+            min(number, _LARGEST),
         )
         if not rows:
             raise Refused(
@@ -173,10 +174,25 @@ class Store:
         number, key, *rest = fields
         return Request(number, key, records, *rest)
 
-    def requests(self, *, unsettled: bool = False) -> list[Request]:
-        """Returns all requests in their order, or those that are not settled."""
-        chosen = " WHERE settled IS NULL" if unsettled else ""
-        return [self.get(number) for (number,) in self._rows(f"SELECT number FROM requests{chosen} ORDER BY number")]  # noqa: S608
+    def requests(self, *, unsettled: bool = False, after: int = 0, limit: int = -1) -> list[Request]:
+        """Returns requests in their order.
+
+        Args:
+            unsettled: those alone that are not settled.
+            after: those alone of higher numbers.
+            limit: at most so many; -1 for all.
+        """
+        rows = self._rows(
+            "SELECT number FROM requests WHERE number > ? AND (settled IS NULL OR NOT ?) ORDER BY number LIMIT ?",
+            after,
+            unsettled,
+            limit,
+        )
+        return [self.get(number) for (number,) in rows]
+
+    def requested_records(self) -> list[str]:
+        """Returns the tombstones of all requests' records, in order."""
+        return [name for (name,) in self._rows("SELECT tombstone FROM records ORDER BY tombstone")]
 
     def counts(self) -> dict[str, int]:
         """Returns how many requests wait, are at work, and are done."""

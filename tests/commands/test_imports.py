@@ -43,6 +43,7 @@ IMPORTED_BY_HELP = {
     "kit.commands.report",
     "kit.commands.requests",
     "kit.commands.requests_run",
+    "kit.commands.requests_serve",
     "kit.commands.requests_simulate",
     "kit.commands.runs",
     "kit.commands.settings",

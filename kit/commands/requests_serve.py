@@ -1,0 +1,56 @@
+"""`kit requests serve` and `token`: the queue over HTTP, for those who take requests in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kit.commands import options, requests
+from kit.commands.options import DebugOption
+from kit.commands.requests import ChallengeOption, FolderArgument, KeyOption
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def token(folder: FolderArgument, name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets it.")]) -> None:
+    """Make a token for somebody who takes requests in; it is shown once."""
+    from kit.streams import database, tokens
+
+    database.require_queue(folder / database.FOLDER)
+    typer.echo(tokens.issue(folder / database.FOLDER, name))
+
+
+def serve(
+    folder: FolderArgument,
+    host: Annotated[str, typer.Option("--host", help="Where to listen; TLS is the proxy's in front.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535)] = 8350,
+    challenge: ChallengeOption = None,
+    key: KeyOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Take requests in over HTTP, and hand evidence out; 'kit requests run' does the work."""
+    loaded = requests.load(folder, challenge, key, debug)
+    from kit.streams import service
+
+    service.require_starlette()
+    import time
+
+    import uvicorn
+
+    import kit
+    from kit.streams.database import FOLDER
+    from kit.streams.tokens import Tokens
+
+    served = service.Service.of(folder, loaded, time.time)
+    Tokens.read(folder / FOLDER)  # told of now rather than at the first request
+    if host not in _LOCAL:
+        options.tell(
+            [
+                f"The service listens on {host} without TLS: tokens and requests can be read on the way. Put a proxy "
+                "with TLS in front of it, and let nobody else reach this port."
+            ]
+        )
+    del loaded  # the examples themselves are not needed
+    typer.echo(f"http://{host}:{port} (Ctrl-C ends it)", err=True)
+    uvicorn.run(service.application(served, kit.__version__), host=host, port=port, log_level="warning")
