@@ -30,30 +30,36 @@ _LABELS = {
 _DEFAULTS = ("at-once", "every:10", "period:7", "deadline")
 
 
+PoliciesOption = Annotated[
+    list[str] | None,
+    typer.Option("--policy", metavar="NAME", help="at-once, every:K, period:DAYS, deadline; several times."),
+]
+ArrivalsOption = Annotated[
+    str, typer.Option("--arrivals", metavar="NAME", help="poisson:PER_DAY, bursts:PER_DAY:SIZE or regular:PER_DAY.")
+]
+ServiceOption = Annotated[
+    str, typer.Option("--service", metavar="NAME", help="retrain, sisa:4x4 or by-cost:4x4:BUDGET.")
+]
+SecondsOption = Annotated[
+    float | None, typer.Option("--seconds", help="A whole training takes. Default: 3600, or as measured.")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--challenge", metavar="NAME|FILE", help="Train without the forgotten: accuracy over time."),
+]
+
+
 def simulate(
-    policies: Annotated[
-        list[str] | None,
-        typer.Option("--policy", metavar="NAME", help="at-once, every:K, period:DAYS, deadline; several times."),
-    ] = None,
-    arrivals: Annotated[
-        str,
-        typer.Option("--arrivals", metavar="NAME", help="poisson:PER_DAY, bursts:PER_DAY:SIZE or regular:PER_DAY."),
-    ] = "poisson:2",
-    service: Annotated[
-        str, typer.Option("--service", metavar="NAME", help="retrain, sisa:4x4 or by-cost:4x4:BUDGET.")
-    ] = "retrain",
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", help="A whole training takes. Default: 3600, or as measured.")
-    ] = None,
+    policies: PoliciesOption = None,
+    arrivals: ArrivalsOption = "poisson:2",
+    service: ServiceOption = "retrain",
+    seconds: SecondsOption = None,
     days: Annotated[float, typer.Option("--days", help="Requests come for so long.")] = 365.0,
     deadline: Annotated[float, typer.Option("--deadline", metavar="DAYS", help="Of each request.")] = 30.0,
     slack: Annotated[float, typer.Option("--slack", min=0.0, metavar="DAYS", help="See 'kit requests run'.")] = 7.0,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Streams a policy, for the standard errors.")] = 8,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the first stream.")] = 0,
-    challenge: Annotated[
-        str | None,
-        typer.Option("--challenge", metavar="NAME|FILE", help="Train without the forgotten: accuracy over time."),
-    ] = None,
+    challenge: DataOption = None,
     points: Annotated[int, typer.Option("--points", min=2, help="With --challenge: so many trainings.")] = 5,
     quietly: QuietOption = False,
     json_file: JsonOption = None,
