@@ -48,6 +48,10 @@ BLOCKS = {
         ["-m", "benchmarks.certifying"],
         ["-m", "benchmarks.merkle_tree"],
     ),
+    "requests": (
+        ["-m", "kit", "requests", "simulate"],
+        ["-m", "kit", "requests", "simulate", "--arrivals", "bursts:2:20", "--service", "by-cost:4x4:50"],
+    ),
     "containment": (
         ["-m", "benchmarks.containment"],
         ["-m", "benchmarks.containment", "--sandbox"],

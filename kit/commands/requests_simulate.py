@@ -27,6 +27,7 @@ _LABELS = {
     "exposed": "share of time: exposed",
     "record_days": "record days exposed",
 }
+_WIDTH = 110
 _DEFAULTS = ("at-once", "every:10", "period:7", "deadline")
 
 
@@ -145,6 +146,8 @@ def _show(setting: Setting, rows: list[dict[str, Any]], curve: list[Point]) -> N
     from rich.table import Table
 
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:  # a file has no width, and 80 columns would cut numbers
+        console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
     console.print(
         f"{setting.arrivals.name} for {setting.days:g} days, served by {setting.service.name}, a training takes "
         f"{setting.seconds:g} s. Times in days; ± standard errors.",
@@ -162,5 +165,9 @@ def _show(setting: Setting, rows: list[dict[str, Any]], curve: list[Point]) -> N
 
 
 def _cell(estimate: dict[str, float | None]) -> str:
-    mean = f"{estimate['mean']:.3g}"
-    return mean if estimate["stderr"] is None else f"{mean}±{estimate['stderr']:.1g}"
+    mean = _number(estimate["mean"] or 0.0, 3)
+    return mean if estimate["stderr"] is None else f"{mean} ± {_number(estimate['stderr'], 1)}"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
