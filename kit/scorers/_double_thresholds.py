@@ -11,9 +11,11 @@ places are counted pair by pair, in the released scorer's arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kit.scorers._threads import blocks
 
@@ -23,8 +25,8 @@ _STEP = 2 * _BUFFER / (_NUMBER - 1)
 # 799 places, and one at which nobody is accused: 100 blocks; the right thresholds are 50.
 _BLOCK, _PLACES = 8, 2 * _NUMBER - 1
 _RIGHT, _LEFT = np.arange(_NUMBER).reshape(-1, _BLOCK), np.arange(_PLACES + 1).reshape(-1, _BLOCK)
-# Which pairs of blocks hold a right threshold and the place of one of its 400 left ones.
-_MEET = (_LEFT[:, -1] >= _RIGHT[:, :1]) & (_LEFT[:, 0] < _RIGHT[:, -1:] + _NUMBER)
+# A block of right thresholds has left ones in the block of the same number and in the 50 that follow it.
+_MEET = _NUMBER // _BLOCK + 1
 
 # Places whose 400 pairs each are counted one by one, so many at a time.
 _PLACES_AT_ONCE = 64
@@ -70,17 +72,19 @@ class DoubleThresholds:
 
         Args:
             least: what has been found already, (examples,): the more it is, the fewer pairs are looked at.
-            table: epsilon by numbers of false positives and false negatives, (N + 1, N + 1).
-            bounds: the largest epsilon at so many of them, or more of either, (N + 1, N + 1).
+            table: epsilon by numbers of models accused wrongly and not accused rightly, from -N and from 0 on,
+                (2 N + 1, 2 N + 1).
+            bounds: the largest epsilon at so many of them, or more of either, likewise.
         """
         largest, examples, on_place = least.copy(), np.arange(len(least)), self._excluded()
         below_left = np.where(on_place, self.sides.shape[2], self.below_left)  # so that nobody is accused
+        indices = self._index(self.below_right), -self._index(below_left, 0)
         at_most = self._at_most(on_place, bounds)
         # The likeliest blocks of each example first: most others are out of the question then.
-        rights, lefts = np.divmod(at_most.reshape(len(least), -1).argmax(axis=1), len(_LEFT))
-        np.maximum.at(largest, examples, self._within(examples, rights, lefts, below_left, table))
-        examples, rights, lefts = np.nonzero(at_most > largest[:, np.newaxis, np.newaxis])
-        np.maximum.at(largest, examples, self._within(examples, rights, lefts, below_left, table))
+        rights, apart = np.divmod(at_most.reshape(len(least), -1).argmax(axis=1), _MEET)
+        np.maximum.at(largest, examples, _within(indices, examples, rights, apart, table))
+        examples, rights, apart = np.nonzero(at_most > largest[:, np.newaxis, np.newaxis])
+        np.maximum.at(largest, examples, _within(indices, examples, rights, apart, table))
         examples, places = np.nonzero(on_place[:, :-1])
         for pairs in blocks(len(examples), _PLACES_AT_ONCE):
             np.maximum.at(largest, examples[pairs], self._from_places(examples[pairs], places[pairs], table))
@@ -92,26 +96,26 @@ class DoubleThresholds:
         excluded[:, -1] = True
         return excluded
 
+    def _index(self, counts: np.ndarray | Sequence[np.ndarray], start: int | None = None) -> np.ndarray:
+        """Index into a flat table where so many are accused rightly and wrongly, (2, ...).
+
+        It is the sum of parts: that of models below the right threshold, less that of those below the left one.
+        """
+        num_models = self.sides.shape[2]
+        width = 2 * num_models + 1
+        start = num_models * width + num_models if start is None else start
+        index: np.ndarray = counts[1] * width - counts[0] + start
+        return index
+
     def _at_most(self, on_place: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """What epsilon any pair within a pair of blocks can have at most, (examples, 50, 100)."""
+        """What epsilon any pair within a pair of blocks can have at most, (examples, 50, 51): see `_MEET`."""
         num_models = self.sides.shape[2]
         fewest = np.where(on_place, num_models, self.below_left[0]).reshape(-1, *_LEFT.shape).min(axis=2)
         most = np.where(on_place, 0, self.below_left[1]).reshape(-1, *_LEFT.shape).max(axis=2)
-        caught = self.below_right[0, :, _BLOCK - 1 :: _BLOCK, np.newaxis] - fewest[:, np.newaxis]
-        wrongly = self.below_right[1, :, ::_BLOCK, np.newaxis] - most[:, np.newaxis]
-        return np.where(_MEET, _epsilons(caught, wrongly, bounds), -np.inf)
-
-    def _within(
-        self, examples: np.ndarray, rights: np.ndarray, lefts: np.ndarray, below_left: np.ndarray, table: np.ndarray
-    ) -> np.ndarray:
-        """The largest epsilon within each of some pairs of blocks, given by their numbers, (pairs,) each."""
-        right = self.below_right.reshape(2, -1, *_RIGHT.shape)[:, examples, rights]
-        left = below_left.reshape(2, -1, *_LEFT.shape)[:, examples, lefts]
-        caught, wrongly = right[..., np.newaxis] - left[:, :, np.newaxis]
-        apart = _LEFT[lefts][:, np.newaxis] - _RIGHT[rights][..., np.newaxis]
-        possible = (apart >= 0) & (apart < _NUMBER)
-        largest: np.ndarray = np.where(possible, _epsilons(caught, wrongly, table), -np.inf).max(axis=(1, 2))
-        return largest
+        right = self._index([self.below_right[0, :, _BLOCK - 1 :: _BLOCK], self.below_right[1, :, ::_BLOCK]])
+        left = sliding_window_view(self._index([fewest, most], 0), _MEET, axis=1)
+        at_most: np.ndarray = bounds.ravel().take(right[..., np.newaxis] - left)
+        return at_most
 
     def _from_places(self, examples: np.ndarray, places: np.ndarray, table: np.ndarray) -> np.ndarray:
         """The largest epsilon over the pairs whose left threshold is at one of some places, (places,)."""
@@ -121,11 +125,10 @@ class DoubleThresholds:
         start, stop = right - width - _BUFFER, right - width + _BUFFER
         step = (stop - start) / (_NUMBER - 1)  # with the next, these are numpy.linspace(start, stop, 400)[second]
         left = np.where(second == _NUMBER - 1, stop, second * step + start)
-        caught, wrongly = (
-            self.below_right[side, examples] - self._below(side, examples, places, left) for side in (0, 1)
-        )
+        accused = [self.below_right[side, examples] - self._below(side, examples, places, left) for side in (0, 1)]
         possible = (second >= 0) & (second < _NUMBER)
-        largest: np.ndarray = np.where(possible, _epsilons(caught, wrongly, table), -np.inf).max(axis=1)
+        epsilons = table.ravel().take(self._index(accused))
+        largest: np.ndarray = np.where(possible, epsilons, -np.inf).max(axis=1)
         return largest
 
     def _below(self, side: int, examples: np.ndarray, places: np.ndarray, left: np.ndarray) -> np.ndarray:
@@ -139,11 +142,28 @@ class DoubleThresholds:
         return below
 
 
-def _epsilons(caught: np.ndarray, wrongly: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Epsilon where so many are accused rightly and wrongly; below 0 stands for nobody."""
-    missed = len(table) - 1 - np.maximum(caught, 0)
-    epsilons: np.ndarray = table.ravel().take(np.maximum(wrongly, 0) * len(table) + missed)
-    return epsilons
+def _within(
+    indices: tuple[np.ndarray, np.ndarray],
+    examples: np.ndarray,
+    rights: np.ndarray,
+    apart: np.ndarray,
+    table: np.ndarray,
+) -> np.ndarray:
+    """The largest epsilon within each of some pairs of blocks, (pairs,).
+
+    Args:
+        indices: into the table, the parts of right thresholds and of places, (examples, 400) and (examples, 800).
+        examples, rights: whose, and which block of right thresholds, (pairs,).
+        apart: how many blocks that of the places comes after it.
+        table: see `DoubleThresholds.largest`.
+    """
+    right = indices[0].reshape(-1, *_RIGHT.shape)[examples, rights]
+    left = indices[1].reshape(-1, *_LEFT.shape)[examples, rights + apart]
+    epsilons = table.ravel().take(right[..., np.newaxis] + left[:, np.newaxis])
+    beyond = _BLOCK * apart[:, np.newaxis, np.newaxis] + np.arange(_BLOCK) - np.arange(_BLOCK)[:, np.newaxis]
+    possible = (beyond >= 0) & (beyond < _NUMBER)
+    largest: np.ndarray = np.where(possible, epsilons, -np.inf).max(axis=(1, 2))
+    return largest
 
 
 def _numbers(bins: np.ndarray, num_bins: int, counted: np.ndarray | None = None) -> np.ndarray:

@@ -29,13 +29,25 @@ def epsilon_table(num_models: int, delta: float) -> np.ndarray:
     return table
 
 
-@functools.lru_cache(maxsize=4)
 def _bounds(num_models: int, delta: float) -> np.ndarray:
     """The largest of `epsilon_table` at so many false positives and negatives, or more of either, (N + 1, N + 1)."""
     flipped = epsilon_table(num_models, delta)[::-1, ::-1]
-    bounds: np.ndarray = np.maximum.accumulate(np.maximum.accumulate(flipped, axis=0), axis=1)[::-1, ::-1].copy()
-    bounds.setflags(write=False)
-    return bounds
+    return np.maximum.accumulate(np.maximum.accumulate(flipped, axis=0), axis=1)[::-1, ::-1]
+
+
+@functools.lru_cache(maxsize=4)
+def _padded_tables(num_models: int, delta: float) -> tuple[np.ndarray, np.ndarray]:
+    """`epsilon_table` and `_bounds` for numbers below 0, which stand for nobody, too, (2 N + 1, 2 N + 1).
+
+    Rows are from -N false positives on, columns from 0 false negatives on, up to as many more as there are models.
+    """
+    beyond = (num_models, 0), (0, num_models)
+    tables = [
+        np.pad(table, beyond, mode="edge") for table in (epsilon_table(num_models, delta), _bounds(num_models, delta))
+    ]
+    for table in tables:
+        table.setflags(write=False)
+    return tables[0], tables[1]
 
 
 def largest_epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float) -> np.ndarray:
@@ -53,7 +65,7 @@ def largest_epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float)
     largest = _largest_single(positive, negative, table)
     ranges = np.stack([side[:, -1] - side[:, 0] for side in (positive, negative)])
     thresholds = DoubleThresholds.count(*_exchanged(positive, negative, ranges[0] >= ranges[1]))
-    largest = thresholds.largest(largest, table, _bounds(number, delta))
+    largest = thresholds.largest(largest, *_padded_tables(number, delta))
     epsilons[counted] = np.where(largest == -np.inf, EPSILON_CAP, np.minimum(largest, EPSILON_CAP))
     return epsilons
 

@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
 from kit.scorers import _logistic_attack
 from kit.scorers import membership_inference as mia
+from kit.scorers._logistic_fits import Sample
 from kit.scorers.lira import mean_placements
 from kit.scorers.membership_inference import (
     match_nonmembers,
@@ -122,7 +123,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
 
 def fitted(x: np.ndarray, y: np.ndarray, left_out: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Slopes and intercepts of the batched solver."""
-    sample, part = _logistic_attack._Sample.of(x, y), np.array(left_out, np.int64)
+    sample, part = Sample.of(x, y), np.array(left_out, np.int64)
     slope, intercept = sample.fit(np.zeros((2, len(x))), part)
     slopes: np.ndarray = slope / sample.scale[:, 0]
     return slopes, intercept - slopes * sample.center[:, 0]
@@ -193,15 +194,49 @@ def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) 
     """1,000 draws of 6,000 losses are made in chunks, of which the last is short, and fitted in blocks."""
     sizes = []
 
-    def at(sample: _logistic_attack._Sample, slope: np.ndarray, intercept: np.ndarray) -> Losses:
+    def at(sample: Sample, slope: np.ndarray, intercept: np.ndarray) -> Losses:
         sizes.append(sample.x.size)
         return np.zeros_like(sample.z), np.full_like(sample.z, 0.25)
 
-    monkeypatch.setattr(_logistic_attack._Sample, "_at", at)
+    monkeypatch.setattr(Sample, "_at", at)
     zeros = np.zeros(6000)
     assert len(_logistic_attack._attack_draws(lambda: zeros, 3000, 1000)) == 1000
     assert max(sizes) <= 16_000
-    assert sum(sizes) == 12 * 1000 * 6000  # of all, from there to the splits, and of each split
+    # Of the first of a chunk, to begin at; of all, and from there to the splits. Of zeros every attack is blind.
+    assert sum(sizes) == (4 + 2 * 1000) * 6000
+
+
+# Where one loss is a thousand times the others, Newton's method from elsewhere than 0 may not arrive.
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if "outlier" not in shape])
+@pytest.mark.parametrize("pairs", [20, 113, 700])
+def test_fits_without_a_part_tell_its_examples_as_the_exact_fits_do(shape: str, pairs: int) -> None:
+    generator, y = np.random.default_rng(pairs), np.repeat([0.0, 1.0], pairs)
+    x = np.stack([SHAPES[shape](generator, pairs) for _ in range(6)])
+    parts = np.stack([generator.permutation(2 * pairs)[: pairs // 5] for _ in range(10)])
+    sample = Sample.of(x, y)
+    for start in (np.zeros((2, 6)), np.full((2, 6), 3.0)):
+        slopes, intercepts = sample.fits_without(parts, start)
+        for number, part in enumerate(parts):
+            slope, intercept = sample.fit(np.zeros((2, 6)), part)
+            margins = slope[:, np.newaxis] * sample.z[:, part] + intercept[:, np.newaxis]
+            told = slopes[:, [number]] * x[:, part] + intercepts[:, [number]] > 0
+            clear = (abs(margins) > 1e-7) & (slopes[:, [number]] != 0)  # and where scikit-learn is not blind
+            np.testing.assert_array_equal(told[clear], margins[clear] > 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_fit_may_be_off_is_not_less_than_what_it_is_off(shape: str) -> None:
+    """Of those that are read off an expansion rather than computed."""
+    generator, pairs = np.random.default_rng(3), 150
+    x, y = np.stack([SHAPES[shape](generator, pairs) for _ in range(6)]), np.repeat([0.0, 1.0], pairs)
+    parts = np.stack([generator.permutation(2 * pairs)[:30] for _ in range(10)])
+    sample = Sample.of(x, y)
+    fits, errors = sample._expanded(sample.fit(np.zeros((2, 6))), parts)
+    for number, part in enumerate(parts):
+        exact = sample.fit(np.zeros((2, 6)), part)
+        exact = sample.fit(exact, part)
+        off = abs(fits[:, :, number] - exact).max(axis=0)
+        assert (off <= errors[:, number]).all()
 
 
 # Null band and standard error of the attack's accuracy

@@ -26,6 +26,7 @@ from kit.scorers import (
     rmia,
     ulira,
 )
+from kit.scorers._logistic_fits import Sample
 from kit.scorers._resampling import halves, jackknife_replicates, stderr_of_replicates
 from kit.scorers._threads import in_threads
 from kit.scorers.lira import lira_scores, mean_auc, mean_placements, two_way_stderr
@@ -236,6 +237,6 @@ def test_the_attack_that_begins_at_the_fit_of_all_ends_at_that_of_each_split() -
     generator = np.random.default_rng(6)
     losses = generator.exponential(size=(2, 3, 60)) + np.array([0.3, 0.0]).reshape(2, 1, 1)
     x, y = np.concatenate(losses, axis=1), np.repeat([0.0, 1.0], 60)
-    sample = _logistic_attack._Sample.of(x, y)
+    sample = Sample.of(x, y)
     fits = [sample.fit(np.array([np.full(3, slope), np.full(3, -slope / 2)])) for slope in (0.0, 2.0)]
     np.testing.assert_allclose(*fits, rtol=1e-6, atol=1e-8)  # a step of 1e-4 is the last

@@ -290,3 +290,17 @@ def test_a_model_that_several_rows_ask_for_is_attacked_once(monkeypatch: pytest.
         gaps.score(comparison)
         assert svc_mia.score(comparison) == first
     assert len(fits) == 2 * (3 + 2 + 2)  # two features, three retrained models, two rows of two
+
+
+@pytest.mark.parametrize("width", [0.02, 1.0, 9.0, 40.0])
+def test_of_many_examples_the_classifiers_answers_are_scikit_learns(width: float) -> None:
+    """Of a single feature they are read off a polynomial, on intervals on which that is exact."""
+    generator = np.random.default_rng(0)
+    learned = np.concatenate([generator.uniform(0, width, 150), width * generator.beta(2, 1, 150)])
+    attack = SVC(C=3, gamma="auto").fit(learned[:, np.newaxis], np.repeat([0, 1], 150))
+    asked = np.concatenate([generator.uniform(-0.1 * width, 1.1 * width, 2000), learned])[:, np.newaxis]
+    decisions = attack.decision_function(asked)
+    assert 0.05 < (decisions < 0).mean() < 0.95
+    np.testing.assert_array_equal(svc_mia._are_below_0(attack, asked), decisions < 0)
+    few = np.repeat(asked[:1], 200, axis=0)  # an interval of no width
+    np.testing.assert_array_equal(svc_mia._are_below_0(attack, few), np.repeat(decisions[0] < 0, 200))
