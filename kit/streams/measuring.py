@@ -9,7 +9,6 @@ import numpy as np
 
 from kit import methods, models
 from kit.methods import sisa
-from kit.proofs import trainings
 from kit.proofs.classes import SISA
 from kit.proofs.trail import Trail
 from kit.runs import originals, pretraining
@@ -23,20 +22,31 @@ _MODEL = "model.json"
 Measured = Mapping[str, Mapping[str, float]]
 
 
-def net_of(trail: Trail, challenge: Challenge) -> keras.Model:
-    """Returns the certified model, with its weights."""
-    method, weights = str(trail.training.predicate["method"]), list(trail.weights())
-    if method == SISA:
-        base, shards = pretraining.new_base(challenge), trail.training.predicate["settings"]["shards"]
-        each = len(weights) // shards
-        members = [weights[start : start + each] for start in range(0, len(weights), each)]
-        return sisa.ensemble_of(base, members, trainings.alone(challenge, challenge.train))
-    if methods.trains_its_own(method):
-        net = models.build_described((trail.path / _MODEL).read_text())
-    else:
-        net = originals.build(challenge)
-    net.set_weights(weights)
-    return net
+class Models:
+    """Certified models of a challenge as Keras models: one of each form, whose weights are exchanged."""
+
+    def __init__(self, challenge: Challenge) -> None:
+        """Builds nothing yet."""
+        self._challenge = challenge
+        self._nets: dict[str, keras.Model] = {}
+
+    def of(self, trail: Trail) -> keras.Model:
+        """Returns the certified model, with its weights, until the next one is asked for."""
+        method = str(trail.training.predicate["method"])
+        form = method if methods.trains_its_own(method) else ""
+        if form not in self._nets:
+            self._nets[form] = self._built(form, trail)
+        self._nets[form].set_weights(list(trail.weights()))
+        return self._nets[form]
+
+    def _built(self, form: str, trail: Trail) -> keras.Model:
+        if form == SISA:
+            base = pretraining.new_base(self._challenge)
+            members = [base.get_weights()] * int(trail.training.predicate["settings"]["shards"])
+            return sisa.ensemble_of(base, members, self._challenge)
+        if form:
+            return models.build_described((trail.path / _MODEL).read_text())
+        return originals.build(self._challenge)
 
 
 def measured(net: keras.Model, challenge: Challenge, rows: np.ndarray) -> dict[str, dict[str, float]]:

@@ -59,7 +59,11 @@ def method_of(wanted: str, certified: Trail, batch: Batch) -> tuple[str, str]:
 
 
 def _spent(certified: Trail, records: int) -> float:
-    """Returns the share of a certified method's budget that will be spent after so many records more."""
+    """Returns the share of a certified method's budget that is likely to be spent after so many records more.
+
+    Several at once take more than one after the other: where they are too many after all, the method itself begins
+    anew, and says so.
+    """
     recorded = facts.read(certified.path / trail.KEPT)
     fit = recorded.get("removals_that_fit", 0.0)
     return recorded.get("budget_spent", 0.0) + (records / fit if fit else float("inf"))

@@ -57,6 +57,10 @@ class OnTrail:
         """The tombstones of the training examples."""
         return Register.over(self.key, commitment.contents(self.challenge.train))
 
+    @cached_property
+    def _models(self) -> measuring.Models:
+        return measuring.Models(self.challenge)
+
     def plan(self, batch: Batch) -> Mapping[str, Any]:
         """See `Work.plan`.
 
@@ -72,7 +76,7 @@ class OnTrail:
             leaves.setdefault(name, []).append(leaf.tobytes().hex())
         require_present(batch.records, leaves)
         method, reason = methods.method_of(self.method, trail_, batch)
-        before = measuring.measured(measuring.net_of(trail_, self.challenge), self.challenge, self._rows(batch))
+        before = self._measured(trail_, batch)
         return {
             "leaves": {name: leaves[name] for name in batch.records},
             "method": method,
@@ -130,8 +134,8 @@ class OnTrail:
             if f"{evidence.RECEIPT}{path.name}" in filed:
                 path.unlink(missing_ok=True)
 
-    def _rows(self, batch: Batch) -> np.ndarray:
-        return self.register.rows_of(batch.records)
+    def _measured(self, certified: Trail, batch: Batch) -> dict[str, dict[str, float]]:
+        return measuring.measured(self._models.of(certified), self.challenge, self.register.rows_of(batch.records))
 
     def _without(self, batch: Batch) -> Challenge:
         """Returns the challenge whose forget set are the records of a batch, copies included."""
@@ -143,7 +147,7 @@ class OnTrail:
         """Returns what the evidence says of a deletion."""
         deletion, plan = certificate.deletion, batch.plan or {}
         trail_ = Trail.read(self.folder, self.signer.verifier)
-        after = measuring.measured(measuring.net_of(trail_, self.challenge), self.challenge, self._rows(batch))
+        after = self._measured(trail_, batch)
         return {
             "method": deletion.method,
             "why": plan["reason"],

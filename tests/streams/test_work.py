@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from kit.streams.running import serve
 from kit.streams.store import Store
 from kit.streams.tombstones import Key
 from kit.streams.work import OnTrail
+from kit.toolbox import facts
 from kit.types import Arrays, InputError, Recipe, Split
 
 TWIN, ORIGINAL = 7, 3  # two rows of one content
@@ -338,3 +340,44 @@ def test_accuracy_over_time_is_that_of_models_without_the_forgotten(challenge: k
     assert last.stderr == pytest.approx(float(right.std() / np.sqrt(len(right))))
     with pytest.raises(InputError, match="are forgotten in the simulation"):
         decay.counts_of(168, 2, available=len(challenge.train))
+
+
+@pytest.mark.parametrize(
+    ("began", "spent", "records", "method"),
+    [
+        ("retrain", None, 1, "retrain"),
+        ("finetune", None, 1, "retrain"),
+        ("sisa", None, 500, "sisa"),
+        ("certified_removal", 0.0, 10, "certified_removal"),
+        ("certified_removal", 0.85, 2, "retrain"),
+        ("certified_removal", 0.75, 2, "certified_removal"),
+        ("certified_removal", 0.0, 11, "retrain"),
+    ],
+)
+def test_the_cheapest_method_is_certified_while_its_budget_lasts(
+    tmp_path: Path, began: str, spent: float | None, records: int, method: str
+) -> None:
+    (tmp_path / "kept").mkdir()
+    if spent is not None:
+        facts.write(tmp_path / "kept", {"removals_that_fit": 10.0, "budget_spent": spent})
+    certified: Any = SimpleNamespace(path=tmp_path, training=SimpleNamespace(predicate={"method": began}))
+    batch: Any = SimpleNamespace(records=tuple(map(str, range(records))))
+    assert methods.method_of(methods.CHEAPEST, certified, batch)[0] == method
+    assert methods.method_of("retrain", certified, batch) == ("retrain", "asked for")
+
+
+@pytest.mark.slow
+def test_a_certified_model_is_served_by_its_method(
+    challenge: kit.Challenge, signer: Signer, clock: Hands, tmp_path: Path
+) -> None:
+    begin(tmp_path / "trail", challenge, signer, Order("certified_removal"))
+    queue_ = Queue(tmp_path / "trail", challenge, signer, clock)
+    queue_.add("a", [10])
+    (outcome,) = queue_.serve()
+    assert outcome["method"] == "certified_removal"
+    assert {*outcome["guarantee"]} == {"epsilon", "delta"}
+    kept = queue_.trail().path / trail.KEPT
+    facts.write(kept, facts.read(kept) | {"budget_spent": 1.0})
+    queue_.add("b", [11])
+    (outcome,) = queue_.serve()
+    assert (outcome["method"], outcome["class"]) == ("retrain", "exact")
