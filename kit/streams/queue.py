@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kit.proofs import commitment, signatures
+from kit.proofs.salts import Salts
 from kit.streams import methods, owners, policies
 from kit.streams.database import FOLDER
 from kit.streams.leases import Leases
@@ -18,7 +19,6 @@ from kit.streams.request import NewRequest, Request, month_after
 from kit.streams.running import Served, serve
 from kit.streams.store import Clock, Store
 from kit.streams.tombstones import Key, Register
-from kit.streams.work import OnTrail, known
 from kit.types import Challenge
 
 
@@ -63,7 +63,7 @@ class Door:
     @classmethod
     def at(cls, folder: Path, register: Register, store: Store) -> Door:
         """Returns the door, where the register is there already."""
-        return cls(store, register, known(folder, Key.read(store.folder), store.requested_records()))
+        return cls(store, register, _known(folder, Key.read(store.folder), store.requested_records()))
 
     def add(self, asked: Asked) -> list[tuple[Request, bool]]:
         """Takes requests in, one after the other, and says of each whether it is new.
@@ -124,10 +124,14 @@ def serve_folder(
         announce: is told what is being done.
         settled: is told of each batch.
     """
-    from kit import challenges
-    from kit.runs import process
+    from kit.machine import quiet
 
-    process.prepare()
+    with quiet.quiet_tensorflow(False):
+        from kit import challenges
+        from kit.runs import process
+        from kit.streams.work import OnTrail
+
+        process.prepare()
     folder, signer = order.folders[number], signatures.signer(order.key)
     with Store.existing(folder / FOLDER, clock) as store:
         challenge = challenges.load_challenge(order.challenges[number], announce=announce)
@@ -149,3 +153,17 @@ def _line(folder: Path, served: Served) -> dict[str, Any]:
 def serve_task(order: Serving, number: int) -> list[dict[str, Any]]:
     """Serves one queue by the clock on the wall: a task of the kit's engines."""
     return serve_folder(order, number, time.time)
+
+
+def _known(folder: Path, key: Key, requested: Sequence[str]) -> frozenset[str]:
+    """Returns the tombstones of what a certified model has learnt, and of what it was asked to forget.
+
+    Args:
+        folder: of the model.
+        key: of the tombstones.
+        requested: tombstones of all requests' records.
+
+    Raises:
+        InputError: there is no certified model, or its salts are damaged.
+    """
+    return frozenset(key.names(map(bytes, Salts.read(folder).contents))) | {*requested}

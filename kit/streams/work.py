@@ -6,7 +6,7 @@ that the last certificate is about was deleted: so whoever comes after a kill kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -162,17 +162,3 @@ class OnTrail:
             "report": measuring.report(plan["before"], after),
             "not_proven": list(deletion.not_proven),
         }
-
-
-def known(folder: Path, key: Key, requested: Sequence[str]) -> frozenset[str]:
-    """Returns the tombstones of what a certified model has learnt, and of what it was asked to forget.
-
-    Args:
-        folder: of the model.
-        key: of the tombstones.
-        requested: tombstones of all requests' records.
-
-    Raises:
-        InputError: there is no certified model, or its salts are damaged.
-    """
-    return frozenset(key.names(map(bytes, Salts.read(folder).contents))) | {*requested}
