@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import kit
 from kit.proofs import certificate as certificates
-from kit.proofs import commitment, editing, signatures, trail
+from kit.proofs import certify, commitment, editing, signatures, trail
 from kit.proofs.certificate import NOT_PROVEN, Certificate, check_receipt
 from kit.proofs.certify import Order, begin, certified, delete
 from kit.proofs.commitment import Commitment
+from kit.proofs.finishing import finished
 from kit.proofs.log import Log
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Rejected, Signer, Verifier
@@ -320,3 +321,33 @@ def test_a_certified_edit_states_the_epsilon_that_it_ran_with(challenge: kit.Cha
     assert plain == {"epsilon": "10.0", "delta": "0.0001"}
     given = dataclasses.replace(challenge, hyperparameters={"noisy_clipped_finetune": {"epsilon": 2.0}})
     assert editing.guarantee("noisy_clipped_finetune", given, tmp_path, None)["epsilon"] == "2.0"
+
+
+def test_a_deletion_whose_process_was_killed_after_its_line_is_finished_by_the_next_one(
+    begun: Path,
+    challenge: kit.Challenge,
+    signer: Signer,
+    copied: Callable[[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its log says that the records are gone: so must the salts and the model that knows them be."""
+    folder = copied(begun)
+    with monkeypatch.context() as patch:
+        patch.setattr(certify, "finished", lambda *_: None)  # it ends before
+        delete(folder, challenge, signer, Order(every=1))
+    assert not (folder / certificates.NAME).exists()
+    assert len(list(folder.glob("training-*"))) == 2
+    erased = len(Salts.read(begun).leaves) - len(challenge.split.forget)
+    certificate = finished(folder, signer.verifier)
+    assert certificate == certificate_of(folder, signer.verifier)
+    assert certificate is not None
+    assert len(certificate.deletion.deleted) == len(challenge.split.forget)
+    assert len(Salts.read(folder).leaves) == erased
+    assert [path.name for path in folder.glob("training-*")] == [Trail.read(folder, signer.verifier).path.name]
+    content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert finished(folder, signer.verifier) == certificate
+    assert content == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_where_nothing_was_deleted_nothing_is_finished(begun: Path, verifier: Verifier) -> None:
+    assert finished(begun, verifier) is None
