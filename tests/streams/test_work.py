@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from queues import BEGINNING, Hands, leases
+from scipy.special import softmax
 
 import kit
 from kit.proofs import commitment, execution, signatures, trail
@@ -21,7 +22,7 @@ from kit.proofs.certify import Order, begin, delete
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
-from kit.proofs.trainings import Plain
+from kit.proofs.trainings import Plain, Sharded
 from kit.proofs.verify import Verification
 from kit.runs import originals, process
 from kit.streams import decay, evidence, methods, policies, queue, replay
@@ -162,6 +163,20 @@ def test_sisa_serves_a_queue_and_an_auditor_executes_all_of_it_again(queue_on: C
         2, queue_.challenge
     )
     assert verdict.holds, [check.message for check in verdict.checks]
+    trail_ = queue_.trail()
+    net, states = originals.build(queue_.challenge), [bytes(state) for state in trail_.states()]
+    execution_ = Sharded(queue_.challenge, queue_.challenge.train, trail_.training.predicate["settings"])
+    slices = trail_.training.predicate["settings"]["slices"]
+    probabilities = []
+    for state in states[slices - 1 :: slices]:
+        numbers, weights, place = execution_.numbers(state).astype(np.float32), [], 0
+        for array in net.get_weights():
+            weights.append(numbers[place : place + array.size].reshape(array.shape))
+            place += array.size
+        net.set_weights(weights)
+        probabilities.append(softmax(net.predict(queue_.challenge.test.x, verbose=0), axis=1))
+    right = np.mean(probabilities, axis=0).argmax(1) == queue_.challenge.test.y
+    assert outcomes[-1]["report"]["test"]["after"]["accuracy"] == pytest.approx(float(right.mean()))
 
 
 def test_the_evidence_holds_receipts_and_the_report_before_and_after(queue_on: Callable[..., Queue]) -> None:
