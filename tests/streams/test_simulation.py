@@ -47,8 +47,8 @@ def test_each_wait_is_that_of_lindleys_recursion(process: arrivals.Arrivals) -> 
 
 def test_the_nearest_deadline_is_first_come_first_served_where_all_have_the_same_time() -> None:
     setting = Setting(Poisson(40.0), Retraining(), 0.02 * DAY, days=10.0)
-    one, other = (simulate(setting, policy, 0) for policy in (AtOnce(), EarliestDeadline()))
-    np.testing.assert_array_equal(one.settled, other.settled)
+    first, second = (simulate(setting, policy, 0) for policy in (AtOnce(), EarliestDeadline()))
+    np.testing.assert_array_equal(first.settled, second.settled)
 
 
 def test_overload_misses_deadlines_and_batches_save_it() -> None:
