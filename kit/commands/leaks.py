@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from kit.reports.leaks import Leaks
 
 _RequestsOption = Annotated[
-    int, typer.Option("--requests", min=1, help="Single deletions that are served in each way, each from the original.")
+    int,
+    typer.Option(
+        "--requests", min=1, metavar="N", help="Single deletions that are served in each way, each from the original."
+    ),
 ]
-_BatchOption = Annotated[int, typer.Option("--batch", min=1, help="Requests that are answered by one call, batched.")]
+_BatchOption = Annotated[
+    int, typer.Option("--batch", min=1, metavar="N", help="Requests that are answered by one call, batched.")
+]
 _IntoOption = Annotated[
     Path | None,
     typer.Option("--into", metavar="DIR", help="Folder of a run, on whose page the leaks get a section."),
@@ -45,7 +50,12 @@ def leaks(
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure what a method's duration, answers and weights tell of who was deleted."""
+    """Measure what a method's duration, answers and weights tell of who was deleted.
+
+    Examples:
+        kit leaks sisa
+        kit leaks finetune --challenge digits --requests 100
+    """
     options.require_method(method)
     options.require_writable_file(json_file)
     _require_run(into)

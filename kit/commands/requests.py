@@ -33,22 +33,30 @@ ByOption = Annotated[
     str | None, typer.Option("--by", metavar="NAME", help="Who decides, for the evidence. Default: this user.")
 ]
 
+RecordsOption = Annotated[
+    str, typer.Option("--forget", metavar="WHAT", help="The records: group:ID, or a file of row numbers, ...")
+]
+IdOption = Annotated[
+    str | None,
+    typer.Option("--id", metavar="TEXT", help="Of the request: sent again with the same, it is one request."),
+]
+EachOption = Annotated[bool, typer.Option("--each", help="A request for each record, TEXT-1, TEXT-2, ...")]
+ReceivedOption = Annotated[
+    str | None, typer.Option("--received", metavar="DATE", help="When it came, if not now; UTC.")
+]
+DeadlineOption = Annotated[
+    str | None, typer.Option("--deadline", metavar="DATE", help="Default: a month after it came; UTC.")
+]
+
 
 @app.command(cls=Command)
 def add(
     folder: FolderArgument,
-    forget: Annotated[str, typer.Option(metavar="WHAT", help="The records: group:ID, or a file of row numbers, ...")],
-    identifier: Annotated[
-        str | None,
-        typer.Option("--id", metavar="TEXT", help="Of the request: sent again with the same, it is one request."),
-    ] = None,
-    each: Annotated[bool, typer.Option("--each", help="A request for each record, TEXT-1, TEXT-2, ...")] = False,
-    received: Annotated[
-        str | None, typer.Option("--received", metavar="DATE", help="When it came, if not now; UTC.")
-    ] = None,
-    deadline: Annotated[
-        str | None, typer.Option("--deadline", metavar="DATE", help="Default: a month after it came; UTC.")
-    ] = None,
+    forget: RecordsOption,
+    identifier: IdOption = None,
+    each: EachOption = False,
+    received: ReceivedOption = None,
+    deadline: DeadlineOption = None,
     challenge: ChallengeOption = None,
     by: ByOption = None,
     key: KeyOption = None,
@@ -56,7 +64,12 @@ def add(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Take a request in: which records, until when."""
+    """Take a request in: which records, until when.
+
+    Examples:
+        kit requests add model --forget group:17 --id ticket-4711
+        kit requests add model --forget requests.csv --each --received 2026-11-03
+    """
     options.require_writable_file(json_file)
     from kit.streams.request import seconds_of
 
@@ -86,15 +99,21 @@ def _line(request: dict[str, Any]) -> str:
     return f"Request {request['number']}: {request['records']} records, {until}."
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_requests(
     folder: FolderArgument,
     unsettled: Annotated[bool, typer.Option("--open", help="Those that are not settled.")] = False,
     history: Annotated[bool, typer.Option("--history", help="What happened, line by line, instead.")] = False,
+    quietly: QuietOption = False,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Show the requests of a queue, or its history, which is checked."""
+    """Show the requests of a queue, or its history, which is checked.
+
+    Examples:
+        kit requests list model --open
+        kit requests list model --history
+    """
     options.require_writable_file(json_file)
     with opened(folder) as store:
         events = [{"request": event.request} | event.to_json() for event in store.history()]
@@ -114,16 +133,21 @@ _COLUMNS = ("number", "state", "records", "received", "deadline", "settled", "mi
 @app.command(cls=Command)
 def evidence(
     folder: FolderArgument,
-    number: Annotated[int, typer.Argument(help="Of the request.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Of the request.")],
     output: Annotated[Path, typer.Option("--output", metavar="FILE.zip", help="What to hand to the person.")],
     hand_over: Annotated[
         bool, typer.Option("--hand-over", help="Then delete the receipts here: the trail has forgotten.")
     ] = False,
     by: ByOption = None,
+    quietly: QuietOption = False,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Check the evidence of a settled request, and write it as a zip file."""
+    """Check the evidence of a settled request, and write it as a zip file.
+
+    Examples:
+        kit requests evidence model 1 --output evidence-1.zip
+    """
     options.require_writable_file(json_file)
     options.require_writable_file(output, "--output", "the name of a .zip file")
     from kit.storage import files

@@ -42,7 +42,12 @@ def run(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve what is due: forget, certify, file the evidence. Killed, the same command goes on."""
+    """Serve what is due: forget, certify, file the evidence. Killed, the same command goes on.
+
+    Examples:
+        kit requests run model
+        kit requests run model --policy every:10 --slack 7
+    """
     options.require_writable_file(json_file)
     if method != "cheapest":
         options.require_method(method)
@@ -147,7 +152,12 @@ def replay(
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Find in restored data, and forget in a restored model, what was settled since the backup."""
+    """Find in restored data, and forget in a restored model, what was settled since the backup.
+
+    Examples:
+        kit requests replay model --output rows.csv
+        kit requests replay model --restored model-from-backup
+    """
     options.require_writable_file(json_file)
     options.require_writable_file(output, "--output", "the name of a .csv file")
     requests.opened(folder).close()

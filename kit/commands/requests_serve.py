@@ -7,14 +7,23 @@ from typing import Annotated
 import typer
 
 from kit.commands import options, requests
-from kit.commands.options import DebugOption
+from kit.commands.options import DebugOption, QuietOption
 from kit.commands.requests import ChallengeOption, FolderArgument, KeyOption
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
-def token(folder: FolderArgument, name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets it.")]) -> None:
-    """Make a token for somebody who takes requests in; it is shown once."""
+def token(
+    folder: FolderArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets it.")],
+    quietly: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make a token for somebody who takes requests in; it is shown once.
+
+    Examples:
+        kit requests token model desk
+    """
     from kit.streams import database, tokens
 
     database.require_queue(folder / database.FOLDER)
@@ -23,13 +32,20 @@ def token(folder: FolderArgument, name: Annotated[str, typer.Argument(metavar="N
 
 def serve(
     folder: FolderArgument,
-    host: Annotated[str, typer.Option("--host", help="Where to listen; TLS is the proxy's in front.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535)] = 8350,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; TLS is the proxy's in front.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, metavar="N", help="Port to listen on.")] = 8350,
     challenge: ChallengeOption = None,
     key: KeyOption = None,
+    quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Take requests in over HTTP, and hand evidence out; 'kit requests run' does the work."""
+    """Take requests in over HTTP, and hand evidence out; 'kit requests run' does the work.
+
+    Examples:
+        kit requests serve model --port 8350
+    """
     loaded = requests.load(folder, challenge, key, debug)
     from kit.streams import service
 

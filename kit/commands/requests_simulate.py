@@ -42,12 +42,21 @@ ServiceOption = Annotated[
     str, typer.Option("--service", metavar="NAME", help="retrain, sisa:4x4 or by-cost:4x4:BUDGET.")
 ]
 SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", help="A whole training takes. Default: 3600, or as measured.")
+    float | None,
+    typer.Option("--seconds", metavar="SECONDS", help="A whole training takes. Default: 3600, or as measured."),
 ]
 DataOption = Annotated[
     str | None,
     typer.Option("--challenge", metavar="NAME|FILE", help="Train without the forgotten: accuracy over time."),
 ]
+DaysOption = Annotated[float, typer.Option("--days", metavar="DAYS", help="Requests come for so long.")]
+DeadlineOption = Annotated[float, typer.Option("--deadline", metavar="DAYS", help="Of each request.")]
+SlackOption = Annotated[float, typer.Option("--slack", min=0.0, metavar="DAYS", help="See 'kit requests run'.")]
+RepeatsOption = Annotated[
+    int, typer.Option("--repeats", min=1, metavar="N", help="Streams a policy, for the standard errors.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the first stream.")]
+PointsOption = Annotated[int, typer.Option("--points", min=2, metavar="N", help="With --challenge: so many trainings.")]
 
 
 def simulate(
@@ -55,18 +64,23 @@ def simulate(
     arrivals: ArrivalsOption = "poisson:2",
     service: ServiceOption = "retrain",
     seconds: SecondsOption = None,
-    days: Annotated[float, typer.Option("--days", help="Requests come for so long.")] = 365.0,
-    deadline: Annotated[float, typer.Option("--deadline", metavar="DAYS", help="Of each request.")] = 30.0,
-    slack: Annotated[float, typer.Option("--slack", min=0.0, metavar="DAYS", help="See 'kit requests run'.")] = 7.0,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Streams a policy, for the standard errors.")] = 8,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the first stream.")] = 0,
+    days: DaysOption = 365.0,
+    deadline: DeadlineOption = 30.0,
+    slack: SlackOption = 7.0,
+    repeats: RepeatsOption = 8,
+    seed: SeedOption = 0,
     challenge: DataOption = None,
-    points: Annotated[int, typer.Option("--points", min=2, help="With --challenge: so many trainings.")] = 5,
+    points: PointsOption = 5,
     quietly: QuietOption = False,
     json_file: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Compare policies before any model is trained: waiting, deadlines, trainings, exposure."""
+    """Compare policies before any model is trained: waiting, deadlines, trainings, exposure.
+
+    Examples:
+        kit requests simulate
+        kit requests simulate --policy at-once --policy every:10 --arrivals poisson:5 --service sisa:4x4
+    """
     options.require_writable_file(json_file)
     from kit.streams import policies as rules
 
