@@ -63,11 +63,9 @@ def run(
         lines = _served(order, chosen, debug)
     say = requests.printer(json_file)
     for line in lines:
-        tested = line["report"]["test"]
         say(
             f"{line['folder']}: batch {line['batch']}, {len(line['requests'])} requests settled by {line['method']} "
-            f"({line['class']}); accuracy on test {tested['before']['accuracy']:.3f} -> "
-            f"{tested['after']['accuracy']:.3f}."
+            f"({line['class']}){_accuracy(line['report'])}."
         )
     counts = {}
     for folder in folders:
@@ -76,6 +74,13 @@ def run(
     for name, count in counts.items():
         say(f"{name}: {count['done']} done, {count['waiting']} waiting, {count['at work']} at work.")
     options.write_json(json_file, {"batches": lines, "counts": counts})
+
+
+def _accuracy(report: dict[str, Any]) -> str:
+    if not report:
+        return ""
+    before, after = (report["test"][when]["accuracy"] for when in ("before", "after"))
+    return f"; accuracy on test {before:.3f} -> {after:.3f}"
 
 
 def _order(

@@ -24,13 +24,11 @@ _TABLES = (
     """CREATE TABLE history (
         number INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, request INTEGER, batch INTEGER,
         text TEXT NOT NULL, link TEXT NOT NULL)""",
-    "CREATE TABLE clock (seen REAL NOT NULL)",
     "CREATE INDEX waiting_requests ON requests (number) WHERE batch IS NULL",
     "CREATE INDEX requests_of ON requests (batch)",
     "CREATE INDEX open_batches ON batches (number) WHERE ended IS NULL",
     "CREATE INDEX records_of ON records (request)",
     "CREATE INDEX history_of ON history (request)",
-    "INSERT INTO clock VALUES (0)",
     f"PRAGMA user_version = {_VERSION}",
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kit.streams import owners
 from kit.streams.database import transaction, translated
+from kit.streams.history import Event
 from kit.streams.policies import Policy
 from kit.streams.request import Request, shown
 from kit.streams.store import Store
@@ -109,9 +110,9 @@ class Leases:
             )
             number = cursor.lastrowid or 0
             for request in chosen:
-                self._execute("UPDATE requests SET batch = ? WHERE number = ?", number, request.number)
+                self.store.change(request.number, batch=number, settled=None)
                 text = f"{policy.name}: {reason}, by {self.by}"
-                self.store.record("begun", text, request=request.number, batch=number)
+                self.store.record(Event(now, "begun", request.number, number, text))
             return self._get(number)
 
     def _taken_over(self, number: int, owner: str, until: float, now: float) -> Batch:
@@ -128,7 +129,7 @@ class Leases:
         )
         batch = self._get(number)
         for request in batch.requests:
-            self.store.record("taken over", f"from {owner}, which ended", request=request.number, batch=number)
+            self.store.record(Event(now, "taken over", request.number, number, f"from {owner}, which ended"))
         return batch
 
     def renew(self, batch: Batch) -> None:
@@ -160,9 +161,9 @@ class Leases:
                 batch.number,
             )
             for request in batch.requests:
-                self._execute("UPDATE requests SET settled = ? WHERE number = ?", now, request.number)
+                self.store.change(request.number, batch=batch.number, settled=now)
                 late = " after its deadline" if now > request.deadline else ""
-                self.store.record("settled", f"evidence complete{late}", request=request.number, batch=batch.number)
+                self.store.record(Event(now, "settled", request.number, batch.number, f"evidence complete{late}"))
 
     def give_back(self, batch: Batch, reason: str) -> None:
         """Lets a batch's requests wait again, as its work failed; `LostLease` where it is another's."""
@@ -172,8 +173,8 @@ class Leases:
                 "UPDATE batches SET plan = NULL, outcome = ?, ended = ? WHERE number = ?", outcome, now, batch.number
             )
             for request in batch.requests:
-                self._execute("UPDATE requests SET batch = NULL WHERE number = ?", request.number)
-                self.store.record("given back", reason, request=request.number, batch=batch.number)
+                self.store.change(request.number, batch=None, settled=None)
+                self.store.record(Event(now, "given back", request.number, batch.number, reason))
 
     @contextmanager
     def kept(self, batch: Batch) -> Iterator[None]:

@@ -37,9 +37,7 @@ def page(content: Mapping[str, Any]) -> str:
     history = [(event["at"], _plain(f"{event['kind']}: {event['text']}")) for event in content["history"]]
     parts = [
         f"# Request {request['number']} to forget",
-        f"The model was made anew without the records of this request.{late}"
-        if outcome.get("class") == "exact"
-        else f"The model was changed so as to forget the records of this request.{late}",
+        f"{_DONE.get(outcome['class'], _CHANGED)}{late}",
         _table(("", ""), facts),
         "## What was done",
         _table(
@@ -68,6 +66,11 @@ def _report(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_CHANGED = "The model was changed so as to forget the records of this request."
+_DONE = {
+    "exact": "The model was made anew without the records of this request.",
+    "earlier": "The model had forgotten the records of this request before it was served.",
+}
 _ELSEWHERE = ("report", "not_proven")
 _COLUMNS = (("before", "accuracy"), ("after", "accuracy"), ("before", "loss"), ("after", "loss"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +11,7 @@ from typing import Any, Self
 from kit.storage.digests import digest_of
 from kit.streams import database
 from kit.streams.database import transaction, translated
+from kit.streams.history import Event, History
 from kit.streams.policies import Waiting
 from kit.streams.request import NewRequest, Refused, Request, shown
 from kit.types import InputError
@@ -19,21 +19,6 @@ from kit.types import InputError
 Clock = Callable[[], float]
 _BACKWARDS_SECONDS = 1.0
 _LARGEST = 2**63 - 1  # of SQLite
-
-
-@dataclass(frozen=True)
-class Event:
-    """A line of the history: what happened at what time (UTC seconds), to which request or batch."""
-
-    at: float
-    kind: str
-    request: int | None
-    batch: int | None
-    text: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns it as plain values."""
-        return {"at": shown(self.at), "kind": self.kind, "batch": self.batch, "text": self.text}
 
 
 class Store:
@@ -48,6 +33,7 @@ class Store:
         """Opens the queue, and makes it where there is none."""
         self.folder, self.path = folder, folder / database.NAME
         self.connection = database.connect(self.path)
+        self._history = History(self.connection, self.path)
         self.clock = clock
 
     @classmethod
@@ -73,22 +59,17 @@ class Store:
         self.close()
 
     def time(self) -> float:
-        """Returns the queue's time: the clock's, but never before one that was seen. Call it within a transaction."""
-        now = self.clock()
-        (seen,) = self.connection.execute("SELECT seen FROM clock").fetchone()
-        if now >= seen:
-            self.connection.execute("UPDATE clock SET seen = ?", (now,))
-            return now
+        """Returns the queue's time: the clock's, but never before the history's. Call it within a transaction."""
+        now, seen = self.clock(), self._history.last().at
         if now < seen - _BACKWARDS_SECONDS:
-            self.record(
-                "clock", f"the clock said {shown(now)}, before {shown(seen)}, which it had said: time stands still"
-            )
-        return float(seen)
+            text = f"the clock said {shown(now)}, before {shown(seen)}, which it had said: time stands still"
+            self.record(Event(seen, "clock", None, None, text))
+        return max(now, seen)
 
     def now(self) -> float:
         """Returns the queue's time, for who only looks."""
-        (seen,) = self._rows("SELECT seen FROM clock")[0]
-        return max(float(seen), self.clock())
+        with translated(self.path):
+            return max(self._history.last().at, self.clock())
 
     def add(self, asked: NewRequest, known: Container[str]) -> tuple[Request, bool]:
         """Takes a request in.
@@ -106,27 +87,36 @@ class Store:
         with translated(self.path), transaction(self.connection):
             now = self.time()
             asked.check(now)
-            sha256 = _content(asked.key, asked.records)
-            row = self.connection.execute("SELECT number, sha256 FROM requests WHERE key = ?", (asked.key,)).fetchone()
+            row = self.connection.execute("SELECT number FROM requests WHERE key = ?", (asked.key,)).fetchone()
             if row is not None:
-                return self._again(asked, row[0], same=row[1] == sha256), False
+                return self._again(asked, row[0]), False
             self._require_new(asked.records, known)
             number = self.connection.execute(
-                "INSERT INTO requests (key, requester, received, deadline, sha256) VALUES (?, ?, ?, ?, ?)",
-                (asked.key, asked.requester, asked.received, asked.deadline, sha256),
+                "INSERT INTO requests (key, requester, received, deadline, sha256) VALUES (?, ?, ?, ?, '')",
+                (asked.key, asked.requester, asked.received, asked.deadline),
             ).lastrowid
+            assert number is not None
             self.connection.executemany("INSERT INTO records VALUES (?, ?)", [(name, number) for name in asked.records])
-            self.record("received", f"{len(asked.records)} records, taken in by {asked.requester}", request=number)
-            return self.get(number or 0), True
+            self.change(number, batch=None, settled=None)
+            text = f"{len(asked.records)} records, taken in by {asked.requester}"
+            self.record(Event(now, "received", number, None, text))
+            return self.get(number), True
 
-    def _again(self, asked: NewRequest, number: int, *, same: bool) -> Request:
-        if not same:
+    def change(self, number: int, *, batch: int | None, settled: float | None) -> None:
+        """Writes where a request stands, and the digest of its row, within a transaction."""
+        self.connection.execute("UPDATE requests SET batch = ?, settled = ? WHERE number = ?", (batch, settled, number))
+        request, _ = self._read(number)
+        self.connection.execute("UPDATE requests SET sha256 = ? WHERE number = ?", (_digest(request), number))
+
+    def _again(self, asked: NewRequest, number: int) -> Request:
+        request = self.get(number)
+        if sorted(request.records) != sorted(asked.records):
             raise Refused(
                 "duplicate",
                 f"The key '{asked.key}' is that of request {number}, which is about other records. Expected the same "
                 "ones, where a request is sent again. Give the new request a key of its own.",
             )
-        return self.get(number)
+        return request
 
     def _require_new(self, records: Sequence[str], known: Container[str]) -> None:
         unknown = sum(name not in known for name in records)
@@ -154,6 +144,16 @@ class Store:
             Refused: there is none of this number.
             InputError: the row is damaged.
         """
+        request, sha256 = self._read(number)
+        if _digest(request) != sha256:
+            raise InputError(
+                f"Request {number} in '{self.path}' is damaged: it is not what was written. Expected it as it was "
+                "taken in. Restore the queue from a copy."
+            )
+        return request
+
+    def _read(self, number: int) -> tuple[Request, str]:
+        """Returns a request and the digest that was written with it."""
         rows = self._rows(
             "SELECT number, key, received, deadline, requester, batch, settled, sha256 FROM requests WHERE number = ?",
             min(number, _LARGEST),
@@ -163,16 +163,9 @@ class Store:
                 "unknown",
                 f"There is no request {number}. Expected the number of one in the queue. See 'kit requests list'.",
             )
-        *fields, sha256 = rows[0]
+        number, key, *rest, sha256 = rows[0]
         names = self._rows("SELECT tombstone FROM records WHERE request = ? ORDER BY tombstone", number)
-        records = tuple(name for (name,) in names)
-        if _content(fields[1], records) != sha256:
-            raise InputError(
-                f"Request {number} in '{self.path}' is damaged: its records are not those that were asked for. "
-                "Expected them as they were taken in. Restore the queue from a copy."
-            )
-        number, key, *rest = fields
-        return Request(number, key, records, *rest)
+        return Request(number, key, tuple(name for (name,) in names), *rest), sha256
 
     def requests(self, *, unsettled: bool = False, after: int = 0, limit: int = -1) -> list[Request]:
         """Returns requests in their order.
@@ -215,46 +208,24 @@ class Store:
         )
         return [name for (name,) in rows]
 
-    def record(self, kind: str, text: str, *, request: int | None = None, batch: int | None = None) -> None:
+    def record(self, event: Event) -> None:
         """Writes a line of the history, within a transaction."""
-        (seen,) = self.connection.execute("SELECT seen FROM clock").fetchone()
-        last = self.connection.execute("SELECT link FROM history ORDER BY number DESC LIMIT 1").fetchone()
-        row = (seen, kind, request, batch, text)
-        link = digest_of([last[0] if last else "", *row])
-        self.connection.execute(
-            "INSERT INTO history (at, kind, request, batch, text, link) VALUES (?, ?, ?, ?, ?, ?)", (*row, link)
-        )
+        self._history.append(event)
 
     def note(self, kind: str, text: str) -> None:
         """Writes a line of the history that is about no request."""
         with translated(self.path), transaction(self.connection):
-            self.time()
-            self.record(kind, text)
+            self.record(Event(self.time(), kind, None, None, text))
 
     def history(self) -> list[Event]:
-        """Returns the whole history.
-
-        Raises:
-            InputError: a line was changed, or left out.
-        """
-        events: list[Event] = []
-        link = ""
-        for *row, stored in self._rows("SELECT at, kind, request, batch, text, link FROM history ORDER BY number"):
-            link = digest_of([link, *row])
-            if link != stored:
-                raise InputError(
-                    f"The history in '{self.path}' is damaged: line {len(events) + 1} does not follow from those "
-                    "before it. Expected each as it was written. Restore the queue from a copy."
-                )
-            events.append(Event(*row))
-        return events
+        """Returns the whole history; `InputError` where a line was changed, or left out."""
+        with translated(self.path):
+            return self._history.all()
 
     def events_of(self, request: int) -> list[Event]:
         """Returns the lines of the history that are about a request."""
-        rows = self._rows(
-            "SELECT at, kind, request, batch, text FROM history WHERE request = ? ORDER BY number", request
-        )
-        return [Event(*row) for row in rows]
+        with translated(self.path):
+            return self._history.of(request)
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with translated(self.path):
@@ -262,6 +233,6 @@ class Store:
             return cursor.fetchall()
 
 
-def _content(key: str, records: Sequence[str]) -> str:
-    """Returns the digest of what is asked, which is the same however often it is sent."""
-    return digest_of([key, sorted(records)])
+def _digest(request: Request) -> str:
+    """Returns the digest of all that a row says, and of the records that belong to it."""
+    return digest_of(request)

@@ -1,20 +1,21 @@
-"""Who may use the service: names and digests of their tokens, a line each, in the queue's folder."""
+"""Who may use the service: names and digests of their tokens, in the queue's folder."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.storage import files
+from kit.storage import files, seals, strict_json
 from kit.types import InputError
 
-NAME = "tokens.txt"
+NAME = "tokens.json"
 _BYTES = 32
-_LINE = re.compile(r"([0-9a-f]{64}) ([^\x00-\x1f\x7f]{1,200})")
+_HOLDER = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,8 @@ class Tokens:
         path = folder / NAME
 
         def load() -> Tokens:
-            matches = [_LINE.fullmatch(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            if not matches or not all(matches):
-                raise ValueError("a line is not a digest and a name")
-            return cls(tuple((match[1], match[2]) for match in matches if match))
+            content = seals.without_digest(strict_json.loads(path.read_bytes()), required=True)
+            return cls(tuple((str(digest), str(name)) for digest, name in content["holders"]))
 
         tokens: Tokens = files.checked(load, path, "a token for each holder, which 'kit requests token DIR NAME' makes")
         return tokens
@@ -53,17 +52,15 @@ def issue(folder: Path, name: str) -> str:
         InputError: the name is none.
         CannotWrite: the file cannot be written.
     """
-    token = secrets.token_hex(_BYTES)
-    line = f"{_digest(token)} {name}"
-    if not _LINE.fullmatch(line):
+    if not _HOLDER.fullmatch(name):
         raise InputError(
             f"{name[:40]!r} is no name of a holder. Expected 1 to 200 characters on one line. Give another one."
         )
-    path = folder / NAME
+    path, token = folder / NAME, secrets.token_hex(_BYTES)
     before = Tokens.read(folder).holders if path.exists() else ()
-    lines = [*(f"{digest} {holder}" for digest, holder in before), line]
+    content = seals.with_digest({"holders": [*map(list, before), [_digest(token), name]]})
     with files.atomic_write(path, mode=0o600) as stream:
-        stream.write("".join(f"{each}\n" for each in lines).encode())
+        stream.write((json.dumps(content, indent=1) + "\n").encode())
     return token
 
 

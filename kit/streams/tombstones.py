@@ -8,6 +8,7 @@ forgotten: that is what a tombstone is for. Without the key it says nothing.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from collections import defaultdict
@@ -20,7 +21,6 @@ import numpy as np
 
 from kit.storage import files, locks
 from kit.streams.request import Refused
-from kit.types import InputError
 
 NAME = "tombstones.key"
 _KEY_BYTES = 32
@@ -47,7 +47,7 @@ class Key:
                 with locks.held(folder / ".key.lock", on_wait=lambda: None):
                     if not path.exists():
                         with files.atomic_write(path, mode=0o600) as stream:
-                            stream.write(f"{secrets.token_hex(_KEY_BYTES)}\n".encode())
+                            stream.write(_line(secrets.token_bytes(_KEY_BYTES)))
         except OSError as error:
             raise files.cannot_write(path, error) from error
         return cls.read(folder)
@@ -58,12 +58,13 @@ class Key:
         path = folder / NAME
 
         def load() -> Key:
-            secret = bytes.fromhex(path.read_text().strip())
-            if len(secret) != _KEY_BYTES:
-                raise ValueError(f"{len(secret)} bytes")
+            content = path.read_bytes()
+            secret = bytes.fromhex(content[: 2 * _KEY_BYTES].decode("ascii"))
+            if _line(secret) != content:
+                raise ValueError("it does not have the digest that it states")
             return cls(secret)
 
-        key: Key = files.checked(load, path, f"{2 * _KEY_BYTES} hexadecimal digits, which 'kit requests add' wrote")
+        key: Key = files.checked(load, path, "the key of the tombstones, which 'kit requests add' wrote")
         return key
 
     def names(self, contents: Iterable[bytes]) -> list[str]:
@@ -120,15 +121,6 @@ class Register:
         return np.array(sorted({row for name in tombstones for row in self._rows.get(name, ())}), np.int64)
 
 
-def require_present(wanted: Sequence[str], present: Iterable[str]) -> None:
-    """Checks that records are among those that a model has learnt.
-
-    Raises:
-        InputError: some are not.
-    """
-    missing = len({*wanted} - {*present})
-    if missing:
-        raise InputError(
-            f"{missing:,} of {len(wanted):,} records are not among those that the model has learnt. Expected such that "
-            "were committed to, and not deleted since. Check the queue and its data."
-        )
+def _line(secret: bytes) -> bytes:
+    """Returns what is in the file of a key: its digits, and those of its digest, by which damage shows."""
+    return f"{secret.hex()} {hashlib.sha256(secret).hexdigest()}\n".encode()

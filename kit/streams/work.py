@@ -26,10 +26,18 @@ from kit.streams import evidence, measuring, methods
 from kit.streams.database import FOLDER
 from kit.streams.leases import Batch
 from kit.streams.request import Request
-from kit.streams.tombstones import Key, Register, require_present
+from kit.streams.tombstones import Key, Register
 from kit.types import Challenge, FailedRun, Split
 
 _SHOWN = 16
+# Of records that somebody has deleted by hand between the request and its batch.
+_EARLIER = {
+    "method": "none",
+    "why": "the records were deleted before, which the model's log says: look for its deletions",
+    "class": "earlier",
+    "deleted": 0,
+    "report": {},
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,6 @@ class OnTrail:
         """See `Work.plan`.
 
         Raises:
-            InputError: a record is not among those that the model has learnt.
             Rejected: the log, or a file beside it, is damaged.
         """
         finished(self.folder, self.signer.verifier)
@@ -74,11 +81,10 @@ class OnTrail:
         leaves: dict[str, list[str]] = {}
         for name, leaf in zip(self.key.names(map(bytes, salts.contents)), salts.leaves, strict=True):
             leaves.setdefault(name, []).append(leaf.tobytes().hex())
-        require_present(batch.records, leaves)
         method, reason = methods.method_of(self.method, trail_, batch)
         before = self._measured(trail_, batch)
         return {
-            "leaves": {name: leaves[name] for name in batch.records},
+            "leaves": {name: leaves.get(name, []) for name in batch.records},
             "method": method,
             "reason": reason,
             "before": before,
@@ -94,6 +100,8 @@ class OnTrail:
         plan = batch.plan or {}
         certificate = finished(self.folder, self.signer.verifier)
         planned = {bytes.fromhex(leaf) for leaves in plan["leaves"].values() for leaf in leaves}
+        if not planned:
+            return _EARLIER
         if certificate is None or not planned <= {*certificate.deletion.deleted}:
             order = certify.Order(plan["method"], announce=self.announce)
             certificate = certify.delete(self.folder, self._without(batch), self.signer, order)
@@ -107,6 +115,8 @@ class OnTrail:
     def papers(self, batch: Batch, request: Request) -> Mapping[str, bytes]:
         """See `Work.papers`: the certificate, and the receipt of each record and its copies."""
         leaves = self._leaves(batch, request)
+        if not leaves:
+            return {}
         papers = {certificates.NAME: (self.folder / certificates.NAME).read_bytes()}
         for leaf in leaves:
             path = self._receipt(leaf)
@@ -138,8 +148,9 @@ class OnTrail:
         return measuring.measured(self._models.of(certified), self.challenge, self.register.rows_of(batch.records))
 
     def _without(self, batch: Batch) -> Challenge:
-        """Returns the challenge whose forget set are the records of a batch, copies included."""
-        rows = self._rows(batch)
+        """Returns the challenge whose forget set are a batch's records that are still there, copies included."""
+        leaves = (batch.plan or {})["leaves"]
+        rows = self.register.rows_of(name for name in batch.records if leaves[name])
         rest = np.delete(np.arange(len(self.challenge.train)), rows)
         return replace(self.challenge, split=Split("requests", 0, rows, rest))
 
@@ -154,6 +165,7 @@ class OnTrail:
             "class": deletion.kind,
             "guarantee": dict(deletion.guarantee),
             "deleted": len(deletion.deleted),
+            "gone_earlier": sum(not leaves for leaves in plan["leaves"].values()),
             "log_line": deletion.entries["training"] + 1,
             "weights_sha256": certificate.entry.subjects[trail.WEIGHTS],
             "certificate_sha256": signatures.digest(certificate.to_bytes()),

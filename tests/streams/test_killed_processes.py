@@ -16,7 +16,7 @@ from queues import Ledger, names
 from kit.streams import evidence
 from kit.streams.store import Store
 
-REQUESTS, KILLS, TOGETHER = 10_000, 200, 100
+REQUESTS, KILLS, TOGETHER = 10_000, 200, 25
 # Sends all requests again, as who was not answered does, and serves them, by work that writes what it does.
 LIFE = """
 import sys, time
@@ -62,7 +62,7 @@ def test_none_is_lost_none_is_done_twice_and_none_is_without_evidence(tmp_path: 
             break
         assert code == -signal.SIGKILL
         kills += 1
-    assert kills > KILLS / 2, "most of them came while there was something to do"
+    assert kills == KILLS, "all of them came while there was something to do"
     with Store(tmp_path / "requests", time.time) as store:
         assert store.counts() == {"waiting": 0, "at work": 0, "done": REQUESTS}
         settled = [event.request for event in store.history() if event.kind == "settled"]

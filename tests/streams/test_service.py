@@ -253,6 +253,6 @@ def test_tokens(folder: Path) -> None:
     assert first not in path.read_text()
     with pytest.raises(InputError, match="is no name of a holder"):
         tokens.issue(folder / FOLDER, "a\nb")
-    path.write_text("nonsense\n")
+    path.write_text(path.read_text().replace('"b"', '"c"'))
     with pytest.raises(InputError, match="cannot be read"):
         tokens.Tokens.read(folder / FOLDER)

@@ -137,9 +137,18 @@ def test_a_changed_history_shows(store: Store, known: frozenset[str], statement:
         store.history()
 
 
-def test_a_request_whose_records_were_changed_shows(store: Store, known: frozenset[str]) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"DELETE FROM records WHERE tombstone = '{names(3)[0]}'",
+        "UPDATE requests SET deadline = deadline + 1",
+        "UPDATE requests SET settled = received + 1",
+        "UPDATE requests SET requester = 'another'",
+    ],
+)
+def test_a_request_that_was_changed_shows(store: Store, known: frozenset[str], statement: str) -> None:
     store.add(asked(1, 3, 4), known)
-    change(store.path, f"DELETE FROM records WHERE tombstone = '{names(3)[0]}'")
+    change(store.path, statement)
     with pytest.raises(InputError, match=r"Request 1 .* is damaged"):
         store.requests()
 

@@ -236,14 +236,19 @@ def without(challenge: kit.Challenge, rows: list[int]) -> kit.Challenge:
     return dataclasses.replace(challenge, split=Split("by hand", 0, np.array(rows), rest))
 
 
-def test_records_that_somebody_deleted_by_hand_meanwhile_are_told_of(queue_on: Callable[..., Queue]) -> None:
+def test_records_that_somebody_deleted_by_hand_meanwhile_hold_nobody_up(queue_on: Callable[..., Queue]) -> None:
     queue_ = queue_on("retrain")
     queue_.add("a", [30])
-    delete(queue_.folder, without(queue_.challenge, [30]), queue_.signer, Order())
-    with pytest.raises(InputError, match="1 of 1 records are not among those"):
-        queue_.serve()
+    queue_.add("b", [31, 32])
+    delete(queue_.folder, without(queue_.challenge, [30, 31]), queue_.signer, Order())
+    first, second = queue_.serve()
+    assert (first["class"], first["deleted"]) == ("earlier", 0)
+    assert (second["class"], second["deleted"], second["gone_earlier"]) == ("exact", 1, 1)
+    assert_trained_without(queue_, {30, 31, 32})
     with queue_.store() as store:
-        assert store.counts()["waiting"] == 1
+        assert evidence.read(store, 1)["files"] == {}
+        assert "had forgotten" in (evidence.place(store, 1) / evidence.STATEMENT).read_text()
+        assert len(list(evidence.place(store, 2).glob("receipt-*"))) == 1
 
 
 class Killed(BaseException):
