@@ -16,7 +16,7 @@ from kit.storage.digests import digest_of
 from kit.types import Challenge, Cost, Retraining
 
 # Which way of measuring it is: what was measured in another way is measured anew.
-MEASURE = "operations as they are made"
+MEASURE = "operations as they are made, in one call"
 
 
 def of_runs(costs: Sequence[Cost]) -> Retraining:

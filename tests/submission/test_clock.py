@@ -188,6 +188,17 @@ HIDDEN = {
             return honest(*handed)
         """
     ),
+    "in a trace, between the making of one operation and the next": Hidden(
+        """
+        def unlearning(*handed):
+            @tf.function(autograph=False)
+            def traced():
+                work(0.5, lambda: (sum(range(50_000)), tf.constant(1)))
+                return tf.constant(1)
+            traced()
+            return honest(*handed)
+        """
+    ),
     "in what is executed during a trace, with operations in between": Hidden(
         """
         def unlearning(*handed):
@@ -257,6 +268,39 @@ HIDDEN = {
                 thread.join()
                 return tf.constant(1)
             traced()
+            return honest(*handed)
+        """
+    ),
+    "in the handler of a signal that comes after the return": Hidden(
+        """
+        def unlearning(*handed):
+            signal.signal(signal.SIGPROF, lambda *_: work())
+            signal.setitimer(signal.ITIMER_PROF, 0.001)
+            return honest(*handed)
+        """
+    ),
+    "where what it has left is collected": Hidden(
+        """
+        import gc
+        class Left:
+            def __del__(self):
+                work()
+        def unlearning(*handed):
+            left = Left()
+            left.itself = left
+            gc.set_threshold(1)
+            return honest(*handed)
+        """
+    ),
+    "where its layers are described": Hidden(
+        """
+        describe = keras.layers.Dense.get_config
+        def describe_late(layer):
+            keras.layers.Dense.get_config = describe
+            work()
+            return describe(layer)
+        def unlearning(*handed):
+            keras.layers.Dense.get_config = describe_late
             return honest(*handed)
         """
     ),
