@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -211,3 +212,31 @@ def test_of_the_kits_own_methods_whole_first_steps_are_left_out_of_others_the_ma
         step(tf.constant(2.0))
     assert first > 0.1 > 2 * traces.seconds > 0
     assert traces.first_steps == first
+
+
+def test_what_leads_to_an_operation_is_tracing_within_one_call_into_the_libraries_only() -> None:
+    """Python of a function's own between operations is billed; what Keras makes in one call is tracing."""
+
+    def work(seconds: float) -> None:
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+
+    @tf.function(autograph=False)
+    def step(x: tf.Tensor) -> tf.Tensor:
+        for _ in range(40):
+            work(0.0018)
+            x = tf.nn.relu(x)
+        return x
+
+    with tracing.watched() as traces:
+        step(tf.constant(1.0))
+    assert traces.operations >= 40
+    assert traces.first_steps > 0.07 > 2 * traces.seconds > 0
+    images = keras.Input((8, 8, 1))
+    hidden = keras.layers.Conv2D(4, 3, activation="relu")(images)
+    net = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(hidden)))
+    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    with tracing.watched() as traces:
+        net.fit(np.zeros((2, 8, 8, 1), np.float32), np.zeros(2, np.int32), verbose=0)
+    assert traces.first_steps >= traces.seconds > 0.5 * traces.first_steps
