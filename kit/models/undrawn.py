@@ -1,4 +1,4 @@
-"""Building a network whose weights are set at once: drawing them first is a quarter of what building it takes."""
+"""Building a network whose weights are set at once: drawing them first is work that nobody sees."""
 
 from __future__ import annotations
 
