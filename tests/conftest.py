@@ -28,7 +28,7 @@ from kit.types import InputError, Recipe
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Here and not in pyproject.toml, which the tests of an installed wheel do not have."""
+    """Here too, as the tests of an installed wheel have no pyproject.toml."""
     gc.disable()  # until the libraries are imported and all tests collected, see below
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
