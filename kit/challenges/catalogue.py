@@ -96,8 +96,8 @@ def names() -> tuple[str, ...]:
     """Returns the names of the challenges that need no file: the kit's own, then those of installed packages.
 
     Example:
-        >>> names()[:3]
-        ('cifar10', 'cifar10-small', 'digits')
+        >>> "digits" in names()
+        True
     """
     return (*sorted(CHALLENGES), *extensions.installed("kit.challenges", CHALLENGES).extensions)
 
