@@ -1,6 +1,6 @@
-"""Does `noisy-digits` show what it is for? Originals remember, retrained models do not.
+"""Does a challenge show what it is for? Originals remember, retrained models do not.
 
-    python -m benchmarks.memorisation [--splits 20]
+    python -m benchmarks.memorisation [--challenge noisy-digits] [--splits 20]
 
 Each split has a forget set, an original and a retrained model of its own, trained with seeds of their own. The attack
 is what `kit run` uses: AUC of the loss, forget examples against test examples of the same class mix.
@@ -47,14 +47,16 @@ def measure(challenge: kit.Challenge, net: keras.Model, indices: np.ndarray, see
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=20)
-    num_splits = parser.parse_args().splits
+    parser.add_argument("--challenge", default="noisy-digits")
+    arguments = parser.parse_args()
+    name, num_splits = arguments.challenge, arguments.splits
     setup.prepare()
-    first = kit.load_challenge("noisy-digits")
+    first = kit.load_challenge(name)
     net = originals.build(first)
     measure(first, net, first.split.retain, seed=0)  # traces, so that the times below are those of the steady state
     trained, retrained = [], []
     for number in range(num_splits):
-        challenge = kit.load_challenge("noisy-digits", split_seed=number)
+        challenge = kit.load_challenge(name, split_seed=number)
         trained.append(measure(challenge, net, np.arange(len(challenge.train)), seed=1_000 + number))
         retrained.append(measure(challenge, net, challenge.split.retain, seed=2_000 + number))
     rows = [
@@ -64,13 +66,13 @@ def main() -> None:
         ("retrained: forget - test accuracy", [row["forget"] - row["test"] for row in retrained], "within 0.03 of 0"),
         ("retrained: seconds, one thread", [row["seconds"] for row in retrained], "median <= 0.9"),
     ]
-    print(f"noisy-digits, {num_splits} splits, training seeds varied with them; versions {environment.versions()}")
+    print(f"{name}, {num_splits} splits, training seeds varied with them; versions {environment.versions()}")
     print(f"{'':36s}{'mean':>9s}{'stderr':>9s}{'median':>9s}{'min':>9s}{'max':>9s}   wanted")
-    for name, values, wanted in rows:
+    for measured, values, wanted in rows:
         array = np.array(values)
         stderr = array.std(ddof=1) / np.sqrt(len(array))
         numbers = (array.mean(), stderr, np.median(array), array.min(), array.max())
-        print(f"{name:36s}" + "".join(f"{number:9.4f}" for number in numbers) + f"   {wanted}")
+        print(f"{measured:36s}" + "".join(f"{number:9.4f}" for number in numbers) + f"   {wanted}")
 
 
 if __name__ == "__main__":
