@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from kit.evaluation.plan import Plan
 from kit.rules import RETRAIN
-from kit.runs import oracles, retrained
+from kit.runs import choice, oracles, retrained, same_truth
 from kit.runs.population import Request
 from kit.submission.entry import Entry
 from kit.types import Challenge, Outputs
@@ -25,23 +25,40 @@ class Reference:
     Args:
         entry: `retrain`, trained as the originals of the compared methods were.
         request: how many of them are made here.
-        oracle: models that come with the kit, None where there are none for this split, or too few.
+        oracle: models that come with the kit, None where there are none for this split, or too few, or those of a
+            backend whose models have not been tested to be like those of the compared methods.
+        made_by: engine, backend and device of the oracle.
+        tested: by how many models a side methods on both backends could not be told apart; 0 where one backend makes
+            all, or there is no oracle.
     """
 
     entry: Entry
     request: Request
     oracle: Outputs | None = None
+    made_by: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tested: int = 0
 
     @classmethod
-    def choose(cls, challenge: Challenge, pretraining: str, plan: Plan) -> Reference:
-        """Chooses an oracle that is large enough, for a single model the stored one, else models made here."""
+    def choose(cls, challenge: Challenge, pretraining: str, plan: Plan, methods: Sequence[Entry]) -> Reference:
+        """Chooses an oracle that is large enough, for a single model the stored one, else models made here.
+
+        Args:
+            challenge, pretraining: of the original.
+            plan: how many models, and where they are made.
+            methods: that are compared.
+        """
         entry = Entry(RETRAIN, pretraining=pretraining)
         if pretraining or plan.fresh_oracle:  # what is stored was trained by the challenge's recipe
             return cls(entry, plan.retraining)
         oracle = _shipped(challenge, plan)
         if oracle is not None:
-            once = dataclasses.replace(plan.population, num_models=1)
-            return cls(entry, once, oracle)
+            made_by, once = oracles.made_by(challenge), dataclasses.replace(plan.population, num_models=1)
+            engine = choice.engine_for(methods, plan.engine, plan.workers, plan.num_models)
+            if choice.backend_of(engine) == made_by["backend"]:
+                return cls(entry, once, oracle, made_by)
+            tested = same_truth.models_a_side(challenge, [method.name for method in methods])
+            if tested:
+                return cls(entry, once, oracle, made_by, tested)
         if plan.num_models == 1 and plan.num_retrained is None and retrained.available(challenge):
             stored = dataclasses.replace(plan.population, num_models=1, seed=retrained.SEED, stored_retrained=True)
             return cls(entry, stored)
@@ -54,6 +71,16 @@ class Reference:
             return retrained_here
         number, cost = self.oracle.num_models, retrained_here.costs[0]
         return dataclasses.replace(self.oracle, seconds=np.full(number, cost.seconds), costs=(cost,) * number)
+
+    def mixture(self) -> str:
+        """Says that the retrained models are of another backend than the methods' and why they may be; "" if not."""
+        if not self.tested:
+            return ""
+        return (
+            f"the retrained models come with the kit, made by the engine '{self.made_by['engine']}' on "
+            f"{self.made_by['backend']}, and this method's by another: of both, {self.tested} models a side could not "
+            "be told apart by their accuracies, losses or U-LiRA. --fresh-oracle has all made by one."
+        )
 
 
 def _shipped(challenge: Challenge, plan: Plan) -> Outputs | None:

@@ -65,7 +65,7 @@ class ComparisonTable:
         self._levels: dict[str, str] = {RETRAIN: "in-process"}  # from where it is stored, too
         # Of rows whose bits depend on the engine: which, and its backend.
         self._engine_settings: dict[str, dict[str, str]] = {}
-        self._reference = Reference.choose(challenge, training, plan)
+        self._reference = Reference.choose(challenge, training, plan, entries)
         several = nested.with_originals(challenge, plan.num_originals)
         self._starts = [_Start(each, training, worker if each is several[0] else None) for each in several]
         self._original_of_model: dict[str, np.ndarray] = {}  # by row: the number of the original that each is from
@@ -144,6 +144,9 @@ class ComparisonTable:
         names_in_use = {*(entry.name for entry in methods), *LANDMARKS}
         outputs = _with_packed(outputs, packed, names_in_use)
         outputs[RETRAIN] = self._reference.outputs(run)
+        if self._reference.oracle is not None:  # one model was made here, for what it costs
+            stacked = self._reference.made_by["engine"] == "stacked"
+            self._engine_settings[RETRAIN] = dict(self._reference.made_by) if stacked else {}
         return outputs, {name: as_failed(failure) for name, failure in failures.items()}
 
     def _report(self, name: str, comparison: Comparison, scores: Mapping[str, Score]) -> Report:
@@ -195,7 +198,8 @@ class ComparisonTable:
             return (*([another_copy] if another_copy else []), *doubts_about_original(self._challenge, comparison))
         is_built_in = any(entry.name == name and entry.built_in for entry in (*self._entries, Entry(RETRAIN)))
         doubt = hyperparameters.doubt(self._challenge, name) if is_built_in else ""
-        return (doubt,) if doubt else ()
+        mixture = "" if name == RETRAIN else self._reference.mixture()
+        return tuple(sentence for sentence in (doubt, mixture) if sentence)
 
 
 def as_failed(failure: FailedRun | InputError) -> FailedRun:

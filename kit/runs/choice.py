@@ -54,6 +54,11 @@ def is_stacked(engine: str | Engine | None) -> bool:
     return engine.together if isinstance(engine, Engine) else engine == "stacked"
 
 
+def backend_of(engine: str | Engine) -> str:
+    """Returns the backend on which an engine, or one of this name, makes models of the kit's own methods."""
+    return environment.JAX if is_stacked(engine) else environment.backend()
+
+
 def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> None:
     """Checks, before anything is made, that an engine can make models of these methods.
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from kit.engines import Engine
 from kit.machine import environment
 from kit.rules import RETRAIN
-from kit.runs import originals
+from kit.runs import choice, originals
 from kit.runs.population import run_population
 from kit.storage import files
+from kit.submission.entry import Entry
 from kit.types import PARTS, Challenge, FailedRun, Outputs
 
 NUM_MODELS = 512
@@ -58,6 +60,19 @@ def load(challenge: Challenge) -> Outputs | None:
     )
 
 
+def made_by(challenge: Challenge) -> dict[str, str]:
+    """Returns engine, backend and device of the oracle that `load` returns.
+
+    Example:
+        >>> import kit
+        >>> made_by(kit.load_challenge("noisy-digits"))
+        {'engine': 'processes', 'backend': 'tensorflow'}
+    """
+    recorded: dict[str, str] | None = originals.registry().get(_key(challenge), {}).get("made_by")
+    # Before engines were recorded, there was but one backend.
+    return recorded or {"engine": "processes", "backend": environment.TENSORFLOW}
+
+
 def build(
     challenge: Challenge,
     *,
@@ -75,7 +90,8 @@ def build(
     Returns:
         The path of the file.
     """
-    retrained = run_population(RETRAIN, challenge, num_models=num_models, root=root, engine=engine, workers=workers)
+    chosen = choice.engine_for([Entry(RETRAIN)], engine, workers, num_models)
+    retrained = run_population(RETRAIN, challenge, num_models=num_models, root=root, engine=chosen, workers=workers)
     arrays = {"seconds": retrained.seconds, "seeds": retrained.seeds}
     for part in PARTS:
         arrays[f"confidences_{part}"] = retrained.confidences[part]
@@ -83,7 +99,7 @@ def build(
         arrays[f"logits_{part}"] = retrained.logits[part]
     path = files.data_folder() / "oracles" / f"{challenge.name}.npz"
     files.write_npz(path, arrays)
-    originals.register({_key(challenge): _record(challenge, retrained, path)})
+    originals.register({_key(challenge): _record(challenge, retrained, path, chosen)})
     return path
 
 
@@ -95,8 +111,10 @@ def _identity(challenge: Challenge) -> tuple[str, str]:
     return originals.fingerprint(challenge), challenge.split.sha256
 
 
-def _record(challenge: Challenge, retrained: Outputs, path: Path) -> dict[str, Any]:
+def _record(challenge: Challenge, retrained: Outputs, path: Path, engine: str | Engine) -> dict[str, Any]:
     fingerprint, split_sha256 = _identity(challenge)
+    backend = choice.backend_of(engine)
+    made_by = choice.bits_of(engine) or {"engine": "processes", "backend": backend}
     return {
         "sha256": files.sha256_of(path),
         "bytes": path.stat().st_size,
@@ -107,7 +125,8 @@ def _record(challenge: Challenge, retrained: Outputs, path: Path) -> dict[str, A
         "num_models": retrained.num_models,
         "num_with_logits": len(retrained.logits["forget"]),
         "accuracies": {part: float(retrained.correct[part].mean()) for part in PARTS},
-        "versions": environment.versions(),
+        "made_by": made_by,
+        "versions": environment.versions(backend),
         "machine": environment.machine(),
         "file": f"oracles/{path.name}",
     }
