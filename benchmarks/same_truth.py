@@ -12,7 +12,7 @@ Where all models of a side are the same, those of both are held against each oth
 confidence. Ends with 1 where a row differs by more than chance explains, of all rows together (1 in 100, Bonferroni).
 
 `--record` has the kit hold models of one backend against retrained ones of the other where they were not told apart
-(`kit.runs.same_truth`).
+(`kit.runs.same_truth`, from 128 models a side on).
 """
 
 import argparse
@@ -64,7 +64,8 @@ class Row:
         if not np.isnan(self.largest):
             return self.largest > ROUNDING
         most = float(ndtri(1 - 0.01 / 2 / (num_rows * (len(self.differences) + 1))))
-        return max(map(abs, (*self.differences, 1.96 * (self.auc - 0.5) / self.margin))) > most
+        # Below 0.5 nobody tells models apart: what was fitted to half of them is of no use for the others.
+        return max(1.96 * (self.auc - 0.5) / self.margin, *map(abs, self.differences)) > most
 
     def __str__(self) -> str:
         if not np.isnan(self.largest):
@@ -160,10 +161,10 @@ def main() -> None:
             rows.append(compare(method, outputs))
             print(rows[-1], flush=True)
     numbers = np.abs([value for row in rows for value in row.differences])
-    covered = [abs(row.auc - 0.5) <= row.margin for row in rows if not np.isnan(row.auc)]
+    covered = [row.auc - row.margin <= 0.5 for row in rows if not np.isnan(row.auc)]
     differing = [row.method for row in rows if row.differs(len(rows))]
     print(f"\nbeyond 1.96 standard errors: {(numbers > 1.96).mean():.1%} of {len(numbers)} (5 % by chance)", end="")
-    print(f"; the largest {numbers.max():.1f}; AUC of 0.5 within the interval: {sum(covered)} of {len(covered)}")
+    print(f"; the largest {numbers.max():.1f}; AUC not above 0.5 beyond its interval: {sum(covered)} of {len(covered)}")
     print(f"more than chance brings about: {', '.join(differing) or 'no row'}")
     if arguments.record:
         same_truth.record(challenge, [row.method for row in rows if row.method not in differing], arguments.num_models)

@@ -52,13 +52,14 @@ BLOCKS = {
         ["-m", "kit", "requests", "simulate"],
         ["-m", "kit", "requests", "simulate", "--arrivals", "bursts:2:20", "--service", "by-cost:4x4:50"],
     ),
+    "devices": (["-m", "benchmarks.devices"],),
     "containment": (
         ["-m", "benchmarks.containment"],
         ["-m", "benchmarks.containment", "--sandbox"],
     ),
 }
 # These print Markdown.
-MARKDOWN = {"cards", "kinds", "methods"}
+MARKDOWN = {"cards", "devices", "kinds", "methods"}
 
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -1,6 +1,7 @@
 """Of which methods the models of both backends cannot be told apart: what `benchmarks.same_truth` found, on record.
 
-Only there may models that one backend made be held against retrained models of the other.
+Only there may models that one backend made be held against retrained models of the other: with fewer models a side a
+difference that matters would not be seen.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from kit.runs import originals
 from kit.storage import files, seals, strict_json
 from kit.types import Challenge
 
+FEWEST_MODELS = 128
+
 
 def models_a_side(challenge: Challenge, methods: Sequence[str]) -> int:
-    """Returns by how many models a side methods and retraining were tested on a challenge; 0 where one was not.
+    """Returns by how many models a side methods and retraining were tested on a challenge.
 
-    The original is the same weights on either backend.
+    0 where one was not, or by fewer than 128. The original is the same weights on either backend.
 
     Raises:
         InputError: the record is damaged.
@@ -33,7 +36,7 @@ def models_a_side(challenge: Challenge, methods: Sequence[str]) -> int:
     if record is None or record["fingerprint"] != originals.fingerprint(challenge):
         return 0
     tested = all(method in record["methods"] for method in (RETRAIN, *methods) if method != ORIGINAL)
-    return int(record["num_models"]) if tested else 0
+    return int(record["num_models"]) if tested and record["num_models"] >= FEWEST_MODELS else 0
 
 
 def record(challenge: Challenge, methods: Sequence[str], num_models: int) -> None:

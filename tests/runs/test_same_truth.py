@@ -36,17 +36,19 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_only_what_was_recorded_was_tested(small_challenge: Challenge, own_data: Path) -> None:
     assert same_truth.models_a_side(small_challenge, ["finetune"]) == 0
-    same_truth.record(small_challenge, ["retrain", "finetune", "scrub"], 64)
-    assert same_truth.models_a_side(small_challenge, ["finetune"]) == 64
-    assert same_truth.models_a_side(small_challenge, ["original", "scrub", "retrain"]) == 64
+    same_truth.record(small_challenge, ["retrain", "finetune", "scrub"], 128)
+    assert same_truth.models_a_side(small_challenge, ["finetune"]) == 128
+    assert same_truth.models_a_side(small_challenge, ["original", "scrub", "retrain"]) == 128
     assert same_truth.models_a_side(small_challenge, ["finetune", "salun"]) == 0
     longer = dataclasses.replace(small_challenge, recipe=kit.Recipe(epochs=99))
     assert same_truth.models_a_side(longer, ["finetune"]) == 0
     other = dataclasses.replace(small_challenge, name="other")
     assert same_truth.models_a_side(other, ["finetune"]) == 0
-    same_truth.record(other, ["finetune"], 8)
+    same_truth.record(other, ["finetune"], 128)
     assert same_truth.models_a_side(other, ["finetune"]) == 0  # retraining was not tested with it
-    assert same_truth.models_a_side(small_challenge, ["finetune"]) == 64
+    same_truth.record(other, ["finetune", "retrain"], 127)
+    assert same_truth.models_a_side(other, ["finetune"]) == 0  # too few to see a difference
+    assert same_truth.models_a_side(small_challenge, ["finetune"]) == 128
 
 
 def test_a_record_that_was_changed_is_refused(
