@@ -161,10 +161,10 @@ def main() -> None:
             rows.append(compare(method, outputs))
             print(rows[-1], flush=True)
     numbers = np.abs([value for row in rows for value in row.differences])
-    covered = [row.auc - row.margin <= 0.5 for row in rows if not np.isnan(row.auc)]
+    covered = [abs(row.auc - 0.5) <= row.margin for row in rows if not np.isnan(row.auc)]
     differing = [row.method for row in rows if row.differs(len(rows))]
     print(f"\nbeyond 1.96 standard errors: {(numbers > 1.96).mean():.1%} of {len(numbers)} (5 % by chance)", end="")
-    print(f"; the largest {numbers.max():.1f}; AUC not above 0.5 beyond its interval: {sum(covered)} of {len(covered)}")
+    print(f"; the largest {numbers.max():.1f}; AUC of 0.5 within the interval: {sum(covered)} of {len(covered)}")
     print(f"more than chance brings about: {', '.join(differing) or 'no row'}")
     if arguments.record:
         same_truth.record(challenge, [row.method for row in rows if row.method not in differing], arguments.num_models)

@@ -56,7 +56,7 @@ def plain_keras(challenge: kit.Challenge, form: str) -> Callable[[], None]:
 FORMS = ("arrays", "arrays, one execution an epoch", "tf.data, cached and shuffled", "tf.data, gathered by index")
 
 
-def compare(name: str, rounds: int) -> None:
+def compare(name: str, rounds: int, clock: Callable[[], float]) -> None:
     challenge = kit.load_challenge(name)
     makers: dict[str, Callable[[], Callable[[], None]]] = {"kit": lambda: kit_loop(challenge)}
     makers |= {f"Keras: {form}": (lambda form=form: plain_keras(challenge, form)) for form in FORMS}
@@ -65,17 +65,17 @@ def compare(name: str, rounds: int) -> None:
     for _ in range(rounds):
         for contestant, make in makers.items():
             keras.utils.set_random_seed(0)
-            start = time.perf_counter()
+            start = clock()
             train = make()
             train()
-            middle = time.perf_counter()
+            middle = clock()
             train()
             first[contestant].append(middle - start)
-            steady[contestant].append(time.perf_counter() - middle)
+            steady[contestant].append(clock() - middle)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(
         f"\n{name}: {challenge.recipe.epochs} epochs of {len(challenge.split.retain)} examples, "
-        f"seconds on {processors} processor{'s' * (processors != 1)}"
+        f"{'processor ' * (clock is time.process_time)}seconds on {processors} processor{'s' * (processors != 1)}"
     )
     print(f"{'':42s}{'first':>8s}{'ratio':>8s}{'steady':>8s}{'ratio':>8s}")
     for contestant in makers:
@@ -98,7 +98,7 @@ def main() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.processors])
     setup.prepare()
     for name in arguments.challenge:
-        compare(name, arguments.rounds)
+        compare(name, arguments.rounds, time.process_time if arguments.processors == 1 else time.perf_counter)
 
 
 if __name__ == "__main__":
