@@ -64,8 +64,7 @@ class Row:
         if not np.isnan(self.largest):
             return self.largest > ROUNDING
         most = float(ndtri(1 - 0.01 / 2 / (num_rows * (len(self.differences) + 1))))
-        # Below 0.5 nobody tells models apart: what was fitted to half of them is of no use for the others.
-        return max(1.96 * (self.auc - 0.5) / self.margin, *map(abs, self.differences)) > most
+        return max(map(abs, (*self.differences, 1.96 * (self.auc - 0.5) / self.margin))) > most
 
     def __str__(self) -> str:
         if not np.isnan(self.largest):
