@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def list_runs(root: Path, json_file: Path | None) -> None:
-    """Prints a line for each folder of results below `root`, the newest of a challenge last."""
+    """Prints each folder of results below `root` and, below it, what it holds; the newest of a challenge last."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from kit.storage import folders
@@ -31,13 +31,12 @@ def list_runs(root: Path, json_file: Path | None) -> None:
         except InputError as error:
             refused.append(str(error))
     if str(json_file) != "-":
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        table.add_column(overflow="fold", style="bold")
-        table.add_column(overflow="fold")
-        for folder_name, row in rows.items():
-            table.add_row(Text(folder_name), Text(_described(row)))
-        nothing = f"There are no results in '{root}' yet: 'kit run' and 'kit evaluate' write some."
-        Console(highlight=False).print(table if rows else nothing, markup=False)
+        console = Console(highlight=False)
+        for folder_name, row in rows.items():  # a path on a line of its own can be copied, in any terminal
+            console.print(Text(folder_name, "bold"), soft_wrap=True)
+            console.print(Padding(Text(_described(row)), (0, 0, 0, 2)))
+        if not rows:
+            console.print(f"There are no results in '{root}' yet: 'kit run' writes some.", markup=False)
     options.write_json(json_file, rows)
     options.tell(refused)
 

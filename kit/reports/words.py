@@ -76,7 +76,8 @@ def _cost(report: Report) -> str:
     cost = budget.ratio(report)
     if report.method == ORIGINAL or cost.value is None:
         return ""
-    return f"; cost {cost.value:.2f}{f', OVER the budget of {TIME_BUDGET}' if budget.is_over(report) else ''}"
+    over = f", OVER the budget of {TIME_BUDGET}" if budget.is_over(report) else ""
+    return f"; cost {cost.value:.2f} of retraining{over}"
 
 
 def impossible(reports: Sequence[Report]) -> list[str]:

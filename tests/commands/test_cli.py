@@ -283,7 +283,7 @@ def test_a_real_run_ends_in_verdicts_and_explains_nothing_unasked(real_run: Real
     gap = real_run.reports["original"]["scores"]["mia_gap"]
     measured = f"(AUC gap {gap['value']:+.3f} ± {gap['stderr']:.3f})"
     assert f"original trace left {measured}: there is something to unlearn" in text
-    assert re.search(r"finetune (traces left|no trace found) \(AUC gap .*\); cost 0\.16", text)
+    assert re.search(r"finetune (traces left|no trace found) \(AUC gap .*\); cost 0\.16 of retraining", text)
     results = real_run.results[0].relative_to(real_run.folder)
     assert f"What the columns mean: kit report {results} --explain, or the page." in text
 

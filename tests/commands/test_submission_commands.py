@@ -56,6 +56,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
+def test_what_new_writes_forgets_something(folder: Path) -> None:
+    call("new", "mine.py")
+    call("run", "mine.py", "--json", "result.json")
+    rows = {row["method"]: row["scores"] for row in json.loads((folder / "result.json").read_text())["reports"]}
+    gaps = {name: scores["mia_gap"] for name, scores in rows.items()}
+    assert gaps["mine"]["value"] < gaps["original"]["value"] - 2 * gaps["original"]["stderr"]
+    assert rows["mine"]["retain_accuracy"]["value"] > 0.9
+
+
 def test_what_new_writes_is_ready(folder: Path, data: Path) -> None:
     written = call("new", "my_method.py")
     assert written.code == 0

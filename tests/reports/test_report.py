@@ -174,7 +174,7 @@ def test_without_explanations_there_is_a_verdict_a_method_and_no_legend() -> Non
     verdicts = dict(re.findall(r"^(\w+) +(trace[^\n]+?) *$", text, re.MULTILINE))
     assert verdicts == {
         "original": "trace left (AUC gap +0.107 ± 0.021): there is something to unlearn",
-        "finetune": "traces left (AUC gap +0.107 ± 0.021); cost 0.13",
+        "finetune": "traces left (AUC gap +0.107 ± 0.021); cost 0.13 of retraining",
     }
 
 
@@ -328,21 +328,23 @@ def test_a_table_goes_to_the_output_where_no_console_is_given(capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("gap", "verdict"),
     [
-        (0.1, "traces left (AUC gap +0.100 ± 0.020); cost 0.10"),
-        (0.04, "no trace found (AUC gap +0.040 ± 0.020); cost 0.10"),
-        (-0.0401, "over-forgotten (AUC gap -0.040 ± 0.020); cost 0.10"),
+        (0.1, "traces left (AUC gap +0.100 ± 0.020); cost 0.10 of retraining"),
+        (0.04, "no trace found (AUC gap +0.040 ± 0.020); cost 0.10 of retraining"),
+        (-0.0401, "over-forgotten (AUC gap -0.040 ± 0.020); cost 0.10 of retraining"),
     ],
 )
 def test_a_verdict_says_what_was_found_and_what_it_cost(gap: float, verdict: str) -> None:
     row = made(mia_gap=score("mia_gap", gap, 0.02), time_ratio=score("time_ratio", 0.1, None))
     assert words.verdict(row) == verdict
     dear = made(mia_gap=score("mia_gap", gap, 0.02), time_ratio=score("time_ratio", 0.3, None))
-    assert words.verdict(dear) == verdict.replace("cost 0.10", "cost 0.30, OVER the budget of 0.2")
+    assert words.verdict(dear) == verdict.replace(
+        "cost 0.10 of retraining", "cost 0.30 of retraining, OVER the budget of 0.2"
+    )
 
 
 def test_a_verdict_begins_with_a_model_that_no_longer_works() -> None:
     broken = with_accuracy("retain", 0.07, 0.98, mia_gap=score("mia_gap", 0.0, 0.02))
-    assert words.verdict(broken) == "works less well (accuracy retain 0.070, retrained 0.980); cost 0.13"
+    assert words.verdict(broken) == "works less well (accuracy retain 0.070, retrained 0.980); cost 0.13 of retraining"
 
 
 def test_why_no_attack_is_possible_is_said_once() -> None:

@@ -97,16 +97,16 @@ def test_a_folder_that_is_not_there_holds_none(tmp_path: Path) -> None:
 
 def test_the_runs_are_listed_and_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
     assert "There are no results in 'runs' yet" in call("list", "runs").out
     write(Path("runs"), ["broken"], EVENING)
     stored = Path(__file__).parents[2] / "data" / "results" / "noisy-digits.json"
     with folders.fresh(Path("runs"), "noisy-digits", ["all"], MORNING) as folder:
         (folder / folders.REPORT).write_bytes(stored.read_bytes())
+    monkeypatch.setenv("COLUMNS", "30")
     listed = call("list", "runs")
     assert listed.code == 0
-    (line,) = [line for line in listed.out.splitlines() if line.startswith("runs")]
-    assert line.startswith(
-        "runs/noisy-digits/20260314-092653-all  noisy-digits random:0.1 (split seed 0), 128 models: "
-    )
+    path, *described = listed.out.splitlines()  # a path is whole in the narrowest terminal
+    assert path == "runs/noisy-digits/20260314-092653-all"
+    assert all(line.startswith("  ") for line in described)
+    assert " ".join(" ".join(described).split()).startswith("noisy-digits random:0.1 (split seed 0), 128 models: ")
     assert "'runs/digits/20260314-190000-broken/report.json' has no 'score_version'" in " ".join(listed.err.split())
