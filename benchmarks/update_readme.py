@@ -18,7 +18,7 @@ BLOCKS = {
     "cards": (["-m", "benchmarks.model_cards"],),
     "cost": (["-m", "benchmarks.methods"],),
     "make run": (["-m", "kit", "run", "finetune"],),
-    "competition": (["-m", "kit", "run", "finetune", "--num-models", "512", "--explain"],),
+    "competition": (["-m", "kit", "run", "finetune", "--num-models", "64", "--explain"],),
     "evaluate": (["-m", "benchmarks.evaluate"],),
     "coverage": (["-m", "benchmarks.coverage"],),
     "population": (
