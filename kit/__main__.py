@@ -90,6 +90,7 @@ class Listing(StrEnum):
 
 def list_names(
     what: Annotated[Listing, typer.Argument(help="What to list.")],
+    in_full: Annotated[bool, typer.Option("--long", help="Of methods, also kind, cost, data and source.")] = False,
     out: OutOption = Path("runs"),
     json_file: JsonOption = None,
     quietly: QuietOption = False,
@@ -98,7 +99,7 @@ def list_names(
     """List challenges, methods, scorers or runs.
 
     Examples:
-        kit list methods
+        kit list methods --long
         kit list runs --out runs
     """
     from rich.console import Console
@@ -106,7 +107,7 @@ def list_names(
     from rich.text import Text
 
     if what is Listing.methods:
-        describe.list_methods(json_file)
+        describe.list_methods(json_file, in_full=in_full)
         return
     if what is Listing.runs:
         runs.list_runs(out, json_file)

@@ -140,13 +140,13 @@ for name, method in {"original": "original", "unlearned": unlearning, "retrained
 
 # %% [markdown]
 # `mia_accuracy` is exactly the starter kit's attack: logistic regression on the loss, ten splits. With a hundred
-# examples its value says little by itself: between the two numbers in brackets, chance alone would do. The same goes
-# for a single retrained model. So `kit.evaluate_all` trains six of them and reports the *gap* in AUC to their mean, with
-# a standard error.
+# examples its value says little by itself: between the two numbers behind its explanation, chance alone would do. The same
+# goes for a single retrained model. So `kit.evaluate_all` compares with many, here with the 512 that come with the kit,
+# and reports the *gap* in AUC to their mean, with a standard error.
 
 # %%
 evaluation = kit.evaluate_all([unlearning, "finetune"], challenge)
-kit.report.print_table(evaluation.reports)
+kit.report.print_table(evaluation.reports, explain=True)
 
 # %%
 kit.plots.loss_histograms(evaluation.outputs)

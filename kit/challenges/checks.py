@@ -96,7 +96,7 @@ def check_forget(forget: str) -> None:
     if kind != "rows":
         return
     if suffix not in _FORGET_FILES:
-        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try --forget random:0.1.")
+        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try random:0.1.")
     files.require_file(Path(forget), f"Expected {_FORGET_FILES[suffix]}.")
 
 

@@ -134,7 +134,7 @@ def _stratified(train: Arrays, argument: str, seed: int) -> np.ndarray:
     if train.y.dtype.kind == "f":
         raise InputError(
             f"'stratified:{argument}' was asked for labels of dtype {train.y.dtype}. Expected classes, of which the "
-            "same share is forgotten. Try --forget random:0.1."
+            "same share is forgotten. Try random:0.1."
         )
     total = _share(argument, len(train))
     labels, counts = np.unique(train.y, return_counts=True)

@@ -16,8 +16,8 @@ from kit.methods import _facts
 from kit.types import InputError
 
 
-def list_methods(json_file: Path | None) -> None:
-    """Prints a table of all methods: what each does, what it costs, what it touches, where it is from."""
+def list_methods(json_file: Path | None, *, in_full: bool) -> None:
+    """Prints all methods and what each does; in full, also kind, cost, which data it touches, and where it is from."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -34,10 +34,13 @@ def list_methods(json_file: Path | None) -> None:
         table.add_column(overflow="fold")
         for name, row in rows.items():
             facts = f"kind: {row.kind}\npasses: {row.cost}\ndata: {row.data}\nsource: {row.source}"
-            table.add_row(Text(name), Text.assemble(f"{row.summary}\n", (facts, "dim")))
+            table.add_row(Text(name), Text.assemble(row.summary, (f"\n{facts}" if in_full else "", "dim")))
         console = Console(highlight=False)
         console.print(table)
-        console.print("\nkit explain METHOD: the formula, what differs from the source, and the hyper-parameters")
+        hint = "" if in_full else "kit list methods --long: what they cost and where they are from\n"
+        console.print(
+            f"\n{hint}kit explain METHOD: the formula, what differs from the source, and the hyper-parameters"
+        )
     options.write_json(json_file, {name: asdict(row) for name, row in rows.items()})
     options.tell(refused)
 

@@ -24,7 +24,7 @@ from kit.rules import RETRAIN
 from kit.runs import pretraining
 from kit.runs.choice import require_precision
 from kit.runs.contained import Containment
-from kit.runs.settings import hyperparameters
+from kit.runs.settings import hyperparameters, with_given
 from kit.runs.worker import Training, Worker
 from kit.submission import text_checks
 from kit.submission.call import Call
@@ -71,6 +71,7 @@ def unlearn(
     seed: int = 0,
     worker: Worker | None = None,
     checkpoint: Path | None = None,
+    **hyperparameters: Any,
 ) -> Unlearned:
     """Runs a method once and times the call.
 
@@ -82,9 +83,11 @@ def unlearn(
         worker: models to reuse from run to run; by default new ones.
         checkpoint: file for the state of a long training, for methods with a parameter of that name; delete it once
             the result is stored. The seconds of interrupted runs are counted.
+        hyperparameters: of the method, over those that the challenge has for it, as in `kit.evaluate`.
 
     Raises:
         FailedRun: the method raised an error, or did not return a `keras.Model` of finite weights.
+        InputError: an unknown method, or a hyper-parameter that it does not take.
 
     Example:
         >>> import kit
@@ -93,6 +96,7 @@ def unlearn(
     """
     check_challenge(challenge)
     entry = resolve(method)
+    challenge = with_given(challenge, [entry], {entry.name: hyperparameters})
     require_precision(challenge, "serial")
     worker = Worker.for_entry(entry, challenge, worker)
     return run_once(entry, challenge, worker, seed=seed, checkpoint=checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -104,6 +105,11 @@ def resolve(method: Identifier) -> Entry:
         >>> resolve(lambda net, retain, forget, validation: net).described
         "the function 'lambda'"
     """
+    if not isinstance(method, str | os.PathLike) and not callable(method):
+        raise InputError(
+            f"{method!r} is no method. Expected a name, a function or the path of a Python file, one of them. To "
+            "compare several, use kit.evaluate_all."
+        )
     name = method_name(method)
     if callable(method):
         return Entry(name, function=method)
@@ -117,8 +123,14 @@ def resolve_all(identifiers: Sequence[Identifier]) -> list[Entry]:
     """Returns the methods without repetitions, in their order.
 
     Raises:
-        InputError: as for `resolve`; two different methods of one name, whose rows nobody could tell apart.
+        InputError: as for `resolve`; one method in place of a list; two different methods of one name, whose rows
+            nobody could tell apart.
     """
+    if isinstance(identifiers, str | Path) or callable(identifiers):
+        raise InputError(
+            f"One method, {identifiers!r}, was given where several are taken. Expected a list of names, functions or "
+            "paths. Write [...] around it, or use kit.evaluate for a single one."
+        )
     entries: dict[str, Entry] = {}
     for entry in map(resolve, identifiers):
         namesake = entries.get(entry.name, Entry(entry.name) if entry.name in methods.names() else entry)

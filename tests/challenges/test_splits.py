@@ -415,10 +415,10 @@ def test_a_split_copies_no_image(forget: str) -> None:
 @pytest.mark.parametrize(
     ("forget", "fragments"),
     [
-        ("clas:3", ["'clas:3' is unknown", "class:LABEL", "Try --forget random:0.1"]),
-        ("", ["'' is unknown", "Try --forget random:0.1"]),
-        ("0.1", ["'0.1' is unknown", "random:SHARE", "Try --forget random:0.1"]),
-        ("forget.txt", ["'forget.txt' is unknown", ".npy, .csv, .npz", "Try --forget random:0.1"]),
+        ("clas:3", ["'clas:3' is unknown", "class:LABEL", "Try random:0.1"]),
+        ("", ["'' is unknown", "Try random:0.1"]),
+        ("0.1", ["'0.1' is unknown", "random:SHARE", "Try random:0.1"]),
+        ("forget.txt", ["'forget.txt' is unknown", ".npy, .csv, .npz", "Try random:0.1"]),
         ("class:6", ["No training example has the class '6'", "0, 1, 2, 3, 4, 5", "--forget class:0"]),
         ("class:3,77", ["class '77'", "--forget class:0"]),
         ("class:-1", ["class '-1'", "--forget class:0"]),

@@ -666,7 +666,7 @@ def test_bad_usage_is_told_what_is_wrong(
         (["run", "--challenge", "mine.npz"], ["'mine.npz'", "'x' and 'y'", "working folder"]),
         (["pretrain", "digit"], ["'digit'", "Did you mean digits"]),
         (["pretrain", "mine.npz"], ["'mine.npz'"]),
-        (["run", "--forget", "rondom:0.1"], ["'rondom:0.1'", "random:SHARE", "class:LABEL", "--forget random:0.1"]),
+        (["run", "--forget", "rondom:0.1"], ["'rondom:0.1'", "random:SHARE", "class:LABEL", "Try random:0.1"]),
         (["run", "--forget", "0.1"], ["'0.1'", "random:SHARE"]),
         (["run", "--forget", "random:0"], ["'0'", "nothing", "between 0 and 1"]),
         (["run", "--forget", "random:1.5"], ["'1.5'"]),

@@ -309,6 +309,14 @@ def test_a_method_that_fails_costs_its_own_row_alone(
         evaluate_all(["scrub"], challenge)
 
 
+def test_single_and_several_are_told_apart(challenge: Challenge) -> None:
+    for single in ("finetune", Path("mine.py"), blank):
+        with pytest.raises(InputError, match=r"Expected a list .*kit\.evaluate for a single one"):
+            evaluate_all(single, challenge)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"\['finetune'\] is no method.*kit\.evaluate_all"):
+        evaluate(["finetune"], challenge)  # type: ignore[arg-type]
+
+
 def test_two_methods_of_one_name_are_refused(planted: Planted, challenge: Challenge, tmp_path: Path) -> None:
     file = tmp_path / "blank.py"
     file.write_text("def unlearning(net, retain, forget, validation):\n    return net\n")

@@ -59,7 +59,7 @@ def test_an_output_that_takes_nothing_is_told(output: str | None, code: int) -> 
 
 
 def test_what_the_system_refuses_anywhere_is_one_paragraph(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(describe, "list_methods", lambda json_file: (tmp_path / "gone" / "file").open())
+    monkeypatch.setattr(describe, "list_methods", lambda json_file, **_: (tmp_path / "gone" / "file").open())
     error = one_paragraph(call("list", "methods"), code=1)
     assert f"refused '{tmp_path / 'gone' / 'file'}': No such file or directory. Expected" in error
     with pytest.raises(FileNotFoundError):

@@ -56,7 +56,8 @@ def test_list_methods_says_what_each_costs() -> None:
     rows = json.loads(result.out)
     assert list(rows) == list(methods.names())
     assert rows["l1_sparse"]["cost"] == "epochs * retain"
-    shown = call("list", "methods").out
+    assert "passes:" not in call("list", "methods").out
+    shown = call("list", "methods", "--long").out
     for name in methods.names():
         assert f"{name} " in shown
     assert "passes: epochs * retain data: retain source: Jia et al." in " ".join(shown.split())

@@ -32,7 +32,7 @@ from kit.runs.worker import Worker
 from kit.submission.entry import Entry, resolve
 from kit.submission.source import Source
 from kit.toolbox import compiled, setup, training
-from kit.types import PARTS, Challenge, FailedRun, ModelOutputs, Recipe
+from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs, Recipe
 
 Net = keras.Model
 
@@ -544,3 +544,10 @@ def test_a_worker_goes_on_to_another_forget_set(small_challenge: Challenge, buil
         assert sizes["retain"] == len(challenge.split.retain)
         assert sizes["forget"] == len(challenge.split.forget)
     assert [array.tobytes() for array in net.get_weights()] == [array.tobytes() for array in alone]
+
+
+def test_hyperparameters_are_given_by_keyword(small_challenge: Challenge) -> None:
+    passes = [unlearn("finetune", small_challenge, epochs=epochs).cost.passes for epochs in (1, 2)]
+    assert passes[1] == 2 * passes[0] > 0
+    with pytest.raises(InputError, match="'epoch', which it does not take"):
+        unlearn("finetune", small_challenge, epoch=1)
