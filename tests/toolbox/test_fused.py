@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kit.machine import environment, xla, xla_code
 from kit.models import convnet, mlp, resnet20
+from kit.models.layers import Columns
 from kit.runs import process
 from kit.toolbox import compiled, training
 from kit.toolbox._tensorflow import form
@@ -74,6 +75,21 @@ def test_steps_are_those_of_the_operations_with_a_short_last_batch(
 ) -> None:
     rates = np.array([0.05, 0.02, 0.01]) * (1.0 if isinstance(optimizer, Sgd) else 0.01)
     assert_same(mlp((6,), 4), monkeypatch, examples(37, 8), rates, cross_entropy, optimizer=optimizer)
+
+
+def test_a_table_with_its_preprocessing_inside_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a user's model of columns becomes one of the kit's: taken apart, normalised, one logit made two."""
+    columns = keras.Input((6,), name="columns")
+    age = Columns(0, 1, (1,), "float32", name="age")(columns)
+    job = Columns(1, 6, (5,), "float32", name="job")(columns)
+    scaled = layers.Normalization(axis=None, mean=0.3, variance=2.0)(age)
+    hidden = layers.Dense(5, activation="relu")(layers.Concatenate()([scaled, job]))
+    logit = layers.Reshape((1, 1))(layers.Dense(1)(hidden))
+    net = keras.Model(columns, layers.Flatten()(layers.ZeroPadding1D((1, 0))(logit)))
+    data = examples(37, 8)
+    binary = Examples(data.x, data.y % 2, 8)
+    assert form.is_fused(net)
+    assert_same(net, monkeypatch, binary, [0.05, 0.02])
 
 
 @pytest.mark.slow
