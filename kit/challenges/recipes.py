@@ -37,6 +37,7 @@ class DataColumns:
         group: who an example belongs to.
         partition: 0 or `train`, 1 or `validation`, 2 or `test`.
         sample_weight: what the loss of an example is multiplied by in training.
+        slices: columns of few values, or of numbers, by which `kit unlearn` looks for harm (`kit.requests.slices`).
         features: what the model takes, in the order of its input; by default all other columns.
         classes: the labels in the order of the model's outputs; by default sorted.
         task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
@@ -47,6 +48,7 @@ class DataColumns:
     group: str = ""
     partition: str = ""
     sample_weight: str = ""
+    slices: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     task: str = ""
@@ -139,7 +141,7 @@ def _loss(path: Path, section: Any) -> LossSettings | None:
 
 def _columns(path: Path, section: Any) -> DataColumns:
     names = [entry.name for entry in dataclasses.fields(DataColumns)]
-    lists = ("features", "classes")
+    lists = ("features", "classes", "slices")
     sound = isinstance(section, dict) and all(
         (isinstance(value, list) and all(isinstance(part, str) for part in value))
         if name in lists

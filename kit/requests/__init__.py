@@ -77,7 +77,8 @@ def unlearn_model(
         partition: integers (n,): 0 for the examples that the model was trained on, 1 for validation, 2 for test. By
             default that of the file; one of both must be there.
         method: a name, a function, the path of a file; or `auto`, which tries methods on other examples first.
-        recipe: how the model was trained, as `kit.Recipe` or a TOML file: reference models are retrained so.
+        recipe: how the model was trained, as `kit.Recipe` or a TOML file: reference models are retrained so. Under
+            `[data]`, `slices` of the file names columns by whose values harm is looked for, besides classes.
         batch_size: examples a batch; by default that of the TOML file, else 64.
         id_column, task, custom_objects, builder: as for `kit.load_challenge` and `kit.make_challenge`.
         retrain: how the model is trained, as a function of yours, or `FILE.py:function`: all models that are retrained

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 import kit
-from kit import reports
+from kit import evaluation, reports
 from kit.machine import environment
+from kit.reports import gathering, page
+from kit.reports.records import Record
 from kit.requests import statement
 from kit.requests.outcome import Outcome
 from kit.requests.request import DeletionRequest
@@ -28,8 +30,8 @@ def write(folder: Path, outcome: Outcome, unlearned_sha256: str = "") -> None:
     """Writes the folder (`kit.requests.publish` does so all or nothing).
 
     `statement.md` is the page for whoever signs; `request.json` has the records, hashes and the decision, with a
-    digest; `report.json` is the kit's own (`kit.report`); `people.csv` has a line for each record; `harm.csv` one for
-    each group of test examples.
+    digest; `report.json` and `report.html` are the kit's own (`kit.report`); `people.csv` has a line for each record;
+    `harm.csv` one for each group of test examples.
 
     Args:
         folder: where to.
@@ -44,8 +46,20 @@ def write(folder: Path, outcome: Outcome, unlearned_sha256: str = "") -> None:
     _write_text(folder / "statement.md", statement.page(outcome, when, sha256))
     files.write_json(folder / "request.json", seals.with_digest(_record(outcome, when, sha256)))
     reports.write_json(folder / "report.json", outcome.evaluation.reports, outcome.evaluation.failures)
+    page.write(folder / "report.html", _stored(outcome))
     _write_text(folder / "people.csv", _csv(_people(outcome)))
     _write_text(folder / "harm.csv", _csv([_harm_row(group) for group in outcome.findings.harm]))
+
+
+def _stored(outcome: Outcome) -> page.Stored:
+    """Returns what the kit's page shows: the scores of all models, and pictures of what they say."""
+    result, challenge = outcome.evaluation, outcome.request.challenge
+    shown = None
+    if result.outputs:
+        members, nonmembers, _ = evaluation.attack_sample(challenge)
+        record = Record(result.reports, result.failures)
+        shown = gathering.gather(record, result.outputs, challenge, members, nonmembers)
+    return page.Stored(tuple(result.reports), result.failures, shown)
 
 
 def _record(outcome: Outcome, when: str, sha256: str) -> dict[str, Any]:

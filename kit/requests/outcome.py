@@ -14,8 +14,8 @@ from kit import evaluation
 from kit.evaluation import Evaluation
 from kit.evaluation.plan import Plan
 from kit.models import user
-from kit.requests import delivery, findings, references, rehearsal
-from kit.requests.findings import Findings, Observations
+from kit.requests import delivery, findings, references, rehearsal, slices
+from kit.requests.findings import Findings, Groups, Observations
 from kit.requests.references import FEWEST
 from kit.requests.rehearsal import Choice
 from kit.requests.request import DeletionRequest
@@ -124,7 +124,8 @@ def carry_out(
     worker = Worker(challenge, training=request.training)
     original = worker.outputs(worker.original.weights, ORIGINAL)
     _require_knowledge(original, challenge)
-    learnt = _learnt(worker, references.observe(original), effort, announce)
+    groups = slices.groups_of(challenge, request.slices)
+    learnt = _learnt(worker, references.observe(original), groups, effort, announce)
     if named is None:
         plan = replace(effort.rehearsal, seed=run_seed(effort.seed, "rehearsals", 0), root=effort.root)
         choice = rehearsal.choose(worker, entries, plan, announce)
@@ -132,7 +133,9 @@ def carry_out(
         named, choice, unlearned = _unlearned_or_retrained(worker, named, choice, effort, announce)
     else:
         choice, unlearned = Choice(named.name, "It was asked for."), _unlearned(worker, named, effort, announce)
-    results, reports = _compared(worker, named.name, unlearned.run, learnt, effort=effort, announce=announce)
+    results, reports = _compared(
+        worker, named.name, unlearned.run, learnt, groups=groups, effort=effort, announce=announce
+    )
     user.put_back(delivered, unlearned.weights, request.data, own or user.Own())
     return Outcome(delivered, named.name, choice, results, reports, request, unlearned.run.seed)
 
@@ -169,11 +172,13 @@ def _unlearned_or_retrained(
         return Entry(RETRAIN), choice, _unlearned(worker, Entry(RETRAIN), effort, announce)
 
 
-def _learnt(worker: Worker, original: Observations, effort: Effort, announce: Callable[[str], None]) -> Observations:
+def _learnt(
+    worker: Worker, original: Observations, groups: Groups, effort: Effort, announce: Callable[[str], None]
+) -> Observations:
     """Returns what models say that were trained by the recipe as the original was; tells at once if it was not so."""
     announce(f"training as your model was, with the records: {effort.retrained} models")
     learnt = references.learnt(worker, Request(effort.retrained, run_seed(effort.seed, "learnt", 0), effort.root))
-    parts = findings.reproduction(original, learnt, _groups(worker.challenge))
+    parts = findings.reproduction(original, learnt, groups)
     off = [f"{name} {part.value:+.3f}" for name, part in parts.items() if not part.inside]
     if off:
         announce(
@@ -184,7 +189,14 @@ def _learnt(worker: Worker, original: Observations, effort: Effort, announce: Ca
 
 
 def _compared(
-    worker: Worker, name: str, delivered: Run, learnt: Observations, *, effort: Effort, announce: Callable[[str], None]
+    worker: Worker,
+    name: str,
+    delivered: Run,
+    learnt: Observations,
+    *,
+    groups: Groups,
+    effort: Effort,
+    announce: Callable[[str], None],
 ) -> tuple[Findings, Evaluation]:
     """Returns what a comparison with models that were trained by the recipe says, without the records and with them."""
     challenge = worker.challenge
@@ -195,17 +207,7 @@ def _compared(
     original, unlearned, retrained = (
         references.observe(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])
     )
-    groups = _groups(challenge)
     return findings.findings(original, unlearned, retrained=retrained, learnt=learnt, groups=groups), reports
-
-
-def _groups(challenge: Challenge) -> dict[str, np.ndarray]:
-    """Returns the groups of test examples that are looked at: all of them, and each class."""
-    strata, name, names = challenge.strata("test"), challenge.task.stratum, challenge.train.classes
-    groups = {"test": np.ones(len(strata), bool)}
-    return groups | {
-        f"{name} {names[stratum] if names else stratum}": strata == stratum for stratum in np.unique(strata)
-    }
 
 
 def _usable(entry: Entry) -> Entry:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -13,7 +13,7 @@ import numpy as np
 from kit.challenges import checks, loading, making, model_options, user_model
 from kit.challenges.recipes import DataColumns
 from kit.models.user import Own
-from kit.requests import delivery, own_training
+from kit.requests import delivery, own_training, slices
 from kit.requests.own_training import OwnTraining
 from kit.storage import files
 from kit.storage.digests import digest_of_arrays
@@ -37,6 +37,7 @@ class DeletionRequest:
         model_sha256: of the model's file, or of its weights.
         data_sha256: of the data's file, or of its arrays.
         own: code of the user's, which the model needs; None for none.
+        slices: by name, columns of the test examples (m,) by whose values harm is looked for.
         training: the user's own training function, where that is what models are retrained by.
     """
 
@@ -48,6 +49,7 @@ class DeletionRequest:
     data_sha256: str
     own: Own | None = None
     training: OwnTraining | None = None
+    slices: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def names(self) -> list[dict[str, str]]:
@@ -94,6 +96,7 @@ def prepare(
         batch_size=batch_size or training.batch_size,
     )
     weights, retraining = challenge.original or (), None
+    columns = slices.columns_of(examples, training.data.slices, np.flatnonzero(np.asarray(partition) == 2))
     if options.retrain is not None:
         retraining = own_training.of(options.retrain, net, examples, np.asarray(partition), own)
     return DeletionRequest(
@@ -105,6 +108,7 @@ def prepare(
         data_sha256=files.sha256_of(Path(data)) if isinstance(data, str | Path) else challenge.data_sha256,
         own=own,
         training=retraining,
+        slices=columns,
     )
 
 

@@ -133,7 +133,7 @@ def _measured(findings: Findings) -> list[str]:
     ]
     groups = [
         (
-            group.name,
+            _plain(group.name),
             f"{group.examples:,}",
             *(f"{share:.3f}" for share in (group.before, group.after, group.retrained)),
             f"{group.against_retrained.low:+.3f} to {group.against_retrained.high:+.3f}",
@@ -144,7 +144,7 @@ def _measured(findings: Findings) -> list[str]:
         "How much better than retrained models each knows the records (mean log-odds of the right answer; 0 within the "
         "interval: no better):",
         _table(("model", "difference", "95 %", "like a retrained one"), rows),
-        harm(findings),
+        _plain(harm(findings)),
         _table(("test examples", "number", "before", "after", "retrained", "after minus retrained, 95 %"), groups),
         "Each record's loss and how it stands out are in people.csv, all scores in report.json.",
     ]
@@ -158,10 +158,10 @@ def _trusted(findings: Findings) -> list[str]:
             f"original: on test examples, in each of {len(findings.harm) - 1} groups, and in how well they know the "
             "records."
         ]
-    rows = [(name, *_numbers(part)) for name, part in findings.reproduction.items()]
+    rows = [(_plain(name), *_numbers(part)) for name, part in findings.reproduction.items()]
     return [
         "**No.** Models that were trained by the recipe on all training examples differ from the original in: "
-        f"{', '.join(off)}.",
+        f"{_plain(', '.join(off))}.",
         _table(("original minus these models", "difference", "95 %", "alike"), rows),
     ]
 

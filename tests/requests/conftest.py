@@ -14,7 +14,7 @@ from kit.requests import DeletionRequest, Effort, Outcome, Plan, carry_out, prep
 from kit.requests.findings import Observations, findings
 from kit.requests.rehearsal import Choice, RehearsalResult
 from kit.runs import timing
-from kit.types import ModelOptions, Report
+from kit.types import ModelOptions, Report, Score
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,8 @@ def outcome() -> Outcome:
         "seconds": 1.0,
         "reference_seconds": 1.0,
     }
-    mappings = {"scores": {}, "versions": {}, "machine": {}}
+    scores = {name: Score(name, 0.9, 0.01, "match_retrain") for name in ("forget_accuracy", "test_accuracy")}
+    mappings = {"scores": scores, "versions": {}, "machine": {}}
     report = Report(method="finetune", weights_sha256="", score_version="1.0", **texts, **numbers, **mappings)
     choice = Choice(
         "finetune", "It was the nearest.", (RehearsalResult("finetune", 0.1, 0.0, 0.2, 0.1),), kind="other examples"

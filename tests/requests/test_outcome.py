@@ -18,6 +18,7 @@ from owners import RECIPE, RECORDS, data, model
 
 import kit
 from kit import reports
+from kit.reports import page
 from kit.requests import DeletionRequest, Effort, Outcome, carry_out, delivery, evidence, publish, statement
 from kit.requests import outcome as outcomes
 from kit.requests.rehearsal import Choice
@@ -26,7 +27,7 @@ from kit.storage import seals
 from kit.submission.entry import Entry
 from kit.types import FailedRun
 
-NAMES = {"statement.md", "request.json", "report.json", "people.csv", "harm.csv"}
+NAMES = {"statement.md", "request.json", "report.json", "report.html", "people.csv", "harm.csv"}
 
 
 @pytest.mark.slow
@@ -160,6 +161,19 @@ def test_a_changed_record_is_found_out(folder: Path) -> None:
 
 def test_the_report_is_the_kits_own(folder: Path, outcome: Outcome) -> None:
     assert reports.read_json(folder / "report.json").reports == outcome.evaluation.reports
+
+
+def test_the_page_of_the_report_is_the_kits_own(folder: Path, outcome: Outcome) -> None:
+    assert (folder / "report.html").read_text() == page.render(page.Stored(outcome.evaluation.reports))
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_the_models_say(whole_outcome: Outcome, tmp_path: Path) -> None:
+    evidence.write(tmp_path, whole_outcome)
+    text = (tmp_path / "report.html").read_text()
+    bare = page.render(page.Stored(whole_outcome.evaluation.reports, whole_outcome.evaluation.failures))
+    assert text.count("<svg") > bare.count("<svg")
+    assert "finetune" in text
 
 
 def test_there_is_a_line_for_each_of_the_people(folder: Path, outcome: Outcome) -> None:
