@@ -34,6 +34,7 @@ from kit.types import Arrays, ModelOptions, Recipe, Table, Task
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
 __all__ = [
     "AUTO",
@@ -51,7 +52,7 @@ __all__ = [
 
 def unlearn_model(
     model: keras.Model | str | Path,
-    data: Arrays | Table | str | Path,
+    data: Arrays | Table | tf.data.Dataset | str | Path,
     forget: str | Path | Sequence[int] | np.ndarray,
     *,
     partition: np.ndarray | None = None,
@@ -72,7 +73,9 @@ def unlearn_model(
 
     Args:
         model: a trained Keras model, or a `.keras` file; left as it is.
-        data: the examples, as `kit.Arrays` or `kit.Table`, or a file as for `kit.load_challenge`, with a `partition`.
+        data: the examples, as `kit.Arrays`, `kit.Table` (which takes a pandas DataFrame), or a `tf.data.Dataset` of
+            (x, y) in a fixed order, which is read into memory; or a file as for `kit.load_challenge`, with a
+            `partition`.
         forget: the records: row numbers of the whole data set, a file of them, or another form (see `kit.make_split`).
         partition: integers (n,): 0 for the examples that the model was trained on, 1 for validation, 2 for test. By
             default that of the file; one of both must be there.

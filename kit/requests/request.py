@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import keras
 import numpy as np
 
-from kit.challenges import checks, loading, making, model_options, user_model
+from kit.challenges import checks, loading, making, model_options, tf_data, user_model
 from kit.challenges.recipes import DataColumns
 from kit.models.user import Own
 from kit.requests import delivery, own_training, slices
@@ -19,6 +20,11 @@ from kit.storage import files
 from kit.storage.digests import digest_of_arrays
 from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# What a request's data are given as; a data set of TensorFlow's is read into memory.
+Data: TypeAlias = "Arrays | Table | tf.data.Dataset | str | Path"
 # Of a challenge's name, which becomes a folder's.
 _LONGEST_NAME = 60
 # Where no recipe says another.
@@ -61,7 +67,7 @@ class DeletionRequest:
 
 def prepare(
     model: keras.Model | str | Path,
-    data: Arrays | Table | str | Path,
+    data: Data,
     forget: str | Path | Sequence[int] | np.ndarray,
     options: ModelOptions = ModelOptions(),
     *,
@@ -113,7 +119,7 @@ def prepare(
 
 
 def _read_data(
-    data: Arrays | Table | str | Path,
+    data: Data,
     partition: np.ndarray | None,
     columns: DataColumns,
     id_column: str | None,
@@ -124,6 +130,8 @@ def _read_data(
         name = re.sub(r"[^\w.-]", "_", Path(examples).stem).lstrip(".")[:_LONGEST_NAME] or "request"
         examples, stored, _ = loading.read_examples(str(examples), None, columns, id_column)
         partition = stored if partition is None else partition
+    elif tf_data.is_dataset(examples):
+        examples = tf_data.read(examples)
     if partition is None:
         raise InputError(
             "The data do not say which of the examples the model was trained on. Expected an array 'partition' beside "
