@@ -6,6 +6,7 @@ Layers carry explicit names, so that a variable's path is the same however many 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -207,7 +208,11 @@ def build_described(description: str, precision: str = "float32") -> keras.Model
     from kit.models import custom  # a file of the user's, who said that it may be run
 
     custom.enable(described["source"])
-    return of_one_tensor(keras.saving.deserialize_keras_object(described["model"], safe_mode=False))
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"`build\(\)` was called on layer"
+        )  # of a class without one: checked in adopt
+        return of_one_tensor(keras.saving.deserialize_keras_object(described["model"], safe_mode=False))
 
 
 def of_one_tensor(net: keras.Model) -> keras.Model:
