@@ -43,6 +43,7 @@ BLOCKS = {
         ["-m", "benchmarks.precision"],
     ),
     "leaks": (["-m", "kit", "leaks", "sisa", "--requests", "60"],),
+    "adaptive": (["-m", "benchmarks.adaptive_requests"],),
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
         ["-m", "benchmarks.certifying"],
