@@ -43,7 +43,10 @@ BLOCKS = {
         ["-m", "benchmarks.precision"],
     ),
     "leaks": (["-m", "kit", "leaks", "sisa", "--requests", "60"],),
-    "adaptive": (["-m", "benchmarks.adaptive_requests"],),
+    "adaptive": (
+        ["-m", "benchmarks.adaptive_requests"],
+        ["-m", "benchmarks.adaptive_requests", "--challenge", "digits", "--epochs", "20", "--trials", "60"],
+    ),
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
         ["-m", "benchmarks.certifying"],

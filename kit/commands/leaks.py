@@ -59,12 +59,14 @@ def leaks(
     options.require_method(method)
     options.require_writable_file(json_file)
     _require_run(into)
-    from kit.challenges import checks, loading
-
-    checks.check_request(challenge)
-    options.prepare(threads, debug)
     given = settings.parse(hyperparameters)
+    from kit import challenges
+
+    challenges.check_request(challenge)
+    options.prepare(threads, debug)
     announce = options.announcer()
+    from kit.challenges import loading
+
     loaded = loading.load(challenge, announce=announce)
     from kit.machine import quiet
 
@@ -85,10 +87,10 @@ def leaks(
 
 def _require_run(folder: Path | None) -> None:
     """Checks that there is a run to put the leaks beside, before anything is measured."""
-    from kit.storage import folders
-
     if folder is None:
         return
+    from kit.storage import folders
+
     if not (folder / folders.REPORT).is_file():
         raise InputError(
             f"There is no report in '{folder}'. Expected the folder of a run, beside whose report the leaks are put. "

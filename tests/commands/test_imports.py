@@ -146,6 +146,8 @@ REFUSED = {
     "tune finetun": ("Did you mean finetune", set()),
     "tune original": ("The method 'original' has no search space", set()),
     "tune finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
+    "leaks finetun": ("Did you mean finetune", set()),
+    "leaks --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "certify here --method finetun": ("Did you mean finetune", set()),
     "certify here --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "requests simulate --policy sometimes": (
