@@ -66,7 +66,7 @@ def test_a_request_costs_what_its_slice_says(challenge: Challenge) -> None:
 @pytest.mark.slow
 def test_plain_sisa_tells_the_slice_and_counter_measures_do_not(leaks: Leaks) -> None:
     assert (leaks.leak("slice AUC").value, leaks.leak("membership AUC").value) == (1.0, 1.0)
-    assert leaks.leak("slice bits").value > 1.5  # of 2
+    assert leaks.leak("slice bits").value > 1  # of 2, though sixteen requests fill four bins
     assert leaks.leak("slice AUC").shown
     for mode in ("constant", "padded", "batched"):
         line = leaks.leak("slice AUC", mode)
