@@ -105,7 +105,6 @@ class Child:
         from kit.types import Arrays
 
         tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
-
         stored = files.read_npz(self.given_folder / "inputs.npz")
         self.weights = in_order({name: array for name, array in stored.items() if name.isdecimal()})
         self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}

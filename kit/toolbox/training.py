@@ -15,10 +15,11 @@ from kit.machine import threads
 from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
+from kit.toolbox.clipping import Clip, clip_of
 from kit.toolbox.examples import Examples, in_memory
 from kit.toolbox.losses import Loss, TaskLoss, WeightedLoss, cross_entropy
 from kit.toolbox.minibatches import Batches
-from kit.toolbox.optimizers import Clip, Optimizer, Sgd, State, clip_of, of
+from kit.toolbox.optimizers import Optimizer, Sgd, State, of
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
 from kit.types import Recipe

@@ -49,12 +49,12 @@ def leaks_of(*lines: Leak) -> Leaks:
 def test_a_request_costs_what_its_slice_says(challenge: Challenge) -> None:
     """First affected slice 0 to 3: two epochs over each union of slices from there on, without the deleted record."""
     server, rows = Server(resolve("sisa"), challenge), np.arange(12)
-    found = server.places(rows)
+    places = server.places(rows)
     everyone = server.places(np.arange(160))
-    assert found is not None
+    assert places is not None
     assert everyone is not None
     passes = server.serve(Requests(rows)).rows.passes
-    for row, (shard, first) in enumerate(zip(*found, strict=True)):
+    for row, (shard, first) in enumerate(zip(*places, strict=True)):
         of_shard = [
             slice_
             for other, (a_shard, slice_) in enumerate(zip(*everyone, strict=True))

@@ -219,9 +219,9 @@ def test_fits_without_a_part_tell_its_examples_as_the_exact_fits_do(shape: str, 
         for number, part in enumerate(parts):
             slope, intercept = sample.fit(np.zeros((2, 6)), part)
             margins = slope[:, np.newaxis] * sample.z[:, part] + intercept[:, np.newaxis]
-            told = slopes[:, [number]] * x[:, part] + intercepts[:, [number]] > 0
+            positive = slopes[:, [number]] * x[:, part] + intercepts[:, [number]] > 0
             clear = (abs(margins) > 1e-7) & (slopes[:, [number]] != 0)  # and where scikit-learn is not blind
-            np.testing.assert_array_equal(told[clear], margins[clear] > 0)
+            np.testing.assert_array_equal(positive[clear], margins[clear] > 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

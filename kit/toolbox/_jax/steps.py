@@ -17,8 +17,9 @@ from kit.toolbox._jax import lockstep, loss_scale
 from kit.toolbox._jax.products import convolutions_as_products
 from kit.toolbox._jax.pure import Pure, assign, values
 from kit.toolbox._jax.random import folded
+from kit.toolbox.clipping import Clip
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Clip, Optimizer, Pull, State
+from kit.toolbox.optimizers import Optimizer, Pull, State
 from kit.toolbox.tensors import Tensor, Vector, as_float
 
 if TYPE_CHECKING:

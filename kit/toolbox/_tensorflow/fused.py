@@ -22,8 +22,9 @@ from tensorflow.python.framework import ops
 from kit.machine import startup, xla_code
 from kit.toolbox import blocks, costs
 from kit.toolbox._tensorflow.step import Circumstances, Step
+from kit.toolbox.clipping import Clip
 from kit.toolbox.losses import Loss
-from kit.toolbox.optimizers import Clip, Optimizer, State
+from kit.toolbox.optimizers import Optimizer, State
 from kit.toolbox.products import convolutions_as_products
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.compiler.tf2xla.python import xla
 
 from kit.toolbox._tensorflow.optimizers import update_in_place
+from kit.toolbox.clipping import Clip
 from kit.toolbox.losses import Batch, Loss
-from kit.toolbox.optimizers import Clip, Optimizer, Pull, State
+from kit.toolbox.optimizers import Optimizer, Pull, State
 from kit.toolbox.tensors import as_float
 
 if TYPE_CHECKING:

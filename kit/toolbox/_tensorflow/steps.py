@@ -12,8 +12,9 @@ import tensorflow as tf
 from kit.toolbox._tensorflow import form
 from kit.toolbox._tensorflow.fused import MOST_EPOCHS, FusedSteps
 from kit.toolbox._tensorflow.step import Circumstances, Step
+from kit.toolbox.clipping import Clip
 from kit.toolbox.losses import Loss
-from kit.toolbox.optimizers import Clip, Optimizer, State
+from kit.toolbox.optimizers import Optimizer, State
 
 if TYPE_CHECKING:
     from kit.toolbox.tensors import Augment
