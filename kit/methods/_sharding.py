@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kit.toolbox import blocks, optimizers, seeding
+from kit.toolbox import blocks, clipping, optimizers, seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples
 from kit.toolbox.state import read_values, read_weights, write_values, write_weights
@@ -127,7 +127,7 @@ def train_member(
         seed_here = _sub_seed(seed, shard, number + 1)
         seeding.seed_generators_reset(net, seed_here)
         if len(positions) and recipe.epochs:
-            descent = Descent(net, optimizers.of(recipe), clip=optimizers.clip_of(recipe), seed=seed_here)
+            descent = Descent(net, optimizers.of(recipe), clip=clipping.clip_of(recipe), seed=seed_here)
             augment = AUGMENTATIONS[recipe.augmentation]
             descent.train(examples.at(positions), recipe.learning_rates(), augment=augment)
         examples_shown += recipe.epochs * len(positions)

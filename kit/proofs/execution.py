@@ -15,7 +15,7 @@ import numpy as np
 
 from kit.proofs.states import Trained, epochs_read
 from kit.runs import originals
-from kit.toolbox import blocks, optimizers, seeding
+from kit.toolbox import blocks, clipping, optimizers, seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples, Selection
 from kit.toolbox.losses import TaskLoss
@@ -90,7 +90,7 @@ class Retraining:
         seeding.seed_generators_reset(self._net, self._seed)
         self._net.set_weights(blocks.redrawn(self._net))
         recipe = self._challenge.recipe
-        clip = optimizers.clip_of(recipe)
+        clip = clipping.clip_of(recipe)
         return Descent(self._net, optimizers.of(recipe), clip=clip, seed=seeding.draw_seed())
 
     def _descend(self, descent: Descent, start: int, stop: int) -> list[bytes]:
