@@ -46,6 +46,18 @@ BLOCKS = {
     "adaptive": (
         ["-m", "benchmarks.adaptive_requests"],
         ["-m", "benchmarks.adaptive_requests", "--challenge", "digits", "--epochs", "20", "--trials", "60"],
+        [
+            "-m",
+            "benchmarks.adaptive_requests",
+            "--challenge",
+            "digits",
+            "--epochs",
+            "20",
+            "--trials",
+            "24",
+            "--shards",
+            "6",
+        ],
     ),
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
