@@ -120,7 +120,8 @@ def test_label_smoothing_is_read_from_what_a_model_was_compiled_with(loss: objec
 def test_what_a_recipe_from_the_model_reads_and_leaves_out_is_said(tmp_path: Path) -> None:
     net = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, "softmax")])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
-    net.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    decay = keras.optimizers.schedules.ExponentialDecay(0.01, 100, 0.9)
+    net.compile(keras.optimizers.Adam(decay, clipnorm=1.0), loss)
     np.savez(tmp_path / "data.npz", x=np.zeros((40, 2), np.float32), y=np.arange(40) % 2)
     (tmp_path / "recipe.toml").write_text('optimizer = "from model"\nepochs = 2\n', encoding="utf-8")
     lines: list[str] = []
@@ -135,4 +136,5 @@ def test_what_a_recipe_from_the_model_reads_and_leaves_out_is_said(tmp_path: Pat
     assert challenge.task == Classification((), 0.2)
     (line,) = (line for line in lines if line.startswith("recipe of the model"))
     assert "optimizer='adam'" in line
-    assert "left out: clipnorm" in line
+    assert "clipnorm=1.0" in line
+    assert "left out: its schedule ExponentialDecay" in line
