@@ -1299,7 +1299,7 @@ def test_what_is_no_file_is_refused(
 
 
 @pytest.fixture(scope="module")
-def one(sound: Entries, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+def pack(sound: Entries, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Where damaged packs are put, and a sound one of a single model."""
     manifest = json.loads(sound[packing.MANIFEST]) | {"num_models": 1, "seeds": [5], "seconds": [0.5]}
     data = zipped({FIRST: sound[FIRST], packing.MANIFEST: json.dumps(manifest).encode()})
