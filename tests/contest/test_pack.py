@@ -1243,7 +1243,7 @@ def test_a_pack_of_another_original_is_refused(
     small_challenge: Challenge, three: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Worker(small_challenge)
-    other.original = replace(other.original, sha256="0" * 64)
+    monkeypatch.setattr(other, "original", replace(other.original, sha256="0" * 64))  # of all that share its state
     last = checking.check_pack(three, small_challenge, worker=other).checks[-1]
     assert (last.name, last.status) == ("manifest", "FAIL")
     assert "another original_sha256" in last.message
