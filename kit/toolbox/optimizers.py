@@ -33,12 +33,15 @@ class Pull(NamedTuple):
         gradient: of the loss, of the weight's shape, as all that follow unless they are scalars.
         l1: scalar, of a penalty `l1 * |weight|`; None for none.
         scale: what all that moves the weight is multiplied by; None for 1. Where it is 0, the weight keeps its bits.
+        square: of the gradient, entry by entry, where it is not `gradient ** 2`: Keras on TensorFlow squares what each
+            example of a batch adds to an embedding's gradient, and then sums, which an owner's model was trained with.
     """
 
     weight: Tensor
     gradient: Tensor
     l1: Tensor | None = None
     scale: Tensor | None = None
+    square: Tensor | None = None
 
     def total(self, weight_decay: float | Tensor | None = None) -> Tensor:
         """Returns the gradient with the penalties' own: `scale * (gradient + weight_decay * w + l1 * sign(w))`."""
@@ -46,6 +49,13 @@ class Pull(NamedTuple):
         total = total if weight_decay is None else total + weight_decay * self.weight
         total = total if self.l1 is None else total + self.l1 * ops.sign(self.weight)
         return self.scaled(total)
+
+    def squared(self, total: Tensor) -> Tensor:
+        """Returns the square of `total()`, with the gradient's own part in it as `square` has it."""
+        squared = ops.square(total)
+        if self.square is None:
+            return squared
+        return squared + self.scaled(self.scaled(self.square - ops.square(self.gradient)))
 
     def scaled(self, movement: Tensor) -> Tensor:
         """Returns what moves the weight, times `scale`."""
@@ -177,7 +187,8 @@ class Adam:
         self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """See `Optimizer`."""
-        step, moments = _adam_step(pull.total(self.weight_decay), slots, count)
+        total = pull.total(self.weight_decay)
+        step, moments = _adam_step(total, pull.squared(total), slots, count)
         return pull.weight - rate * step, moments
 
 
@@ -196,7 +207,8 @@ class AdamW:
         self, pull: Pull, slots: Sequence[Tensor], count: Tensor, rate: Tensor
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """See `Optimizer`."""
-        step, moments = _adam_step(pull.total(), slots, count)
+        total = pull.total()
+        step, moments = _adam_step(total, pull.squared(total), slots, count)
         decayed = pull.weight - rate * pull.scaled(self.weight_decay * pull.weight)
         return decayed - rate * step, moments
 
@@ -220,7 +232,7 @@ class RMSprop:
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """See `Optimizer`."""
         gradient = pull.total(self.weight_decay)
-        squares = self.rho * slots[0] + (1 - self.rho) * ops.square(gradient)
+        squares = self.rho * slots[0] + (1 - self.rho) * pull.squared(gradient)
         moment = self.momentum * slots[1] + gradient / (ops.sqrt(squares) + EPSILON)
         return pull.weight - rate * moment, [squares, moment]
 
@@ -241,11 +253,12 @@ def of(recipe: Recipe) -> Optimizer:
     return Sgd(recipe.momentum, recipe.weight_decay)
 
 
-def _adam_step(gradient: Tensor, slots: Sequence[Tensor], count: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+def _adam_step(
+    gradient: Tensor, square: Tensor, slots: Sequence[Tensor], count: Tensor
+) -> tuple[Tensor, Sequence[Tensor]]:
     """Returns what the learning rate is multiplied by, and both moments."""
     mean, squares = (
-        beta * slot + (1 - beta) * new
-        for beta, slot, new in zip(BETAS, slots, (gradient, ops.square(gradient)), strict=True)
+        beta * slot + (1 - beta) * new for beta, slot, new in zip(BETAS, slots, (gradient, square), strict=True)
     )
     left, left_of_squares = (1 - ops.power(beta, count) for beta in BETAS)
     return mean / left / (ops.sqrt(squares / left_of_squares) + EPSILON), [mean, squares]

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from kit.toolbox import setup
-from kit.toolbox.examples import Examples
+from kit.toolbox.examples import Examples, batches
 from kit.toolbox.optimizers import Adam, AdamW, Optimizer, Pull, RMSprop, Sgd
 from kit.toolbox.tensors import Tensor
-from kit.toolbox.training import Descent
+from kit.toolbox.training import Descent, fit
+from kit.types import Arrays, Recipe
 
 SHAPE, STEPS = (3, 4), 6
 RATES = [0.1, 0.05, 0.2, 0.0, 0.1, 0.03]
@@ -204,3 +205,31 @@ def test_a_further_optimiser_is_one_class() -> None:
     descent.train(example, [0.01, 0.02], SquaredDistance())
     np.testing.assert_allclose(net.get_weights()[0], START - 0.015 * np.sign(START - TARGET), rtol=0, atol=1e-6)
     assert np.asarray(descent.state[-2]).tolist() == np.full(SHAPE, 2.0).tolist()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "of_keras"),
+    [
+        ("sgd", keras.optimizers.SGD(0.05)),
+        ("adam", keras.optimizers.Adam(0.05)),
+        ("adamw", keras.optimizers.AdamW(0.05, weight_decay=0.0)),
+    ],
+    ids=["sgd", "adam", "adamw"],
+)
+def test_embeddings_learn_as_the_owners_model_did(optimizer: str, of_keras: keras.optimizers.Optimizer) -> None:
+    """Rows stand in a batch several times. Adam would step by no more than the rate at first; Keras's goes further."""
+    words, labels = np.array([[0, 1], [0, 2], [0, 1], [0, 0], [3, 2], [0, 3]]), np.array([0, 1, 0, 1, 1, 0])
+    layers = [keras.layers.Input((2,), dtype="int32"), keras.layers.Embedding(4, 3), keras.layers.Flatten()]
+    net = keras.Sequential([*layers, keras.layers.Dense(2)])
+    start = [np.random.default_rng(0).normal(size=weight.shape) for weight in net.weights]
+    recipe = Recipe(
+        epochs=5, learning_rate=0.05, momentum=0.0, weight_decay=0.0, schedule="constant", optimizer=optimizer
+    )
+    net.set_weights(start)
+    net.compile(of_keras, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    net.fit(words, labels, batch_size=6, epochs=5, shuffle=False, verbose=0)
+    expected = net.get_weights()
+    net.set_weights(start)
+    fit(net, batches(Arrays(words.astype(np.int32), labels), np.arange(6), 6), recipe, seed=0)
+    for weight, other in zip(net.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(weight, other, atol=2e-5)

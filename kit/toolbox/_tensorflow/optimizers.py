@@ -6,6 +6,7 @@ longer with SGD, and differ in the last bit of single weights.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -22,13 +23,13 @@ def update_in_place(optimizer: Optimizer) -> Update:
         return _sgd(optimizer)
     if isinstance(optimizer, Adam):
         return _adam(optimizer)
+    return functools.partial(_write, optimizer)
 
-    def update(pull: Pull, slots: Sequence[tf.Variable], count: tf.Tensor, rate: tf.Tensor) -> None:
-        weight, remembered = optimizer.update(pull, slots, count, rate)
-        for variable, value in zip((pull.weight, *slots), (weight, *remembered), strict=True):
-            variable.assign(value)
 
-    return update
+def _write(optimizer: Optimizer, pull: Pull, slots: Sequence[tf.Variable], count: tf.Tensor, rate: tf.Tensor) -> None:
+    weight, remembered = optimizer.update(pull, slots, count, rate)
+    for variable, value in zip((pull.weight, *slots), (weight, *remembered), strict=True):
+        variable.assign(value)
 
 
 def _sgd(optimizer: Sgd) -> Update:
@@ -46,6 +47,9 @@ def _sgd(optimizer: Sgd) -> Update:
 
 def _adam(optimizer: Adam) -> Update:
     def update(pull: Pull, slots: Sequence[tf.Variable], count: tf.Tensor, rate: tf.Tensor) -> None:
+        if pull.square is not None:  # an embedding's: the fused update squares the gradient itself
+            _write(optimizer, pull, slots, count, rate)
+            return
         dtype = pull.weight.dtype
         # Before the powers: TensorFlow's optimiser of graphs sums in an order that depends on that of the operations.
         gradient = pull.total(optimizer.weight_decay)

@@ -122,9 +122,16 @@ def _gradient_of_shortened(operation: tf.Operation, of_rows: tf.Tensor) -> tuple
     return tf.where(is_real, of_all, tf.zeros((), of_all.dtype)), None, None
 
 
+def _square_of_parts(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | None:
+    """Returns the summed squares of what single examples add to an embedding's gradient; None of another gradient."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return None
+    return tf.convert_to_tensor(tf.IndexedSlices(tf.square(gradient.values), gradient.indices, gradient.dense_shape))
+
+
 def _update(
     state: State,
-    gradients: Sequence[tf.Tensor | None],
+    gradients: Sequence[tf.Tensor | tf.IndexedSlices | None],
     optimizer: type[Optimizer],
     constants: Sequence[tf.Tensor],
     *,
@@ -140,6 +147,6 @@ def _update(
         *settings, rate_here, count_here = (tf.cast(value, weight.dtype) for value in numbers)  # of float64 models
         penalty = None if l1 is None else tf.cast(l1, weight.dtype)
         scale = state.scale[number] if state.scale else None
-        pull = Pull(weight, tf.convert_to_tensor(gradient), penalty, scale)
+        pull = Pull(weight, tf.convert_to_tensor(gradient), penalty, scale, _square_of_parts(gradient))
         slots = [slot[number] for slot in state.slots]
         update_in_place(optimizer(*settings))(pull, slots, count_here, rate_here)
