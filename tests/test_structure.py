@@ -48,6 +48,7 @@ def test_the_counts_are_right() -> None:
     assert sorted(variables(tree)) == [("found", 4), ("one", 1)]
 
 
+@pytest.mark.slow
 def test_variables_of_tests_and_notebooks_are_nouns() -> None:
     paths = [path for folder in ("tests", "notebooks") for path in sorted((CHECKOUT / folder).rglob("*.py"))]
     trees = {path: ast.parse(path.read_bytes()) for path in paths if path.parent.name != "bad_submissions"}

@@ -84,6 +84,7 @@ def recall(challenge: kit.Challenge, model: str) -> float:
     return float(outputs.correct["test"][0, challenge.labels("test") == 1].mean())
 
 
+@pytest.mark.slow
 def test_originals_and_retrained_models_are_trained_with_the_recipes_weights(tmp_path: Path) -> None:
     weighted = rare(tmp_path, "[loss]\nclass_weights = {yes = 9.0}\n")
     assert weighted.task == Classification((1.0, 9.0))

@@ -245,6 +245,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> RealRun:
     return RealRun(folder, first, run(), peak_bytes, after_first)
 
 
+@pytest.mark.slow
 def test_a_real_run_makes_one_model_of_each_method_in_little_memory(real_run: RealRun) -> None:
     """The original is the shipped one. How long it takes, benchmarks/startup.py tells."""
     assert real_run.first.code == 0, real_run.first.err
@@ -266,6 +267,7 @@ OF_SINGLE_RUNS = {
 OF_OTHER_SCORES = {"retraining_distance", "passes_ratio", "time_ratio_compiled"}
 
 
+@pytest.mark.slow
 def test_a_real_run_shows_the_numbers_of_its_report(real_run: RealRun) -> None:
     rows, reports = table(real_run.first.out), real_run.reports
     assert list(rows) == ["original", "finetune", "retrain", "target"]
@@ -276,6 +278,7 @@ def test_a_real_run_shows_the_numbers_of_its_report(real_run: RealRun) -> None:
         assert sorted(rows[name]) == sorted(shown)
 
 
+@pytest.mark.slow
 def test_a_real_run_ends_in_verdicts_and_explains_nothing_unasked(real_run: RealRun) -> None:
     text = unwrapped(real_run.first.out)
     assert not [info.name for info in scorers.infos() if f": {info.explanation}" in text]
@@ -288,6 +291,7 @@ def test_a_real_run_ends_in_verdicts_and_explains_nothing_unasked(real_run: Real
     assert f"What the columns mean: kit report {results} --explain, or the page." in text
 
 
+@pytest.mark.slow
 def test_a_real_run_is_explained_on_demand(real_run: RealRun) -> None:
     text = unwrapped(call("report", real_run.results[0], "--explain").out)
     for info in scorers.infos():
@@ -302,6 +306,7 @@ def test_a_real_run_is_explained_on_demand(real_run: RealRun) -> None:
     assert "…" not in text
 
 
+@pytest.mark.slow
 def test_a_real_run_keeps_errors_and_output_apart(real_run: RealRun) -> None:
     for result in (real_run.first, real_run.second):
         assert "·" not in result.out
@@ -311,20 +316,24 @@ def test_a_real_run_keeps_errors_and_output_apart(real_run: RealRun) -> None:
 
 
 @pytest.mark.parametrize("noise", ["tensorflow", "cuda", "oneDNN", "I0000", "E0000", "WARNING", "Warning", "Traceback"])
+@pytest.mark.slow
 def test_a_real_run_shows_no_log_of_tensorflow(real_run: RealRun, noise: str) -> None:
     assert noise not in real_run.first.err + real_run.first.out
 
 
+@pytest.mark.slow
 def test_a_real_run_announces_what_it_does(real_run: RealRun) -> None:
     for word in ("original", "finetune", "retrain", "scoring"):
         assert f"· {word}" in real_run.first.err
 
 
+@pytest.mark.slow
 def test_the_report_in_the_folder_is_that_of_json(real_run: RealRun) -> None:
     for results in real_run.results:
         assert (results / "report.json").read_bytes() == (real_run.folder / "result.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
     content = json.loads((real_run.folder / "result.json").read_text())
     assert set(content) == {"score_version", "reports", "failures", "sha256"}
@@ -340,6 +349,7 @@ def test_the_report_has_the_documented_form(real_run: RealRun) -> None:
             assert fields["direction"] in ("up", "down", "match_retrain")
 
 
+@pytest.mark.slow
 def test_the_split_is_recorded_and_is_that_of_the_report(real_run: RealRun) -> None:
     split = kit.load_split(real_run.results[0] / "split.npz")
     digest = hashlib.sha256()
@@ -349,6 +359,7 @@ def test_the_split_is_recorded_and_is_that_of_the_report(real_run: RealRun) -> N
     assert split.sha256 == kit.load_challenge("noisy-digits").split.sha256
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_run_and_is_named_last(real_run: RealRun) -> None:
     assert real_run.first.out.rstrip().splitlines()[-1] == str(
         real_run.results[0].relative_to(real_run.folder) / "report.html"
@@ -363,6 +374,7 @@ def test_the_page_shows_the_run_and_is_named_last(real_run: RealRun) -> None:
     assert (real_run.results[0] / "report.html").read_text(encoding="utf-8") == page.render(stored)
 
 
+@pytest.mark.slow
 def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> None:
     written = {
         Path(name).relative_to(real_run.folder) for name, (_, digest) in real_run.files_after_first.items() if digest
@@ -384,6 +396,7 @@ def test_a_real_run_writes_what_it_says_and_nothing_else(real_run: RealRun) -> N
             assert path.name in ("done.json", "outputs.npz")
 
 
+@pytest.mark.slow
 def test_the_same_command_reuses_finished_runs_and_prints_the_same(real_run: RealRun) -> None:
     assert real_run.second.code == 0
     first, second = (str(results.relative_to(real_run.folder)) for results in real_run.results)
@@ -403,6 +416,7 @@ def test_the_same_command_reuses_finished_runs_and_prints_the_same(real_run: Rea
 # Smaller runs, in this process
 
 
+@pytest.mark.slow
 def test_a_users_file_and_arrays_make_a_run(
     folder: Path, forked: None, write_npz: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_second_time_no_model_is_made(
     assert answer(folder) == first
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_or_score_is_made_again(kit_command: Kit, copied: Callable[[Sequence[str]], Path]) -> None:
     folder = copied(RUN)
     first = answer(folder)

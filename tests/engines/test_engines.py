@@ -182,7 +182,11 @@ def cluster() -> Iterator[Any]:
         cluster.shutdown()
 
 
-@pytest.fixture(params=[name for name in engines.NAMES if name != "stacked"])  # which takes groups of tasks
+# All but 'stacked', which takes groups of tasks. A cluster takes seconds to start.
+ON_RAY = pytest.param("ray", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=[ON_RAY if name == "ray" else name for name in engines.NAMES if name != "stacked"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "processes":
         yield request.getfixturevalue("processes")
@@ -258,13 +262,13 @@ def test_a_broken_submission_survives_pickling() -> None:
     assert (type(copy), copy.check, str(copy), copy.__notes__) == (BrokenSubmission, "returns", "It broke.", ["a note"])
 
 
-@pytest.mark.parametrize("engine", ["processes", "ray"], indirect=True)
+@pytest.mark.parametrize("engine", ["processes", ON_RAY], indirect=True)
 def test_a_lost_worker_loses_no_task(engine: Engine, tmp_path: Path) -> None:
     assert sorted(engine.map(die_once, tmp_path, range(12))) == [(task, task * task) for task in range(12)]
     assert len(list(tmp_path.glob("died-*"))) == 2
 
 
-@pytest.mark.parametrize("engine", ["processes", "ray"], indirect=True)
+@pytest.mark.parametrize("engine", ["processes", ON_RAY], indirect=True)
 def test_a_task_that_always_kills_its_worker_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "_RETRIES", 1)
     with pytest.raises(FailedRun, match=r"Task 2 has lost its worker process [23] times .* fewer --workers") as caught:
@@ -429,6 +433,7 @@ except Mine as error:
     assert list(tmp_path.glob("kit-engine-*")) == []
 
 
+@pytest.mark.slow
 def test_a_lost_node_loses_no_task(cluster: Any, tmp_path: Path) -> None:
     node, tasks, removed = cluster.add_node(num_cpus=1), range(300), False
     with engines.start("ray") as engine:
@@ -445,6 +450,7 @@ def test_a_lost_node_loses_no_task(cluster: Any, tmp_path: Path) -> None:
     assert max(attempts) == 2  # the node was at a task, which another one repeated
 
 
+@pytest.mark.slow
 def test_an_abandoned_iterator_frees_the_cluster(cluster: Any, tmp_path: Path) -> None:
     with engines.start("ray") as engine:
         with contextlib.closing(engine.map(hang, tmp_path, range(8))) as iterator:
@@ -456,6 +462,7 @@ def test_an_abandoned_iterator_frees_the_cluster(cluster: Any, tmp_path: Path) -
     assert eventually(lambda: alive(workers) == [])
 
 
+@pytest.mark.slow
 def test_ray_that_the_driver_started_is_left_running(cluster: Any) -> None:
     import ray
 
@@ -463,6 +470,7 @@ def test_ray_that_the_driver_started_is_left_running(cluster: Any) -> None:
     assert ray.is_initialized()
 
 
+@pytest.mark.slow
 def test_a_module_that_a_node_does_not_have_is_explained(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,6 +482,7 @@ def test_a_module_that_a_node_does_not_have_is_explained(
         list(engine.map(only_here.work, None, [0]))
 
 
+@pytest.mark.slow
 def test_graphics_cards_that_are_not_there_are_refused(cluster: Any, refused: Callable[..., str]) -> None:
     refused(lambda: engines.start("ray", gpus_per_worker=1), "0 graphics cards", "1 CPU and 1 graphics card")
 
@@ -509,6 +518,7 @@ def _belongs_to(process: psutil.Process, session: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_another_process_connects_by_address(cluster: Any, tmp_path: Path) -> None:
     text = f"""
 from kit import engines

@@ -126,6 +126,7 @@ print(json.dumps([within, between, environment.machine()["threads"], digest(), d
 """
 
 
+@pytest.mark.slow
 def test_two_threads_are_used_and_recorded_and_make_the_same_bits_each_time() -> None:
     printed = run_python("-c", TRAINS, KIT_THREADS="2")
     assert printed.code == 0, printed.err

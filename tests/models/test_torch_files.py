@@ -202,6 +202,7 @@ some_arrays = st.sampled_from(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "
 
 @patient
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8).map("w.{}".format), some_arrays, min_size=1))
+@pytest.mark.slow
 def test_any_arrays_come_back(arrays: dict[str, np.ndarray]) -> None:
     path = Path(os.environ["KIT_HOME"]) / "any.pth"
     write_state_dict(path, arrays)

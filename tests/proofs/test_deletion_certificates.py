@@ -244,6 +244,7 @@ def missed(check: Callable[[bytes], object], content: bytes, number: int, seed: 
     return number - len(paragraphs)
 
 
+@pytest.mark.slow
 def test_no_flipped_byte_of_log_certificate_or_receipt_is_missed(deleted: Path, verifier: Verifier) -> None:
     log, certificate = (deleted / "log.jsonl").read_bytes(), (deleted / certificates.NAME).read_bytes()
     assert missed(lambda content: Log.of(content, verifier), log, FLIPS // 4, seed=1) == 0

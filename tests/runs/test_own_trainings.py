@@ -88,6 +88,7 @@ def test_the_name_is_enough(small_challenge: Challenge) -> None:
     assert unlearned.facts["shards_retrained"] == 3
 
 
+@pytest.mark.slow
 def test_rows_of_two_trainings_do_not_mix(small_challenge: Challenge, tmp_path: Path) -> None:
     evaluation = kit.evaluate_all(["finetune", "sisa"], small_challenge, num_retrained=3, root=tmp_path)
     rows = [(report.pretraining, report.method) for report in evaluation.reports]

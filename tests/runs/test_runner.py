@@ -167,18 +167,21 @@ def after(children: dict[str, processes.Forked], noisy: Challenge) -> dict[tuple
 
 @pytest.mark.parametrize("second", KINDS)
 @pytest.mark.parametrize("first", KINDS)
+@pytest.mark.slow
 def test_a_run_has_the_bits_that_it_has_alone_and_in_another_process(
     after: dict[tuple[str, str], str], alone: dict[str, str], first: str, second: str
 ) -> None:
     assert after[first, second] == alone[second]
 
 
+@pytest.mark.slow
 def test_the_kinds_differ(alone: dict[str, str]) -> None:
     """Otherwise the test above would compare nothing; three of them keep the original's weights."""
     assert alone["leaves_a_mess"] == alone["changes_settings"] == alone["original"]
     assert len(set(alone.values())) == len(KINDS) - 2
 
 
+@pytest.mark.slow
 def test_tensorflow_that_has_computed_with_several_threads_is_refused(children: dict[str, processes.Forked]) -> None:
     finished = children[COMPUTES_FIRST].finish()
     assert finished.returncode == 1

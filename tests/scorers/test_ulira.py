@@ -88,6 +88,7 @@ def test_measures_are_scikit_learns(tied: bool) -> None:
     assert ulira_true_positive_rate(ratios) == pytest.approx(best, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_scores_are_the_measures_of_the_first_models_of_either_side() -> None:
     unlearned, retrained = confidences(3, (13, 20), 84, shift=0.5)
     result = scores(unlearned.astype(np.float32), retrained.astype(np.float32))
@@ -150,6 +151,7 @@ def test_confidence_tells_where_correctness_cannot() -> None:
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.slow
 def test_the_standard_error_covers(shift: float) -> None:
     """Also where there is nothing to find, and the jackknife alone would be larger by the root of 2."""
     results = [scores(*confidences(seed, (16, 16), 30, shift, split=0)) for seed in range(120)]

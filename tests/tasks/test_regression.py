@@ -105,6 +105,7 @@ def test_the_original_is_trained_on_the_squared_error(challenge: kit.Challenge) 
     assert errors[1] > 2 * errors[0]
 
 
+@pytest.mark.slow
 def test_the_loss_of_outputs_is_the_squared_error(evaluation: kit.Evaluation, challenge: kit.Challenge) -> None:
     net = originals.build(challenge)
     net.set_weights(originals.load(challenge).weights)
