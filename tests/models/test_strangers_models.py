@@ -495,11 +495,11 @@ def test_two_hundred_forged_files(
     for number in range(NUM_FORGED):
         path = forged_file(number, sound, tmp_path, generator)
         try:
-            loaded = load(path, net)
+            model = load(path, net)
         except (InputError, FailedRun) as error:
             message = str(error)
         else:  # a change that is none, of a name or a rate
-            assert isinstance(loaded, keras.Model)
+            assert isinstance(model, keras.Model)
             loaded += 1
             continue
         assert "\n" not in message, path

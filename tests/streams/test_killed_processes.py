@@ -54,7 +54,7 @@ def test_none_is_lost_none_is_done_twice_and_none_is_without_evidence(tmp_path: 
             if kills < KILLS:  # in the import, while requests come in, in the work, between files
                 if generator.random() < 0.7:
                     process.stdout.read(1)
-                time.sleep(float(generator.exponential(0.15)))
+                time.sleep(float(generator.exponential(0.03)))
                 process.send_signal(signal.SIGKILL)
             process.stdout.read()
         code = process.returncode
