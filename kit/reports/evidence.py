@@ -7,15 +7,15 @@ two files alone. The file is an object whose keys and types are the fields of `E
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from kit.reports import _sealed
 from kit.rules import RETRAIN
 from kit.scorers import forgetting
-from kit.storage import files, seals, strict_json
-from kit.types import InputError, from_json
+from kit.types import InputError
 
 NAME = "evidence.json"
 # In nats, four bins a decade: most losses of a fitted model lie below 0.01. The outer bins hold what lies beyond.
@@ -157,7 +157,7 @@ def epsilon_edges(num_models: int) -> np.ndarray:
 
 def write(path: Path, evidence: Evidence) -> None:
     """Writes evidence and its digest, atomically."""
-    files.write_json(path, seals.with_digest(asdict(evidence)))
+    _sealed.write(path, evidence)
 
 
 def read(path: Path) -> Evidence:
@@ -166,9 +166,4 @@ def read(path: Path) -> Evidence:
     Raises:
         InputError: there is no such file, or it is damaged.
     """
-    expected = "the evidence.json that 'kit run' writes beside its report"
-    content = files.checked(
-        lambda: seals.without_digest(strict_json.loads(path.read_bytes()), required=True), path, expected
-    )
-    evidence: Evidence = from_json.read(content, Evidence, f"'{path}'")
-    return evidence
+    return _sealed.read(path, Evidence, "the evidence.json that 'kit run' writes beside its report")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.storage import files, seals, strict_json
-from kit.types import from_json
+from kit.reports import _sealed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,12 +129,12 @@ class Leaks:
 
 def to_json(leaks: Leaks) -> dict[str, Any]:
     """Returns what is written, with its digest."""
-    return seals.with_digest(asdict(leaks))
+    return _sealed.to_json(leaks)
 
 
 def write(path: Path, leaks: Leaks) -> None:
     """Writes them, atomically."""
-    files.write_json(path, to_json(leaks))
+    _sealed.write(path, leaks)
 
 
 def read(path: Path) -> Leaks:
@@ -144,12 +143,7 @@ def read(path: Path) -> Leaks:
     Raises:
         InputError: there is no such file, or it is damaged.
     """
-    expected = "the leaks.json that 'kit leaks' writes beside a report"
-    content = files.checked(
-        lambda: seals.without_digest(strict_json.loads(path.read_bytes()), required=True), path, expected
-    )
-    leaks: Leaks = from_json.read(content, Leaks, f"'{path}'")
-    return leaks
+    return _sealed.read(path, Leaks, "the leaks.json that 'kit leaks' writes beside a report")
 
 
 def tables(leaks: Leaks) -> tuple[Table, Table]:
