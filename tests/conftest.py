@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist too: -p no:xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: a test that waits for a process leaves its core to another test."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -59,7 +59,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_what_new_writes_forgets_something(folder: Path) -> None:
     call("new", "mine.py")
-    call("run", "mine.py", "--json", "result.json")
+    result = call("run", "mine.py", "--json", "result.json")
+    assert result.code == 0, result.err
     rows = {row["method"]: row["scores"] for row in json.loads((folder / "result.json").read_text())["reports"]}
     gaps = {name: scores["mia_gap"] for name, scores in rows.items()}
     assert gaps["mine"]["value"] < gaps["original"]["value"] - 2 * gaps["original"]["stderr"]
