@@ -8,6 +8,7 @@ import ipaddress
 import os
 import pickle
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,6 +75,16 @@ def kit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("kit-home")
     os.environ["KIT_HOME"] = str(home)
     return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_module_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests of a file import from their folders, those of the next do not find."""
+    yield
+    folder = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

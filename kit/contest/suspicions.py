@@ -13,6 +13,8 @@ import numpy as np
 from kit.contest.outcomes import PackCheck
 from kit.types import Outputs
 
+# Where models differ in few directions, one in a hundred lies by chance as near to a retrained model as half of the
+# unit: a copy is nearer than half of the smallest distance between any two of those.
 _SAME_MODEL, _COSMETIC = 0.5, 0.02
 # Beyond, a model is sure: how sure says more of its rounding than of the model.
 _SURE = 15.0
@@ -27,8 +29,8 @@ def check_against(packed: Outputs, retrained: Outputs) -> list[PackCheck]:
         retrained: of three retrained models or more.
     """
     models, others = _points(packed), _points(retrained)
-    unit = float(np.median(_nearest(others)))
-    return [_check_oracle(models, others, unit), _check_diversity(models, unit)]
+    nearest = _nearest(others)
+    return [_check_oracle(models, others, nearest), _check_diversity(models, float(np.median(nearest)))]
 
 
 def check_diversity(packed: Outputs) -> PackCheck:
@@ -36,18 +38,21 @@ def check_diversity(packed: Outputs) -> PackCheck:
     return _check_diversity(_points(packed), None)
 
 
-def _check_oracle(models: np.ndarray, others: np.ndarray, unit: float) -> PackCheck:
-    distances = np.array([_distances(model, others).min() for model in models]) / unit
-    copies = np.flatnonzero(distances < _SAME_MODEL)
+def _check_oracle(models: np.ndarray, others: np.ndarray, nearest: np.ndarray) -> PackCheck:
+    distances = np.array([_distances(model, others).min() for model in models])
+    copies = np.flatnonzero(distances < _SAME_MODEL * nearest.min())
     if len(copies) == 0:
-        nearest = f"the nearest to a retrained model is {distances.min():.1f} times as far as two of those are"
-        return PackCheck("oracle", "PASS", nearest)
+        times = distances.min() / max(np.median(nearest), np.finfo(np.float64).tiny)
+        return PackCheck(
+            "oracle", "PASS", f"the nearest to a retrained model is {times:.1f} times as far as two of those"
+        )
     return PackCheck(
         "oracle",
         "FAIL",
         f"{len(copies)} of {len(models)} models say what retrained models of the reference say (the first is number "
-        f"{copies[0]}, {distances[copies[0]]:.2g} of the distance between two of those). Expected other models: these "
-        "were made with the reference's seeds, or taken from it. Pack what the method makes of the original.",
+        f"{copies[0]}, {distances[copies[0]] / nearest.min():.2g} of the smallest distance between two of those). "
+        "Expected other models: these were made with the reference's seeds, or taken from it. Pack what the method "
+        "makes of the original.",
     )
 
 

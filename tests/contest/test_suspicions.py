@@ -72,6 +72,24 @@ def test_other_retrained_models_are_no_copies(retrained: Outputs) -> None:
     assert (oracle.status, diversity.status) == ("PASS", "PASS")
 
 
+def test_models_that_differ_in_two_directions_only_are_no_copies_by_chance() -> None:
+    """Of small challenges: one of nine is the nearest to another, and a quarter of those within half of that."""
+    generator, refused = np.random.default_rng(0), 0
+    directions = np.stack([np.ones(60), np.arange(60) % 2])
+    for _ in range(400):
+        nine = generator.normal(size=(9, 2)) @ directions
+        outputs = [population(generator, len(part), 0.0, np.zeros(60)) for part in (nine[:1], nine[1:])]
+        models, others = (
+            dataclasses.replace(output, confidences=dict.fromkeys(PARTS, part))
+            for output, part in zip(outputs, (nine[:1], nine[1:]), strict=True)
+        )
+        oracle, _ = check_against(models, others)
+        refused += oracle.status == "FAIL"
+    assert refused / 400 < 0.1
+    copies = dataclasses.replace(models, confidences=dict.fromkeys(PARTS, nine[3:4]))
+    assert check_against(copies, others)[0].status == "FAIL"
+
+
 # Reruns
 
 
