@@ -138,9 +138,10 @@ clean:
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-# What '.venv/.runtime' has, too.
+# What '.venv/.runtime' has, too. Another installer knows nothing of pip's own configuration, of a mirror say: it is asked for.
+INSTALL ?= .venv/bin/python -m pip install --disable-pip-version-check
 .venv/.dev: requirements.txt pyproject.toml | .venv/.python
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,docs]"
+	$(INSTALL) --quiet --editable ".[dev,docs]"
 	touch .venv/.runtime $@
 
 .venv-torch/.torch: .venv/.dev

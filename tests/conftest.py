@@ -44,7 +44,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 # Files whose few tests take longest come first, in this order: a worker that begins with them at the end is left alone.
 LONGEST = (
+    "test_habits.py",
     "test_notebooks.py",
+    "test_bad_submissions.py",
     "test_user_models.py",
     "test_tuning.py",
     "test_bad_behaviour.py",
