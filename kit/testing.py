@@ -33,11 +33,11 @@ __all__ = ["CHECKS", "Check", "CheckWarning", "check_unlearning", "parametrize_w
 
 
 class CheckWarning(UserWarning):
-    """A check of `kit validate` has found what deserves a look, though the submission can be scored."""
+    """A check of `kit validate` warns: the submission can be scored, but something deserves a look."""
 
 
 def check_unlearning(method: Identifier, *, challenge: str | Challenge = "noisy-digits") -> None:
-    """Does nothing if a method passes all checks of `kit validate`; warns of what deserves a look.
+    """Passes in silence if a method passes all checks of `kit validate`; warns of what deserves a look.
 
     Args:
         method: a function (one that is defined in a notebook too), the path of a file, or a built-in name.
@@ -66,14 +66,17 @@ def check_unlearning(method: Identifier, *, challenge: str | Challenge = "noisy-
 def parametrize_with_checks(
     methods: Sequence[Identifier], *, challenge: str | Challenge = "noisy-digits"
 ) -> pytest.MarkDecorator:
-    """Returns a decorator that makes of a test one for each method and check of `kit validate`.
+    """Returns a decorator that turns a test into one for each method and check of `kit validate`.
 
     The test has the parameters `method` and `check`, and calls `check(method)`: that passes, fails with a paragraph for
-    the method's author, warns (`CheckWarning`), or skips what an earlier failure left nothing to check of.
+    the method's author, warns (`CheckWarning`), or skips where an earlier failure left nothing to check.
 
     Args:
-        methods: as in `check_unlearning`. A path counts from the working folder.
+        methods: as in `check_unlearning`. A path is relative to the working folder.
         challenge: as in `check_unlearning`.
+
+    Returns:
+        `pytest.mark.parametrize` of both parameters, with ids such as `my_method-signature`.
 
     Raises:
         InputError: pytest is not installed; there is no such method or file.

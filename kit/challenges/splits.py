@@ -87,7 +87,20 @@ def shuffled_halves(num_examples: int, left_size: int, seed: int) -> tuple[np.nd
 
 
 def save_split(split: Split, path: str | Path) -> None:
-    """Writes a split as `.npz` with the arrays `forget`, `retain`, `name`, `seed` and their `sha256`, atomically."""
+    """Writes a split as `.npz` with the arrays `forget`, `retain`, `name`, `seed` and their `sha256`, atomically.
+
+    Args:
+        split: what `make_split` returned, or `challenge.split`.
+        path: file to write; one of that name is replaced.
+
+    Example:
+        >>> import tempfile
+        >>> split = Split("rows", 0, forget=np.array([1]), retain=np.array([0, 2]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_split(split, f"{folder}/split.npz")
+        ...     load_split(f"{folder}/split.npz").sha256 == split.sha256
+        True
+    """
     arrays = {"forget": split.forget, "retain": split.retain}
     arrays |= {"name": np.array(split.name), "seed": np.array(split.seed)}
     files.write_npz(Path(path), with_digest_of_arrays(arrays))
@@ -95,6 +108,12 @@ def save_split(split: Split, path: str | Path) -> None:
 
 def load_split(path: str | Path) -> Split:
     """Reads what `save_split` wrote; nothing is unpickled.
+
+    Args:
+        path: of the `.npz` file; each `kit run` leaves one, `split.npz`, beside its report.
+
+    Returns:
+        The `Split`, whose `forget` can be passed on: `kit.load_challenge(..., forget=rows)`.
 
     Raises:
         InputError: the file is missing, damaged or not a split.

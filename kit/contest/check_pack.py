@@ -36,10 +36,15 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class CheckedPack:
-    """The checks of a pack, and what its models put out where it could be read.
+    """What `kit.check_pack` returns.
 
     Seconds of the outputs are those that were measured here, NaN where nothing was: what a manifest says of them is
     shown as reported, and never ranked.
+
+    Args:
+        checks: `name`, `status` (`PASS`, `WARN` or `FAIL`) and `message` of each check that was made, in their order.
+        outputs: of the pack's models; None where they could not be read.
+        seed: of the population, as the manifest says.
     """
 
     checks: tuple[PackCheck, ...]
@@ -76,14 +81,23 @@ def check_pack(
         path: the zip.
         challenge: the one that it is for.
         num_models: how many models there must be; by default as many as the manifest says.
-        retrained: what three retrained models or more say, to look for copies of them and for diversity; by default
+        retrained: outputs of three retrained models or more, to look for copies of them and for diversity; by default
             those that come with the kit for this split, if any do.
         rerun: has models made again and timed.
         worker: models to reuse.
-        announce: is told each check as soon as it is known.
+        announce: is called with each check as soon as its outcome is known.
+
+    Returns:
+        `CheckedPack`: `sound` where no check failed. What is wrong with a pack is in its checks, not raised.
 
     Raises:
         InputError: there is no such file.
+
+    Example:
+        >>> import kit
+        >>> check_pack("nowhere.zip", kit.load_challenge())  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        kit.types.errors.InputError: ...nowhere.zip...
     """
     path = Path(path)
     files.require_file(path, EXPECTED)

@@ -1,4 +1,7 @@
-"""Writes the zip that a competition accepts: one checkpoint a model and a manifest; interrupted, it goes on."""
+"""Packs: the zip that a competition accepts, one checkpoint a model and a manifest; interrupted, it goes on.
+
+The public name is `kit.pack`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The validator: named checks of a submission, from its text to what contained runs of it show."""
+"""The validator: named checks of a submission, from its text to what contained runs of it show.
+
+The public name is `kit.checks`; `kit.validate` is the function that most need.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,13 @@ Status = Literal["PASS", "WARN", "FAIL", "SKIP"]
 
 @dataclass(frozen=True)
 class Checked:
-    """The outcome of one check; `SKIP` where an earlier failure left nothing to check."""
+    """The outcome of one check.
+
+    Args:
+        name: of the check, a key of `CHECKS`.
+        status: `PASS`, `WARN`, `FAIL`, or `SKIP` where an earlier failure left nothing to check.
+        message: a paragraph for the author of the submission; empty where the check passed and nothing is to be said.
+    """
 
     name: str
     status: Status
@@ -117,7 +126,15 @@ def validate(method: Identifier, *, challenge: str | Challenge = "noisy-digits")
 
 
 def problems(checked: Sequence[Checked]) -> list[Problem]:
-    """Returns the outcomes that are problems."""
+    """Returns the outcomes that are problems: warnings and failures, in their order.
+
+    Args:
+        checked: what `examine` returned.
+
+    Example:
+        >>> problems([Checked("parses", "PASS", ""), Checked("signature", "FAIL", "It takes two arguments.")])
+        [Problem(check='signature', level='FAIL', message='It takes two arguments.')]
+    """
     return [Problem(check.name, check.status, check.message) for check in checked if check.status in ("WARN", "FAIL")]
 
 

@@ -61,6 +61,9 @@ def evaluate(
         hyperparameters: of the method, over those that the challenge has for it: `evaluate("scrub", challenge,
             alpha=0.9)`.
 
+    Returns:
+        The method's `Report`.
+
     Raises:
         FailedRun: the method broke its contract, or damaged weights.
         InputError: as `evaluate_all`; or a hyper-parameter that a built-in method does not take.
@@ -118,6 +121,9 @@ def evaluate_all(
         containment: limits and sandbox of the methods that are given as files; by default a sandbox where it works.
         given: outputs of `num_models` models made elsewhere (a pack), to be scored beside the others.
         announce: is told what is being done, a line at a time.
+
+    Returns:
+        An `Evaluation`; a notebook shows it as a table.
 
     Raises:
         FailedRun: damaged weights; or every method that was asked for broke its contract (the first of them). Where

@@ -45,15 +45,25 @@ def compare(
 
 
 def attack_sample(challenge: Challenge) -> tuple[np.ndarray, np.ndarray, str]:
-    """Chooses members (indices into forget) and non-members (indices into test), or says why there are none.
+    """Chooses the examples that membership inference attacks look at.
 
     Non-members have the forget set's mix of classes. Where a group or the mislabelled examples are forgotten, they are
     test examples of that group, or mislabelled ones: what a retrained model cannot tell from the forget set. Where a
     whole class is forgotten, its test images are themselves within what is to be forgotten: its examples are no
     members, and without others of another class there is no attack.
 
+    Args:
+        challenge: whose split is attacked.
+
+    Returns:
+        Members, int64 indices into the forget set; as many non-members, int64 indices into the test set; and a sentence
+        that says why both are empty, which is itself empty where they are not.
+
     Example:
         >>> import kit
+        >>> members, nonmembers, reason = attack_sample(kit.load_challenge("noisy-digits"))
+        >>> len(members) == len(nonmembers), reason
+        (True, '')
         >>> attack_sample(kit.load_challenge(forget="class:5"))[2][:40]
         'class 5 is forgotten altogether, so that'
     """

@@ -13,9 +13,16 @@ from kit.types.shown import html_table, number_of
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Reports on one challenge, `original` first and `retrain` last, and by method the outputs that they come from.
+    """What `kit.evaluate_all` returns: a report on each method, and the outputs that it was computed from.
 
-    `failures` says of each method that broke its contract what it did; the others' results are not lost with it.
+    Args:
+        reports: on one challenge, `original` first and `retrain` last.
+        outputs: method -> its models' outputs.
+        failures: method -> the error of one that broke its contract; the others' results are not lost with it.
+
+    Example:
+        >>> Evaluation((), {}, {"mine": FailedRun("'mine' returned None. Expected a keras.Model. Return net.")})
+        <Evaluation: mine FAILED>
     """
 
     reports: tuple[Report, ...]

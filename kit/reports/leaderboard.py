@@ -103,12 +103,13 @@ class Leaderboard:
 def leaderboard(reports: Sequence[Report]) -> pd.DataFrame:
     """Returns a pandas DataFrame with the methods of one or many runs, the nearest to retraining first.
 
-    Its columns are `place`, `method`, the score that is ranked by with `stderr`, `low` and `high` (95 % confidence),
-    `near_best` and `over_budget`, all other scores, and what the rows have in common. Equal scores share a place.
-
     Args:
         reports: of one problem, e.g. `kit.evaluate_all(...).reports` or `kit.report.read_json(path).reports`. Rows
             `original` and `retrain` are left out.
+
+    Returns:
+        Columns `place`, `method`, the score that is ranked by with `stderr`, `low` and `high` (95 % confidence),
+        `near_best` and `over_budget`, all other scores, and what the rows have in common. Equal scores share a place.
 
     Raises:
         InputError: the reports are of several problems, numbers of models or score versions; there is no method among

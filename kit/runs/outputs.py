@@ -18,11 +18,26 @@ _KINDS = ("confidences", "correct", "logits")
 
 
 def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model") -> ModelOutputs:
-    """Returns what `net` says of retain, forget, validation and test: one forward pass over each example.
+    """Returns what a model predicts for the four parts of a challenge: one forward pass over each example.
+
+    Args:
+        net: returns logits, as all models of the kit do.
+        challenge: whose retain, forget, validation and test examples are shown to it.
+        method: by whose name errors call the model.
+
+    Returns:
+        `ModelOutputs`, with logits in classification.
 
     Raises:
         InputError: a user's own model gives logits that are not finite.
         FailedRun: that of a method does.
+
+    Example:
+        >>> import kit
+        >>> challenge = kit.load_challenge("noisy-digits")
+        >>> outputs = compute_outputs(kit.unlearn("original", challenge).net, challenge)
+        >>> outputs.confidences["forget"].shape, outputs.logits["test"].shape
+        ((126,), (270, 10))
     """
     from kit.toolbox.inference import predict_logits
 
@@ -60,9 +75,13 @@ def _not_finite(bad: np.ndarray, part: str, challenge: Challenge, method: str) -
 
 
 def save_outputs(path: Path, outputs: ModelOutputs) -> None:
-    """Writes one model's outputs as `.npz`, atomically: an array of each kind, all parts of the data in a row.
+    """Writes one model's outputs as `.npz`, atomically: one array of each kind, with all parts of the data in a row.
 
-    Of small data the time to read hundreds of models is that of so many headers of arrays.
+    For small data, the time to read hundreds of models is mostly spent on headers of arrays.
+
+    Args:
+        path: file to write.
+        outputs: of one model.
     """
     arrays = {"sizes": np.array([len(outputs.correct[part]) for part in PARTS])}
     for kind in _KINDS:
@@ -75,9 +94,13 @@ def save_outputs(path: Path, outputs: ModelOutputs) -> None:
 def load_outputs(path: Path, sha256: str) -> ModelOutputs:
     """Reads what `save_outputs` wrote; nothing is unpickled.
 
+    Args:
+        path: file to read.
+        sha256: hex digest that the file must have.
+
     Raises:
         ValueError: the file has another digest.
-        OSError: there is none.
+        OSError: there is no such file.
     """
     stored = files.read_checked_npz(path, sha256)
     ends = np.cumsum(stored["sizes"])[:-1]

@@ -102,7 +102,12 @@ def run_population(
 
     Raises:
         FailedRun: the method broke its contract, or a worker died again and again.
-        InputError: a function that cannot be handed to another process; an engine that there is not.
+        InputError: a function that cannot be passed to another process; an unknown engine.
+
+    Example:
+        >>> import kit
+        >>> run_population("original", kit.load_challenge(), num_models=2)
+        <Outputs of original, 2 models: 1,132 retain, 126 forget, 269 validation, 270 test examples>
     """
     check_challenge(challenge)
     entry = resolve(method)

@@ -41,7 +41,20 @@ from kit.types.shown import html_table
 
 @dataclass(frozen=True)
 class Unlearned:
-    """A model that a method returned, what the call has cost, the run's seed, and the method's facts."""
+    """What `kit.unlearn` returns: a model, what the call has cost, and its seed.
+
+    Args:
+        net: the unlearned model, which returns logits.
+        cost: of the call.
+        seed: of the run.
+        facts: name -> number, what the method reported beside its model.
+
+    Example:
+        >>> import kit
+        >>> unlearned = kit.unlearn("original", kit.load_challenge(), seed=3)
+        >>> unlearned.net.output_shape, unlearned.seed, unlearned.seconds >= 0
+        ((None, 10), 3, True)
+    """
 
     net: keras.Model
     cost: Cost
@@ -84,6 +97,9 @@ def unlearn(
         checkpoint: file for the state of a long training, for methods with a parameter of that name; delete it once
             the result is stored. The seconds of interrupted runs are counted.
         hyperparameters: of the method, over those that the challenge has for it, as in `kit.evaluate`.
+
+    Returns:
+        `Unlearned`, with the model as `net`.
 
     Raises:
         FailedRun: the method raised an error, or did not return a `keras.Model` of finite weights.

@@ -22,11 +22,14 @@ from kit.types.errors import did_you_mean
 
 
 def load_method(identifier: str | Path | Unlearning) -> Unlearning:
-    """Returns the function `unlearning(net, retain, forget, validation, *, ...)`.
+    """Loads a method as a function.
 
     Args:
         identifier: a built-in name (`kit.methods.names()`), a function with that signature, or the path of a Python
             file that defines `unlearning`. A file is imported, hence executed: it must be one that you trust.
+
+    Returns:
+        The function `unlearning(net, retain, forget, validation, *, ...)`.
 
     Raises:
         InputError: an unknown name (near matches are shown), a missing file, a file that fails or defines nothing.

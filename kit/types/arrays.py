@@ -14,7 +14,12 @@ _LARGEST_INTEGER = 2**24
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """Returns a view of an array that cannot be written through."""
+    """Returns a view of an array that cannot be written through; the array itself stays writable.
+
+    Example:
+        >>> read_only(np.zeros(2)).flags.writeable
+        False
+    """
     view = array.view()
     view.setflags(write=False)
     return view
@@ -99,7 +104,16 @@ class Arrays:
         return f"<Arrays: {', '.join(kinds)}>"
 
     def take(self, indices: np.ndarray) -> Arrays:
-        """Returns a copy of the examples at `indices`, an integer array of shape (k,)."""
+        """Returns a copy of some of the examples, with all their columns.
+
+        Args:
+            indices: integers (k,), positions of examples; repeated ones are repeated.
+
+        Example:
+            >>> arrays = Arrays(np.eye(3), np.array([0, 1, 2]), groups=np.array(["ann", "ben", "ann"]))
+            >>> arrays.take(np.array([2, 0])).groups.tolist()
+            ['ann', 'ann']
+        """
         groups = None if self.groups is None else self.groups[indices]
         mislabelled = None if self.mislabelled is None else self.mislabelled[indices]
         keys = {name: column[indices] for name, column in self.keys.items()}
@@ -180,11 +194,14 @@ def _check_finite(x: np.ndarray) -> None:
 
 
 def numbered(y: np.ndarray, classes: tuple[str, ...] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Returns labels as numbers, texts among them by their place in `classes`, and the names of these numbers.
+    """Returns labels as numbers, and what these numbers are called.
 
     Args:
         y: (n, ...).
         classes: in the order of the numbers; by default the texts themselves, sorted.
+
+    Returns:
+        For texts, the int32 (n,) position of each among the classes, and the classes. Numbers are returned as they are.
 
     Raises:
         InputError: a text that is none of the classes.

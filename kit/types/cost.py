@@ -20,12 +20,16 @@ class Cost:
 
     Args:
         seconds: by the clock.
-        cpu_seconds: of all its processes, as the kernel counts them; NaN where nobody measured.
+        cpu_seconds: of all its processes, as the kernel counts them; NaN where they were not measured.
         tracing: seconds of these in first steps, in which TensorFlow traces; of a contained process, as it claims.
         operations: in the graphs that were traced, as claimed.
         passes: over single examples, forward and backward together being one; NaN where they are not counted.
         yardstick: CPU seconds of a fixed piece of work (`kit.machine.yardstick`) just before and after; NaN where that
             was not measured.
+
+    Example:
+        >>> Cost(4.0, cpu_seconds=6.0, passes=100.0).shared(2).cpu_seconds
+        3.0
     """
 
     seconds: float
@@ -36,7 +40,11 @@ class Cost:
     yardstick: float = math.nan
 
     def shared(self, number: int) -> Cost:
-        """Returns the cost of one of so many runs that were computed together; passes are counted for each."""
+        """Returns the cost of one of several runs that were computed together: its share of the seconds.
+
+        Args:
+            number: of runs, >= 1. Passes are counted for each run, and stay as they are.
+        """
         return replace(self, seconds=self.seconds / number, cpu_seconds=self.cpu_seconds / number)
 
 
@@ -65,11 +73,17 @@ class Retraining:
     yardstick: float = math.nan
 
     def work_of(self, cost: Cost) -> float:
-        """Returns the seconds of a call without tracing, in the unit of `work`; NaN where nobody measured.
+        """Returns the seconds of a call without tracing, in the unit of `work`; NaN where they were not measured.
 
         What is taken out for tracing is bounded by what was measured here, on plain Keras and the same network: for
         each operation of a graph 1.5 times what one cost there (timings are noisy), and as much as `MOST_TRACES` first
         steps in all. A process that lies about its traces gains no more than that.
+
+        Args:
+            cost: of the call.
+
+        Returns:
+            Seconds, >= 0.
 
         Example:
             >>> unit = Retraining(seconds=7.0, work=5.0, tracing=1.0, operations=500, passes=56_600)
@@ -81,11 +95,19 @@ class Retraining:
         return max(self.whole_of(cost) - self.traced_of(cost), 0.0)
 
     def whole_of(self, cost: Cost) -> float:
-        """Returns the seconds of a call, tracing included, as many as they were worth beside the retraining."""
+        """Returns the seconds of a call, tracing included, at the processor's pace during the retraining.
+
+        Args:
+            cost: of the call.
+        """
         return cost.seconds if self.by_the_clock else cost.cpu_seconds * self._pace_of(cost)
 
     def traced_of(self, cost: Cost) -> float:
-        """Returns the seconds of a call that are taken out for tracing; NaN where nobody measured."""
+        """Returns the seconds of a call that are taken out for tracing; NaN where they were not measured.
+
+        Args:
+            cost: of the call.
+        """
         an_operation = TIMING_NOISE * self.tracing / self.operations if self.operations else 0.0
         most = min(cost.operations * an_operation, MOST_TRACES * self.tracing)
         return math.nan if math.isnan(cost.cpu_seconds) else min(cost.tracing * self._pace_of(cost), most)
@@ -97,5 +119,5 @@ class Retraining:
 
     @property
     def unit(self) -> str:
-        """What kind of seconds these are, in words."""
+        """The kind of seconds that `work` is in: `CPU seconds` or `by the clock`."""
         return "by the clock" if self.by_the_clock else "CPU seconds"

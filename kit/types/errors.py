@@ -26,18 +26,47 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str, *, most: int =
 
 
 class InputError(ValueError):
-    """A user's mistake: the message is one paragraph with what happened, what was expected and how to fix it."""
+    """A user's mistake: a paragraph with what happened, what was expected and how to fix it.
+
+    The command line prints it without a traceback and ends with exit code 2.
+
+    Example:
+        >>> import kit
+        >>> try:
+        ...     kit.load_method("fintune")
+        ... except kit.InputError as error:
+        ...     print(str(error)[-22:])
+        Did you mean finetune?
+    """
 
 
 class FailedRun(RuntimeError):
-    """Work that was asked for correctly and failed: damaged files, a method that broke its contract."""
+    """A correct request that could not be carried out: damaged files, or a method that broke its contract.
+
+    The command line prints it without a traceback and ends with exit code 1. Unlike an `InputError`, which is raised
+    before anything is computed, it may come in the middle of a run; what was finished by then is kept.
+
+    Example:
+        >>> issubclass(FailedRun, RuntimeError), issubclass(FailedRun, InputError)
+        (True, False)
+    """
 
 
 class BrokenSubmission(FailedRun):
-    """A submission failed; `check` names the check of `kit validate` that it fails."""
+    """A submission failed a check of `kit validate`.
+
+    Args:
+        check: the check's name, a key of `kit.testing.CHECKS`; an attribute of the error.
+        message: a paragraph for the author of the submission.
+
+    Example:
+        >>> error = BrokenSubmission("returns_model", "The method returned None. Return the network.")
+        >>> error.check, str(error)[:24]
+        ('returns_model', 'The method returned None')
+    """
 
     def __init__(self, check: str, message: str) -> None:
-        """Takes the check's name, and a paragraph for the author of the submission."""
+        """Takes the check's name and the paragraph."""
         super().__init__(message)
         self.check = check
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def frame(rows: Sequence[Mapping[str, Any]], *, index: str | None = None, numbers: Sequence[str] = ()) -> pd.DataFrame:
-    """Returns a DataFrame.
+    """Returns rows as a pandas DataFrame.
 
     Args:
         rows: column -> value.

@@ -46,7 +46,7 @@ class LossSettings:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is the plain cross-entropy."""
+        """Whether it is the plain cross-entropy, with neither weights nor smoothing."""
         return not self.class_weights and not self.label_smoothing
 
 

@@ -18,13 +18,18 @@ NUM_WITH_LOGITS = 16
 
 @dataclass(frozen=True)
 class ModelOutputs:
-    """What one model says of each example, by part (`retain`, `forget`, `validation`, `test`).
+    """What one model predicts for each example, by part (`retain`, `forget`, `validation`, `test`).
 
     Args:
         confidences: float32 (examples,): the logit-scaled confidence log p - log(1 - p) of the label, unclipped. The
             loss follows from it, log(1 + exp(-confidence)).
         correct: booleans (examples,): whether the largest logit is the label.
         logits: float32 (examples, classes), or none: only the first `NUM_WITH_LOGITS` models of a population keep them.
+
+    Example:
+        >>> outputs = ModelOutputs.of_logits({"test": np.array([[2.0, 0.0]])}, {"test": np.array([0])})
+        >>> outputs
+        <ModelOutputs: 1 test examples>
     """
 
     confidences: Mapping[str, np.ndarray]
@@ -37,11 +42,15 @@ class ModelOutputs:
 
     @staticmethod
     def of_logits(logits: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> ModelOutputs:
-        """Returns the outputs of a model from its logits, part -> (examples, classes).
+        """Returns the outputs of a model from its logits.
+
+        Args:
+            logits: part -> (examples, classes).
+            labels: part -> integers (examples,).
 
         Example:
-            >>> one = ModelOutputs.of_logits({"test": np.array([[2.0, 0.0], [2.0, 0.0]])}, {"test": np.array([0, 1])})
-            >>> one.confidences["test"].tolist(), one.correct["test"].tolist()
+            >>> outputs = ModelOutputs.of_logits({"test": np.array([[2.0, 0.0]] * 2)}, {"test": np.array([0, 1])})
+            >>> outputs.confidences["test"].tolist(), outputs.correct["test"].tolist()
             ([2.0, -2.0], [True, False])
         """
         return ModelOutputs(
@@ -52,7 +61,24 @@ class ModelOutputs:
 
 
 def confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Logit of the label minus log-sum-exp of the others, float32: exact where p and 1 - p have long been rounded."""
+    """Returns the logit-scaled confidence log p - log(1 - p) of each label.
+
+    Computed as the label's logit minus the log-sum-exp of the others, in float64, so that it stays exact where p is
+    rounded to 0 or 1. The 2023 competition's code clips p instead.
+
+    Args:
+        logits: (..., examples, classes).
+        labels: integers (examples,), 0 .. classes - 1.
+
+    Returns:
+        float32 (..., examples), finite; with a single class, the largest float32.
+
+    Source: Carlini et al., Membership inference attacks from first principles, S&P 2022 (section IV, stable form).
+
+    Example:
+        >>> confidences(np.array([[2.0, 0.0], [100.0, 0.0]]), np.array([0, 1])).tolist()
+        [2.0, -100.0]
+    """
     logits = np.array(logits, np.float64)
     where = np.asarray(labels)[:, np.newaxis]
     at_label = np.take_along_axis(logits, where, axis=-1)[..., 0]
@@ -68,7 +94,7 @@ def confidences(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What N runs of one method leave behind, the only input of the scorers.
+    """The predictions of N runs of one method: the only input of the scorers.
 
     Args:
         method: name of the method.
@@ -79,8 +105,11 @@ class Outputs:
         seconds: float64 (models,): duration of each call of the method by the clock; NaN for a stored model.
         seeds: int64 (models,): seed of each run.
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
-        facts: name -> float64 (models,): what the method told of each run beside its model.
+        facts: name -> float64 (models,): what the method reported of each run beside its model.
         costs: of each call; by default nothing but its duration is known.
+
+    Raises:
+        ValueError: parts, shapes or labels that do not belong together.
 
     Example:
         >>> logits, labels = {"test": np.zeros((1, 2, 4))}, {"test": np.array([0, 3])}
@@ -151,7 +180,18 @@ class Outputs:
         seconds: Sequence[float] | np.ndarray,
         seeds: Sequence[int] | np.ndarray,
     ) -> Outputs:
-        """Returns the outputs of a population from those of its models; logits of the first `NUM_WITH_LOGITS`."""
+        """Returns the outputs of a population from those of its models, with the logits of the first `NUM_WITH_LOGITS`.
+
+        Args:
+            method: its name.
+            models: one `ModelOutputs` a run, all of the same parts and examples.
+            labels: part -> integers (examples,).
+            seconds: (models,), duration of each run by the clock.
+            seeds: (models,), seed of each run.
+
+        Raises:
+            ValueError: parts or shapes that do not belong together.
+        """
         first = models[:NUM_WITH_LOGITS]
         with_logits = [part for part in labels if all(part in model.logits for model in first)]
         return Outputs(
@@ -173,7 +213,18 @@ class Outputs:
         seconds: Sequence[float] | np.ndarray,
         seeds: Sequence[int] | np.ndarray,
     ) -> Outputs:
-        """Returns the outputs of models whose logits, part -> (models, examples, classes), are at hand."""
+        """Returns the outputs of models whose logits are at hand.
+
+        Args:
+            method: its name.
+            logits: part -> (models, examples, classes).
+            labels: part -> integers (examples,).
+            seconds: (models,), duration of each run by the clock.
+            seeds: (models,), seed of each run.
+
+        Raises:
+            ValueError: parts or shapes that do not belong together.
+        """
         each = [{part: array[number] for part, array in logits.items()} for number in range(len(seconds))]
         models = [ModelOutputs.of_logits(parts, labels) for parts in each]
         return Outputs.of_models(method, models, labels, seconds=seconds, seeds=seeds)
@@ -200,11 +251,21 @@ class Outputs:
 
     @property
     def num_models(self) -> int:
-        """Number of runs."""
+        """Number of models, one for each run."""
         return len(self.seconds)
 
     def select(self, models: slice | np.ndarray) -> Outputs:
-        """Returns the outputs of some of the models: a slice, or increasing indices."""
+        """Returns the outputs of some of the models.
+
+        Args:
+            models: a slice, or increasing indices of models.
+
+        Example:
+            >>> logits, labels = {"test": np.zeros((3, 2, 4))}, {"test": np.array([0, 3])}
+            >>> outputs = Outputs.of_logits("original", logits, labels, seconds=[0.5] * 3, seeds=[7, 8, 9])
+            >>> outputs.select(slice(1, None)).seeds.tolist()
+            [8, 9]
+        """
         chosen = np.arange(self.num_models)[models]
         return Outputs(
             self.method,
@@ -219,6 +280,13 @@ class Outputs:
         )
 
     def losses(self, part: str) -> np.ndarray:
-        """Returns each model's cross-entropy on each example in nats, float64 (models, examples); stable."""
+        """Returns each model's cross-entropy on each example.
+
+        Args:
+            part: `retain`, `forget`, `validation` or `test`.
+
+        Returns:
+            float64 (models, examples), in nats, >= 0; computed from the confidences, without a logarithm of 0.
+        """
         losses: np.ndarray = np.logaddexp(0.0, -self.confidences[part].astype(np.float64))
         return losses

@@ -26,9 +26,12 @@ class Split:
     """Which training examples are to be forgotten; the rest is retained.
 
     Args:
-        name: how the forget set was asked for, e.g. `random:0.1`.
+        name: the forget set as it was asked for, e.g. `random:0.1`.
         seed: the seed of the split.
         forget, retain: int64 indices into the training set, disjoint, together all of it.
+
+    Raises:
+        InputError: indices that overlap, leave examples out, or leave one of both sides empty.
 
     Example:
         >>> split = Split("random:0.5", 0, forget=np.array([2, 0]), retain=np.array([1, 3]))
@@ -86,17 +89,17 @@ class Split:
 
     @functools.cached_property
     def argument(self) -> str:
-        """What stands behind the colon: a share, classes, groups; of `rows`, the whole name."""
+        """The text behind the colon: a share, classes, groups; for `rows`, the whole name."""
         return forget_form(self.name)[1]
 
     @property
     def drawn(self) -> bool:
-        """Whether the seed decides which examples are forgotten."""
+        """Whether the examples to forget were drawn with the seed."""
         return self.kind in DRAWN_SPLITS
 
     @property
     def sha256(self) -> str:
-        """Hex digest of both index lists, in their order: what every report records."""
+        """Hex digest of both index lists, in their order; every report records it."""
         digest = hashlib.sha256()
         for indices in (self.forget, self.retain):
             digest.update(len(indices).to_bytes(8, "little") + indices.astype("<i8").tobytes())
@@ -127,6 +130,14 @@ class Challenge:
             default they come with the kit, or are trained.
         model_description: a user's model as plain data (`kit.models.user.adopt`); empty for the zoo's.
         task: what the labels are, see `kit.tasks`.
+
+    Raises:
+        InputError: a name that no folder can have, parts of different shapes, a split of another training set.
+
+    Example:
+        >>> import kit
+        >>> kit.load_challenge("noisy-digits", forget="class:5")
+        <Challenge noisy-digits: 1,258 training examples of shape (8, 8, 1), 125 to forget (class:5), model convnet>
     """
 
     name: str
@@ -192,12 +203,12 @@ class Challenge:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
+        """Shape of one example, without the batch axis."""
         return self.train.x.shape[1:]
 
     @property
     def num_classes(self) -> int:
-        """How many numbers a model puts out for an example: one more than the largest label, in classification."""
+        """How many outputs a model has for an example: in classification, one more than the largest label."""
         return self.task.num_outputs(np.concatenate([self.train.y, self.validation.y, self.test.y]))
 
     @functools.cached_property
@@ -221,11 +232,25 @@ class Challenge:
         return digest.hexdigest()
 
     def labels(self, part: str) -> np.ndarray:
-        """Returns the labels of `retain`, `forget`, `validation` or `test`, of shape (examples, ...)."""
+        """Returns the labels of a part.
+
+        Args:
+            part: `retain`, `forget`, `validation` or `test`.
+
+        Returns:
+            (examples, ...), int32 in classification.
+        """
         return self._of_part(part, self.train.y, self.validation.y, self.test.y)
 
     def strata(self, part: str) -> np.ndarray:
-        """Returns the int32 strata of the examples of a part, (examples,): in classification their labels."""
+        """Returns the stratum of each example of a part: in classification, its label.
+
+        Args:
+            part: `retain`, `forget`, `validation` or `test`.
+
+        Returns:
+            int32 (examples,).
+        """
         return self._of_part(part, *self._strata)
 
     @functools.cached_property
@@ -245,10 +270,18 @@ class Challenge:
 
 
 def check_challenge(challenge: object) -> None:
-    """Checks that a challenge was handed over, and not its name.
+    """Checks that a `kit.Challenge` was passed, and not, for instance, its name.
+
+    Args:
+        challenge: what was passed.
 
     Raises:
         InputError: it is something else.
+
+    Example:
+        >>> check_challenge("noisy-digits")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        kit.types.errors.InputError: The challenge is 'noisy-digits', of type str. ...
     """
     if not isinstance(challenge, Challenge):
         raise InputError(

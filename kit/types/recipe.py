@@ -27,7 +27,8 @@ class Recipe:
         epochs: passes over the data, >= 0.
         learning_rate: at the first epoch, > 0.
         momentum: of `sgd` and `rmsprop`, in [0, 1); the buffer holds gradients, the learning rate is applied outside.
-        weight_decay: coupled: `weight_decay * weight` is added to every trainable variable's gradient; of `adamw` not.
+        weight_decay: >= 0, coupled: `weight_decay * weight` is added to the gradient of every trainable variable. With
+            `adamw` it is decoupled.
         schedule: `cosine` (stepped at each epoch, towards 0, as in the 2023 kit), `constant`, `step` or `listed`.
         augmentation: `none`, or `crop_and_flip` (`kit.toolbox.augmentation`).
         optimizer: `sgd`, `adam`, `adamw` or `rmsprop` (`kit.toolbox.optimizers`); their learning rates differ by a
@@ -35,8 +36,11 @@ class Recipe:
         clipnorm, clipvalue, global_clipnorm: one of them, > 0, as Keras's optimisers have them: the largest norm of a
             weight array's gradient, the largest size of its entries, or the largest norm of all gradients together.
         milestones: with `step`, the epochs, counted from 0, from which on the rate is multiplied by `step_factor`.
-        step_factor: > 0.
-        rates: with `listed`, the rate of each epoch: of a schedule that followed a plateau, say, as it was.
+        step_factor: with `step`, > 0; by default 0.1.
+        rates: with `listed`, the rate of each epoch, > 0: of a schedule that followed a plateau, say, as it was.
+
+    Raises:
+        InputError: a value outside its range, or a setting that does not belong to the schedule.
 
     Example:
         >>> step = Recipe(epochs=4, learning_rate=1.0, schedule="step", milestones=(1, 3))
@@ -114,7 +118,7 @@ class Recipe:
         return rates is None
 
     def settings(self) -> dict[str, Any]:
-        """Returns the fields by their names, as plain data, without those that are not used: what is recorded.
+        """Returns the fields by name, as plain data, without those that are not set: what reports record.
 
         Example:
             >>> sorted(Recipe(clipnorm=1.0).settings().keys() - Recipe().settings().keys())

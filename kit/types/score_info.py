@@ -66,7 +66,7 @@ class ScoreInfo:
 
     @property
     def lines(self) -> str:
-        """The heading of the score's column, in one or more lines."""
+        """The heading of the score's column, with a line break where it goes on below."""
         return self.heading or textwrap.fill(self.name.replace("_", " "), _HEADING_WIDTH)
 
     @property

@@ -37,6 +37,8 @@ class Comparison:
         reference: what one retraining costs on this machine.
         alone: whether the scored model is the only retrained one, so that there is no other to compare it with.
         once: what scores share: `once(function, retrained, ...)` is computed once for all rows of a table.
+
+    `tests/scorers/test_scorers.py` makes one from arrays; `kit.evaluate` makes one for each row.
     """
 
     unlearned: Outputs
@@ -66,6 +68,14 @@ class Score:
         gap_stderr: one standard error of value minus target, over new trainings of the same split: both are measured
             on the same examples, whose luck is in `stderr` but not in the gap.
         gap_interval: 95 % confidence of value minus target.
+
+    Example:
+        >>> score = Score("mia_gap", 0.102, 0.016, "match_retrain", target=0.0)
+        >>> print(score)
+        0.102 ± 0.016
+        >>> low, high = score.bounds
+        >>> f"{low:.3f} {high:.3f}"
+        '0.070 0.134'
     """
 
     name: str
@@ -88,7 +98,7 @@ class Score:
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The 95 % confidence interval of the value; None where its error is not known."""
+        """The 95 % confidence interval of the value, low and high; None where its error is not known."""
         if self.value is None or self.stderr is None:
             return None if self.value is None else self.interval
         return self.interval or (self.value - NOISE * self.stderr, self.value + NOISE * self.stderr)
@@ -96,12 +106,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a check of `kit validate` has found.
+    """A finding of one check of `kit validate`.
 
     Args:
-        check: the check's name.
+        check: the check's name, a key of `kit.testing.CHECKS`.
         level: `FAIL` (the submission cannot be scored, or breaks a rule) or `WARN` (it can, but look at this).
         message: what happened, what was expected, how to fix it.
+
+    Example:
+        >>> Problem("signature", "FAIL", "The function takes two arguments. ...").level
+        'FAIL'
     """
 
     check: str
@@ -203,19 +217,28 @@ class Report:
 
         Raises:
             InputError: a key is missing, is none of a report's, or holds something of another type.
+
+        Example:
+            >>> Report.from_json({"challenge": "noisy-digits"})  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            kit.types.errors.InputError: The report has no 'data_sha256'. Expected ...
         """
         report: Report = read(content, Report, "the report")
         return report
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as what `json.dumps` takes: a copy, in which nothing is NaN or infinite."""
+        """Returns all fields as plain values for `json.dumps`: a copy, in which nothing is NaN or infinite.
+
+        A file of several reports, which `kit run` writes, is read by `kit.report.read_json`.
+        """
         return asdict(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Returns a pandas DataFrame with a row for each score, by name.
 
-        Its columns are `value`, `stderr`, `low` and `high` (95 % confidence), `target`, `direction` and `reason` (why
-        there is no value).
+        Returns:
+            Columns `value`, `stderr`, `low` and `high` (95 % confidence), `target`, `direction` and `reason` (why there
+            is no value); a missing number is NaN.
 
         Raises:
             InputError: pandas is not installed.
@@ -237,6 +260,9 @@ class Report:
 
         Args:
             name: as in `ScoreInfo`.
+
+        Returns:
+            A `Score`, whose `reason` says so where its value is missing. `scores[name]` raises a KeyError instead.
         """
         missing = Score(name, None, None, "match_retrain", reason="the report does not hold it")
         return self.scores.get(name, missing)
