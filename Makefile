@@ -135,13 +135,13 @@ clean:
 	touch $@
 
 .venv/.runtime: requirements.txt pyproject.toml | .venv/.python
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	.venv/bin/python -m pip install --disable-pip-version-check --editable .
 	touch $@
 
 # What '.venv/.runtime' has, too. Another installer knows nothing of pip's own configuration, of a mirror say: it is asked for.
 INSTALL ?= .venv/bin/python -m pip install --disable-pip-version-check
 .venv/.dev: requirements.txt pyproject.toml | .venv/.python
-	$(INSTALL) --quiet --editable ".[dev,docs]"
+	$(INSTALL) --editable ".[dev,docs]"
 	touch .venv/.runtime $@
 
 .venv-torch/.torch: .venv/.dev

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from kit.contest.outcomes import PackCheck
 from kit.contest.pack import MANIFEST, checkpoint_name
 from kit.contest.rerun import Rerun, chosen
 from kit.contest.rerun import check as check_again
 from kit.contest.suspicions import check_against, check_diversity
+from kit.machine.bars import progress
 from kit.models.weights import Expected, expected_like, largest_file, read_weights
 from kit.rules import SCORE_VERSION
 from kit.runs import oracles
@@ -244,7 +244,7 @@ def _read_models(
         expected = [replace(e, dtype=np.dtype(np.float16)) if e.dtype.kind == "f" else e for e in expected]
     kept: dict[int, Sequence[np.ndarray]] = {}
     runs = []
-    for number in tqdm(range(manifest["num_models"]), desc="reading", unit="model", delay=2, leave=False):
+    for number in progress(range(manifest["num_models"]), label="reading", unit="model"):
         entry = checkpoint_name(number)
         content = _read_entry(archive, entry, largest_file(expected), "checkpoints")
         try:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from kit.contest.growing import GrowingZip, Packed, checkpoint_name
 from kit.contest.mock import MANIFEST, is_mock_run, write_mock
 from kit.engines import Engine
 from kit.machine import environment
+from kit.machine.bars import progress
 from kit.models.weights import expected_like, weights_to_bytes
 from kit.rules import SCORE_VERSION
 from kit.runs.choice import bits_of, engine_for, preferred, require_precision, require_stackable
@@ -83,7 +83,7 @@ def pack(
         if len(growing) < num_models:
             request = Request(num_models, seed, containment=containment)
             missing, expected = range(len(growing), num_models), expected_like(original.weights)
-            bar = tqdm(total=num_models, initial=len(growing), desc=entry.name, unit="model", delay=2, leave=False)
+            bar = progress(total=num_models, done=len(growing), label=entry.name, unit="model")
             with bar, started(chosen, workers) as running:
                 order = order_of(entry, challenge, original, request, running)
                 with contextlib.closing(models_in_order(order, missing, running, get_worker)) as models:

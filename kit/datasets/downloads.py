@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import kit
 from kit.datasets import cache
 from kit.datasets.registry import RemoteFile
+from kit.machine.bars import progress
 from kit.storage import files
 
 # Seconds until a connection stands, and seconds without a byte after which a mirror is given up.
@@ -96,11 +97,10 @@ def _is_right(path: Path, file: RemoteFile) -> bool:
 
 def _download(url: str, path: Path, file: RemoteFile, timeouts: tuple[float, float]) -> None:
     from pooch import HTTPDownloader
-    from tqdm import tqdm
 
     # Not compressed on the way: what is hashed and counted are the bytes of the file.
     headers = {"Accept-Encoding": "identity", "User-Agent": f"unlearning-kit/{kit.__version__}"}
-    bar = tqdm(desc=f"downloading {file.name}", total=file.num_bytes, unit="B", unit_scale=True, delay=2, leave=False)
+    bar = progress(label=f"downloading {file.name}", total=file.num_bytes, unit="B", scaled=True)
     with bar, cache.storing(path, file.num_bytes) as stream:
         arriving = _Arriving(stream, file)
         download = HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=timeouts, headers=headers)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from kit import scorers
 from kit.machine import environment
+from kit.machine.bars import progress
 from kit.storage import seals
 from kit.types import Comparison, Score
 
@@ -25,7 +25,7 @@ def score_rows(comparisons: Mapping[str, Comparison], folder: Path | None) -> di
         folder: where scores are kept and found again; None to keep nothing.
     """
     total = len(comparisons) * len(scorers.names())
-    with tqdm(total=total, desc="scoring", unit="score", delay=2, leave=False, mininterval=0.5) as bar:
+    with progress(total=total, label="scoring", unit="score") as bar:
         rows = {}
         for row, (name, comparison) in enumerate(comparisons.items(), start=1):
             rows[name] = score(comparison, folder, scored=bar.update)

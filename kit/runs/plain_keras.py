@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 
 import keras
-from tqdm import tqdm
 
 from kit.machine import yardstick
+from kit.machine.bars import progress
 from kit.runs import originals, process
 from kit.toolbox import examples, setup, tracing
 from kit.toolbox.augmentation import AUGMENTATIONS
@@ -91,7 +91,7 @@ class _Watch(keras.callbacks.Callback):
         super().__init__()
         self.steps, self.done = steps, 0
         self.start = self.first = self.last = _Moment.now()
-        self.bar = tqdm(total=steps, desc="timing a retrain in plain Keras", unit="step", delay=2, leave=False)
+        self.bar = progress(total=steps, label="timing a retrain in plain Keras", unit="step")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 (Keras's)
         self.done, self.last = self.done + 1, _Moment.now()

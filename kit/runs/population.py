@@ -16,6 +16,7 @@ from tqdm import tqdm
 from kit import engines
 from kit.engines import Engine
 from kit.machine import accelerators
+from kit.machine.bars import progress
 from kit.machine.quiet import Sealed, run_sealed, run_sealed_together
 from kit.runs import retrained
 from kit.runs.choice import engine_for, preferred, require_precision, require_stackable
@@ -217,9 +218,7 @@ def _make(
     if not here:
         function, payload = run_sealed_together if engine.together else run_sealed, Sealed.of(maker)
     total = len(missing) + len(runs)
-    bar = tqdm(
-        total=total, initial=len(runs), desc=order.entry.name, unit="model", delay=2, leave=False, mininterval=0.5
-    )
+    bar = progress(total=total, done=len(runs), label=order.entry.name, unit="model")
     with contextlib.closing(maker), bar, contextlib.closing(engine.map(function, payload, missing)) as finished:
         for number, run in finished:
             runs[number] = run

@@ -23,6 +23,7 @@ _ALIASES = ("keras.src.datasets", "keras._tf_keras.keras.datasets", "keras.api.d
 _NEEDED = (
     "__init__.py",
     "machine/__init__.py",
+    "machine/bars.py",
     "machine/process_tree.py",
     "machine/startup.py",
     "machine/threads.py",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
+from kit.machine.bars import progress
 from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.tensors import Tensor
 
@@ -25,6 +25,6 @@ def predict_logits(net: keras.Model, x: np.ndarray | Tensor) -> np.ndarray:
     costs.add(forward=len(x))
     key, arguments = ("forward", x.dtype.str), (net, x.shape[1:], x.dtype)
     forward = compiled.once(net, key, lambda: _backend.forward.compile_forward(*arguments))
-    starts = tqdm(range(0, len(x), _BATCH_SIZE), "predicting", leave=False, unit=" batches", delay=2)
+    starts = progress(range(0, len(x), _BATCH_SIZE), label="predicting", unit=" batches")
     batches = (keras.ops.convert_to_tensor(x[start : start + _BATCH_SIZE]) for start in starts)
     return np.concatenate([keras.ops.convert_to_numpy(forward(batch)) for batch in batches])

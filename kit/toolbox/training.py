@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from kit.machine import threads
+from kit.machine.bars import progress
 from kit.toolbox import _backend, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
@@ -170,7 +170,8 @@ class Descent:
         for _ in range(done):  # to the place where the state was kept
             self._orders(streams)
         self._epoch += done
-        with _progress_bar(len(rates), len(examples), done) as bar:
+        label, total = f"training, {len(rates)} epochs" if len(rates) > 1 else "training", len(rates) * len(examples)
+        with progress(label=label, total=total, done=done * len(examples), unit=" examples", scaled=True) as bar:
             while done < len(rates):
                 at_once = _backend.steps.examples_a_call(at_once, len(examples), len(examples) * len(rates))
                 some = settings[done : done + _evenly(every - done % every, at_once // len(examples))]
@@ -252,16 +253,3 @@ def _batch_size(stream: Examples) -> int:
 
 def _examples_a_second(examples: int, seconds: float) -> int:
     return int(min(_LONGEST_CALL, examples / seconds))
-
-
-def _progress_bar(epochs: int, num_examples: int, done: int) -> tqdm:
-    return tqdm(
-        total=epochs * num_examples,
-        initial=done * num_examples,
-        desc=f"training, {epochs} epochs" if epochs > 1 else "training",
-        unit=" examples",
-        unit_scale=True,
-        delay=2,
-        leave=False,
-        mininterval=0.5,
-    )

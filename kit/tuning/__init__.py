@@ -16,18 +16,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
-from tqdm import tqdm
 
 from kit import challenges, engines
 from kit.engines import Engine
+from kit.machine.bars import progress
 from kit.machine.quiet import Sealed, run_sealed
 from kit.tuning.settings import NUM_MODELS, NUM_TRIALS, Search, Settings, Trial, trials
 from kit.tuning.trace import Trace
 from kit.types import Challenge, InputError
 from kit.types.forget import DRAWN_SPLITS
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = [
     "FIRST_SPLIT",
@@ -147,7 +150,7 @@ def _bar(search: Search, challenge: Challenge) -> tqdm:
     total, before = 0, 0
     for settings, splits in _stages(search, challenge):
         total, before = total + settings * (splits - before), splits
-    return tqdm(total=total, desc=search.method, unit="population", delay=2, leave=False, mininterval=0.5)
+    return progress(total=total, label=search.method, unit="population")
 
 
 def _scorer(settings: Sequence[Trial], search: Search, trace: Trace, *, engine: Engine, bar: tqdm) -> Score:

@@ -478,7 +478,7 @@ def test_forged_packs(
     checked: Callable[[Case, bytes], CheckedPack],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checking, "tqdm", lambda numbers, **_: numbers)
+    monkeypatch.setattr(checking, "progress", lambda numbers, **_: numbers)
     kinds, ends = list(KINDS.items()), Counter[str]()
     for number in range(num_forged):
         forge, expected = kinds[number % len(kinds)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 import os
@@ -19,11 +18,11 @@ from typing import IO
 
 import data_helpers
 import pytest
-import tqdm
 from data_helpers import Behaviour, Server, sha256
 
 from kit.datasets import cache, downloads
 from kit.datasets.registry import RemoteFile
+from kit.machine import bars
 
 CONTENT = bytes(range(256)) * 1200  # 300 kB: several chunks
 QUICK = (5.0, 0.3)
@@ -315,17 +314,13 @@ def test_threads_wait_for_each_other_too(server: Server, tmp_path: Path) -> None
 def test_the_progress_bar_is_on_the_error_output(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tqdm, "tqdm", functools.partial(_eager, tqdm.tqdm))
+    monkeypatch.setattr(bars, "_SECONDS_BEFORE", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fetch(remote(server.url("/file", data_helpers.good, CONTENT)), tmp_path)
     out, err = capfd.readouterr()
     assert out == ""
     assert "file.bin" in err
     assert "307k" in err
-
-
-def _eager(bar: type, delay: float, **settings: object) -> object:
-    assert delay == 2  # a quick download shows none
-    return bar(**settings)
 
 
 def test_importing_the_module_imports_neither_pooch_nor_requests() -> None:
