@@ -118,21 +118,22 @@ def _served(order: Serving, chosen: EngineOptions, debug: bool) -> list[dict[str
     """Serves all queues, here one after the other, or by an engine several at a time."""
     import time
 
-    from tqdm import tqdm
-
+    from kit.machine.bars import progress
     from kit.streams.queue import serve_folder, serve_task
 
     numbers = range(len(order.folders))
     with chosen.started() as engine:
         if engine is not None:
             done = engine.map(serve_task, order, numbers)
-            return [line for _, lines in tqdm(done, "queues", len(numbers), unit="", delay=2) for line in lines]
+            return [
+                line for _, lines in progress(done, label="queues", total=len(numbers), unit="queue") for line in lines
+            ]
     waiting = 0
     for folder in order.folders:
         with requests.opened(folder) as store:
             counts = store.counts()
             waiting += counts["waiting"] + counts["at work"]
-    with tqdm(total=waiting, desc="requests", unit="", delay=2) as bar:
+    with progress(total=waiting, label="requests", unit="request") as bar:
         announce = options.announcer()
         return [
             line

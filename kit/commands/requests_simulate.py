@@ -109,13 +109,12 @@ def _content(setting: Setting) -> dict[str, Any]:
 
 def _rows(setting: Setting, chosen: list[Any], repeats: int, seed: int) -> list[dict[str, Any]]:
     """Returns what each policy gives, over the same streams."""
-    from tqdm import tqdm
-
+    from kit.machine.bars import progress
     from kit.streams.simulation import estimates
     from kit.streams.simulation import simulate as simulated
 
     rows = []
-    with tqdm(total=len(chosen) * repeats, desc="simulating", unit=" streams", delay=2, leave=False) as bar:
+    with progress(total=len(chosen) * repeats, label="simulating", unit=" streams") as bar:
         for policy in chosen:
             streams = []
             for number in range(repeats):
@@ -143,7 +142,7 @@ def _curve(challenge: str, arrivals: str, days: float, points: int, seed: int, d
 
         process.prepare()
         loaded = challenges.load_challenge(challenge, announce=options.announcer())
-    from tqdm import tqdm
+    from kit.machine.bars import progress
 
     total = len(processes.named(arrivals).times(days, np.random.default_rng([seed, 0])))
     if total == 0:
@@ -152,7 +151,7 @@ def _curve(challenge: str, arrivals: str, days: float, points: int, seed: int, d
             "without its record. Simulate more days, or another seed."
         )
     counts = decay.counts_of(total, points, len(loaded.train))
-    return list(decay.points(loaded, counts, seed, lambda each: tqdm(each, "trainings", delay=2, leave=False)))
+    return list(decay.points(loaded, counts, seed, lambda each: progress(each, label="trainings", unit="training")))
 
 
 def _show(setting: Setting, rows: list[dict[str, Any]], curve: list[Point]) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from kit import methods
 from kit.leaks.updates import Answers
+from kit.machine.bars import progress
 from kit.runs.run import Unlearned, run_once
 from kit.runs.worker import Worker
 from kit.submission.entry import Entry
@@ -121,7 +121,7 @@ class Server:
             self._run(problems[0], 0)
             self._warm = True
         order = np.random.default_rng(len(problems)).permutation(len(problems))
-        for number in tqdm(order, self.entry.name, leave=False, delay=2):
+        for number in progress(order, label=self.entry.name, unit="trial"):
             unlearned = self._run(problems[number], int(number))
             passes[number], seconds[number] = unlearned.cost.passes, unlearned.cost.cpu_seconds
             if ask is not None and number < len(requests.rows):

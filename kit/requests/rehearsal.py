@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from kit import methods
+from kit.machine.bars import progress
 from kit.methods import _facts
 from kit.requests import drawing, references
 from kit.rules import LANDMARKS, RETRAIN
@@ -176,7 +176,7 @@ def choose(
     end = None if plan.minutes is None else time.monotonic() + 60 * plan.minutes
     rehearsals = list(_prepared(worker, splits, plan))
     tried, failures = [RehearsalResult(RETRAIN, 0.0, 0.0, 0.0, 1.0)], dict[str, str]()
-    for entry in tqdm(entries, "rehearsing", unit="method", delay=2, leave=False):
+    for entry in progress(entries, label="rehearsing", unit="method"):
         if end is not None and time.monotonic() > end:
             left_out[entry.name] = f"the {plan.minutes:g} minutes were over"
             continue
@@ -197,7 +197,7 @@ def _prepared(worker: Worker, splits: Sequence[drawing.Split], plan: Plan) -> li
     """Returns the rehearsals, each with an original and retrained models of its own, none of which saw a record."""
     challenge, rehearsals = worker.challenge, []
     retained = challenge.train.take(challenge.split.retain)
-    for number, split in enumerate(tqdm(splits, "preparing", unit="rehearsal", delay=2, leave=False)):
+    for number, split in enumerate(progress(splits, label="preparing", unit="rehearsal")):
         stand_in = run.run_once(Entry(RETRAIN), challenge, worker, seed=run_seed(plan.seed, "stand-in", number))
         weights = tuple(np.array(array) for array in stand_in.net.get_weights())
         problem = dataclasses.replace(challenge, train=retained, split=split, original=weights)
