@@ -14,9 +14,14 @@ R = TypeVar("R")
 
 
 class Engine(ABC):
-    """Runs tasks; a context manager. `shares_disk` says whether tasks may write their results to this machine's disk,
-    `together` whether the function is handed several tasks at once, to return a result for each, and `backend` on what
-    Keras runs where the tasks do, if that is not as here.
+    """Where tasks run; a context manager.
+
+    Attributes:
+        name: one of `kit.engines.NAMES`.
+        workers: how many tasks run at a time.
+        shares_disk: whether tasks may write their results to this machine's disk.
+        together: whether the function is handed several tasks at once, to return a result for each.
+        backend: of Keras where the tasks run, if it is not the one here.
 
     Example:
         with start("processes", workers=4) as engine:

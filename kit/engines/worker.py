@@ -27,7 +27,7 @@ def usable_cores() -> int:
 
 
 def worker_variables() -> dict[str, str]:
-    """Returns what the environment of a worker has besides the driver's: its progress is the driver's to show."""
+    """Returns the environment variables of a worker besides the driver's, which alone shows progress."""
     return (
         {"OMP_NUM_THREADS": str(threads.number()), threads.VARIABLE: str(threads.number())}
         | threads.variables()

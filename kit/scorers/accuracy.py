@@ -101,9 +101,13 @@ def accuracy_gap(unlearned: np.ndarray, retrained: np.ndarray) -> Gap:
 
 
 def score_with_gap(info: ScoreInfo, unlearned: np.ndarray, retrained: np.ndarray) -> Score:
-    """Returns a share of examples, held against the retrained models'; booleans (models, examples), as `accuracy_gap`.
+    """Returns a share of examples as a `Score`, held against the retrained models'.
 
     The value's standard error is that of `accuracy_with_stderr`, over trainings and over examples as drawn.
+
+    Args:
+        info: of the score.
+        unlearned, retrained: booleans (models, examples), as for `accuracy_gap`.
     """
     value, stderr = accuracy_with_stderr(unlearned)
     gap, target = accuracy_gap(unlearned, retrained), float(retrained.mean())
@@ -111,23 +115,44 @@ def score_with_gap(info: ScoreInfo, unlearned: np.ndarray, retrained: np.ndarray
 
 
 def variance_of_mean(values: np.ndarray) -> float:
-    """Returns the variance of the mean of `values` (models,), estimated from their spread; 0 for a single one."""
+    """Returns the variance of a mean, estimated from the spread of its values.
+
+    Args:
+        values: (models,).
+
+    Returns:
+        A float; 0 for a single value.
+    """
     return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
 
 
 def correct_of_interest(outputs: Outputs, part: str) -> np.ndarray:
-    """Returns `outputs.correct[part]`, booleans (models, examples), of all that the model is to know.
+    """Returns which predictions of a part are right, without those for a class that is forgotten altogether.
 
-    Where a class is forgotten altogether, validation and test examples of that class are left out, as is usual
-    (Jia et al., Model sparsity can simplify machine unlearning, NeurIPS 2023): that a model no longer knows them is
-    what was wanted.
+    Validation and test examples of such a class are left out, as is usual (Jia et al., Model sparsity can simplify
+    machine unlearning, NeurIPS 2023): the model is supposed to have lost them.
+
+    Args:
+        outputs: of models.
+        part: `retain`, `forget`, `validation` or `test`.
+
+    Returns:
+        Booleans (models, examples).
     """
     correct, is_known = outputs.correct[part], ~_forgotten_class(outputs, part)
     return correct if part in ("retain", "forget") or not is_known.any() else correct[:, is_known]
 
 
 def accuracies(outputs: Outputs, part: str) -> np.ndarray:
-    """Returns the accuracy of each model on what `correct_of_interest` has of a part, float64 (models,)."""
+    """Returns the accuracy of each model on what `correct_of_interest` has of a part.
+
+    Args:
+        outputs: of models.
+        part: `retain`, `forget`, `validation` or `test`.
+
+    Returns:
+        float64 (models,), in [0, 1].
+    """
     each: np.ndarray = correct_of_interest(outputs, part).mean(axis=1)
     return each
 

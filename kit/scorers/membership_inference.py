@@ -103,6 +103,9 @@ def membership_auc(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> f
 def membership_auc_stderr(member_losses: np.ndarray, nonmember_losses: np.ndarray) -> float:
     """Returns the standard error of `membership_auc` over examples.
 
+    Args:
+        member_losses: (k,); nonmember_losses: (l,).
+
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 1988.
     """
     return _over_examples(
@@ -114,6 +117,12 @@ def membership_auc_null_band(member_losses: np.ndarray, nonmember_losses: np.nda
     """Returns the central 95 % of `membership_auc` when the losses are dealt to the two sides at random.
 
     The normal approximation of the rank-sum test, corrected for ties.
+
+    Args:
+        member_losses: (k,); nonmember_losses: (l,).
+
+    Returns:
+        The ends of the band, around 0.5.
     """
     k, m = len(member_losses), len(nonmember_losses)
     _, ties = np.unique(np.concatenate([member_losses, nonmember_losses]), return_counts=True)
@@ -127,6 +136,13 @@ def true_positive_rate(
     member_losses: np.ndarray, nonmember_losses: np.ndarray, *, false_positive_rate: float = 0.01
 ) -> float:
     """Returns the share of members found at the loss threshold that accuses at most that share of non-members.
+
+    Args:
+        member_losses: (k,); nonmember_losses: (l,).
+        false_positive_rate: in (0, 1].
+
+    Returns:
+        A float in [0, 1].
 
     Source: Carlini et al., Membership inference attacks from first principles, IEEE S&P 2022.
 

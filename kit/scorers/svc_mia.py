@@ -60,7 +60,10 @@ def correctness(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns the probability of the label, float64 (..., examples); arguments as for `correctness`.
+    """Returns the probability of the label, float64 (..., examples).
+
+    Args:
+        logits, labels: as for `correctness`.
 
     Example:
         >>> confidence(np.array([[0.0, 0.0]]), np.array([1])).tolist()
@@ -71,7 +74,11 @@ def confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def entropy(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-    """Returns the entropy of the predicted distribution in nats, float64 (..., examples); labels play no part.
+    """Returns the entropy of the predicted distribution in nats, float64 (..., examples).
+
+    Args:
+        logits: (..., examples, classes).
+        labels: play no part.
 
     Example:
         >>> entropy(np.zeros((1, 4))).round(3).tolist()
@@ -197,6 +204,9 @@ def score(comparison: Comparison) -> list[Score]:
 
 def no_logits(num_unlearned: int, num_retrained: int) -> str:
     """Returns why there is no attack with logits of so many models; an empty text where there is one.
+
+    Args:
+        num_unlearned, num_retrained: models whose logits were kept.
 
     Example:
         >>> no_logits(16, 16)

@@ -110,6 +110,9 @@ def ulira_accuracy(ratios: Ratios) -> float:
 def ulira_auc(ratios: Ratios) -> float:
     """Returns the AUC over all (model, example), pooled: of unlearned models against retrained, ties half.
 
+    Args:
+        ratios: what `log_likelihood_ratios` returned.
+
     Example:
         >>> ulira_auc((np.array([[1.0, -1.0]]), np.array([[-2.0, -3.0]])))
         1.0
@@ -118,7 +121,14 @@ def ulira_auc(ratios: Ratios) -> float:
 
 
 def ulira_true_positive_rate(ratios: Ratios, *, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
-    """Returns the share of (model, example) of unlearned models above the threshold that accuses so few retrained ones.
+    """Returns the share of (model, example) of unlearned models above a threshold that few retrained ones exceed.
+
+    Args:
+        ratios: what `log_likelihood_ratios` returned.
+        false_positive_rate: share of the retrained models' that may exceed the threshold, in (0, 1].
+
+    Returns:
+        A float in [0, 1].
 
     Example:
         >>> ulira_true_positive_rate((np.array([[5.0, 0.0]]), np.arange(100.0)[np.newaxis] / 100))

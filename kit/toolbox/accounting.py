@@ -74,15 +74,23 @@ class NoisyDescent:
         return float(np.sqrt((self._shrinking**2).sum()))
 
     def rho(self, sigma: float) -> float:
-        """Returns the zCDP of the last weights, sigma being the noise's standard deviation in each step.
+        """Returns the zCDP of the last weights.
 
         Each step's noise hides a part of the shift; the parts that cost least in all are in proportion to what later
         steps leave of them. So the whole is as good as one release of the last weights, with all noise on it.
+
+        Args:
+            sigma: the noise's standard deviation in each step, > 0.
         """
         return (self.shift / self.spread) ** 2 / (2 * sigma**2)
 
     def sigma(self, epsilon: float, delta: float) -> float:
-        """Returns the noise of a step that makes the last weights (epsilon, delta)-indistinguishable."""
+        """Returns the noise of a step that makes the last weights (epsilon, delta)-indistinguishable.
+
+        Args:
+            epsilon: > 0.
+            delta: between 0 and 1.
+        """
         return self.shift / self.spread / math.sqrt(2 * rho_of(epsilon, delta))
 
 
@@ -90,6 +98,10 @@ def delta_of(rho: float, epsilon: float) -> float:
     """Returns a delta for which rho-zCDP is (epsilon, delta)-differential privacy, in [0, 1].
 
     The formula: the smallest `exp((a - 1) (a rho - epsilon)) / (a - 1) * (1 - 1/a)^a` over orders a above 1.
+
+    Args:
+        rho: of the zCDP, >= 0.
+        epsilon: >= 0.
 
     Example:
         >>> round(delta_of(0.5, 4.0), 6)  # of two normal distributions one apart it is 0.000047
@@ -100,6 +112,10 @@ def delta_of(rho: float, epsilon: float) -> float:
 
 def rho_of(epsilon: float, delta: float) -> float:
     """Returns the largest rho whose zCDP is (epsilon, delta)-differential privacy.
+
+    Args:
+        epsilon: > 0.
+        delta: between 0 and 1.
 
     Raises:
         InputError: epsilon is not above 0, or delta not between 0 and 1.

@@ -17,7 +17,16 @@ _ELEMENTWISE = (
 
 
 def leaves(net: keras.Model) -> list[keras.Layer]:
-    """Returns the layers of a model in their order, those of nested models in place of these."""
+    """Returns the layers of a model in their order; a nested model is replaced by its own layers.
+
+    Args:
+        net: left as it is.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> [leaf.name for leaf in leaves(mlp((4,), 3))][-2:]
+        ['hidden', 'logits']
+    """
     layers: list[keras.Layer] = []
     for layer in net.layers:
         layers += leaves(layer) if isinstance(layer, keras.Model) else [layer]
@@ -25,9 +34,17 @@ def leaves(net: keras.Model) -> list[keras.Layer]:
 
 
 def has_kernel(layer: keras.Layer) -> bool:
-    """Returns whether a layer mixes what it is given by a weight of two axes or more, as a convolution does.
+    """Returns whether a layer mixes its inputs by a weight of two axes or more, as a convolution does.
 
     A normalisation does not, though it may have a weight for each pixel and channel; nor does a PReLU.
+
+    Args:
+        layer: a built one.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> has_kernel(mlp((4,), 3).get_layer("logits"))
+        True
     """
     return not isinstance(layer, _ELEMENTWISE) and any(len(variable.shape) > 1 for variable in layer.weights)
 
@@ -81,7 +98,21 @@ def up_to(net: keras.Model, leaf: keras.Layer) -> keras.Model:
 
 @contextlib.contextmanager
 def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
-    """Freezes all other layers for a while: neither weights nor batch statistics of theirs change."""
+    """Freezes all other layers within a `with` block: neither their weights nor their batch statistics change.
+
+    Args:
+        net: whose layers are frozen; `trainable` flags are restored at the end.
+        kept: layers of it that stay as they are.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> net = mlp((4,), 3)
+        >>> with frozen_but(net, last_blocks(net, 1)):
+        ...     len(net.trainable_variables)
+        2
+        >>> len(net.trainable_variables)
+        4
+    """
     others = [layer for layer in leaves(net) if all(layer is not kept_layer for kept_layer in kept)]
     before = [layer.trainable for layer in others]
     try:
@@ -96,7 +127,11 @@ def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
 def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
     """Draws the weights of some layers anew, in place, by their own initialisers; batch statistics too.
 
-    Layers that are frozen keep theirs, see `redrawn`.
+    Frozen layers keep theirs (see `redrawn`). Seeds come from Keras's global state.
+
+    Args:
+        net: that the layers are of.
+        layers: for instance those of `last_blocks`.
     """
     for layer, fresh in zip(leaves(net), leaves(keras.models.clone_model(net)), strict=True):
         # Names may be given twice, in two nested models.
@@ -130,11 +165,22 @@ def redrawn(net: keras.Model) -> list[np.ndarray]:
 
 
 def frozen_weights(net: keras.Model) -> list[bool]:
-    """Returns of each of `net.weights` whether its layer is frozen; the statistics of one that is trained are not."""
+    """Returns for each of `net.weights` whether its layer is frozen; batch statistics of a trained layer are not.
+
+    Args:
+        net: left as it is.
+
+    Returns:
+        Booleans, in the order of `net.weights`.
+    """
     frozen = {id(weight) for layer in leaves(net) if not layer.trainable for weight in layer.weights}
     return [id(weight) in frozen for weight in net.weights]
 
 
 def fresh_weights(net: keras.Model) -> list[np.ndarray]:
-    """Returns newly drawn weights, an array for each trainable variable."""
+    """Returns newly drawn weights, an array for each trainable variable.
+
+    Args:
+        net: left as it is; its initialisers are used, with seeds from Keras's global state.
+    """
     return [keras.ops.convert_to_numpy(variable) for variable in keras.models.clone_model(net).trainable_variables]

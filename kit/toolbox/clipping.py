@@ -52,6 +52,9 @@ class Clip:
 def clip_of(recipe: Recipe) -> Clip | None:
     """Returns how a recipe clips gradients; None where it does not.
 
+    Args:
+        recipe: whose `clipnorm`, `clipvalue` and `global_clipnorm` count.
+
     Example:
         >>> clip_of(Recipe(clipvalue=0.5)), clip_of(Recipe())
         (Clip(kind='clipvalue', limit=0.5), None)

@@ -68,12 +68,20 @@ def described(net: keras.Model) -> str:
 
 
 def traces(net: keras.Model) -> int:
-    """Returns how often all that `functions` lists was traced: a second run of a method adds nothing."""
+    """Returns how often the functions that `functions` lists were traced in all: a second run of a method adds nothing.
+
+    Args:
+        net: left as it is.
+    """
     return sum(_backend.steps.traces(function) for function in functions(net))
 
 
 def variables(net: keras.Model) -> list[keras.Variable]:
-    """Returns the variables of a model, of those made with it, and what trainings keep with any of them."""
+    """Returns the variables of a model, of those that were made with it, and what trainings keep with any of them.
+
+    Args:
+        net: left as it is.
+    """
     models = list(_models(net))
     parts = [part for model in models for part in model.__dict__.get(_ATTRIBUTE, {}).values()]
     states = [part for part in parts if isinstance(part, State)]

@@ -30,6 +30,11 @@ class Examples:
         y: int32 (n,).
         batch_size: of the data set that they were read from.
         targets: float32 (n, ...), what a method puts beside the examples, for instance a teacher's logits.
+
+    Example:
+        >>> examples = Examples(keras.ops.eye(3), keras.ops.arange(3), 2)
+        >>> len(examples), examples.at(np.array([2])).y.numpy().tolist()
+        (3, [2])
     """
 
     x: Tensor
@@ -43,20 +48,32 @@ class Examples:
 
     @property
     def arrays(self) -> tuple[Tensor, ...]:
-        """What there is of x, y and targets."""
+        """x, y, and targets where there are some."""
         return (self.x, self.y) if self.targets is None else (self.x, self.y, self.targets)
 
     def at(self, indices: np.ndarray) -> Examples:
-        """Returns the examples at these positions, in this order."""
+        """Returns some of the examples.
+
+        Args:
+            indices: integers (k,), their positions, in the order wanted.
+        """
         x, y, *targets = (keras.ops.take(array, indices, axis=0) for array in self.arrays)
         return Examples(x, y, self.batch_size, *targets)
 
     def labelled(self, y: np.ndarray) -> Examples:
-        """Returns the examples with other labels, int (n,)."""
+        """Returns the examples with other labels.
+
+        Args:
+            y: integers (n,), one for each example.
+        """
         return replace(self, y=keras.ops.convert_to_tensor(y, self.y.dtype))
 
     def followed_by(self, others: Examples) -> Examples:
-        """Returns these examples and others behind them, both with targets or both without."""
+        """Returns these examples with others behind them.
+
+        Args:
+            others: with targets if and only if these have some.
+        """
         images = [self.x, others.x]
         if self.x.dtype != others.x.dtype:  # only one of the two could be packed
             images = [as_float(part) for part in images]
@@ -87,19 +104,32 @@ class Examples:
         return np.frombuffer(b"".join(digests), "<u8")
 
     def with_targets(self, targets: np.ndarray) -> Examples:
-        """Returns the examples with these targets, (n, ...)."""
+        """Returns the examples with targets beside them.
+
+        Args:
+            targets: (n, ...), for instance a teacher's logits; becomes float32.
+        """
         return replace(self, targets=keras.ops.convert_to_tensor(targets, "float32"))
 
 
 def in_memory(dataset: tf.data.Dataset | Batches) -> Examples:
-    """Reads a data set of batches (x, y) once.
+    """Reads a data set of batches (x, y) once, and returns its examples.
 
     A method is handed float32 images. In memory at once, those of a whole training set would take four times as much
     as where they came from: what were 8-bit images become 8-bit images again. The kit's own batches are not even gone
     over: the examples come in the order of their selection, not in that of a pass, and many networks share them.
 
+    Args:
+        dataset: a `tf.data.Dataset` of finite length, or what `batches` returns.
+
     Raises:
         InputError: there is no batch.
+
+    Example:
+        >>> three = Arrays(np.eye(3, dtype="float32"), np.arange(3))
+        >>> examples = in_memory(batches(three, np.array([2, 0, 1]), 2))
+        >>> len(examples), examples.batch_size
+        (3, 2)
     """
     if isinstance(dataset, Batches) and len(dataset):
         x, y = dataset.selection.tensors
@@ -131,19 +161,30 @@ class Selection:
     indices: np.ndarray
 
     def batches(self, batch_size: int, shuffle_seed: int | None = None) -> Batches:
-        """Returns batches for the kit's own methods, see `kit.toolbox.examples.batches`."""
+        """Returns batches for the kit's own methods, see `kit.toolbox.examples.batches`.
+
+        Args:
+            batch_size, shuffle_seed: as there.
+        """
         return Batches(self, batch_size, shuffle_seed)
 
     def tf_data(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset | Batches:
         """Returns batches for a submission: those of `batches`, in other orders, as a `tf.data.Dataset`.
 
         Where TensorFlow is not installed, beside Keras on JAX, they are a `keras.utils.PyDataset` of NumPy arrays.
+
+        Args:
+            batch_size, shuffle_seed: as in `kit.toolbox.examples.batches`.
         """
         make = _backend.tf_data() or Batches
         return make(self, batch_size, shuffle_seed)
 
     def for_fit(self, batch_size: int, shuffle_seed: int | None = None) -> tf.data.Dataset | Batches:
-        """Returns batches as plain Keras trains on them on this backend: of `tf.data`, or a `PyDataset` on JAX."""
+        """Returns batches as plain Keras trains on them on this backend: of `tf.data`, or a `PyDataset` on JAX.
+
+        Args:
+            batch_size, shuffle_seed: as in `kit.toolbox.examples.batches`.
+        """
         return _backend.data.batches(self, batch_size, shuffle_seed)
 
     @cached_property
@@ -179,8 +220,12 @@ def batches(arrays: Arrays, indices: np.ndarray, batch_size: int, shuffle_seed: 
 
 
 def augmented(dataset: tf.data.Dataset | Batches, augment: Augment) -> tf.data.Dataset | keras.utils.PyDataset:
-    """Returns batches of `Selection.for_fit` whose images `augment` changes on the way, anew in each pass.
+    """Returns batches whose images are changed on the way, anew in each pass.
 
     `kit.toolbox.training` augments inside its compiled loop instead.
+
+    Args:
+        dataset: what `Selection.for_fit` returned.
+        augment: takes a batch of float32 images and an int32 (2,) seed, as `kit.toolbox.augmentation.crop_and_flip`.
     """
     return _backend.data.augmented(dataset, augment)

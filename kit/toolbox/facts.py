@@ -1,4 +1,4 @@
-"""What a method tells of its run beside its model: numbers for the report, in a file of its own folder."""
+"""What a method reports of its run beside its model: numbers for the report, in a file of its own folder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ _NAME = "facts.json"
 def read(folder: Path) -> dict[str, float]:
     """Returns the facts in a folder, by name; none where no method wrote any.
 
+    Args:
+        folder: that was handed to the method.
+
     Example:
         >>> read(Path("no such folder"))
         {}
@@ -24,5 +27,17 @@ def read(folder: Path) -> dict[str, float]:
 
 
 def write(folder: Path, facts: Mapping[str, float]) -> None:
-    """Writes facts into a folder, in place of those that are there."""
+    """Writes facts into a folder, atomically, in place of those that are there.
+
+    Args:
+        folder: that was handed to the method.
+        facts: name -> number; the report has their mean over runs.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Path(folder), {"shards_retrained": 3})
+        ...     read(Path(folder))
+        {'shards_retrained': 3}
+    """
     files.write_json(folder / _NAME, dict(facts))

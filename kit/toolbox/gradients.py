@@ -73,17 +73,31 @@ def fisher_diagonal(net: keras.Model, examples: Examples, *, expected: bool = Fa
 
 
 def hessian_product(net: keras.Model, examples: Examples, loss: Loss = cross_entropy) -> Product:
-    """Returns the function v -> H v, H being the Hessian of the mean loss, which need not be positive."""
+    """Returns the function v -> H v, where H is the Hessian of the mean loss; it may have negative eigenvalues.
+
+    Args:
+        net: returns logits.
+        examples: gone over at each call of the function.
+        loss: a mean over a batch, see `kit.toolbox.losses`.
+    """
     key, build = ("hessian product", loss), _backend.derivatives.compile_hessian_product
     product = compiled.once(net, (*key, *_key(net, examples)), lambda: build(net, loss, examples.arrays))
     return _product_over(examples, product)
 
 
 def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
-    """Returns the function v -> G v, G being the Gauss-Newton matrix of the mean cross-entropy, never negative.
+    """Returns the function v -> G v, where G is the Gauss-Newton matrix of the mean cross-entropy.
 
     `G = mean_i J_i^T (diag(p_i) - p_i p_i^T) J_i`, where J_i is the derivative of an example's logits by the weights
-    and p_i its probabilities: the Hessian without the curvature of the network itself; and the Fisher information.
+    and p_i its probabilities: the Hessian without the curvature of the network itself, so that no eigenvalue is
+    negative; and the Fisher information.
+
+    Args:
+        net: returns logits.
+        examples: gone over at each call of the function; their labels play no part.
+
+    Source: Schraudolph, Fast curvature matrix-vector products for second-order gradient descent, Neural Computation
+    2002.
     """
     build = _backend.derivatives.compile_gauss_newton_product
     key = ("gauss newton product", *_key(net, examples))
@@ -92,7 +106,7 @@ def gauss_newton_product(net: keras.Model, examples: Examples) -> Product:
 
 
 def conjugate_gradient(product: Product, target: Vector, *, damping: float, iterations: int) -> Vector:
-    """Returns an approximation of `(A + damping I)^-1 target` after so many iterations of conjugate gradient.
+    """Returns an approximation of `(A + damping I)^-1 target` by conjugate gradient.
 
     Args:
         product: v -> A v, of a symmetric matrix without negative eigenvalues.
@@ -121,17 +135,41 @@ def conjugate_gradient(product: Product, target: Vector, *, damping: float, iter
 
 
 def dot(vector: Vector, other: Vector) -> Tensor:
-    """Returns the scalar product of two vectors."""
+    """Returns the scalar product of two vectors.
+
+    Args:
+        vector, other: tensors of the same shapes, one a trainable variable.
+
+    Example:
+        >>> float(dot([keras.ops.array([1.0, 2.0])], [keras.ops.array([3.0, 4.0])]))
+        11.0
+    """
     return _backend.vectors.dot(vector, other)
 
 
 def plus(vector: Vector, other: Vector, factor: float | Tensor) -> Vector:
-    """Returns `vector + factor * other`."""
+    """Returns `vector + factor * other`.
+
+    Args:
+        vector, other: tensors of the same shapes, one a trainable variable.
+        factor: a scalar.
+
+    Example:
+        >>> plus([keras.ops.array([1.0])], [keras.ops.array([3.0])], 2.0)[0].numpy().tolist()
+        [7.0]
+    """
     return [a + factor * b for a, b in zip(vector, other, strict=True)]
 
 
 def largest(parts: Sequence[Tensor], share: float) -> list[Tensor]:
-    """Returns for each part a float32 mask, 1 where an entry is among this share of the largest of all parts.
+    """Returns masks of the largest entries of several tensors, counted over all of them.
+
+    Args:
+        parts: one tensor a trainable variable.
+        share: of all entries, in [0, 1].
+
+    Returns:
+        For each part a float32 mask, 1 where an entry is among the largest.
 
     Example:
         >>> parts = [keras.ops.array([3.0, 1.0]), keras.ops.array([2.0, 0.0])]

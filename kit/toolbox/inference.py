@@ -1,4 +1,4 @@
-"""What a model says of many examples: its forward pass, compiled once."""
+"""The logits of a model for many examples: its forward pass, compiled once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ _BATCH_SIZE = 1024
 
 
 def predict_logits(net: keras.Model, x: np.ndarray | Tensor) -> np.ndarray:
-    """Returns the logits of `net` in inference mode, float32 of shape (examples, classes).
+    """Returns the logits of a model in inference mode.
 
     Args:
         net: its forward pass is compiled once and reused when only its weights have changed.
         x: (examples, ...), `uint8` (scaled to [0, 1] batch by batch) or float32, an array or a tensor.
+
+    Returns:
+        float32 (examples, classes).
+
+    Example:
+        >>> from kit.models import mlp
+        >>> predict_logits(mlp((4,), 3), np.zeros((2, 4), "float32")).shape
+        (2, 3)
     """
     x = np.asarray(x)
     if not len(x):

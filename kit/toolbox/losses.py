@@ -19,7 +19,7 @@ from kit.types import Task
 
 
 class Batch(NamedTuple):
-    """What a loss is handed of a batch of b examples.
+    """A batch of b examples, as a loss is handed it.
 
     Args:
         logits: float32 (b, classes), of the model in training.
@@ -84,6 +84,9 @@ cross_entropy = TaskLoss(CLASSIFICATION)
 def negated_cross_entropy(batch: Batch) -> Tensor:
     """Returns minus the mean cross-entropy: to minimise it is to ascend the loss.
 
+    Args:
+        batch: whose targets play no part.
+
     Example:
         >>> round(float(negated_cross_entropy(Batch(ops.zeros((2, 4)), ops.array([0, 3])))), 4)
         -1.3863
@@ -92,9 +95,12 @@ def negated_cross_entropy(batch: Batch) -> Tensor:
 
 
 def soft_cross_entropy(batch: Batch) -> Tensor:
-    """Returns the mean cross-entropy with probabilities of shape (b, classes) in the targets.
+    """Returns the mean cross-entropy with probabilities for labels.
 
     It differs from the divergence KL(targets || softmax(logits)) by a constant: the gradients are the same.
+
+    Args:
+        batch: whose targets are probabilities, (b, classes).
 
     Example:
         >>> batch = Batch(ops.zeros((1, 2)), ops.array([0]), ops.array([[0.5, 0.5]]))
@@ -105,7 +111,13 @@ def soft_cross_entropy(batch: Batch) -> Tensor:
 
 
 def kl_divergence(target_logits: Tensor, logits: Tensor) -> Tensor:
-    """Returns KL(softmax(target_logits) || softmax(logits)) of each example, float32 (b,), in nats, at least 0.
+    """Returns the Kullback-Leibler divergence KL(softmax(target_logits) || softmax(logits)) of each example.
+
+    Args:
+        target_logits, logits: (b, classes).
+
+    Returns:
+        float32 (b,), in nats, at least 0.
 
     Example:
         >>> even, uneven = ops.log(ops.array([[0.5, 0.5]])), ops.log(ops.array([[0.9, 0.1]]))
@@ -126,11 +138,11 @@ class Distillation:
     Args:
         alpha: weight of the divergence; negative to move away from the teacher.
         gamma: weight of the cross-entropy.
-        temperature: T.
+        temperature: T, > 0.
 
     Example:
         >>> batch = Batch(ops.array([[2.0, 0.0]]), ops.array([0]), ops.array([[2.0, 0.0]]))
-        >>> float(Distillation(alpha=1.0, gamma=0.0, temperature=4.0)(batch))  # as the teacher says
+        >>> float(Distillation(alpha=1.0, gamma=0.0, temperature=4.0)(batch))  # the teacher's own logits
         0.0
     """
 

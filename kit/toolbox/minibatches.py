@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches (x, y) of selected examples, as often as they are gone over; `fit` takes it as it is.
+    """Batches (x, y) of selected examples, a `keras.utils.PyDataset` that can be gone over again and again.
 
     Attributes:
         selection: the examples.
@@ -59,7 +59,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class Augmented(keras.utils.PyDataset):
-    """Batches whose images are changed on the way, under a fresh seed from NumPy's global state."""
+    """Batches whose images are augmented on the way, under a fresh seed from NumPy's global state."""
 
     def __init__(self, batches: Batches, augment: Augment) -> None:
         """Takes the batches and the change."""

@@ -44,21 +44,33 @@ class Pull(NamedTuple):
     square: Tensor | None = None
 
     def total(self, weight_decay: float | Tensor | None = None) -> Tensor:
-        """Returns the gradient with the penalties' own: `scale * (gradient + weight_decay * w + l1 * sign(w))`."""
+        """Returns the gradient with the penalties' own: `scale * (gradient + weight_decay * w + l1 * sign(w))`.
+
+        Args:
+            weight_decay: a coupled one, >= 0; None for none.
+        """
         total = self.gradient
         total = total if weight_decay is None else total + weight_decay * self.weight
         total = total if self.l1 is None else total + self.l1 * ops.sign(self.weight)
         return self.scaled(total)
 
     def squared(self, total: Tensor) -> Tensor:
-        """Returns the square of `total()`, with the gradient's own part in it as `square` has it."""
+        """Returns the square of `total()`, with the gradient's own part in it as `square` has it.
+
+        Args:
+            total: what `total()` returned.
+        """
         squared = ops.square(total)
         if self.square is None:
             return squared
         return squared + self.scaled(self.scaled(self.square - ops.square(self.gradient)))
 
     def scaled(self, movement: Tensor) -> Tensor:
-        """Returns what moves the weight, times `scale`."""
+        """Returns a movement of the weight, times `scale`.
+
+        Args:
+            movement: of the weight's shape.
+        """
         return movement if self.scale is None else movement * self.scale
 
 
@@ -239,6 +251,9 @@ class RMSprop:
 
 def of(recipe: Recipe) -> Optimizer:
     """Returns the optimiser of a recipe; RMSprop has the rho of Keras's, 0.9.
+
+    Args:
+        recipe: whose `optimizer`, `momentum` and `weight_decay` count.
 
     Example:
         >>> of(Recipe(optimizer="adamw", weight_decay=0.01))

@@ -19,7 +19,11 @@ from kit.toolbox.tensors import Tensor
 
 @contextlib.contextmanager
 def convolutions_as_products(net: keras.Model) -> Iterator[None]:
-    """Has plain two-dimensional convolutions computed as products, while a function of this network is traced."""
+    """Has plain two-dimensional convolutions computed as products, while a function of this network is traced.
+
+    Args:
+        net: whose layers are changed within the `with` block, and restored at its end.
+    """
     layers = [layer for layer in blocks.leaves(net) if _is_plain(layer)]
     for layer in layers:
         # object.__setattr__: Keras would take a function for a part of the layer.

@@ -19,6 +19,9 @@ def as_float(images: Tensor) -> Tensor:
     A product: in compiled functions TensorFlow makes one of a division by a constant, which rounds otherwise, and the
     same images would not be the same numbers everywhere.
 
+    Args:
+        images: of any shape, uint8 in [0, 255] or float32.
+
     Example:
         >>> as_float(keras.ops.convert_to_tensor(np.array([0, 255], np.uint8))).numpy().tolist()
         [0.0, 1.0]
@@ -29,7 +32,13 @@ def as_float(images: Tensor) -> Tensor:
 
 
 def packed(images: np.ndarray) -> np.ndarray | None:
-    """Returns 8-bit images that `as_float` turns into these again, to the last bit, or None where there are none.
+    """Returns float32 images as 8-bit ones, from which `as_float` makes the same images again, to the last bit.
+
+    Args:
+        images: float32, of any shape.
+
+    Returns:
+        uint8 of the same shape, or None where the images never had 8 bits.
 
     Example:
         >>> packed(as_float(np.array([[0, 7, 255]], np.uint8)).numpy()).tolist()
