@@ -83,7 +83,7 @@ def draw(arrays: Arrays, resampled: float, entropy: int | None = None) -> Privat
         )
     if arrays.mislabelled is not None:
         raise InputError(
-            "Of these examples some labels are wrong already. Expected true labels, of which a share is drawn anew. "
+            "In these data some labels are wrong already. Expected true labels, of which a share is drawn anew. "
             "Take the data that they were made from: --from digits for 'noisy-digits'."
         )
     generator = np.random.default_rng(secrets.randbits(128) if entropy is None else entropy)

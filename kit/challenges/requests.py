@@ -76,8 +76,8 @@ def read(path: Path) -> Requests:
     has_header = len(first) > 1 or any(_NAME.fullmatch(cell) for cell in first)
     if first == ["0"]:
         raise ValueError(
-            "its first line, 0, is row 0 or the header that pandas writes over a column without a name: begin the file "
-            "with the line 'index' in the one case, and put that line in its place in the other"
+            "its first line, 0, is row 0 or the header that pandas writes over a column without a name: above row 0, "
+            "add the line 'index' as a header; where 0 is the header, replace it by that line"
         )
     for number, row in rows[has_header:]:
         if len(row) > len(first):  # a separator of thousands, say: 1,003

@@ -284,7 +284,7 @@ def _positions(numbers: np.ndarray, what: str, rows: np.ndarray) -> np.ndarray:
             f"{what} names row {numbers[outside][0]}, which is no training example ({int(outside.sum())} such rows): "
             f"the model has not learnt from it. Expected rows of the {len(rows)} training examples, counted from 0 "
             f"over the whole data set ({rows.min()} to {rows.max()}). Where the data do not say which examples are for "
-            "training (an array 'partition'), the kit has dealt 70 % of them to it: add that array."
+            "training (an array 'partition'), the kit chooses 70 % of them for it: add that array."
         )
     order = np.argsort(rows)
     return order[np.searchsorted(rows, numbers, sorter=order)].astype(np.int64)

@@ -79,8 +79,9 @@ def _check(folder: Path, private: bool, source: str, json_file: Path | None) -> 
     """Checks names, and that what is to be written can be, before anything is drawn."""
     if not private:
         raise InputError(
-            "There is one kind of challenge to be made. Expected --private. 'kit list challenges' shows the public "
-            "ones, and your own arrays are one as they are: --challenge FILE.npz."
+            "'kit challenge new' makes private challenges only, and was not told to make one. Expected --private. Add "
+            "it; public challenges are listed by 'kit list challenges', and arrays of yours need no command: "
+            "--challenge FILE.npz."
         )
     from kit import challenges
 

@@ -158,7 +158,7 @@ def _read_entry(archive: zipfile.ZipFile, name: str, most: int, check: str) -> b
         raise _Refused(check, f"'{name}' cannot be read ({error}). Expected what 'kit pack' wrote.") from error
     if len(content) > most:
         raise _Refused(
-            check, f"'{name}' has more than {most:,} bytes, which are enough. Expected what 'kit pack' wrote."
+            check, f"'{name}' has more than {most:,} bytes. Expected at most as many, as 'kit pack' writes. Pack again."
         )
     return content
 
@@ -181,7 +181,7 @@ def _read_manifest(archive: zipfile.ZipFile, challenge: Challenge, original_sha2
     if bad_keys:
         raise _Refused("manifest", f"The manifest lacks {', '.join(bad_keys)}. Expected what 'kit pack' writes.")
     if manifest["dtype"] not in ("float32", "float16") or not _sound_lists(manifest):
-        raise _Refused("manifest", "Its dtype, seeds or seconds make no sense. Expected what 'kit pack' wrote.")
+        raise _Refused("manifest", "Its dtype, seeds or seconds are not valid. Expected what 'kit pack' wrote.")
     expected = {
         "score_version": SCORE_VERSION,
         "data_sha256": challenge.data_sha256,

@@ -37,8 +37,8 @@ def suffix(path: Path) -> str:
         if path.name.endswith(known):
             return known
     raise InputError(
-        f"What '{path}' holds cannot be told from its name. Expected one that ends in {', '.join(SUFFIXES[:-1])} or "
-        f"{SUFFIXES[-1]}. Rename the file."
+        f"The name '{path}' does not say what kind of file it is. Expected one that ends in "
+        f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}. Rename the file."
     )
 
 

@@ -126,7 +126,7 @@ def _require_linear(net: keras.Model, link: str, sample: np.ndarray) -> None:
         )
     raise InputError(
         f"The model '{net.name}' ends in the activation '{end}' of its layer '{last_of(net).name}', whose outputs are "
-        f"neither probabilities nor logits. Expected a {link}, or nothing, there. If it foretells numbers, choose the "
+        f"neither probabilities nor logits. Expected a {link}, or nothing, there. If it predicts numbers, choose the "
         "task 'regression'."
     )
 

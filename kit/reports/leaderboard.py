@@ -252,8 +252,8 @@ def _require_one(name: str, pairs: Sequence[tuple[Report, str]], of: Callable[[R
             for value, those in values.items()
         ]
         raise InputError(
-            f"The reports do not have one {name}: {'; '.join(parts[:3])}{'; ...' * (len(parts) > 3)}. Expected one, "
-            f"since scores of two say nothing about each other. {advice}"
+            f"The reports differ in their {name}: {'; '.join(parts[:3])}{'; ...' * (len(parts) > 3)}. Expected reports "
+            f"that agree in it, because only their scores can be compared. {advice}"
         )
 
 

@@ -176,6 +176,6 @@ def _check_versions(expected: dict[str, str]) -> None:
         other = ", ".join(f"{name} {present.get(name)} instead of {version}" for name, version in expected.items())
         raise FailedRun(
             f"A worker process has another kit or other libraries than this command ({other}). Expected the same "
-            "everywhere, because others make other models. Run the command again if the kit's files were changed "
-            "meanwhile, or install the same versions on every machine."
+            "everywhere, because other versions make other models. Run the command again if the kit's files were "
+            "changed meanwhile, or install the same versions on every machine."
         )

@@ -87,7 +87,7 @@ def require_given(entries: Sequence[Entry], given: Given) -> None:
         elif values and method in methods.names():
             raise InputError(
                 f"Hyper-parameters are given for {entry.described}, which has the name of a built-in method. Expected "
-                "a name of its own, so that nobody takes the one's for the other's. Rename it."
+                "a name of its own, so that the two cannot be confused. Rename it."
             )
 
 

@@ -72,8 +72,8 @@ def audit_epsilon(right: int, guesses: int, canaries: int, delta: float = 0.0, c
     """
     if not 0 <= right <= guesses <= canaries:
         raise ValueError(
-            f"{right} of {guesses} guesses about {canaries} canaries are right. Expected numbers that do not fall. "
-            "Count again."
+            f"{right} of {guesses} guesses about {canaries} canaries are right. Expected no more right guesses "
+            "than guesses, and no more guesses than canaries. Check the three counts."
         )
     from scipy.optimize import brentq
     from scipy.special import betaincinv

@@ -13,7 +13,7 @@ from kit.types import InputError
 
 @dataclass(frozen=True)
 class Regression:
-    """Numbers to foretell; models put them out as they are, and are trained on the squared or the absolute error.
+    """Numbers to predict; models put them out as they are, and are trained on the squared or the absolute error.
 
     Ratings, prices and demand are of this kind. The error is what attacks look at: a model answers nearer to what it
     has learnt by heart.
@@ -56,7 +56,7 @@ class Regression:
         """
         if y.dtype.kind not in "fiu" or y.ndim > 2:
             raise InputError(
-                f"'y' has shape {y.shape} and dtype {y.dtype}. Expected numbers to foretell, of shape (n,) or (n, k). "
+                f"'y' has shape {y.shape} and dtype {y.dtype}. Expected numbers to predict, of shape (n,) or (n, k). "
                 "Convert them with y.astype('float32'), or choose another task."
             )
         flat = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

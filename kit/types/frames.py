@@ -26,8 +26,8 @@ def frame(rows: Sequence[Mapping[str, Any]], *, index: str | None = None, number
         import pandas as pd
     except ImportError as error:
         raise InputError(
-            "A DataFrame was asked for, and pandas is not installed. Expected it, which nothing else needs. "
-            "Install it with 'python -m pip install pandas', or take the numbers from to_json()."
+            "A DataFrame was asked for, and pandas is not installed. Expected pandas, which the kit needs for this "
+            "alone. Install it with 'python -m pip install pandas', or take the numbers from to_json()."
         ) from error
     table = pd.DataFrame(list(rows)).astype(dict.fromkeys(numbers, float))
     return table if index is None else table.set_index(index)

@@ -145,7 +145,7 @@ class Outputs:
             raise ValueError(
                 f"Outputs of '{self.method}' have confidences of {sorted(self.confidences)}, labels of "
                 f"{sorted(parts)}, {len(self.seconds)} durations and {len(self.seeds)} seeds. Expected labels for each "
-                "part and a seed for each model."
+                "part and a seed for each model. Make them with Outputs.of_models."
             )
         for part, labels in self.labels.items():
             expected = (len(self.seconds), len(labels))
@@ -168,7 +168,8 @@ class Outputs:
         if labels.size and not 0 <= labels.min() <= labels.max() < array.shape[-1]:
             raise ValueError(
                 f"Labels of '{part}' lie between {labels.min()} and {labels.max()}. Expected 0 .. "
-                f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes."
+                f"{array.shape[-1] - 1}, because there are logits for {array.shape[-1]} classes. Check that both "
+                "belong together."
             )
 
     @staticmethod

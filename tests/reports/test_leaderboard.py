@@ -109,7 +109,7 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_what_cannot_be_compared_is_not_mixed(what: str) -> None:
-    with pytest.raises(InputError, match=f"The reports do not have one {what}: .*'a' in 'run 0'.*'b' in 'run 1'"):
+    with pytest.raises(InputError, match=f"The reports differ in their {what}: .*'a' in 'run 0'.*'b' in 'run 1'"):
         board(made("a", 0.1), made("b", 0.2, **OTHERS[what]))
 
 
@@ -280,7 +280,7 @@ def test_runs_on_two_problems_are_refused_until_one_is_chosen(folder: Path) -> N
     store("a", made("a", 0.2))
     store("b", made("b", 0.1, challenge="mnist", split="class:3"))
     error = one_paragraph(call("leaderboard", "--html", "board.html"))
-    assert "do not have one challenge: digits (1 report, such as 'a' in" in error
+    assert "differ in their challenge: digits (1 report, such as 'a' in" in error
     assert "choose with --challenge, --forget, --split-seed or --num-models" in error
     for chosen in (("--challenge", "mnist"), ("--forget", "class:3"), ("runs/mnist",), ("runs/mnist/latest",)):
         assert "mnist, forget set class:3" in call("leaderboard", *chosen).out

@@ -74,7 +74,7 @@ EXAMPLES, FEATURES = 400, 40
 
 @pytest.fixture(scope="module")
 def challenge() -> kit.Challenge:
-    """Noise that 128 hidden units can learn by heart and nobody can foretell: members have smaller errors."""
+    """Noise that 128 hidden units can learn by heart and nobody can predict: members have smaller errors."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(EXAMPLES, FEATURES))
     y = x[:, 0] + generator.normal(size=EXAMPLES)

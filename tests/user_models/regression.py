@@ -1,4 +1,4 @@
-"""Models that foretell numbers: prices, demand, ratings."""
+"""Models that predict numbers: prices, demand, ratings."""
 
 from __future__ import annotations
 
