@@ -14,6 +14,7 @@ from typing import Any
 from kit.challenges import catalogue, model_options, tables, user_data, user_model
 from kit.models import file_names
 from kit.storage import files
+from kit.storage.near_paths import files_beside
 from kit.types import InputError, ModelOptions
 from kit.types.errors import did_you_mean
 from kit.types.forget import forget_form
@@ -78,7 +79,8 @@ def check_name(name: str) -> None:
         tables.check_file(Path(name))
         return
     if Path(name).suffix.lower() != ".npz":
-        hint = did_you_mean(name, names, f"The challenges are {', '.join(names)}.")
+        known = [*names, *files_beside(Path(name), (".npz", *tables.SUFFIXES))]
+        hint = did_you_mean(name, known, f"The challenges are {', '.join(names)}.")
         raise InputError(
             f"There is no challenge '{name}'. Expected a name or the path of an .npz, .csv or .parquet file. {hint}"
         )
@@ -96,7 +98,8 @@ def check_forget(forget: str) -> None:
     if kind != "rows":
         return
     if suffix not in _FORGET_FILES:
-        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. Try random:0.1.")
+        hint = did_you_mean(forget, files_beside(Path(forget), _FORGET_FILES), "Try random:0.1.", likeness=0.6)
+        raise InputError(f"The forget set '{forget}' is unknown. Expected {FORGET_FORMS}. {hint}")
     files.require_file(Path(forget), f"Expected {_FORGET_FILES[suffix]}.")
 
 

@@ -119,12 +119,14 @@ def _stored(place: Path) -> list[tuple[Report, Path]]:
         InputError: there are none, or one cannot be read.
     """
     from kit.storage import folders
+    from kit.storage.near_paths import did_you_mean_path
 
     folders_of_results = folders.below(place)
     if not folders_of_results and not place.is_file():
+        hint = did_you_mean_path(place, "Check the path, or run a method.")
         raise InputError(
             f"There is no report in '{place}'. Expected a folder below which 'kit run' or 'kit evaluate' has written "
-            "results, or a report.json. Check the path, or run a method."
+            f"results, or a report.json. {hint}"
         )
     from kit import reports
 

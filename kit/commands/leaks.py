@@ -90,11 +90,14 @@ def _require_run(folder: Path | None) -> None:
     if folder is None:
         return
     from kit.storage import folders
+    from kit.storage.near_paths import did_you_mean_path
 
-    if not (folder / folders.REPORT).is_file():
+    report = folder / folders.REPORT
+    if not report.is_file():
+        hint = did_you_mean_path(report, "Run the method first, for instance: kit run sisa; or leave --into out.")
         raise InputError(
             f"There is no report in '{folder}'. Expected the folder of a run, beside whose report the leaks are put. "
-            "Run the method first, for instance: kit run sisa; or leave --into out."
+            f"{hint}"
         )
     options.require_writable(folder, "--into")
 

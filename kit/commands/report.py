@@ -58,14 +58,16 @@ def newest(results: Path) -> Path:
         InputError: there is none.
     """
     from kit.storage import folders
+    from kit.storage.near_paths import did_you_mean_path
 
     if results.is_file():
         return results
     folders_of_results = folders.below(results)
     if not folders_of_results:
+        hint = did_you_mean_path(results, "Check the path, or run a method first: kit run finetune.")
         raise InputError(
             f"There is no report in '{results}'. Expected a folder in which 'kit run' has written one, or one above "
-            "such folders, or the file itself. Check the path, or run a method first: kit run finetune."
+            f"such folders, or the file itself. {hint}"
         )
     return max(folders_of_results, key=lambda folder: (folder / folders.REPORT).stat().st_mtime)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kit.datasets.registry import DataSet, Form
 from kit.storage import files
+from kit.storage.near_paths import did_you_mean_path
 from kit.types import InputError
 
 # Where Kaggle mounts what a notebook has attached: one folder a data set, of late below the folder of its owner.
@@ -147,9 +148,10 @@ def existing(folder: Path, origin: str = "") -> Path:
             f"deep. Name the folder that the file is in, '{folder.parent}', or leave it out."
         )
     if not os.path.isdir(expanded):
+        hint = did_you_mean_path(expanded, "Check the path, or leave it out.")
         raise InputError(
             f"The folder '{folder}' of data{origin} does not exist. Expected a folder with the files of a data set, at "
-            f"most {MAX_DEPTH} levels deep. Check the path, or leave it out."
+            f"most {MAX_DEPTH} levels deep. {hint}"
         )
     return expanded
 

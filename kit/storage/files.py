@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kit.storage.near_paths import did_you_mean_path
 from kit.types import FailedRun, InputError
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ def require_cache() -> None:
 
 
 def require_file(path: Path, expected: str) -> None:
-    """Checks that there is a file before it is opened.
+    """Checks that there is a file before it is opened; where there is none, near matches are shown.
 
     Args:
         path: of the file.
@@ -278,7 +279,8 @@ def require_file(path: Path, expected: str) -> None:
         InputError: there is none.
     """
     if not os.path.isfile(path):  # pathlib's own raises an error for a name that is too long
-        raise InputError(f"There is no file '{path}'. {expected} Check the path and the working folder.")
+        hint = did_you_mean_path(path, "Check the path and the working folder.")
+        raise InputError(f"There is no file '{path}'. {expected} {hint}")
 
 
 def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
@@ -294,7 +296,5 @@ def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
         raise
     except Exception as error:  # zipfile, zlib, NumPy and the OS each have errors of their own for a strange file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"The file '{path}' cannot be read ({reason}). Expected {expected}. Write it again, and check that it was "
-            "copied whole."
-        ) from error
+        advice = "Write it again, and check that it was copied whole."
+        raise InputError(f"The file '{path}' cannot be read ({reason}). Expected {expected}. {advice}") from error

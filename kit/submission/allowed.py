@@ -41,6 +41,7 @@ _NEEDED = (
     "storage/digests.py",
     "storage/files.py",
     "storage/locks.py",
+    "storage/near_paths.py",
     "storage/seals.py",
     "storage/strict_json.py",
     "submission/__init__.py",

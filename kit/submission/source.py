@@ -15,6 +15,7 @@ from typing import Any
 
 from kit import methods
 from kit.storage import files
+from kit.storage.near_paths import files_beside
 from kit.submission.contract import Unlearning
 from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError
@@ -58,7 +59,8 @@ def check_identifier(identifier: str | Path) -> None:
         return
     if Path(identifier).suffix != ".py":
         names = methods.names()
-        hint = did_you_mean(str(identifier), names, f"The methods are {', '.join(names)}.", likeness=0.6)
+        known = [*names, *files_beside(Path(identifier), (".py",))]
+        hint = did_you_mean(str(identifier), known, f"The methods are {', '.join(names)}.", likeness=0.6)
         raise InputError(f"There is no method '{identifier}'. Expected a name or the path of a Python file. {hint}")
     files.require_file(Path(identifier), ADVICE)
 

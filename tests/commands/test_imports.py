@@ -74,6 +74,7 @@ IMPORTS = {
 OF_A_METHOD = {
     "kit.storage",
     "kit.storage.files",
+    "kit.storage.near_paths",
     "kit.submission",
     "kit.submission.contract",
     "kit.submission.importing",
@@ -83,6 +84,7 @@ OF_METHODS = OF_A_METHOD | {"kit.scorers", "kit.submission.entry"}
 OF_WEIGHTS = {
     "kit.storage",
     "kit.storage.files",
+    "kit.storage.near_paths",
     "kit.models",
     "kit.models.file_names",
     "kit.models.torch",
@@ -140,9 +142,12 @@ REFUSED = {
     "pack finetune --backend torch": ("There is no backend 'torch'", OF_A_METHOD),
     "leaderboard missing": (
         "There is no report in 'missing'",
-        {"kit.storage", "kit.storage.files", "kit.storage.folders"},
+        {"kit.storage", "kit.storage.files", "kit.storage.near_paths", "kit.storage.folders"},
     ),
-    "report nowhere": ("There is no report in 'nowhere'", {"kit.storage", "kit.storage.files", "kit.storage.folders"}),
+    "report nowhere": (
+        "There is no report in 'nowhere'",
+        {"kit.storage", "kit.storage.files", "kit.storage.near_paths", "kit.storage.folders"},
+    ),
     "tune finetun": ("Did you mean finetune", set()),
     "tune original": ("The method 'original' has no search space", set()),
     "tune finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
@@ -156,13 +161,23 @@ REFUSED = {
     ),
     "requests list missing": (
         "There is no queue in 'missing'",
-        {"kit.storage", "kit.storage.files", "kit.streams", "kit.streams.database"},
+        {"kit.storage", "kit.storage.files", "kit.storage.near_paths", "kit.streams", "kit.streams.database"},
     ),
     "certify here --report missing.json": ("There is no file 'missing.json'", OF_A_CHALLENGE),
-    "verify missing.json": ("There is no file 'missing.json'", {"kit.storage", "kit.storage.files"}),
+    "verify missing.json": (
+        "There is no file 'missing.json'",
+        {"kit.storage", "kit.storage.files", "kit.storage.near_paths"},
+    ),
     "verify here.zip --key missing.pem": (
         "There is no file 'missing.pem'",
-        {"kit.storage", "kit.storage.files", "kit.storage.locks", "kit.proofs", "kit.proofs.signatures"},
+        {
+            "kit.storage",
+            "kit.storage.files",
+            "kit.storage.near_paths",
+            "kit.storage.locks",
+            "kit.proofs",
+            "kit.proofs.signatures",
+        },
     ),
     "pretrain noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "explain finetun": ("Did you mean finetune", set()),
@@ -179,12 +194,15 @@ REFUSED = {
     "pack finetune --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_PACK),
     "pack finetune --forget class:99": ("No training example has the class '99'", OF_A_PACK),
     "pack finetune --engine thread": ("There is no engine 'thread'", OF_A_METHOD | OF_AN_ENGINE),
-    "check-pack missing.zip": ("There is no file 'missing.zip'", {"kit.storage", "kit.storage.files"}),
+    "check-pack missing.zip": (
+        "There is no file 'missing.zip'",
+        {"kit.storage", "kit.storage.files", "kit.storage.near_paths"},
+    ),
     "check-pack here.zip --challenge noisy-digit": ("Did you mean noisy-digits", OF_A_CHALLENGE),
     "convert-weights missing.pth --model resnet18 --output new.keras": ("There is no file 'missing.pth'", OF_WEIGHTS),
     "convert-weights missing.pth --model resnet19 --output new.keras": ("'resnet19' has no counterpart", OF_WEIGHTS),
-    "convert-weights here.zip --model resnet18 --output new.keras": ("What 'here.zip' holds", OF_WEIGHTS),
-    "convert-weights missing.pth --model resnet18 --output new.h5": ("What 'new.h5' holds", OF_WEIGHTS),
+    "convert-weights here.zip --model resnet18 --output new.keras": ("The name 'here.zip'", OF_WEIGHTS),
+    "convert-weights missing.pth --model resnet18 --output new.h5": ("The name 'new.h5'", OF_WEIGHTS),
 }
 COMMAND = """
 import sys
