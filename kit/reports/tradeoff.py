@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from kit.reports import budget, ranking, style
+from kit.reports.labels import offsets
 from kit.reports.style import INK, MUTED, NOISE_ALPHA, TEST
 from kit.rules import LANDMARKS, NOISE, ORIGINAL, RETRAIN
 from kit.types import Report, Score
@@ -26,12 +27,13 @@ LABELS = {
 }
 _MOST_NAMES = 8
 _COLORS, _FASTEST = "cividis_r", 1e-3
-# In points: how far a label lies from its dot, and how large a dot and a letter are.
-_NEAR, _FAR, _DOT, _LETTER, _LINE = 7.0, 15.0, 7.0, 4.8, 9.0
-# Error bars run along the axes: labels go beside them first.
-_ANGLES = np.array([1, 3, 5, 7, 0, 2, 4, 6]) * np.pi / 4
-_PLOT = (3.4, 2.9)
-_NAMES_IN_COLUMN, _COLUMN = 22, 2.3
+# In points: how large a letter is.
+_LETTER, _LINE = 4.8, 9.0
+# Of many methods, error bars are a background.
+_BARS, _FAINT_BARS = 0.6, 0.3
+# Width and height of the axes in inches; many dots need room, which a phone has below rather than beside.
+_PLOT, _HIGH_PLOT = (3.4, 2.9), (3.6, 4.6)
+_NAMES_IN_COLUMN, _COLUMN = 30, 2.3
 
 
 @dataclass(frozen=True)
@@ -143,17 +145,18 @@ def figure(content: Tradeoff, *, with_names: bool = True) -> Figure:
     """
     names = [f"{dot.label}  {style.shown(dot.name)}" for dot in content.methods] if content.numbered else []
     columns = 0 if not with_names else -(-len(names) // _NAMES_IN_COLUMN)
-    width, height = 0.75 + _PLOT[0] + 0.3 + _COLUMN * columns, 0.5 + _PLOT[1] + 1.15
+    wide, high = _HIGH_PLOT if content.numbered else _PLOT
+    width, height = 0.75 + wide + 0.3 + _COLUMN * columns, 0.5 + high + 1.15
     with style.applied():
         drawing = Figure(figsize=(width, height))
-        ax = drawing.add_axes((0.75 / width, 1.15 / height, _PLOT[0] / width, _PLOT[1] / height))
+        ax = drawing.add_axes((0.75 / width, 1.15 / height, wide / width, high / height))
         draw(content, ax)
         _bar(drawing, ax, content)
         ax.legend(handles=_keys(content), loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
         for number in range(columns):
             block = "\n".join(names[number * len(names) // columns : (number + 1) * len(names) // columns])
-            left = (0.75 + _PLOT[0] + 0.2 + _COLUMN * number) / width
-            drawing.text(left, (1.15 + _PLOT[1]) / height, block, va="top", linespacing=1.35, fontsize=8)
+            left = (0.75 + wide + 0.2 + _COLUMN * number) / width
+            drawing.text(left, (1.15 + high) / height, block, va="top", linespacing=1.35, fontsize=8)
     return drawing
 
 
@@ -169,7 +172,8 @@ def draw(content: Tradeoff, ax: Axes) -> Axes:
     others = [dot for dot in (content.original,) if dot is not None]
     for dot in (*others, *content.methods):
         errors = np.array(dot.errors)
-        ax.errorbar(*dot.place, xerr=errors[:1].T, yerr=errors[1:].T, color=MUTED, linewidth=0.8, alpha=0.6, zorder=2)
+        alpha = _FAINT_BARS if content.numbered else _BARS
+        ax.errorbar(*dot.place, xerr=errors[:1].T, yerr=errors[1:].T, color=MUTED, linewidth=0.8, alpha=alpha, zorder=2)
     for dot in others:
         ax.plot(*dot.place, "X", color=INK, markersize=8, zorder=4)
     norm = _norm(content)
@@ -209,7 +213,7 @@ def _bar(drawing: Figure, ax: Axes, content: Tradeoff) -> None:
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     width, height = drawing.get_size_inches()
-    place = drawing.add_axes((0.75 / width, 0.45 / height, _PLOT[0] / width, 0.11 / height))
+    place = drawing.add_axes((0.75 / width, 0.45 / height, ax.get_position().width, 0.11 / height))
     bar = drawing.colorbar(ScalarMappable(_norm(content), _COLORS), cax=place, orientation="horizontal")
     bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     bar.ax.xaxis.set_minor_locator(NullLocator())
@@ -255,45 +259,12 @@ def _label(content: Tradeoff, ax: Axes) -> None:
             va="center",
             fontsize=7.5,
             zorder=5,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 3, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": INK,
+                "linewidth": 0.6,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "relpos": (0.5, 0.5),
+            },
         )
-
-
-def offsets(places: np.ndarray, sizes: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Returns where labels go, so that they cover each other and dots as little as can be, one after the other.
-
-    Args:
-        places: of all dots, those without a label last, (dots, 2), in points.
-        sizes: width and height of labels, (labels, 2).
-        inside: lower left and upper right corner that labels are to stay within, (2, 2).
-
-    Returns:
-        From dots to the middles of their labels, (labels, 2).
-
-    Example:
-        >>> offsets(np.array([[50.0, 50.0]]), np.array([[10.0, 8.0]]), np.array([[0.0, 0.0], [99.0, 99.0]])).tolist()
-        [[8.485281372, 7.778174591]]
-    """
-    taken = [(*(place - _DOT / 2), *(place + _DOT / 2)) for place in places]
-    chosen = []
-    for place, size in zip(places, sizes, strict=False):
-        candidates: list[tuple[float, int, np.ndarray, tuple[float, ...]]] = []
-        for distance in (_NEAR, _FAR, 2 * _FAR, 3 * _FAR):
-            for angle in _ANGLES:
-                direction = np.array([np.cos(angle), np.sin(angle)]).round(9)
-                offset = direction * (distance + size / 2)
-                box = (*(place + offset - size / 2), *(place + offset + size / 2))
-                outside = np.clip(inside[0] - box[:2], 0, None).sum() + np.clip(box[2:] - inside[1], 0, None).sum()
-                cost = sum(_overlap(box, other) for other in taken) + 100 * outside + distance / 10
-                candidates.append((cost, len(candidates), offset, box))
-        _, _, offset, box = min(candidates)
-        taken.append(box)
-        chosen.append(offset)
-    return np.array(chosen)
-
-
-def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    """Area that two boxes (left, bottom, right, top) have in common."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(width, 0.0) * max(height, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from stored_results import reports_of
 from test_report import made, population, score, without_attack
 
 from kit.reports import figures, ranking, tradeoff
-from kit.reports.tradeoff import offsets
+from kit.reports.labels import offsets
 
 NAMES = [f"method_{number}" for number in range(30)]
 
@@ -87,8 +88,37 @@ def test_labels_do_not_cover_each_other_nor_dots() -> None:
     boxes = [(*(place + offset - 4.5), *(place + offset + 4.5)) for place, offset in zip(places, chosen, strict=True)]
     dots = [(*(place - 3), *(place + 3)) for place in places]
     taken = boxes + dots
-    overlaps = [tradeoff._overlap(box, other) > 0 for box in boxes for other in taken if other is not box]
+    overlaps = [common_area(box, other) > 0 for box in boxes for other in taken if other is not box]
     assert sum(overlaps) == 0
+
+
+def common_area(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    sides = [min(first[2 + axis], second[2 + axis]) - max(first[axis], second[axis]) for axis in (0, 1)]
+    return max(sides[0], 0.0) * max(sides[1], 0.0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_lines_from_a_crowd_of_dots_to_their_labels_pass_by_other_labels_and_each_other(seed: int) -> None:
+    places = np.random.default_rng(seed).normal(100, 15, (12, 2))
+    chosen = offsets(places, np.full((12, 2), (10.0, 9.0)), np.array([[0.0, 0.0], [200.0, 200.0]]))
+    ends = places + chosen
+    for number, (place, end) in enumerate(zip(places, ends, strict=True)):
+        on_the_line = place + np.linspace(0, 1, 201)[:, np.newaxis] * (end - place)
+        others = np.delete(ends, number, axis=0)
+        gaps = np.linalg.norm(on_the_line[:, np.newaxis] - others, axis=2)
+        assert gaps.min() > 4, number
+    lines = [np.array([place, end]) for place, end in zip(places, ends, strict=True)]
+    crossings = [cross(first, second) for first, second in itertools.combinations(lines, 2)]
+    assert sum(crossings) == 0
+
+
+def cross(first: np.ndarray, second: np.ndarray) -> bool:
+    """Solves for the point that both lines have in common."""
+    directions = np.stack([first[1] - first[0], second[0] - second[1]], axis=1)
+    if abs(np.linalg.det(directions)) < 1e-9:  # parallel
+        return False
+    shares = np.linalg.solve(directions, second[0] - first[0])
+    return bool(((shares > 0) & (shares < 1)).all())
 
 
 def test_a_missing_score_leaves_the_method_out() -> None:
