@@ -127,6 +127,7 @@ def list_requests(
     options.write_json(json_file, {"counts": counts, "requests": requests, "history": events})
 
 
+_WIDTH = 160
 _COLUMNS = ("number", "state", "records", "received", "deadline", "settled", "missed", "requester")
 
 
@@ -242,7 +243,10 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(Text(_cell(row[name])) for name in columns))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a file has no width, and 80 columns would cut dates
+        console = Console(highlight=False, width=_WIDTH)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -55,7 +55,9 @@ def test_the_list_and_the_history(served: Path) -> None:
     assert [request["key"] for request in content["requests"]] == ["letter-0", "letter-1", "letter-2"]
     assert [event["kind"] for event in content["history"]][:3] == ["received"] * 3
     assert len(json.loads(kit("list", served, "--open", "--json", "-").out)["requests"]) == 1
-    assert "letter" not in kit("list", served).out
+    shown = kit("list", served).out
+    assert "letter" not in shown
+    assert all(request["deadline"] in shown for request in content["requests"]), "whole dates, where nothing is cut"
     assert "settled" in kit("list", served, "--history").out
 
 
