@@ -43,6 +43,7 @@ BLOCKS = {
         ["-m", "benchmarks.precision"],
     ),
     "leaks": (["-m", "kit", "leaks", "sisa", "--requests", "60"],),
+    "queue": (["-m", "benchmarks.queue_timing"],),
     "adaptive": (
         ["-m", "benchmarks.adaptive_requests"],
         ["-m", "benchmarks.adaptive_requests", "--challenge", "digits", "--epochs", "20", "--trials", "60"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,12 +27,21 @@ MethodOption = Annotated[
     str, typer.Option("--method", metavar="cheapest|NAME", help="certified while it lasts, sisa, retrain; or one.")
 ]
 
+ConstantOption = Annotated[
+    bool, typer.Option("--constant", help="Of a model in shards: all of them each time, so that time tells nothing.")
+]
+PaddedOption = Annotated[
+    float, typer.Option("--padded", min=0.0, metavar="SECONDS", help="Answers leave at such ticks after a batch began.")
+]
+
 
 def run(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Of certified models with a queue.")],
     policy: PolicyOption = "at-once",
     slack: SlackOption = 7.0,
     method: MethodOption = "cheapest",
+    constant: ConstantOption = False,
+    padded: PaddedOption = 0.0,
     challenge: ChallengeOption = None,
     by: ByOption = None,
     key: KeyOption = None,
@@ -47,6 +57,7 @@ def run(
     Examples:
         kit requests run model
         kit requests run model --policy every:10 --slack 7
+        kit requests run model --policy period:7 --constant --padded 3600
     """
     options.require_writable_file(json_file)
     if method != "cheapest":
@@ -58,7 +69,10 @@ def run(
             "--challenge was given for several queues. Expected it with one, for each model has its own data. Leave it "
             "out: each log names its challenge."
         )
-    order = _order(folders, policy, slack * 86_400, method, challenge, by, key, debug)
+    order = replace(
+        _order(folders, policy, slack * 86_400, method, challenge, by, key, debug), constant=constant, padded=padded
+    )
+    order.check()
     with options.resumable("What is settled is kept"):
         lines = _served(order, chosen, debug)
     say = requests.printer(json_file)
@@ -109,9 +123,7 @@ def _order(
     with quiet.quiet_tensorflow(debug):
         from kit.streams.queue import Serving
 
-    order = Serving(tuple(folders), tuple(names), policy, slack, method, requests.decider(by), key)
-    order.check()
-    return order
+    return Serving(tuple(folders), tuple(names), policy, slack, method, requests.decider(by), key)
 
 
 def _served(order: Serving, chosen: EngineOptions, debug: bool) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ class Order:
         report: of an approximate method, the kit's report of it.
         commit_only: stop when the commitment is signed, for an auditor to give a nonce.
         announce: is told what is being done.
+        constant: of `sisa`, everything is trained again, so that neither time nor log tells where a record was.
+        clock: tells UTC seconds, for the log.
     """
 
     method: str = RETRAIN
@@ -44,6 +47,8 @@ class Order:
     report: Path | None = None
     commit_only: bool = False
     announce: Callable[[str], None] = lambda _: None
+    constant: bool = False
+    clock: Callable[[], float] = time.time
 
 
 def begin(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> Trail:
@@ -107,9 +112,11 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
     leaves, salts = old.leaves(), Salts.read(folder)
     old.check_weights()
     editing.require_possible(order.method, old.training.predicate["method"], order.report, challenge)
+    if order.constant:
+        classes.require_constant(order.method)
     rows = _forgotten_rows(challenge, salts)
     gone, kept = salts.leaves[rows], salts.without(rows)
-    log = committed(folder, old.log, signer, kept)
+    log = committed(folder, replace(old.log, clock=order.clock), signer, kept)
     if order.commit_only:
         return None
     terms_ = Terms.fixed(folder, log, signer, challenge, method=order.method, nonce=order.nonce)
@@ -175,6 +182,7 @@ def _removed(
         challenge.train.take(challenge.split.forget),
         dict(zip(names, earlier, strict=True)),
         dict(zip(names, predicate["origins"], strict=True)),
+        constant=order.constant,
     )
 
 

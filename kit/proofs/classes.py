@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kit import methods
 from kit.rules import RETRAIN
+from kit.types import InputError
 
 SISA = "sisa"
 EXACT, CERTIFIED, APPROXIMATE = "exact", "certified", "approximate"
@@ -27,3 +28,16 @@ def class_of(method: str) -> str:
         if all(methods.takes(method, parameter, name) for parameter in ("epsilon", "delta")):
             return CERTIFIED
     return APPROXIMATE
+
+
+def require_constant(method: str) -> None:
+    """Checks that a method can do the same work for each deletion: `sisa` has an option for it, `retrain` always does.
+
+    Raises:
+        InputError: its work depends on the records.
+    """
+    if method not in (RETRAIN, SISA):
+        raise InputError(
+            f"'{method}' has no constant work: what it does depends on the records, and where its budget is spent it "
+            "trains anew. Expected 'sisa' or 'retrain'. Leave --constant out, and hide the time with --padded."
+        )

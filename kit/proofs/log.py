@@ -6,8 +6,9 @@ or put elsewhere. That lines at the end are missing shows where somebody remembe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Log:
-    """All lines, read and checked."""
+    """All lines, read and checked.
+
+    Args:
+        entries: the lines.
+        clock: tells UTC seconds, for lines that are added.
+    """
 
     entries: tuple[Entry, ...] = ()
+    clock: Callable[[], float] = field(default=time.time, compare=False)
 
     @property
     def tree(self) -> Tree:
@@ -90,11 +97,11 @@ class Log:
     def with_statement(
         self, signer: Signer, kind: str, subjects: Mapping[str, str], predicate: Mapping[str, Any]
     ) -> Log:
-        """Returns the log with a statement more, signed now."""
-        when = datetime.now(UTC).isoformat(timespec="seconds")
+        """Returns the log with a statement more, signed now, by the log's clock."""
+        when = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="seconds")
         content = {**predicate, "log": self.head.to_json(), "when": when}
         stated = signatures.statement(PREFIX + kind, subjects, content)
-        return Log((*self.entries, Entry(signer.sealed(stated), stated)))
+        return Log((*self.entries, Entry(signer.sealed(stated), stated)), self.clock)
 
     def to_bytes(self) -> bytes:
         """Returns what is in the file."""

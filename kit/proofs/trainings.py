@@ -117,7 +117,14 @@ class Sharded:
         return self._segments(states, {}, net)
 
     def remove(
-        self, seed: int, folder: Path, forget: Arrays, earlier: Mapping[str, bytes], origins: Mapping[str, int]
+        self,
+        seed: int,
+        folder: Path,
+        forget: Arrays,
+        earlier: Mapping[str, bytes],
+        origins: Mapping[str, int],
+        *,
+        constant: bool = False,
     ) -> Segments:
         """Retrains what has seen the forgotten records; `self` is of the others.
 
@@ -127,6 +134,7 @@ class Sharded:
             forget: the records.
             earlier: the states before, by name.
             origins: theirs.
+            constant: see `kit.methods.sisa`.
         """
         states: dict[str, bytes] = {}
         shards, slices = self._shape
@@ -137,7 +145,7 @@ class Sharded:
             Selection(part, np.arange(len(part))).batches(self._challenge.batch_size) for part in parts
         )
         seeding.set_random_seed(seed, keep_compiled=True)
-        net = sisa.unlearning(net, retain, gone, validation, folder=folder, on_slice=_into(states))
+        net = sisa.unlearning(net, retain, gone, validation, folder=folder, constant=constant, on_slice=_into(states))
         kept = {name: origin for name, origin in origins.items() if name not in states}
         return self._segments({**earlier, **states}, kept, net)
 

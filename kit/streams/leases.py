@@ -51,6 +51,7 @@ class Batch:
         token: of the lease.
         requests: in their order.
         decision: see there.
+        begun: when, by the queue's time; a takeover changes nothing.
         plan: what was written down before the work began; None where it was not.
     """
 
@@ -58,6 +59,7 @@ class Batch:
     token: int
     requests: tuple[Request, ...]
     decision: Decision
+    begun: float
     plan: Mapping[str, Any] | None = None
 
     @property
@@ -205,7 +207,10 @@ class Leases:
         ).fetchone()
         numbers = self._execute("SELECT number FROM requests WHERE batch = ? ORDER BY number", number).fetchall()
         requests = tuple(self.store.get(row[0]) for row in numbers)
-        return Batch(number, token, requests, Decision(**json.loads(decision)), json.loads(plan) if plan else None)
+        events = self.store.events_of(requests[0].number)
+        begun = next(event.at for event in events if (event.kind, event.batch) == ("begun", number))
+        plan = json.loads(plan) if plan else None
+        return Batch(number, token, requests, Decision(**json.loads(decision)), begun, plan)
 
     @contextmanager
     def _as_owner(self, batch: Batch) -> Iterator[float]:

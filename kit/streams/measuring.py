@@ -1,4 +1,7 @@
-"""What a certified model says of its test set and of the records, before it forgets and after: a request's report."""
+"""What a certified model says of its test set and of the records, before it forgets and after: a request's report.
+
+Accuracy, mean loss, and an attack: how well who sees the losses tells the records from test examples.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from kit.methods import sisa
 from kit.proofs.classes import SISA
 from kit.proofs.trail import Trail
 from kit.runs import originals, pretraining
+from kit.scorers.membership_inference import membership_auc, membership_auc_null_band
 from kit.toolbox.inference import predict_logits
 from kit.types import Arrays, Challenge
 
@@ -50,31 +54,42 @@ class Models:
 
 
 def measured(net: keras.Model, challenge: Challenge, rows: np.ndarray) -> dict[str, dict[str, float]]:
-    """Returns accuracy and mean loss on test examples and on the records, and their numbers.
+    """Returns, as plain numbers, what is reported of a model.
+
+    - `test`, `records`: number of examples, accuracy, and mean loss;
+    - `attack`: the AUC of telling the records from test examples by their losses, and `low` and `high`, between which
+      it is 95 % of the time where the two are alike to the model.
 
     Args:
         net: the model; it is left as it is.
         challenge: its data and task.
         rows: int64 (k,), the records' rows among the training examples.
     """
-    parts = {"test": challenge.test, "records": challenge.train.take(rows)}
-    return {name: _numbers(net, challenge, part) for name, part in parts.items()}
+    losses, numbers = {}, {}
+    for name, part in {"test": challenge.test, "records": challenge.train.take(rows)}.items():
+        losses[name], numbers[name] = _judged(net, challenge, part)
+    sides = losses["records"], losses["test"]
+    low, high = membership_auc_null_band(*sides)
+    numbers["attack"] = {"auc": membership_auc(*sides), "low": low, "high": high}
+    return numbers
 
 
-def _numbers(net: keras.Model, challenge: Challenge, examples: Arrays) -> dict[str, float]:
+def _judged(net: keras.Model, challenge: Challenge, examples: Arrays) -> tuple[np.ndarray, dict[str, float]]:
+    """Returns the losses, and what is reported of these examples."""
     outputs, task = predict_logits(net, examples.x), challenge.task
     losses = np.logaddexp(0.0, -task.statistic(outputs, examples.y).astype(np.float64))
     correct = task.correct(outputs, examples.y)
-    return {"examples": len(examples), "accuracy": float(correct.mean()), "loss": float(losses.mean())}
+    return losses, {"examples": len(examples), "accuracy": float(correct.mean()), "loss": float(losses.mean())}
 
 
 def report(before: Measured, after: Measured) -> dict[str, Any]:
-    """Returns both beside each other, by part of the data, for `evidence.json`."""
-    return {
+    """Returns both beside each other, by part of the data, for `evidence.json`; the attack is `attack` there."""
+    parts = {
         name: {
-            "examples": int(numbers["examples"]),
-            "before": {what: numbers[what] for what in ("accuracy", "loss")},
+            "examples": int(before[name]["examples"]),
+            "before": {what: before[name][what] for what in ("accuracy", "loss")},
             "after": {what: after[name][what] for what in ("accuracy", "loss")},
         }
-        for name, numbers in before.items()
+        for name in ("test", "records")
     }
+    return parts | {"attack": {"before": dict(before["attack"]), "after": dict(after["attack"])}}

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from kit.proofs import commitment, signatures
+from kit.proofs import classes, commitment, signatures
 from kit.proofs.salts import Salts
 from kit.streams import methods, owners, policies
 from kit.streams.database import FOLDER
 from kit.streams.leases import Leases
+from kit.streams.release import Ticks
 from kit.streams.request import NewRequest, Request, month_after
 from kit.streams.running import Served, serve
 from kit.streams.store import Clock, Store
@@ -92,6 +93,8 @@ class Serving:
         method: see `kit.streams.methods`.
         by: who decided so.
         key: file of the signing key; None for this home's.
+        constant: see `kit.streams.work.OnTrail`.
+        padded: seconds from tick to tick, at which alone answers leave; 0 for at once.
     """
 
     folders: Sequence[Path]
@@ -101,11 +104,16 @@ class Serving:
     method: str
     by: str
     key: Path | None = None
+    constant: bool = False
+    padded: float = 0.0
 
     def check(self) -> None:
         """Checks names; `InputError` where one is wrong."""
         policies.named(self.policy, self.slack)
         methods.require_usable(self.method)
+        Ticks(self.padded).check()
+        if self.constant and self.method != methods.CHEAPEST:
+            classes.require_constant(self.method)
 
 
 def serve_folder(
@@ -135,10 +143,11 @@ def serve_folder(
     folder, signer = order.folders[number], signatures.signer(order.key)
     with Store.existing(folder / FOLDER, clock) as store:
         challenge = challenges.load_challenge(order.challenges[number], announce=announce)
-        work = OnTrail(folder, challenge, signer, Key.read(store.folder), order.method, announce)
+        ticks, own = Ticks(order.padded), Key.read(store.folder)
+        work = OnTrail(folder, challenge, signer, own, order.method, announce, order.constant, ticks, store.now)
         leases = Leases(store, owners.this_process(), order.by)
         lines = []
-        for served in serve(leases, work, policies.named(order.policy, order.slack), announce):
+        for served in serve(leases, work, policies.named(order.policy, order.slack), announce, ticks):
             settled(served)
             lines.append(_line(folder, served))
     return lines

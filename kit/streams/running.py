@@ -4,7 +4,7 @@
 |---|---|---|
 | before the batch is begun | waiting requests | begins it |
 | before the plan is written | a batch without a plan | makes the plan: the model is as it was |
-| in the work | plan and model | asks the work how far it came, and goes on |
+| in the work, or before its tick | plan and model | asks the work how far it came, and goes on |
 | before the last of the evidence | a model without the records | files the evidence again |
 | after that | settled requests | nothing |
 """
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from kit.streams import evidence
 from kit.streams.leases import Batch, Leases
 from kit.streams.policies import Policy
+from kit.streams.release import AT_ONCE, Ticks
 from kit.streams.request import Request
 from kit.types import FailedRun, InputError
 
@@ -47,7 +48,11 @@ class Served:
 
 
 def serve(
-    leases: Leases, work: Work, policy: Policy, announce: Callable[[str], None] = lambda _: None
+    leases: Leases,
+    work: Work,
+    policy: Policy,
+    announce: Callable[[str], None] = lambda _: None,
+    ticks: Ticks = AT_ONCE,
 ) -> Iterator[Served]:
     """Serves what is due, and yields each batch once its requests are settled.
 
@@ -56,6 +61,7 @@ def serve(
         work: on the model.
         policy: says what is due.
         announce: is told what is being done.
+        ticks: when answers leave.
 
     Raises:
         Busy: another process is at work on the queue.
@@ -73,6 +79,7 @@ def serve(
             except (InputError, FailedRun) as error:
                 leases.give_back(batch, str(error))
                 raise
+            ticks.wait(batch.begun, leases.store.now)
             for request in batch.requests:
                 evidence.file(leases.store, batch, request, outcome, work.papers(batch, request))
         leases.finish(batch, outcome)

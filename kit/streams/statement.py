@@ -57,15 +57,27 @@ def _report(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return []
     rows = [
-        (_plain(part), f"{numbers['examples']:,}", *(f"{numbers[when][what]:.3f}" for when, what in _COLUMNS))
-        for part, numbers in report.items()
+        (_PARTS[part], f"{report[part]['examples']:,}", *(f"{report[part][when][what]:.3f}" for when, what in _COLUMNS))
+        for part in _PARTS
     ]
     return [
         "## The model before and after",
         _table(("examples", "number", "accuracy before", "after", "loss before", "after"), rows),
+        _attack(report["attack"]),
     ]
 
 
+def _attack(attack: Mapping[str, Mapping[str, float]]) -> str:
+    before, after = attack["before"], attack["after"]
+    return (
+        "An attacker who sees the losses tells these records from test examples with an AUC of "
+        f"{before['auc']:.3f} before and {after['auc']:.3f} after; between {after['low']:.3f} and {after['high']:.3f} "
+        "he sees no difference. Records that are harder, or easier, than the test set's can lie outside though they "
+        "were never learnt."
+    )
+
+
+_PARTS = {"test": "test set", "records": "records of the batch"}
 _CHANGED = "The model was changed so as to forget the records of this request."
 _DONE = {
     "exact": "The model was made anew without the records of this request.",

@@ -6,6 +6,7 @@ that the last certificate is about was deleted: so whoever comes after a kill kn
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kit.proofs import certificate as certificates
-from kit.proofs import certify, commitment, signatures, trail
+from kit.proofs import certify, classes, commitment, signatures, trail
 from kit.proofs.certificate import Certificate
 from kit.proofs.finishing import finished
 from kit.proofs.salts import Salts
@@ -25,7 +26,9 @@ from kit.storage import files
 from kit.streams import evidence, measuring, methods
 from kit.streams.database import FOLDER
 from kit.streams.leases import Batch
+from kit.streams.release import AT_ONCE, Ticks
 from kit.streams.request import Request
+from kit.streams.store import Clock
 from kit.streams.tombstones import Key, Register
 from kit.types import Challenge, FailedRun, Split
 
@@ -51,6 +54,9 @@ class OnTrail:
         key: of the tombstones.
         method: `methods.CHEAPEST`, or a method's name.
         announce: is told what is being done.
+        constant: each deletion is the same work, see `kit.proofs.certify.Order`.
+        ticks: when answers leave: what is signed before has the last tick's time.
+        clock: tells the queue's time.
     """
 
     folder: Path
@@ -59,6 +65,9 @@ class OnTrail:
     key: Key
     method: str = methods.CHEAPEST
     announce: Callable[[str], None] = lambda _: None
+    constant: bool = False
+    ticks: Ticks = AT_ONCE
+    clock: Clock = time.time
 
     @cached_property
     def register(self) -> Register:
@@ -73,6 +82,7 @@ class OnTrail:
         """See `Work.plan`.
 
         Raises:
+            InputError: the work was to be constant, and the method's is not.
             Rejected: the log, or a file beside it, is damaged.
         """
         finished(self.folder, self.signer.verifier)
@@ -82,6 +92,8 @@ class OnTrail:
         for name, leaf in zip(self.key.names(map(bytes, salts.contents)), salts.leaves, strict=True):
             leaves.setdefault(name, []).append(leaf.tobytes().hex())
         method, reason = methods.method_of(self.method, trail_, batch)
+        if self.constant:
+            classes.require_constant(method)
         before = self._measured(trail_, batch)
         return {
             "leaves": {name: leaves.get(name, []) for name in batch.records},
@@ -103,7 +115,12 @@ class OnTrail:
         if not planned:
             return _EARLIER
         if certificate is None or not planned <= {*certificate.deletion.deleted}:
-            order = certify.Order(plan["method"], announce=self.announce)
+            order = certify.Order(
+                plan["method"],
+                announce=self.announce,
+                constant=self.constant,
+                clock=lambda: self.ticks.last(batch.begun, self.clock()),
+            )
             certificate = certify.delete(self.folder, self._without(batch), self.signer, order)
         if certificate is None or planned != {*certificate.deletion.deleted}:
             raise FailedRun(
@@ -162,6 +179,7 @@ class OnTrail:
         return {
             "method": deletion.method,
             "why": plan["reason"],
+            "served": _manner(self.constant, self.ticks),
             "class": deletion.kind,
             "guarantee": dict(deletion.guarantee),
             "deleted": len(deletion.deleted),
@@ -174,3 +192,9 @@ class OnTrail:
             "report": measuring.report(plan["before"], after),
             "not_proven": list(deletion.not_proven),
         }
+
+
+def _manner(constant: bool, ticks: Ticks) -> str:
+    """Returns how a batch is served, against who looks at the time."""
+    padded = f"answers leave at ticks of {ticks.seconds:g} s" if ticks.seconds else ""
+    return ", ".join(filter(None, ("the same work each time" if constant else "", padded))) or "plainly"

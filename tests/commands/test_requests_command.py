@@ -103,9 +103,12 @@ def test_a_restored_model_forgets_again(served: Path, data: Path, tmp_path: Path
 def test_queues_are_served_by_an_engine(served: Path, data: Path, tmp_path: Path) -> None:
     folder = tmp_path / "trail"
     shutil.copytree(served, folder)
-    result = kit("run", folder, "--challenge", data, "--engine", "serial", "--quiet", "--json", "-")
+    measures = ("--constant", "--padded", "0.1")
+    result = kit("run", folder, "--challenge", data, *measures, "--engine", "serial", "--quiet", "--json", "-")
     assert result.code == 0, result.err
     assert json.loads(result.out)["counts"] == {str(folder): {"waiting": 0, "at work": 0, "done": 3}}
+    content = json.loads((folder / "requests" / "evidence" / "0003" / "evidence.json").read_text())
+    assert content["outcome"]["served"] == "the same work each time, answers leave at ticks of 0.1 s"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,7 @@ def test_queues_are_served_by_an_engine(served: Path, data: Path, tmp_path: Path
         ("run", ("--policy", "sometimes"), "There is no policy"),
         ("run", ("--method", "scrub"), "is approximate"),
         ("run", ("--method", "nothing"), "There is no method"),
+        ("run", ("--constant", "--method", "certified_removal"), "has no constant work"),
         ("evidence", ("3", "--output", "x.zip"), "is waiting; it has no evidence yet"),
         ("evidence", ("9", "--output", "x.zip"), "There is no request 9"),
     ],

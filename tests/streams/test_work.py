@@ -90,9 +90,9 @@ class Queue:
             asked = Asked([key], [np.array(rows)], BEGINNING, None, "tests")
             Door.of(self.folder, self.challenge, store).add(asked)
 
-    def serve(self, policy: str = "at-once", method: str = methods.CHEAPEST) -> list[dict[str, Any]]:
+    def serve(self, policy: str = "at-once", method: str = methods.CHEAPEST, **changes: Any) -> list[dict[str, Any]]:
         with self.store() as store:
-            work = OnTrail(self.folder, self.challenge, self.signer, Key.read(store.folder), method)
+            work = OnTrail(self.folder, self.challenge, self.signer, Key.read(store.folder), method, **changes)
             mine = leases(store, may_be_alive=lambda _: False)
             return [dict(served.outcome) for served in serve(mine, work, policies.named(policy))]
 
@@ -179,10 +179,24 @@ def test_sisa_serves_a_queue_and_an_auditor_executes_all_of_it_again(queue_on: C
     assert outcomes[-1]["report"]["test"]["after"]["accuracy"] == pytest.approx(float(right.mean()))
 
 
+@pytest.mark.slow
+def test_constant_work_is_the_same_for_each_record_and_is_executed_again(queue_on: Callable[..., Queue]) -> None:
+    queue_ = queue_on("sisa")
+    queue_.add("0", [5])
+    (outcome,) = queue_.serve(constant=True)
+    assert (outcome["method"], outcome["served"]) == ("sisa", "the same work each time")
+    trail_ = queue_.trail()
+    assert {*trail_.training.predicate["origins"]} == {trail_.number}, "the log does not tell the slice"
+    verification = Verification(queue_.folder / "certificate.json", queue_.signer.verifier, lambda _: None)
+    verdict = verification.run(2, queue_.challenge)
+    assert verdict.holds, [check.message for check in verdict.checks]
+
+
 def test_the_evidence_holds_receipts_and_the_report_before_and_after(queue_on: Callable[..., Queue]) -> None:
     queue_ = queue_on("retrain")
     queue_.add("a", [ORIGINAL, 20])
     before = queue_.trail()
+    before_weights = before.weights()
     (outcome,) = queue_.serve()
     contents = {row.tobytes() for row in commitment.contents(queue_.challenge.train.take(np.array([ORIGINAL, 20])))}
     with queue_.store() as store:
@@ -203,7 +217,20 @@ def test_the_evidence_holds_receipts_and_the_report_before_and_after(queue_on: C
         accuracy = float((logits.argmax(1) == queue_.challenge.test.y).mean())
         assert outcome["report"]["test"][when]["accuracy"] == pytest.approx(accuracy)
     assert outcome["report"]["records"]["examples"] == 3
+    for when, certified in (("before", before_weights), ("after", queue_.trail().weights())):
+        net.set_weights(certified)
+        data, rows = queue_.challenge, [ORIGINAL, TWIN, 20]
+        records, test = (
+            log_loss_of(net, x, y) for x, y in ((data.train.x[rows], data.train.y[rows]), (data.test.x, data.test.y))
+        )
+        pairs = (records[:, None] < test) + 0.5 * (records[:, None] == test)
+        assert outcome["report"]["attack"][when]["auc"] == pytest.approx(pairs.mean(), abs=1e-4)
+    assert "AUC of" in (folder / evidence.STATEMENT).read_text()
     assert before.number < queue_.trail().number
+
+
+def log_loss_of(net: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return -np.log(softmax(net.predict(x, verbose=0).astype(np.float64), axis=1)[np.arange(len(y)), y])
 
 
 def self_check(receipt: bytes, signer: Signer, content: bytes) -> bool:
