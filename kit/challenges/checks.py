@@ -6,6 +6,7 @@ Each is checked again where it is used, by the same function: `make_split` and `
 from __future__ import annotations
 
 import csv
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,8 @@ def check_name(name: str) -> None:
     names = catalogue.names()
     if name in names:
         return
+    if os.path.isdir(name):
+        return
     if Path(name).suffix.lower() in tables.SUFFIXES:
         tables.check_file(Path(name))
         return
@@ -82,7 +85,8 @@ def check_name(name: str) -> None:
         known = [*names, *files_beside(Path(name), (".npz", *tables.SUFFIXES))]
         hint = did_you_mean(name, known, f"The challenges are {', '.join(names)}.")
         raise InputError(
-            f"There is no challenge '{name}'. Expected a name or the path of an .npz, .csv or .parquet file. {hint}"
+            f"There is no challenge '{name}'. Expected a name, the path of an .npz, .csv or .parquet file, or a folder "
+            f"of images. {hint}"
         )
     files.require_file(Path(name), f"Expected {user_data.EXAMPLES_FILE}.")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.challenges import catalogue, checks, model_options, tables, user_data, user_model
+from kit.challenges import catalogue, checks, image_pixels, model_options, tables, user_data, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.recipes import DataColumns
 from kit.types import ModelOptions, Recipe
@@ -47,7 +47,7 @@ def load(
     training = model_options.recipe_file(options, preset.recipe, preset.batch_size)
     from kit.challenges import hyperparameters, making  # NumPy, which a wrong name does not wait for
 
-    arrays, partition, source = read_examples(name, announce, training.data, options.id_column)
+    arrays, partition, source = read_examples(name, announce, training.data, options.id_column, model)
     has_own_model = model is not None or weights is not None
     if announce and options.recipe is None and has_own_model:
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
@@ -99,12 +99,18 @@ def read_examples(
     announce: Callable[[str], None] | None,
     columns: DataColumns = DataColumns(),
     id_column: str | None = None,
+    model: str | Path | keras.Model | None = None,
 ) -> tuple[Arrays | Table, np.ndarray | None, str]:
-    """Returns examples, their division if it is given, and where they were found."""
+    """Returns examples, their division if it is given, and where they were found.
+
+    Images of a folder are brought to the size that the model takes.
+    """
     if name in catalogue.names():
         from kit.challenges import making
 
         return making.load_preset(catalogue.preset(name), announce)
     if Path(name).suffix.lower() in tables.SUFFIXES:
         return *tables.read(Path(name), columns, id_column), ""
+    if Path(name).is_dir():
+        return *image_pixels.read(Path(name), columns, user_model.shape_of(model), announce), ""
     return *user_data.read_npz(Path(name)), ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FROM_MODEL = "from model"
 _LARGEST_BATCH = 2**31
+_LARGEST = 1e6  # of the ends of a range of pixels
 # What a recipe leaves out, for optimisers that take other steps than SGD: Keras's own defaults.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "adam": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
@@ -41,6 +42,8 @@ class DataColumns:
         features: what the model takes, in the order of its input; by default all other columns.
         classes: the labels in the order of the model's outputs; by default sorted.
         task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
+        pixel_range: of a folder of images, two numbers to which 0 to 255 are stretched, as the model was given them; by
+            default they are left as they are, as Keras reads them.
     """
 
     label: str = ""
@@ -52,6 +55,7 @@ class DataColumns:
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     task: str = ""
+    pixel_range: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ def _loss(path: Path, section: Any) -> LossSettings | None:
 def _columns(path: Path, section: Any) -> DataColumns:
     names = [entry.name for entry in dataclasses.fields(DataColumns)]
     lists = ("features", "classes", "slices")
+    pixels = section.pop("pixel_range", []) if isinstance(section, dict) else []
     sound = isinstance(section, dict) and all(
         (isinstance(value, list) and all(isinstance(part, str) for part in value))
         if name in lists
@@ -156,4 +161,17 @@ def _columns(path: Path, section: Any) -> DataColumns:
             f"{', '.join(names)}; {' and '.join(lists)} are lists of names. Correct it."
         )
     values: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in section.items()}
-    return DataColumns(**values)
+    return DataColumns(**values, pixel_range=_pixel_range(path, pixels))
+
+
+def _pixel_range(path: Path, values: Any) -> tuple[float, ...]:
+    numbers = isinstance(values, list) and all(
+        type(value) in (int, float) and abs(value) < _LARGEST for value in values
+    )
+    if not numbers or (values and (len(values) != 2 or not values[0] < values[1])):
+        raise InputError(
+            f"The recipe '{path}' has pixel_range = {values!r:.60}. Expected two numbers that rise, to which the "
+            "values 0 to 255 of images are stretched. Write, for instance, pixel_range = [0, 1] for images that were "
+            "divided by 255."
+        )
+    return tuple(map(float, values))

@@ -128,6 +128,18 @@ def compiled_with(model: str | Path | keras.Model | None) -> Compiled | None:
     return compiled.of_file(Path(model)) if isinstance(model, str | Path) else compiled.of(model)
 
 
+def shape_of(model: str | Path | keras.Model | None) -> tuple[int | None, ...] | None:
+    """Returns the shape of the examples that a user's model takes; None for a name, or where it does not say it."""
+    if not model or is_name(model):
+        return None
+    if isinstance(model, str | Path):
+        from kit.models import shapes
+
+        return shapes.of_file(Path(model))
+    inputs = getattr(model, "inputs", None) or []
+    return tuple(inputs[0].shape[1:]) if len(inputs) == 1 else None
+
+
 def _num_outputs(net: keras.Model) -> int:
     outputs = getattr(net, "outputs", None) or []
     return int(outputs[0].shape[-1] or 1) if len(outputs) == 1 else 1

@@ -47,7 +47,7 @@ ChallengeOption = Annotated[
     _problem(
         "--challenge",
         metavar="NAME|FILE",
-        help="One of 'kit list challenges', or a file of yours: .npz, .csv or .parquet.",
+        help="One of 'kit list challenges', a file of yours (.npz, .csv or .parquet), or a folder of images.",
         autocompletion=completion.challenge_names,
     ),
 ]

@@ -37,8 +37,9 @@ DataOption = Annotated[
     Path,
     typer.Option(
         "--data",
-        metavar="FILE",
-        help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model learnt, 1 validation, 2 test.",
+        metavar="FILE|FOLDER",
+        help="Your data (.npz, .csv, .parquet) with a partition: 0 what the model learnt, 1 validation, 2 test; or a "
+        "folder of images, train, validation and test.",
     ),
 ]
 RecordsOption = Annotated[
@@ -128,7 +129,8 @@ def _check_names(model: Path, data: Path, forget: str, method: str, model_option
     from kit.storage import files
 
     file_names.check_model_file(model)
-    files.require_file(data, f"Expected {user_data.EXAMPLES_FILE}.")
+    if not data.is_dir():
+        files.require_file(data, f"Expected {user_data.EXAMPLES_FILE}.")
     checks.check_request(data, forget=forget, options=model_options)
     if method != _AUTO:
         from kit.submission.source import check_identifier

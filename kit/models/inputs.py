@@ -18,7 +18,7 @@ import numpy as np
 
 from kit.models import copies, matching
 from kit.models.layers import Columns
-from kit.types import InputError
+from kit.types import Arrays, InputError, Table
 
 # Layers whose state comes from adapt() or a list of words, and which may take texts.
 _FRONT = (
@@ -60,6 +60,19 @@ def reads_as_it_is(net: keras.Model) -> bool:
     tensors = keras.tree.flatten(net.inputs)
     plain = len(tensors) == 1 and tensors[0].dtype != "string" and 2 <= len(tensors[0].shape) <= 4
     return plain and not any(map(_in_front, copies.leaves(net)))
+
+
+def takes_bytes(net: keras.Model, data: Arrays | Table) -> bool:
+    """Returns whether a model takes 8-bit images as they are, from 0 to 255: they need not become floats in memory."""
+    if not isinstance(data, Table) or len(data.inputs) != 1 or not reads_as_it_is(net):
+        return False
+    (images,) = data.inputs.values()
+    return images.dtype == np.uint8 and images.ndim in (3, 4) and not has_embedding(net)
+
+
+def has_embedding(net: keras.Model) -> bool:
+    """Returns whether a layer of a model takes whole numbers for places."""
+    return any(isinstance(layer, keras.layers.Embedding) for layer in copies.leaves(net))
 
 
 def divide(net: keras.Model, arrays: Sequence[np.ndarray]) -> Divided:
@@ -201,3 +214,30 @@ def _core(name: str, cuts: Sequence[Any], output: Any, shapes: Sequence[tuple[in
 def _in_front(layer: Any) -> bool:
     unwritten = isinstance(layer, keras.layers.Discretization) and layer.get_config()["bin_boundaries"] is None
     return isinstance(layer, _FRONT) or unwritten
+
+
+def of_shape(net: keras.Model, shape: tuple[int, ...], scale: float = 1.0) -> keras.Model:
+    """Returns the model for examples of this very shape: its own layers, one after the other, on another input.
+
+    Args:
+        net: the model.
+        shape: of an example.
+        scale: what an example is multiplied by first: 255 where the model takes 0 to 255 and examples are 8-bit images,
+            which the kit keeps so and hands over in [0, 1].
+    """
+    model_shape = tuple(net.inputs[0].shape[1:])
+    if model_shape == shape and scale == 1:
+        return net
+    images = first = keras.Input(shape, name="images")
+    if scale != 1:
+        first = keras.layers.Rescaling(scale, name="from_0_to_255")(first)
+    if len(model_shape) < len(shape):
+        first = keras.layers.Reshape(shape[:-1], name="without_channels")(first)
+
+    def call(layer: keras.Operation, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = keras.tree.map_structure(lambda part: first if part is images else part, (args, kwargs))
+        return layer(*args, **kwargs)
+
+    # Not 'net(first)': that would make one layer of all, and methods look for the last ones.
+    graph = keras.Model(net.inputs[0], net.outputs[0], name=net.name)
+    return keras.models.clone_model(graph, input_tensors=images, clone_function=lambda layer: layer, call_function=call)

@@ -11,6 +11,7 @@ from kit import models
 from kit.models import heads, inputs
 from kit.models.file_names import EXPECTED
 from kit.types import Arrays, InputError, Table, Task
+from kit.types.arrays import numbered
 
 # A difference of accuracies on 256 examples that is no luck.
 _CLEARLY = 0.15
@@ -41,6 +42,8 @@ def check(net: keras.Model, data: Arrays | Table, *, own: bool) -> None:
     _check_weights(net)
     if isinstance(data, Arrays):
         _check_scale(net, data)
+    elif inputs.takes_bytes(net, data):
+        _check_bytes(net, data)
 
 
 def _check_number_of_outputs(net: keras.Model) -> None:
@@ -110,29 +113,45 @@ def _check_scale(net: keras.Model, arrays: Arrays) -> None:
     """Refuses a model that wants 8-bit numbers as they are: the kit hands them over in [0, 1]."""
     if arrays.x.dtype != np.uint8 or not inputs.reads_as_it_is(net):
         return
-    if _has_embedding(net):
+    if inputs.has_embedding(net):
         raise InputError(
             f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' has an embedding, which takes "
             "whole numbers. Expected these in another type. Save them with x.astype('int32')."
         )
-    chosen = np.unique(np.linspace(0, len(arrays) - 1, 256).astype(int))
-    images, labels = arrays.x[chosen].astype(np.float32), arrays.y[chosen]
-    if labels.ndim > 1 or labels.dtype.kind == "f":
-        return
-    if len(net.inputs[0].shape) == images.ndim - 1:
-        images = images[..., 0]
-    right = [_accuracy(net, x, labels) for x in (images / 255, images)]
-    if right[1] > right[0] + _CLEARLY:
+    right = _right_by_scale(net, arrays.x, np.asarray(arrays.y))
+    if right is not None and right[1] > right[0] + _CLEARLY:
         raise InputError(
             f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' then names {right[0]:.0%} of "
-            f"{len(labels)} examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
+            f"some examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
             "model for images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
         )
 
 
-def _has_embedding(net: keras.Model) -> bool:
-    nested = any(_has_embedding(layer) for layer in net.layers if isinstance(layer, keras.Model))
-    return nested or any(isinstance(layer, keras.layers.Embedding) for layer in net.layers)
+def _check_bytes(net: keras.Model, table: Table) -> None:
+    """Refuses a model that wants 8-bit images in [0, 1]: it is handed 0 to 255."""
+    (images,) = table.inputs.values()
+    y, _ = numbered(np.asarray(table.y), table.classes)
+    right = _right_by_scale(net, images, y)
+    if right is not None and right[0] > right[1] + _CLEARLY:
+        raise InputError(
+            f"The images go from 0 to 255, of which the model '{net.name}' names {right[1]:.0%} of some examples "
+            f"rightly; divided by 255 {right[0]:.0%}. Expected images as the model was given them. Of a folder of "
+            "images say pixel_range = [0, 1] under [data] in the recipe; save arrays as 'x', which the kit divides."
+        )
+
+
+def _right_by_scale(net: keras.Model, images: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """Returns how much a model names rightly of 8-bit images that are divided by 255, and of those that are not.
+
+    None where labels are no classes."""
+    if y.ndim > 1 or y.dtype.kind == "f":
+        return None
+    chosen = np.unique(np.linspace(0, len(images) - 1, 256).astype(int))
+    x = images[chosen].astype(np.float32)
+    rank = len(net.inputs[0].shape)
+    x = x[..., 0] if rank == x.ndim - 1 else (x[..., np.newaxis] if rank == x.ndim + 1 else x)
+    scaled, as_it_is = (_accuracy(net, part, y[chosen]) for part in (x / 255, x))
+    return scaled, as_it_is
 
 
 def _accuracy(net: keras.Model, x: np.ndarray, labels: np.ndarray) -> float:

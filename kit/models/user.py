@@ -77,10 +77,11 @@ def adopt(
     user_outputs = _outputs(graph, matching.as_called(graph, [array[:_SAMPLE] for array in arrays_given]))
     sound.check_outputs(graph, user_outputs, data, task)
     core, columns = inputs.divide(_of_one_output(graph), arrays_given)
-    arrays = _arrays(data, columns, arrays_given)
+    arrays = _arrays(graph, data, columns, arrays_given)
     try:
         logits, probable = heads.to_outputs(copies.copied(core), task, user_outputs)
-        logits = _of_shape(logits, arrays.x.shape[1:])
+        scale = 255.0 if inputs.takes_bytes(graph, data) else 1.0
+        logits = inputs.of_shape(logits, arrays.x.shape[1:], scale)
         text = _described(logits, own)
         rebuilt = models.build_described(text, precision)
     except InputError:
@@ -207,7 +208,8 @@ def _symbolic(data: Arrays | Table) -> dict[str, Any]:
     tensors = {}
     for name, column in columns.items():
         kind = "string" if column.dtype.kind in "US" else ("int32" if column.dtype.kind in "iu" else "float32")
-        kind = "float32" if isinstance(data, Arrays) else kind
+        images = column.dtype == np.uint8 and column.ndim in (3, 4)
+        kind = "float32" if isinstance(data, Arrays) or images else kind
         tensors[name] = keras.Input(column.shape[1:] or (1,), dtype=kind, name=name)
     return tensors
 
@@ -215,7 +217,8 @@ def _symbolic(data: Arrays | Table) -> dict[str, Any]:
 def given(net: keras.Model, data: Arrays | Table, most: int = _SAMPLE) -> list[np.ndarray]:
     """Returns an array for each input of a model, as the user's model takes it; of 8-bit images `most` alone."""
     if isinstance(data, Table):
-        return matching.in_order(net, data.inputs)
+        columns = matching.in_order(net, data.inputs)
+        return [columns[0][:most].astype(np.float32)] if inputs.takes_bytes(net, data) else columns
     sound.check_shape(net, data)
     x = data.x
     if x.dtype == np.uint8 and inputs.reads_as_it_is(net):
@@ -223,10 +226,14 @@ def given(net: keras.Model, data: Arrays | Table, most: int = _SAMPLE) -> list[n
     return [x[..., 0] if len(net.inputs[0].shape) == x.ndim - 1 else x]
 
 
-def _arrays(data: Arrays | Table, columns: np.ndarray | None, given: Sequence[np.ndarray]) -> Arrays:
+def _arrays(net: keras.Model, data: Arrays | Table, columns: np.ndarray | None, given: Sequence[np.ndarray]) -> Arrays:
     if isinstance(data, Arrays) and columns is None:
         return data
     x = given[0] if columns is None else columns
+    if isinstance(data, Table) and inputs.takes_bytes(net, data):
+        (x,) = matching.in_order(net, data.inputs)
+    elif x.dtype == np.uint8:  # which 'Arrays' would take for images to be divided by 255
+        x = x.astype(np.float32)
     return Arrays(x, data.y, data.groups, data.mislabelled, data.classes, data.keys, data.sample_weight)
 
 
@@ -241,24 +248,6 @@ def _outputs(net: keras.Model, x: Any) -> np.ndarray:
     """Returns what a model gives, float64 (n, ...)."""
     output = keras.tree.flatten(net(x, training=False))[0]
     return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")), np.float64)
-
-
-def _of_shape(net: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """Returns the model for examples of this very shape: its own layers, one after the other, on another input."""
-    model_shape = tuple(net.inputs[0].shape[1:])
-    if model_shape == shape:
-        return net
-    images = first = keras.Input(shape, name="images")
-    if len(model_shape) < len(shape):
-        first = keras.layers.Reshape(shape[:-1], name="without_channels")(images)
-
-    def call(layer: keras.Operation, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = keras.tree.map_structure(lambda part: first if part is images else part, (args, kwargs))
-        return layer(*args, **kwargs)
-
-    # Not 'net(first)': that would make one layer of all, and methods look for the last ones.
-    graph = keras.Model(net.inputs[0], net.outputs[0], name=net.name)
-    return keras.models.clone_model(graph, input_tensors=images, clone_function=lambda layer: layer, call_function=call)
 
 
 def _described(net: keras.Model, own: Own) -> str:

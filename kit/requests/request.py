@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 
 import keras
 import numpy as np
@@ -83,9 +83,9 @@ def prepare(
     """
     model_options.check(options)
     training = model_options.recipe_file(options, Recipe(), _BATCH_SIZE)
-    examples, partition, name = _read_data(data, partition, training.data, options.id_column)
     if isinstance(forget, str | Path):
         checks.check_forget(str(forget))
+    examples, partition, name = _read_data(data, partition, _Reading(training.data, options.id_column, model, announce))
     own = model_options.code(options)
     net = user_model.read_model(examples, model, None, own)
     if isinstance(model, str | Path) and own is None:
@@ -101,8 +101,8 @@ def prepare(
         model=net,
         batch_size=batch_size or training.batch_size,
     )
-    weights, retraining = challenge.original or (), None
-    columns = slices.columns_of(examples, training.data.slices, np.flatnonzero(np.asarray(partition) == 2))
+    weights, retraining, test = challenge.original or (), None, np.flatnonzero(np.asarray(partition) == 2)
+    columns = slices.columns_of(examples, training.data.slices, test)
     if options.retrain is not None:
         retraining = own_training.of(options.retrain, net, examples, np.asarray(partition), own)
     return DeletionRequest(
@@ -111,32 +111,45 @@ def prepare(
         data=examples,
         rows=np.flatnonzero(np.asarray(partition) == 0)[challenge.split.forget],
         model_sha256=files.sha256_of(Path(model)) if isinstance(model, str | Path) else digest_of_arrays(weights),
-        data_sha256=files.sha256_of(Path(data)) if isinstance(data, str | Path) else challenge.data_sha256,
+        data_sha256=files.sha256_of(Path(data)) if _is_file(data) else challenge.data_sha256,
         own=own,
         training=retraining,
         slices=columns,
     )
 
 
-def _read_data(
-    data: Data,
-    partition: np.ndarray | None,
-    columns: DataColumns,
-    id_column: str | None,
-) -> tuple[Arrays | Table, np.ndarray, str]:
+class _Reading(NamedTuple):
+    """What data are read by: columns and ids of tables, and for a folder of images the model, and who is told."""
+
+    columns: DataColumns
+    id_column: str | None
+    model: keras.Model | str | Path
+    announce: Callable[[str], None]
+
+
+def _is_file(data: Data) -> TypeGuard[str | Path]:
+    return isinstance(data, str | Path) and Path(data).is_file()
+
+
+def _read_data(data: Data, partition: np.ndarray | None, reading: _Reading) -> tuple[Arrays | Table, np.ndarray, str]:
     """Returns the examples, which of them the model was trained on, and a name."""
-    examples, name = data, "request"
-    if isinstance(examples, str | Path):
-        name = re.sub(r"[^\w.-]", "_", Path(examples).stem).lstrip(".")[:_LONGEST_NAME] or "request"
-        examples, stored, _ = loading.read_examples(str(examples), None, columns, id_column)
+    name = "request"
+    if isinstance(data, str | Path):
+        name = re.sub(r"[^\w.-]", "_", Path(data).stem).lstrip(".")[:_LONGEST_NAME] or "request"
+        # A folder may be called as a challenge of the kit's.
+        path = str(Path(data).absolute() if Path(data).is_dir() else data)
+        examples, stored, _ = loading.read_examples(
+            path, reading.announce, reading.columns, reading.id_column, reading.model
+        )
         partition = stored if partition is None else partition
-    elif tf_data.is_dataset(examples):
-        examples = tf_data.read(examples)
+    else:
+        examples = tf_data.read(data) if tf_data.is_dataset(data) else data
     if partition is None:
         raise InputError(
             "The data do not say which of the examples the model was trained on. Expected an array 'partition' beside "
             "'x' and 'y', or such a column of a table, which the recipe names under [data]: for each example 0 where "
             "the model was trained on it, 1 for validation, 2 for test. Without it, nobody could tell what there is to "
-            "forget. Add it: numpy.savez(path, x=x, y=y, partition=partition)."
+            "forget. Add it: numpy.savez(path, x=x, y=y, partition=partition); a folder of images has sub-folders "
+            "train, validation and test."
         )
     return examples, partition, name

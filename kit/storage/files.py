@@ -168,7 +168,7 @@ def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
             raise ValueError("it is no zip archive, which every .npz file is")
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as stored:
-            _require_memory(sum(entry.file_size for entry in stored.zip.infolist()))
+            require_memory(sum(entry.file_size for entry in stored.zip.infolist()))
             if len({*stored.files}) < len(stored.files):
                 raise ValueError("two of its arrays have one name")
             arrays = {name: stored[name] for name in stored.files}
@@ -178,7 +178,7 @@ def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _require_memory(num_bytes: int) -> None:
+def require_memory(num_bytes: int) -> None:
     """Checks that so much can be read: a thousandth of it takes as little as that in a packed file.
 
     Raises:

@@ -128,3 +128,39 @@ def test_a_good_model_of_unequal_classes_is_taken_though_a_constant_is_right_mor
     right = np.where(retain == 1, True, np.arange(len(retain)) % 5 != 0)  # 80 % of the many, all of the few
     assert right.mean() < challenge.task.constant_accuracy(retain)
     _require_knowledge(ModelOutputs({}, {"retain": right}, {}), challenge)
+
+
+@pytest.mark.slow
+def test_images_in_folders_are_forgotten_by_their_names(tmp_path: Path) -> None:
+    """Bright and dark squares; a request names two files, and the data say by their folders what was trained on."""
+    generator = np.random.default_rng(0)
+    for part, number in (("train", 30), ("validation", 10), ("test", 20)):
+        for label, name in enumerate(("dark", "light")):
+            folder = tmp_path / "images" / part / name
+            folder.mkdir(parents=True)
+            for index in range(number):
+                pixels = generator.integers(0, 156, (6, 6, 3)) + 100 * label
+                keras.utils.save_img(folder / f"{index}.png", pixels, scale=False)
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax")]
+    net = keras.Sequential([keras.Input((6, 6, 3)), *layers])
+    net.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    learnt = keras.utils.image_dataset_from_directory(tmp_path / "images/train", image_size=(6, 6), verbose=False)
+    net.fit(learnt, epochs=40, verbose=0, shuffle=False)
+    (tmp_path / "requests.csv").write_text("file\ntrain/light/3.png\ntrain/dark/29.png\n")
+    outcome = kit.unlearn_model(
+        net,
+        tmp_path / "images",
+        tmp_path / "requests.csv",
+        method="finetune",
+        recipe=kit.Recipe(epochs=40, schedule="constant", momentum=0.0, weight_decay=0.0),
+        batch_size=32,
+        effort=Effort(retrained=3),
+        evidence=tmp_path / "evidence",
+    )
+    files = [record["file"] for record in outcome.request.names]
+    assert sorted(files) == ["train/dark/29.png", "train/light/3.png"]
+    assert [group.name for group in outcome.findings.harm] == ["test", "class dark", "class light"]
+    assert outcome.findings.harm[0].examples == 40
+    assert outcome.findings.harm[0].after > 0.9
+    assert "train/dark/29.png" in (tmp_path / "evidence" / "people.csv").read_text()

@@ -36,6 +36,14 @@ def bytes_scaled_by_the_user(folder: Path) -> Case:
 
 
 @case
+def bytes_scaled_inside_the_model(folder: Path) -> Case:
+    parts = [layers.Rescaling(1 / 127.5, offset=-1), layers.Conv2D(4, 3), layers.Flatten()]
+    net = keras.Sequential([keras.Input((8, 8, 3)), *parts, layers.Dense(3, activation="softmax")])
+    x = IMAGES.astype("float32")
+    return Case(fitted(net, x, Y, LOSS), x, {"x_image": IMAGES, "y": Y})
+
+
+@case
 def without_an_axis_of_channels(folder: Path) -> Case:
     x = FLOATS[..., 0]
     net = keras.Sequential([keras.Input((8, 8)), layers.Flatten(), layers.Dense(3, activation="softmax")])
