@@ -541,6 +541,7 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_after_an_interruption_the_same_command_goes_on(
     folder: Path, forked: None, tiny: str, finished: tuple[Path, Result]
 ) -> None:

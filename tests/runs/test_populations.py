@@ -335,6 +335,7 @@ def unlearning(net, retain, forget, validation):
 """
 
 
+@pytest.mark.slow
 def test_a_file_runs_contained_in_other_processes_too(
     population: Callable[..., Outputs], processes: Engine, tmp_path: Path
 ) -> None:
