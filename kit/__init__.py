@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # for mypy, pyright and editors; a test holds it to the names
     from kit.types import Report as Report
     from kit.types import Score as Score
     from kit.types import Split as Split
+    from kit.types import StartWeights as StartWeights
     from kit.types import Table as Table
 
 __version__ = "0.1.0"
@@ -76,6 +77,7 @@ _HOME_OF = {
     "Report": "types",
     "Score": "types",
     "Split": "types",
+    "StartWeights": "types",
     "Table": "types",
     "Unlearned": "runs.run",
     "attack_sample": "evaluation",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import checks, losses, model_options, splits, user_model
+from kit.challenges import beginnings, checks, losses, model_options, splits, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
@@ -108,9 +108,10 @@ def make(
     task = losses.of_task(task, options.loss, arrays.y[partition == 0], arrays.classes)
     checks.check_precision(precision)
     recipe = model_options.checked_recipe(options.recipe)
-    adopted = user_model.adopted(model, arrays, precision, task, model_options.code(options))
+    own = model_options.code(options)
+    adopted = user_model.adopted(model, arrays, precision, task, own)
     train, validation, test = (adopted.arrays.take(np.flatnonzero(partition == part)) for part in range(3))
-    return Challenge(
+    challenge = Challenge(
         name=name,
         train=train,
         validation=validation,
@@ -118,7 +119,7 @@ def make(
         split=splits.make_split(train, forget, split_seed, rows=np.flatnonzero(partition == 0)),
         model=adopted.name,
         model_description=adopted.description,
-        recipe=recipe,
+        recipe=replace(recipe, start=None),
         batch_size=batch_size,
         hyperparameters=hyperparameters or {},
         published=published,
@@ -127,6 +128,7 @@ def make(
         original=adopted.weights,
         task=task,
     )
+    return beginnings.begun(challenge, recipe.start, model, arrays, own)
 
 
 def _labelled(name: str, data: Arrays | Table, task: Task) -> Arrays | Table:

@@ -44,7 +44,10 @@ def recipe_file(options: ModelOptions, default: Recipe, batch_size: int) -> Reci
     """
     if isinstance(options.recipe, str | Path):
         return recipes.read(Path(options.recipe))
-    return RecipeFile(Path(), dataclasses.asdict(checked_recipe(options.recipe or default)), batch_size)
+    recipe = checked_recipe(options.recipe or default)
+    return RecipeFile(
+        Path(), {each.name: getattr(recipe, each.name) for each in dataclasses.fields(recipe)}, batch_size
+    )
 
 
 def checked_recipe(recipe: object) -> Recipe:

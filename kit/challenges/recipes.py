@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.storage import files
-from kit.types import InputError, Recipe
+from kit.types import InputError, Recipe, StartWeights
 from kit.types.loss_settings import LossSettings
 from kit.types.recipe import OPTIMIZERS
 
@@ -68,6 +68,8 @@ class RecipeFile:
         batch_size: examples a batch.
         data: columns of a table.
         loss: what the lines under `[loss]` say.
+        phases: the fields of each table `[[phase]]`, in their order; those above hold for all.
+        start: what the lines under `[start]` say, its path from where the kit runs.
     """
 
     path: Path
@@ -75,11 +77,18 @@ class RecipeFile:
     batch_size: int = 64
     data: DataColumns = DataColumns()
     loss: LossSettings | None = None
+    phases: tuple[Mapping[str, Any], ...] = ()
+    start: StartWeights | None = None
 
     @property
     def is_from_model(self) -> bool:
-        """Whether the optimizer is the one that the model was compiled with."""
-        return self.fields.get("optimizer") == _FROM_MODEL
+        """Whether the optimizer, of a phase at least, is the one that the model was compiled with."""
+        return any(fields.get("optimizer") == _FROM_MODEL for fields in self._fields_of_phases)
+
+    @property
+    def _fields_of_phases(self) -> list[Mapping[str, Any]]:
+        """Returns the fields of each phase: its own lines over those that stand above all phases."""
+        return [{**self.fields, **phase} for phase in self.phases or ({},)]
 
     def recipe(self, compiled: Compiled | None) -> Recipe:
         """Returns the recipe.
@@ -90,8 +99,13 @@ class RecipeFile:
         Raises:
             InputError: the model does not say how it was trained, or values with which nothing can be trained.
         """
-        fields = dict(self.fields)
-        if self.is_from_model:
+        *earlier, last = (self._phase(fields, compiled) for fields in self._fields_of_phases)
+        if not earlier and self.start is None:
+            return last
+        return dataclasses.replace(last, earlier=tuple(earlier) or last.earlier, start=self.start or last.start)
+
+    def _phase(self, fields: Mapping[str, Any], compiled: Compiled | None) -> Recipe:
+        if fields.get("optimizer") == _FROM_MODEL:
             if compiled is None or not compiled.optimizer:
                 raise InputError(
                     f"The recipe '{self.path}' says optimizer = '{_FROM_MODEL}', and the model does not say with what "
@@ -109,26 +123,50 @@ def read(path: Path) -> RecipeFile:
     Raises:
         InputError: the file is missing or no TOML, or names what a recipe has not.
     """
-    fields = [entry.name for entry in dataclasses.fields(Recipe)]
+    fields = [entry.name for entry in dataclasses.fields(Recipe) if entry.name not in ("earlier", "start")]
     expected = (
         f"a TOML file in UTF-8 with lines such as 'epochs = 20'; the names are {', '.join([*fields, 'batch_size'])}, "
-        "under [data] those of columns, and under [loss] class_weights and label_smoothing"
+        "under [data] those of columns, under [loss] class_weights and label_smoothing, under [start] a path, and "
+        "under each [[phase]] again some of the first"
     )
     content: dict[str, Any] = files.checked(lambda: tomllib.loads(path.read_text(encoding="utf-8-sig")), path, expected)
-    unknown = sorted(content.keys() - {*fields, "batch_size", "data", "loss"})
+    unknown = sorted(content.keys() - {*fields, "batch_size", "data", "loss", "phase", "start"})
     if unknown:
         raise InputError(
             f"The recipe '{path}' has a line for '{unknown[0]}'. Expected {expected}. Correct the name, or take the "
             "line out."
         )
     data, loss = _columns(path, content.pop("data", {})), _loss(path, content.pop("loss", None))
+    phases, start = _phases(path, content.pop("phase", []), fields), _start(path, content.pop("start", None))
     batch_size = content.pop("batch_size", 64)
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or not 1 <= batch_size <= _LARGEST_BATCH:
         raise InputError(
             f"The batch size in '{path}' is {batch_size!r:.40}. Expected a whole number, 1 or more and below "
             "2**31. Write, for instance, batch_size = 64."
         )
-    return RecipeFile(path, content, batch_size, data, loss)
+    return RecipeFile(path, content, batch_size, data, loss, phases, start)
+
+
+def _phases(path: Path, tables: Any, fields: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(tables, list) or any(not isinstance(table, dict) or table.keys() - {*fields} for table in tables):
+        raise InputError(
+            f"A phase of the recipe '{path}' has a line that it does not know. Expected a table [[phase]] for each "
+            f"phase, with some of {', '.join(fields)}; what is the same in all phases, and batch_size, stands above "
+            "them. Correct it."
+        )
+    return tuple(tables)
+
+
+def _start(path: Path, section: Any) -> StartWeights | None:
+    if section is None:
+        return None
+    names = [entry.name for entry in dataclasses.fields(StartWeights)]
+    if not isinstance(section, dict) or section.keys() - {*names} or not isinstance(section.get("path"), str):
+        raise InputError(
+            f"The section [start] of the recipe '{path}' names no path, or has a line that it does not know. Expected "
+            f"{', '.join(names)}, such as path = 'base.keras', a file beside the recipe. Correct it."
+        )
+    return StartWeights(**{**section, "path": str(path.parent / section["path"])})
 
 
 def _loss(path: Path, section: Any) -> LossSettings | None:

@@ -108,7 +108,7 @@ def passes(name: str, challenge: Challenge, settings: Mapping[str, object]) -> f
     known |= {key: float(value) for key, value in settings.items() if isinstance(value, int | float)}
     known |= {"retain": len(challenge.split.retain), "forget": len(challenge.split.forget)}
     known |= {"validation": len(challenge.validation), "classes": challenge.num_classes}
-    known["recipe_epochs"] = challenge.recipe.epochs
+    known["recipe_epochs"] = challenge.recipe.total_epochs
     return float(_value(ast.parse(of_method(name).cost, mode="eval").body, known))
 
 

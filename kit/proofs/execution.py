@@ -20,7 +20,7 @@ from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples, Selection
 from kit.toolbox.losses import TaskLoss
 from kit.toolbox.training import Descent
-from kit.types import Arrays, Challenge
+from kit.types import Arrays, Challenge, InputError
 
 
 class _Reader:
@@ -48,6 +48,7 @@ class Retraining:
             seed: see `terms.seed_of`.
             every: after how many epochs the state is read.
         """
+        _require_one_phase(challenge)
         self._challenge, self._seed, self._every = challenge, seed, every
         self.epochs = epochs_read(challenge.recipe.epochs, every)
         self._net = new_net(challenge)
@@ -98,6 +99,15 @@ class Retraining:
         loss, augment = TaskLoss(self._challenge.task), AUGMENTATIONS[recipe.augmentation]
         descent.train(self._examples, recipe.learning_rates()[:stop], loss, augment=augment, observer=reader)
         return reader.states
+
+
+def _require_one_phase(challenge: Challenge) -> None:
+    recipe = challenge.recipe
+    if recipe.earlier or recipe.trainable is not None or recipe.frozen is not None:
+        raise InputError(
+            f"The recipe of '{challenge.name}' has several phases, or names layers that it trains. Expected one phase "
+            "for all layers, whose states a certificate follows. Use another recipe, or a report instead (kit run)."
+        )
 
 
 def new_net(challenge: Challenge) -> keras.Model:

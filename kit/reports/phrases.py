@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kit.reports import budget, ranking
 from kit.reports.tradeoff import LABELS, Tradeoff
@@ -122,9 +123,25 @@ def _typed(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _recipe_in_words(recipe: Mapping[str, Any]) -> str:
+    """Returns a recipe's fields, those of earlier phases and of weights to start from in parentheses.
+
+    Example:
+        >>> _recipe_in_words({"epochs": 3, "earlier": [{"epochs": 5, "frozen": ["base"]}]})
+        'epochs 3, earlier (epochs 5, frozen base)'
+    """
+
+    def shown(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return f"({_recipe_in_words(value)})"
+        return " ".join(map(shown, value)) if isinstance(value, list | tuple) else str(value)
+
+    return ", ".join(f"{name.replace('_', ' ')} {shown(value)}" for name, value in recipe.items())
+
+
 def provenance(report: Report) -> list[tuple[str, str]]:
     """Returns what else a repetition depends on: names and values."""
-    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.recipe.items())
+    recipe = _recipe_in_words(report.recipe)
     pairs = [
         ("score version", report.score_version),
         ("versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),

@@ -146,7 +146,7 @@ def cost_of(entry: Entry, challenge: Challenge) -> float | None:
     if not entry.built_in or entry.name not in methods.built_in():
         return None
     settings = _facts.hyperparameters(entry.name) | hyperparameters(entry, challenge)
-    whole = challenge.recipe.epochs * len(challenge.split.retain)
+    whole = challenge.recipe.total_epochs * len(challenge.split.retain)
     return _facts.passes(entry.name, challenge, settings) / max(whole, 1)
 
 

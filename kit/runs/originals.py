@@ -65,31 +65,31 @@ class Rebuilt:
 
 
 def build(challenge: Challenge, precision: str | None = None) -> keras.Model:
-    """Returns the challenge's architecture with freshly drawn weights; frozen layers of a user's model have theirs.
+    """Returns the challenge's architecture with the weights of before a training: drawn, or those to start from.
+
+    Frozen layers of a user's model have theirs.
 
     Args:
         challenge: names the architecture, or describes it.
         precision: of its computations, by default the challenge's. For scoring `float32`: in bfloat16 logits have two
             digits, and losses of examples coincide.
     """
-    from kit.toolbox import setup
+    from kit.toolbox import blocks, setup
 
     precision = precision or challenge.precision
     if challenge.model_description:
         net = models.build_described(challenge.model_description, precision)
         if challenge.original is not None:
-            _set_frozen(net, challenge.original)
+            _set_frozen(net, challenge.original, blocks.frozen_weights(net))
     else:
         net = models.build(challenge.model, challenge.input_shape, challenge.num_classes, precision)
+    blocks.start_from(net, challenge.start or ())
     if precision == "tf32":
         setup.multiply_in_tf32(net)
     return net
 
 
-def _set_frozen(net: keras.Model, original: Sequence[np.ndarray]) -> None:
-    from kit.toolbox import blocks
-
-    frozen = blocks.frozen_weights(net)
+def _set_frozen(net: keras.Model, original: Sequence[np.ndarray], frozen: Sequence[bool]) -> None:
     if any(frozen):
         weights = zip(frozen, original, net.get_weights(), strict=True)
         net.set_weights([kept if is_frozen else drawn for is_frozen, kept, drawn in weights])

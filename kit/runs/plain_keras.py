@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
 from kit.machine import yardstick
 from kit.machine.bars import progress
 from kit.runs import originals, process
-from kit.toolbox import examples, setup, tracing
+from kit.toolbox import blocks, examples, setup, tracing
 from kit.toolbox.augmentation import AUGMENTATIONS
-from kit.types import Challenge, Recipe, Retraining
+from kit.types import Challenge, Recipe, Retraining, Task
 
 # Seconds after which the rest of a retraining is extrapolated.
 _LONGEST_MEASUREMENT = 20.0
@@ -26,20 +27,12 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
     net, recipe = originals.build(challenge), challenge.recipe
     selection = examples.Selection(challenge.train, challenge.split.retain)
     retain = selection.for_fit(challenge.batch_size, shuffle_seed=0)
-    augment = AUGMENTATIONS[recipe.augmentation]
-    if augment is not None:
-        retain = examples.augmented(retain, augment)
-    rates = [float(rate) for rate in recipe.learning_rates()]
     before = yardstick.seconds()
-    watch = _Watch(recipe.epochs * len(retain))
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
+    watch = _Watch(recipe.total_epochs * len(retain))
     with watch.bar, setup.compiled_anew(), tracing.watched() as traces:  # an earlier command may have compiled it
-        net.compile(
-            _optimizer(recipe),
-            lambda labels, outputs: challenge.task.loss(outputs, labels),
-            jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
-        )
-        net.fit(retain, epochs=recipe.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
+        for phase in recipe.phases:
+            if not watch.is_enough:
+                _fit(net, retain, phase, challenge.task, watch)
     whole, a_step = watch.elapsed(), watch.a_step()
     by_the_clock = setup.has_accelerator()
     # Of a single step nobody can tell what of it was tracing.
@@ -49,11 +42,26 @@ def time_retraining(challenge: Challenge) -> tuple[Retraining, float]:
         work=(whole.clock if by_the_clock else whole.cpu) - first,
         tracing=first,
         operations=traces.operations,
-        passes=float(recipe.epochs * len(challenge.split.retain)),
+        passes=float(recipe.total_epochs * len(challenge.split.retain)),
         by_the_clock=by_the_clock,
         yardstick=(before + yardstick.seconds()) / 2,
     )
     return retraining, watch.done / max(watch.steps, 1)
+
+
+def _fit(net: keras.Model, retain: Any, phase: Recipe, task: Task, watch: _Watch) -> None:
+    """Trains a phase of a recipe as its owner does: `trainable` set, then `compile`, then `fit`."""
+    augment = AUGMENTATIONS[phase.augmentation]
+    data = retain if augment is None else examples.augmented(retain, augment)
+    rates = [float(rate) for rate in phase.learning_rates()]
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: rates[epoch])
+    with blocks.of_phase(net, phase.trainable, phase.frozen):
+        net.compile(
+            _optimizer(phase),
+            lambda labels, outputs: task.loss(outputs, labels),
+            jit_compile=keras.backend.backend() != "tensorflow",  # there XLA makes convolutions slower on a processor
+        )
+        net.fit(data, epochs=phase.epochs, callbacks=[schedule, watch], shuffle=False, verbose=0)
 
 
 def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
@@ -89,7 +97,7 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, steps: int) -> None:
         super().__init__()
-        self.steps, self.done = steps, 0
+        self.steps, self.done, self.is_enough = steps, 0, False
         self.start = self.first = self.last = _Moment.now()
         self.bar = progress(total=steps, label="timing a retrain in plain Keras", unit="step")
 
@@ -97,7 +105,8 @@ class _Watch(keras.callbacks.Callback):
         self.done, self.last = self.done + 1, _Moment.now()
         self.first = self.last if self.done == 1 else self.first  # the first step is traced before it is taken
         self.bar.update()
-        if self.last.clock - self.start.clock > _LONGEST_MEASUREMENT and self.done > 1:
+        self.is_enough = self.last.clock - self.start.clock > _LONGEST_MEASUREMENT and self.done > 1
+        if self.is_enough:
             self.model.stop_training = True
 
     def a_step(self) -> _Moment:

@@ -32,6 +32,7 @@ def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
             does not take, or of another kind.
     """
     _require_task(entry, challenge)
+    _require_phases(entry, challenge)
     settings = entry.settings(challenge)
     if entry.built_in:
         _require_known(entry.name, settings)
@@ -105,6 +106,17 @@ def _require_task(entry: Entry, challenge: Challenge) -> None:
             f"The method '{entry.name}' is for classification by the plain cross-entropy, but '{challenge.name}' "
             f"{other}. Expected a method that takes the task's loss: {', '.join(names)}. Choose one of "
             "these, or write one with a parameter 'loss'."
+        )
+
+
+def _require_phases(entry: Entry, challenge: Challenge) -> None:
+    """Checks that a training of a method's own is not asked to follow phases, which it cannot."""
+    recipe = challenge.recipe
+    if entry.pretraining and (recipe.earlier or recipe.trainable is not None or recipe.frozen is not None):
+        raise InputError(
+            f"The method '{entry.pretraining}' trains the original in a way of its own, and the recipe of "
+            f"'{challenge.name}' has several phases, or names layers that it trains. Expected a recipe of one phase "
+            "for all layers. Leave the method out."
         )
 
 

@@ -1,4 +1,7 @@
-"""How long many models would take here: a retraining, tried for two seconds on the engine that would make them."""
+"""How long many models would take here: a retraining, tried for two seconds on the engine that would make them.
+
+Of several phases the last one is tried, and all epochs are taken to be as long as its.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +69,13 @@ class Trial:
             if seconds > SECONDS / 4:
                 break
         epochs = int(np.clip(SECONDS / max(seconds, 1e-3), 1, _MAX_EPOCHS))
-        return self._train(net, data, epochs) / epochs * challenge.recipe.epochs / share
+        return self._train(net, data, epochs) / epochs * challenge.recipe.total_epochs / share
 
     def _train(self, net: object, data: object, epochs: int) -> float:
         from kit.toolbox import lockstep, training
 
-        recipe = replace(
-            self.challenge.recipe, epochs=epochs, schedule="constant", milestones=None, step_factor=None, rates=None
-        )
+        settings: dict[str, Any] = dict.fromkeys(("milestones", "step_factor", "rates", "earlier", "start"))
+        recipe = replace(self.challenge.recipe, epochs=epochs, schedule="constant", **settings)
 
         def train() -> None:
             training.fit(net, data, recipe, seed=0)

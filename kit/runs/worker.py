@@ -191,6 +191,7 @@ class Worker:
             num_classes=challenge.num_classes,
             batch_size=challenge.batch_size,
             hyperparameters=hyperparameters(entry, challenge),
+            start=challenge.start or (),
         )
 
 

@@ -24,7 +24,10 @@ _PASSED_ON = (threads.VARIABLE, "PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CU
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a contained process is handed: arrays in the order of the sets, never an index or a test example."""
+    """What a contained process is handed: arrays in the order of the sets, never an index or a test example.
+
+    What a training starts from (`start`, of `Challenge`) is handed over for methods that draw layers anew.
+    """
 
     arrays: Mapping[str, np.ndarray]
     weights: Sequence[np.ndarray]
@@ -35,6 +38,7 @@ class Inputs:
     num_classes: int
     batch_size: int
     hyperparameters: Mapping[str, Any]
+    start: Sequence[np.ndarray | None] = ()
 
 
 def write(folder: Path, source: Source, inputs: Inputs) -> None:
@@ -62,7 +66,8 @@ def write(folder: Path, source: Source, inputs: Inputs) -> None:
         "hyperparameters": dict(inputs.hyperparameters),
     }
     (given_folder / "settings.json").write_text(json.dumps(settings))
-    files.write_npz(given_folder / "inputs.npz", {**inputs.arrays, **numbered(inputs.weights)})
+    start = {f"start_{number}": array for number, array in enumerate(inputs.start) if array is not None}
+    files.write_npz(given_folder / "inputs.npz", {**inputs.arrays, **numbered(inputs.weights), **start})
 
 
 def environment(folder: Path) -> dict[str, str]:

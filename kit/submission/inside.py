@@ -107,6 +107,7 @@ class Child:
         tqdm.monitor_interval = 0  # its thread would be taken for one that a submission left behind
         stored = files.read_npz(self.given_folder / "inputs.npz")
         self.weights = in_order({name: array for name, array in stored.items() if name.isdecimal()})
+        self.start = [stored.get(f"start_{number}") for number in range(len(self.weights))]
         self.arrays = {name: Arrays(stored[f"{name}_x"], stored[f"{name}_y"]) for name in SETS}
         for arrays in self.arrays.values():
             arrays.x.setflags(write=False)
@@ -164,17 +165,18 @@ class Child:
         return method
 
     def _fresh_net(self, seed: int) -> Any:
-        from kit.toolbox.seeding import seed_generators_reset
+        from kit.toolbox import blocks, seeding
 
         described, precision = self.settings["model_description"], self.settings["precision"]
-        shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
         with self._undrawn():
             if described:
                 net = self.zoo.build_described(described, precision)
             else:
+                shape, num_classes = tuple(self.settings["input_shape"]), self.settings["num_classes"]
                 net = self.zoo.build(self.settings["model"], shape, num_classes, precision)
+        blocks.start_from(net, self.start)
         net.set_weights(self.weights)
-        seed_generators_reset(net, seed)
+        seeding.seed_generators_reset(net, seed)
         return net
 
     def _call(self, method: Callable[..., Any], seed: int) -> None:
@@ -249,12 +251,10 @@ def _architecture(net: Any) -> list[str]:
 
 
 def _short(expected: list[str], actual: list[str]) -> str:
-    if actual == expected:
-        return ""
     for ours, theirs in zip(expected, actual, strict=False):
         if ours != theirs:
             return f"{theirs[: _TEXT // 2]} where the original has {ours[: _TEXT // 2]}"
-    return f"{len(actual)} layers where the original has {len(expected)}"
+    return "" if actual == expected else f"{len(actual)} layers where the original has {len(expected)}"
 
 
 def probe(net: Any, dataset: Any) -> list[float]:

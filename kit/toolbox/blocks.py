@@ -1,4 +1,8 @@
-"""A network as a row of blocks: which layers to freeze, and fresh weights for some of them."""
+"""A network as a row of blocks: which layers to freeze, and fresh weights for some of them.
+
+Weights that are drawn anew are those of before the training: where the original's training started from a file
+(`kit.types.StartWeights`), the network knows it, and these layers start from it again.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,9 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
+from kit.models import named
+
+_START = "_start_of_kit"
 _ELEMENTWISE = (
     keras.layers.BatchNormalization,
     keras.layers.GroupNormalization,
@@ -114,14 +121,69 @@ def frozen_but(net: keras.Model, kept: Sequence[keras.Layer]) -> Iterator[None]:
         4
     """
     others = [layer for layer in leaves(net) if all(layer is not kept_layer for kept_layer in kept)]
-    before = [layer.trainable for layer in others]
+    with _frozen(others):
+        yield
+
+
+@contextlib.contextmanager
+def of_phase(
+    net: keras.Model, trainable: Sequence[str] | None = None, frozen: Sequence[str] | None = None
+) -> Iterator[None]:
+    """Has a phase of a training change what it is to change, for a while (`kit.Recipe`).
+
+    Args:
+        net: a network.
+        trainable: names of the only layers that are trained; None for all that are not frozen in the network.
+        frozen: names of layers that are not; None for none.
+
+    Raises:
+        InputError: the network has no such layer.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> net = mlp((4,), 4)
+        >>> with of_phase(net, frozen=["hidden"]):
+        ...     print(len(net.trainable_variables))
+        2
+    """
+    if trainable is not None:
+        with frozen_but(net, named.layers(net, trainable)):
+            yield
+    else:
+        with _frozen(named.layers(net, frozen or ())):
+            yield
+
+
+@contextlib.contextmanager
+def _frozen(layers: Sequence[keras.Layer]) -> Iterator[None]:
+    before = [layer.trainable for layer in layers]
     try:
-        for layer in others:
+        for layer in layers:
             layer.trainable = False
         yield
     finally:
-        for layer, trainable in zip(others, before, strict=True):
+        for layer, trainable in zip(layers, before, strict=True):
             layer.trainable = trainable
+
+
+def start_from(net: keras.Model, start: Sequence[np.ndarray | None]) -> None:
+    """Gives a network weights that its training starts from, and has it start from them whenever it is drawn anew.
+
+    Args:
+        net: a network; a copy of it knows nothing of them.
+        start: for each of `net.weights` an array of its shape; None for one that is drawn.
+    """
+    if all(array is None for array in start):
+        return
+    object.__setattr__(net, _START, tuple(start))  # else Keras would track the arrays
+    net.set_weights([old if new is None else new for new, old in zip(start, net.get_weights(), strict=True)])
+
+
+def _start_of(net: keras.Model) -> dict[int, np.ndarray]:
+    """Returns the arrays of `start_from` by the identity of their variables."""
+    start = net.__dict__.get(_START, ())
+    pairs = zip(net.weights, start, strict=True) if start else ()
+    return {id(weight): array for weight, array in pairs if array is not None}
 
 
 def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
@@ -133,17 +195,19 @@ def reinitialise(net: keras.Model, layers: Sequence[keras.Layer]) -> None:
         net: that the layers are of.
         layers: for instance those of `last_blocks`.
     """
+    start = _start_of(net)
     for layer, fresh in zip(leaves(net), leaves(keras.models.clone_model(net)), strict=True):
         # Names may be given twice, in two nested models.
         if layer.trainable and any(layer is chosen for chosen in layers):
-            layer.set_weights(fresh.get_weights())
+            drawn = zip(layer.weights, fresh.get_weights(), strict=True)
+            layer.set_weights([start.get(id(weight), array) for weight, array in drawn])
 
 
 def redrawn(net: keras.Model) -> list[np.ndarray]:
-    """Returns weights for a training from scratch: newly drawn, but of frozen layers those that they have.
+    """Returns weights for a training from scratch: those to start from, if there are any; else newly drawn ones.
 
-    A layer is frozen because its weights come from elsewhere, a published embedding for instance: drawn anew and never
-    trained, it would be noise.
+    Frozen layers keep those that they have: a layer is frozen because its weights come from elsewhere, a published
+    embedding for instance; drawn anew and never trained, it would be noise.
 
     Args:
         net: left as it is.
@@ -158,10 +222,9 @@ def redrawn(net: keras.Model) -> list[np.ndarray]:
         >>> [bool((new == old).all()) for new, old in zip(redrawn(net), net.get_weights(), strict=True)]
         [True, True, False, True]
     """
-    drawn = keras.models.clone_model(net).get_weights()
-    return [
-        kept if frozen else new for frozen, kept, new in zip(frozen_weights(net), net.get_weights(), drawn, strict=True)
-    ]
+    drawn, start = keras.models.clone_model(net).get_weights(), _start_of(net)
+    arrays = zip(net.weights, frozen_weights(net), net.get_weights(), drawn, strict=True)
+    return [start.get(id(weight), kept if frozen else new) for weight, frozen, kept, new in arrays]
 
 
 def frozen_weights(net: keras.Model) -> list[bool]:
@@ -178,9 +241,11 @@ def frozen_weights(net: keras.Model) -> list[bool]:
 
 
 def fresh_weights(net: keras.Model) -> list[np.ndarray]:
-    """Returns newly drawn weights, an array for each trainable variable.
+    """Returns newly drawn weights, or those that a training starts from, an array for each trainable variable.
 
     Args:
         net: left as it is; its initialisers are used, with seeds from Keras's global state.
     """
-    return [keras.ops.convert_to_numpy(variable) for variable in keras.models.clone_model(net).trainable_variables]
+    start, fresh = _start_of(net), keras.models.clone_model(net).trainable_variables
+    pairs = zip(net.trainable_variables, fresh, strict=True)
+    return [start.get(id(weight), keras.ops.convert_to_numpy(variable)) for weight, variable in pairs]

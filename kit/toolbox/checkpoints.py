@@ -63,12 +63,23 @@ class Keeper:
 
     every = 0
 
-    def __init__(self, path: Path | None, identity: str, variables: Sequence[Any]) -> None:
-        """Takes all variables that the training changes; reads the file, if there is one of this training."""
+    def __init__(
+        self, path: Path | None, identity: str, variables: Sequence[Any], *, after: Keeper | None = None
+    ) -> None:
+        """Takes all variables that the training changes; reads the file, if there is one of this training.
+
+        Args:
+            path, identity: of the file, and of what has to be in it.
+            variables: in the order of the training loop.
+            after: of the phase before this one, whose seconds count; its state stays until this one's is written.
+        """
         self._path, self._identity, self._variables = path, identity, variables
         self._start = self._kept = time.perf_counter()
         self._writing = 0.0
         self.epochs, self._earlier = 0, 0.0
+        if after is not None:
+            self._start, self._earlier = after._start, after._earlier
+            return
         if path is None:
             return
         files.remove_leftovers(path.parent, path.name)
@@ -117,6 +128,12 @@ def earlier_seconds(path: Path) -> float:
     """Returns how long other processes had worked on a training before the last one took it up."""
     checkpoint = _read(path)
     return 0.0 if checkpoint is None else checkpoint.earlier
+
+
+def identity_in(path: Path) -> str:
+    """Returns the digest of the training whose state a file holds; nothing where there is none, or it is damaged."""
+    checkpoint = _read(path)
+    return "" if checkpoint is None else checkpoint.identity
 
 
 def _read(path: Path) -> Checkpoint | None:

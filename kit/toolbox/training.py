@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
 
 from kit.machine import threads
 from kit.machine.bars import progress
-from kit.toolbox import _backend, compiled, costs
+from kit.toolbox import _backend, blocks, checkpoints, compiled, costs
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
 from kit.toolbox.clipping import Clip, clip_of
@@ -49,7 +49,8 @@ def fit(
         net: returns logits; what it has been compiled with plays no part and is left alone.
         dataset: batches (x, y) of equal size, the last one possibly short; read once, then kept in memory, 8-bit
             images in 8 bits.
-        recipe: epochs, learning rate and so on; the batch size is the dataset's.
+        recipe: epochs, learning rate and so on; the batch size is the dataset's. Of several phases, each begins with
+            moments of 0, trains its own layers, and has an order of the examples of its own.
         loss: see `kit.toolbox.losses`; a task's is multiplied by the weights of the examples, where they have some.
         seed: of the order of the examples and of the augmentation; by default drawn from NumPy's global state.
         augment: changes a batch of float32 images, instead of the recipe's augmentation; it is given a fresh seed for
@@ -69,16 +70,45 @@ def fit(
     """
     seed = draw_seed() if seed is None else seed
     examples, loss = _weighted(dataset, in_memory(dataset), loss)
-    if recipe.epochs == 0:
-        return net
-    augment = augment or AUGMENTATIONS[recipe.augmentation]
-    descent = Descent(net, of(recipe), clip=clip_of(recipe), seed=seed)
+    several = len(recipe.phases) > 1
+    settings = [recipe, loss, augment or AUGMENTATIONS[recipe.augmentation], seed, examples.batch_size]
+    arrays = [] if checkpoint is None else list(map(np.asarray, examples.arrays))
+    phases = [
+        _Phase(
+            phase,
+            _seed_of_phase(seed, number),
+            "" if checkpoint is None else identity_of([*settings, threads.number(), *[number] * several], *arrays),
+        )
+        for number, phase in enumerate(recipe.phases)
+        if phase.epochs
+    ]
     keeper = None
-    if checkpoint is not None:
-        settings = [recipe, loss, augment, seed, examples.batch_size, threads.number()]
-        keeper = Keeper(checkpoint, identity_of(settings, *map(np.asarray, examples.arrays)), descent.state)
-    descent.train(examples, recipe.learning_rates(), loss, augment=augment, observer=keeper)
+    for phase in phases[_kept_phase(phases, checkpoint) :]:
+        with blocks.of_phase(net, phase.recipe.trainable, phase.recipe.frozen):
+            descent = Descent(net, of(phase.recipe), clip=clip_of(phase.recipe), seed=phase.seed)
+            if checkpoint is not None:
+                keeper = Keeper(checkpoint, phase.identity, descent.state, after=keeper)
+            changed = augment or AUGMENTATIONS[phase.recipe.augmentation]
+            descent.train(examples, phase.recipe.learning_rates(), loss, augment=changed, observer=keeper)
     return net
+
+
+class _Phase(NamedTuple):
+    """A phase of a training: its recipe, the seed of its orders, and the digest of all that its state depends on."""
+
+    recipe: Recipe
+    seed: int
+    identity: str
+
+
+def _kept_phase(phases: Sequence[_Phase], checkpoint: Path | None) -> int:
+    """Returns the number of the phase whose state a file holds; those before it are done."""
+    kept = None if checkpoint is None else checkpoints.identity_in(checkpoint)
+    return next((number for number, phase in enumerate(phases) if phase.identity == kept), 0)
+
+
+def _seed_of_phase(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % MAX_SEED) if number else seed
 
 
 def _weighted(dataset: Any, examples: Examples, loss: Loss) -> tuple[Examples, Loss]:
@@ -129,7 +159,8 @@ class Descent:
         self._shuffle_paired = np.random.default_rng([self._seed, 1])
         self._epoch = 0
         weights = tuple(id(variable) for variable in net.trainable_variables)
-        self._key = (type(optimizer), scale is not None, weights)
+        flags = tuple(layer.trainable for layer in blocks.leaves(net))  # of statistics without weights, too
+        self._key = (type(optimizer), scale is not None, weights, flags)
         self._state = compiled.once(
             net, ("state", *self._key), lambda: State.of(net, type(optimizer), scaled=scale is not None)
         )

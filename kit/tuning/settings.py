@@ -108,7 +108,7 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
             f"SEARCH_SPACE of the method '{search.method}' has '{unknown[0]}'. Expected the keywords of 'unlearning' "
             f"with plain defaults: {', '.join(defaults)}. Correct {methods.path(search.method)}."
         )
-    most = challenge.recipe.epochs * len(challenge.split.retain)
+    most = challenge.recipe.total_epochs * len(challenge.split.retain)
 
     def is_cheap(settings: Settings) -> bool:
         return _facts.passes(search.method, challenge, defaults | settings) / most <= TIME_BUDGET

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kit.types.recipe import Recipe
     from kit.types.score_info import Direction, ScoreInfo, TableName
     from kit.types.scores import Comparison, Problem, Report, Score
+    from kit.types.start_weights import StartWeights
     from kit.types.table import Table
     from kit.types.task import Task
 
@@ -45,6 +46,7 @@ _HOME_OF = {
     "Score": "scores",
     "ScoreInfo": "score_info",
     "Split": "problem",
+    "StartWeights": "start_weights",
     "Table": "table",
     "TableName": "score_info",
     "Task": "task",
@@ -74,6 +76,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "Split",
+    "StartWeights",
     "Table",
     "TableName",
     "Task",

@@ -128,6 +128,8 @@ class Challenge:
             and so are the scores.
         original: weights of the original model, in the order of `keras.Model.weights`, where it is a user's own. By
             default they come with the kit, or are trained.
+        start: for each of `keras.Model.weights`, in their order, what a training starts from instead of drawn weights;
+            None for those that are drawn; by default all are. It is what `recipe.start` names.
         model_description: a user's model as plain data (`kit.models.user.adopt`); empty for the zoo's.
         task: what the labels are, see `kit.tasks`.
 
@@ -155,6 +157,7 @@ class Challenge:
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     original: tuple[np.ndarray, ...] | None = None
     model_description: str = ""
+    start: tuple[np.ndarray | None, ...] | None = None
     task: Task = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -177,6 +180,11 @@ class Challenge:
             raise InputError(
                 f"The recipe of '{self.name}' has the augmentation 'crop_and_flip', but an example has the shape "
                 f"{self.input_shape}. Expected images of shape (height, width, channels). Set augmentation = 'none'."
+            )
+        if self.recipe.start is not None and self.start is None:
+            raise InputError(
+                f"The recipe of '{self.name}' starts from the weights in '{self.recipe.start.path}', which the "
+                "challenge was not given. Expected both. Make the challenge with kit.make_challenge, which reads them."
             )
         if len(self.split.forget) + len(self.split.retain) != len(self.train):
             raise InputError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from kit.types.errors import InputError
+from kit.types.start_weights import StartWeights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +25,9 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 class Recipe:
     """How a model is trained: by default, stochastic gradient descent, with PyTorch's SGD as convention.
 
+    Of a training in several phases (a frozen base first, then fine-tuning, say), the fields are those of the last
+    phase, so that what goes by a learning rate goes by the last one.
+
     Args:
         epochs: passes over the data, >= 0.
         learning_rate: at the first epoch, > 0.
@@ -38,6 +43,12 @@ class Recipe:
         milestones: with `step`, the epochs, counted from 0, from which on the rate is multiplied by `step_factor`.
         step_factor: with `step`, > 0; by default 0.1.
         rates: with `listed`, the rate of each epoch, > 0: of a schedule that followed a plateau, say, as it was.
+        trainable: names of the layers that are trained, a nested model's (`base`) for all of its layers, or a path
+            (`base/conv1`) for one of them; by default all that are not frozen in the model.
+        frozen: names of layers that are not trained, where all others are: not beside `trainable`.
+        earlier: the phases before this one, in their order: recipes without earlier ones. Each begins with an
+            optimiser of its own, as `compile` makes one.
+        start: the weights that a training starts from; by default they are drawn.
 
     Raises:
         InputError: a value outside its range, or a setting that does not belong to the schedule.
@@ -65,11 +76,21 @@ class Recipe:
     milestones: tuple[int, ...] | None = field(default=None, metadata={"absent": None})
     step_factor: float | None = field(default=None, metadata={"absent": None})
     rates: tuple[float, ...] | None = field(default=None, metadata={"absent": None})
+    trainable: tuple[str, ...] | None = field(default=None, metadata={"absent": None})
+    frozen: tuple[str, ...] | None = field(default=None, metadata={"absent": None})
+    earlier: tuple[Recipe, ...] | None = field(default=None, metadata={"absent": None})
+    start: StartWeights | None = field(default=None, metadata={"absent": None})
 
     def __post_init__(self) -> None:
-        for name in ("milestones", "rates"):  # lists, in TOML and JSON
+        for name in ("milestones", "rates", "trainable", "frozen", "earlier"):  # lists, in TOML and JSON
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.earlier, tuple):
+            phases = (Recipe(**phase) if isinstance(phase, Mapping) else phase for phase in self.earlier)
+            object.__setattr__(self, "earlier", tuple(phases) or None)
+        if isinstance(self.start, Mapping):
+            object.__setattr__(self, "start", StartWeights(**self.start))
+        self._check_phases()
         if not self._is_sound():
             raise InputError(
                 f"{self!s:.400} cannot be trained with. Expected whole epochs >= 0, learning_rate > 0, momentum in "
@@ -90,6 +111,28 @@ class Recipe:
                 f"Gradients are clipped by clipnorm = {self.clipnorm}, clipvalue = {self.clipvalue} and "
                 f"global_clipnorm = {self.global_clipnorm}. Expected one of them at most, a number > 0. Leave out the "
                 "others."
+            )
+
+    def _check_phases(self) -> None:
+        names = [layers for layers in (self.trainable, self.frozen) if layers is not None]
+        sound = all(isinstance(layers, tuple) and all(isinstance(name, str) for name in layers) for layers in names)
+        if not sound or len(names) > 1:
+            raise InputError(
+                f"A phase of the training has trainable = {self.trainable!s:.80} and frozen = {self.frozen!s:.80}. "
+                "Expected one list of names of layers at most: those that are trained, or those that are not. Leave "
+                "out the other."
+            )
+        earlier = () if self.earlier is None else self.earlier
+        nested = not isinstance(earlier, tuple) or not all(isinstance(phase, Recipe) for phase in earlier)
+        if (
+            nested
+            or any(phase.earlier or phase.start for phase in earlier)
+            or not isinstance(self.start, StartWeights | None)
+        ):
+            raise InputError(
+                f"The recipe has earlier = {self.earlier!s:.120} and start = {self.start!s:.80}. Expected as earlier "
+                "phases kit.Recipes that have none themselves, and a kit.StartWeights for all phases together. Put "
+                "the phases into one list, and 'start' beside it."
             )
 
     def __repr__(self) -> str:
@@ -124,7 +167,26 @@ class Recipe:
             >>> sorted(Recipe(clipnorm=1.0).settings().keys() - Recipe().settings().keys())
             ['clipnorm']
         """
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+    @property
+    def phases(self) -> tuple[Recipe, ...]:
+        """The phases in their order, each as a recipe of its own; of a training in one, this one.
+
+        Example:
+            >>> recipe = Recipe(epochs=3, learning_rate=0.001, earlier=(Recipe(epochs=5, frozen=("base",)),))
+            >>> [phase.epochs for phase in recipe.phases], recipe.total_epochs
+            ([5, 3], 8)
+        """
+        if self.earlier is None and self.start is None:
+            return (self,)
+        return (*(self.earlier or ()), replace(self, earlier=None, start=None))
+
+    @property
+    def total_epochs(self) -> int:
+        """The epochs of all phases."""
+        return sum(phase.epochs for phase in self.phases)
 
     def learning_rates(self) -> np.ndarray:
         """Returns the float32 learning rate of each epoch, of shape (epochs,)."""
@@ -145,3 +207,14 @@ class Recipe:
 def _is_positive(number: Any) -> bool:
     is_number = isinstance(number, Real) and not isinstance(number, bool)
     return is_number and bool(0 < number < _LARGEST)
+
+
+def _plain(value: Any) -> Any:
+    """Returns recipes and what is in them as plain data, without what is not used."""
+    if isinstance(value, Recipe | StartWeights):
+        named = {each.name: getattr(value, each.name) for each in fields(value)}
+        unused = (None,) if isinstance(value, Recipe) else ("", ())
+        return {name: _plain(part) for name, part in named.items() if part not in unused}
+    if isinstance(value, tuple) and any(isinstance(part, Recipe) for part in value):
+        return [_plain(part) for part in value]
+    return list(value) if isinstance(value, tuple) and value and isinstance(value[0], str) else value
