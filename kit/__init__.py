@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # for mypy, pyright and editors; a test holds it to the names
     from kit.types import Arrays as Arrays
     from kit.types import BrokenSubmission as BrokenSubmission
     from kit.types import Challenge as Challenge
+    from kit.types import DataColumns as DataColumns
     from kit.types import FailedRun as FailedRun
     from kit.types import InputError as InputError
     from kit.types import Outputs as Outputs
@@ -68,6 +69,7 @@ _HOME_OF = {
     "Arrays": "types",
     "BrokenSubmission": "types",
     "Challenge": "types",
+    "DataColumns": "types",
     "Evaluation": "evaluation",
     "FailedRun": "types",
     "InputError": "types",

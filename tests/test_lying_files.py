@@ -20,7 +20,7 @@ from kit import challenges, reports
 from kit.challenges import recipes, tables
 from kit.storage import files, seals
 from kit.submission import source
-from kit.types import Challenge, InputError
+from kit.types import Challenge, DataColumns, InputError
 
 Refused = Callable[..., str]
 
@@ -178,7 +178,7 @@ def test_tables_whose_columns_are_not_told_apart(
     pytest.importorskip("pandas")
     path = tmp_path / "table.csv"
     path.write_text(f"{header}\n{ROWS}")
-    refused(lambda: tables.read(path, recipes.DataColumns(label="y", **columns)), words)
+    refused(lambda: tables.read(path, DataColumns(label="y", **columns)), words)
 
 
 def test_a_table_of_no_rows(tmp_path: Path, refused: Refused) -> None:
@@ -293,7 +293,7 @@ def test_sequences_of_fractions_stay_what_they_are(tmp_path: Path, refused: Refu
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    path, columns = tmp_path / "table.parquet", recipes.DataColumns(label="y")
+    path, columns = tmp_path / "table.parquet", DataColumns(label="y")
     vectors = np.random.default_rng(0).normal(size=(60, 3))
     parquet.write_table(pyarrow.table({"v": pyarrow.array(vectors.tolist()), "y": range(60)}), path)
     np.testing.assert_array_equal(tables.read(path, columns)[0].inputs["v"], vectors)

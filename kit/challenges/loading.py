@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from kit.challenges import catalogue, checks, image_pixels, model_options, tables, user_data, user_model
 from kit.challenges.catalogue import Preset
-from kit.challenges.recipes import DataColumns
-from kit.types import ModelOptions, Recipe
+from kit.types import DataColumns, ModelOptions, Recipe
 
 if TYPE_CHECKING:
     import keras

@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import beginnings, checks, losses, model_options, splits, user_model
+from kit.challenges import beginnings, checks, frames, losses, model_options, splits, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
-from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table, Task
+from kit.types import Arrays, Challenge, DataColumns, InputError, ModelOptions, Recipe, Table, Task
 from kit.types.arrays import numbered
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 Forget = str | Path | Sequence[int] | np.ndarray
 
 
 def make_challenge(
     name: str,
-    arrays: Arrays | Table,
+    arrays: Arrays | Table | pd.DataFrame,
     *,
+    columns: DataColumns | str | None = None,
     partition: np.ndarray | None = None,
     forget: Forget = "random:0.1",
     split_seed: int = 0,
@@ -45,7 +47,8 @@ def make_challenge(
     Args:
         name: becomes the name of the results' folder.
         arrays: all examples, e.g. `kit.Arrays(x, y, groups=person)`, or `kit.Table({"age": age, "job": job}, y)` for a
-            model of your own with several inputs, or with layers that read texts.
+            model of your own with several inputs, or with layers that read texts; or a pandas DataFrame.
+        columns: of a DataFrame: which column is what (`kit.DataColumns`), or the name of the label's.
         partition: optional integers (n,): 0 for training, 1 for validation, 2 for test. By default 70, 15 and 15 %,
             each class in the same shares, always the same for the same data.
         forget, split_seed: as in `load_challenge`.
@@ -69,6 +72,10 @@ def make_challenge(
         >>> challenge.model, len(challenge.split.forget)
         ('mlp', 35)
     """
+    if frames.is_frame(arrays):
+        explained = DataColumns(columns) if isinstance(columns, str) else columns or DataColumns()
+        arrays, divided = frames.table(arrays, explained)
+        partition, task = divided if partition is None else partition, task or explained.task or None
     return make(
         name,
         arrays,

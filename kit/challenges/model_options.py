@@ -11,7 +11,7 @@ from kit.challenges import recipes, user_model
 from kit.challenges.recipes import RecipeFile
 from kit.machine import quiet
 from kit.storage import files
-from kit.types import InputError, ModelOptions, Recipe
+from kit.types import DataColumns, InputError, ModelOptions, Recipe
 from kit.types.loss_settings import LossSettings
 
 if TYPE_CHECKING:
@@ -42,12 +42,13 @@ def recipe_file(options: ModelOptions, default: Recipe, batch_size: int) -> Reci
     Raises:
         InputError: the file is no TOML, or names what a recipe has not; or this is neither a file nor a recipe.
     """
+    columns = DataColumns(options.columns) if isinstance(options.columns, str) else options.columns
     if isinstance(options.recipe, str | Path):
-        return recipes.read(Path(options.recipe))
+        training = recipes.read(Path(options.recipe))
+        return training if columns is None else dataclasses.replace(training, data=columns)
     recipe = checked_recipe(options.recipe or default)
-    return RecipeFile(
-        Path(), {each.name: getattr(recipe, each.name) for each in dataclasses.fields(recipe)}, batch_size
-    )
+    fields = {each.name: getattr(recipe, each.name) for each in dataclasses.fields(recipe)}
+    return RecipeFile(Path(), fields, batch_size, columns or DataColumns())
 
 
 def checked_recipe(recipe: object) -> Recipe:

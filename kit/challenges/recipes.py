@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.storage import files
-from kit.types import InputError, Recipe, StartWeights
+from kit.types import DataColumns, InputError, Recipe, StartWeights
 from kit.types.loss_settings import LossSettings
 from kit.types.recipe import OPTIMIZERS
 
@@ -26,36 +26,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "adamw": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.004, "schedule": "constant"},
     "rmsprop": {"learning_rate": 0.001, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"},
 }
-
-
-@dataclass(frozen=True)
-class DataColumns:
-    """Which column of a table is what: the lines under `[data]` in a recipe.
-
-    Args:
-        label: the column of the labels; empty where the file is no table.
-        id: a column by which a file of requests names examples.
-        group: who an example belongs to.
-        partition: 0 or `train`, 1 or `validation`, 2 or `test`.
-        sample_weight: what the loss of an example is multiplied by in training.
-        slices: columns of few values, or of numbers, by which `kit unlearn` looks for harm (`kit.requests.slices`).
-        features: what the model takes, in the order of its input; by default all other columns.
-        classes: the labels in the order of the model's outputs; by default sorted.
-        task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
-        pixel_range: of a folder of images, two numbers to which 0 to 255 are stretched, as the model was given them; by
-            default they are left as they are, as Keras reads them.
-    """
-
-    label: str = ""
-    id: str = ""
-    group: str = ""
-    partition: str = ""
-    sample_weight: str = ""
-    slices: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()
-    classes: tuple[str, ...] = ()
-    task: str = ""
-    pixel_range: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +45,7 @@ class RecipeFile:
     path: Path
     fields: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 64
-    data: DataColumns = DataColumns()
+    data: DataColumns = field(default_factory=DataColumns)
     loss: LossSettings | None = None
     phases: tuple[Mapping[str, Any], ...] = ()
     start: StartWeights | None = None

@@ -29,11 +29,12 @@ from kit.requests.rehearsal import Plan
 from kit.requests.request import DeletionRequest, prepare
 from kit.storage import files
 from kit.submission.entry import Identifier
-from kit.types import Arrays, ModelOptions, Recipe, Table, Task
+from kit.types import Arrays, DataColumns, ModelOptions, Recipe, Table, Task
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import pandas as pd
     import tensorflow as tf
 
 __all__ = [
@@ -52,9 +53,10 @@ __all__ = [
 
 def unlearn_model(
     model: keras.Model | str | Path,
-    data: Arrays | Table | tf.data.Dataset | str | Path,
+    data: Arrays | Table | pd.DataFrame | tf.data.Dataset | str | Path,
     forget: str | Path | Sequence[int] | np.ndarray,
     *,
+    columns: DataColumns | str | None = None,
     partition: np.ndarray | None = None,
     method: Identifier = AUTO,
     recipe: Recipe | str | Path | None = None,
@@ -73,10 +75,11 @@ def unlearn_model(
 
     Args:
         model: a trained Keras model, or a `.keras` file; left as it is.
-        data: the examples, as `kit.Arrays`, `kit.Table` (which takes a pandas DataFrame), or a `tf.data.Dataset` of
-            (x, y) in a fixed order, which is read into memory; or a file as for `kit.load_challenge`, with a
-            `partition`.
+        data: the examples, as `kit.Arrays`, `kit.Table`, a pandas DataFrame, or a `tf.data.Dataset` of (x, y) in a
+            fixed order, which is read into memory; or a file as for `kit.load_challenge`, with a `partition`.
         forget: the records: row numbers of the whole data set, a file of them, or another form (see `kit.make_split`).
+        columns: of a DataFrame: which column is what (`kit.DataColumns`), or the name of the label's; by default what
+            the recipe's file says under `[data]`.
         partition: integers (n,): 0 for the examples that the model was trained on, 1 for validation, 2 for test. By
             default that of the file; one of both must be there.
         method: a name, a function, the path of a file; or `auto`, which tries methods on other examples first.
@@ -126,7 +129,7 @@ def unlearn_model(
         model,
         data,
         forget,
-        ModelOptions(recipe, id_column, task, custom_objects, builder, retrain),
+        ModelOptions(recipe, id_column, task, custom_objects, builder, retrain, columns=columns),
         partition=partition,
         batch_size=batch_size,
         announce=announce,

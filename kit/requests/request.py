@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard
 import keras
 import numpy as np
 
-from kit.challenges import checks, loading, making, model_options, tf_data, user_model
-from kit.challenges.recipes import DataColumns
+from kit.challenges import checks, frames, loading, making, model_options, tf_data, user_model
 from kit.models.user import Own
 from kit.requests import delivery, own_training, slices
 from kit.requests.own_training import OwnTraining
 from kit.storage import files
 from kit.storage.digests import digest_of_arrays
-from kit.types import Arrays, Challenge, InputError, ModelOptions, Recipe, Table
+from kit.types import Arrays, Challenge, DataColumns, InputError, ModelOptions, Recipe, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
     import tensorflow as tf
 
 # What a request's data are given as; a data set of TensorFlow's is read into memory.
-Data: TypeAlias = "Arrays | Table | tf.data.Dataset | str | Path"
+Data: TypeAlias = "Arrays | Table | pd.DataFrame | tf.data.Dataset | str | Path"
 # Of a challenge's name, which becomes a folder's.
 _LONGEST_NAME = 60
 # Where no recipe says another.
@@ -141,6 +141,9 @@ def _read_data(data: Data, partition: np.ndarray | None, reading: _Reading) -> t
         examples, stored, _ = loading.read_examples(
             path, reading.announce, reading.columns, reading.id_column, reading.model
         )
+        partition = stored if partition is None else partition
+    elif frames.is_frame(data):
+        examples, stored = frames.table(data, reading.columns, reading.id_column)
         partition = stored if partition is None else partition
     else:
         examples = tf_data.read(data) if tf_data.is_dataset(data) else data

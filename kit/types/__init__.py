@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kit.types.arrays import Arrays
     from kit.types.cost import Cost, Retraining
+    from kit.types.data_columns import DataColumns
     from kit.types.errors import BrokenSubmission, FailedRun, InputError
     from kit.types.forget import forget_form
     from kit.types.model_options import ModelOptions
@@ -30,6 +31,7 @@ _HOME_OF = {
     "Challenge": "problem",
     "Comparison": "scores",
     "Cost": "cost",
+    "DataColumns": "data_columns",
     "Direction": "score_info",
     "FailedRun": "errors",
     "InputError": "errors",
@@ -60,6 +62,7 @@ __all__ = [
     "Challenge",
     "Comparison",
     "Cost",
+    "DataColumns",
     "Direction",
     "FailedRun",
     "InputError",

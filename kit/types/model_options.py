@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kit.types.data_columns import DataColumns
     from kit.types.loss_settings import LossSettings
     from kit.types.recipe import Recipe
     from kit.types.task import Task
@@ -27,6 +28,8 @@ class ModelOptions:
         retrain: the user's own training function, or `FILE.py:function`, by which models are retrained in place of the
             recipe: of `kit unlearn` alone (`kit.requests.own_training`). It is run.
         loss: weights of classes and smoothed labels; by default what the recipe's file and the model say.
+        columns: of a DataFrame, which column is what, or the label's name alone; by default what the recipe's file says
+            under `[data]`.
 
     Example:
         >>> ModelOptions(recipe="recipe.toml", task="regression").task
@@ -40,3 +43,4 @@ class ModelOptions:
     builder: str | None = None
     retrain: Callable[..., Any] | str | None = None
     loss: LossSettings | None = None
+    columns: DataColumns | str | None = None

@@ -12,8 +12,7 @@ import pytest
 
 import kit
 from kit.challenges import tables
-from kit.challenges.recipes import DataColumns
-from kit.types import Recipe
+from kit.types import DataColumns, Recipe
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
