@@ -81,13 +81,18 @@ def run(
             f"{line['folder']}: batch {line['batch']}, {len(line['requests'])} requests settled by {line['method']} "
             f"({line['class']}){_accuracy(line['report'])}."
         )
+    counts = _counts(folders)
+    for name, count in counts.items():
+        say(f"{name}: {count['done']} done, {count['waiting']} waiting, {count['at work']} at work.")
+    options.write_json(json_file, {"batches": lines, "counts": counts})
+
+
+def _counts(folders: list[Path]) -> dict[str, dict[str, int]]:
     counts = {}
     for folder in folders:
         with requests.opened(folder) as store:
             counts[str(folder)] = store.counts()
-    for name, count in counts.items():
-        say(f"{name}: {count['done']} done, {count['waiting']} waiting, {count['at work']} at work.")
-    options.write_json(json_file, {"batches": lines, "counts": counts})
+    return counts
 
 
 def _accuracy(report: dict[str, Any]) -> str:

@@ -16,17 +16,22 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 def token(
     folder: FolderArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets it.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the tokens of this name back instead.")] = False,
     quietly: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make a token for somebody who takes requests in; it is shown once.
+    """Make a token for somebody who takes requests in; it is shown once. Or take it back.
 
     Examples:
         kit requests token model desk
+        kit requests token model desk --revoke
     """
     from kit.streams import database, tokens
 
     database.require_queue(folder / database.FOLDER)
+    if revoke:
+        typer.echo(f"{tokens.revoke(folder / database.FOLDER, name)} tokens of '{name}' are valid no more.")
+        return
     typer.echo(tokens.issue(folder / database.FOLDER, name))
 
 

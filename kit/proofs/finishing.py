@@ -11,7 +11,7 @@ from kit.proofs.certificate import DELETION, Certificate, Deletion
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Verifier
 from kit.proofs.trail import Trail
-from kit.storage import files
+from kit.storage import durable, files
 
 
 def finished(folder: Path, verifier: Verifier) -> Certificate | None:
@@ -39,7 +39,7 @@ def finished(folder: Path, verifier: Verifier) -> Certificate | None:
     certificate = Certificate(line[1], deletion, tuple(leaves.absence(leaf) for leaf in deletion.deleted))
     content, path = certificate.to_bytes(), folder / certificates.NAME
     if not path.is_file() or path.read_bytes() != content:
-        with files.atomic_write(path) as stream:
+        with durable.atomic_write(path) as stream:
             stream.write(content)
     _erase_salts(folder, deletion)
     for path in folder.glob("training-*"):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.storage import files, locks
+from kit.storage import durable, files, locks
 from kit.types import FailedRun, InputError
 
 if TYPE_CHECKING:
@@ -273,9 +273,9 @@ def _make_keys(path: Path) -> None:
             key, pem = Ed25519PrivateKey.generate(), serialization.Encoding.PEM
             public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
             plain = serialization.NoEncryption()
-            with files.atomic_write(path.with_name(PUBLIC)) as stream:
+            with durable.atomic_write(path.with_name(PUBLIC)) as stream:
                 stream.write(public)
-            with files.atomic_write(path, mode=0o600) as stream:
+            with durable.atomic_write(path, mode=0o600) as stream:
                 stream.write(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     except OSError as error:
         raise files.cannot_write(path, error) from error

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.storage import files, seals, strict_json
+from kit.storage import durable, files, seals, strict_json
 from kit.storage.scratch import Scratch
 from kit.streams import statement
 from kit.streams.leases import Batch
@@ -64,13 +64,17 @@ def file(store: Store, batch: Batch, request: Request, outcome: Mapping[str, Any
     index = json.dumps(seals.with_digest(content), indent=1, allow_nan=False) + "\n"
     whole = {INDEX: index.encode(), STATEMENT: statement.page(content).encode(), **papers}
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not target.parent.is_dir():
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.sync_folder(target.parent.parent)
         with Scratch(".evidence-", store.folder) as scratch:
             for name, paper in whole.items():
                 (scratch.path / name).write_bytes(paper)
             if target.exists():
                 files.remove(target)
+            durable.sync_tree(scratch.path)  # before the request is settled, which SQLite has on the disk
             os.replace(scratch.path, target)
+            durable.sync_folder(target.parent)
     except OSError as error:
         raise files.cannot_write(target, error) from error
     return target

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.storage import files, seals, strict_json
+from kit.storage import durable, files, locks, seals, strict_json
 from kit.types import InputError
 
 NAME = "tokens.json"
@@ -56,12 +58,45 @@ def issue(folder: Path, name: str) -> str:
         raise InputError(
             f"{name[:40]!r} is no name of a holder. Expected 1 to 200 characters on one line. Give another one."
         )
-    path, token = folder / NAME, secrets.token_hex(_BYTES)
-    before = Tokens.read(folder).holders if path.exists() else ()
-    content = seals.with_digest({"holders": [*map(list, before), [_digest(token), name]]})
-    with files.atomic_write(path, mode=0o600) as stream:
-        stream.write((json.dumps(content, indent=1) + "\n").encode())
+    token = secrets.token_hex(_BYTES)
+    with _changing(folder) as holders:
+        holders.append((_digest(token), name))
     return token
+
+
+def revoke(folder: Path, name: str) -> int:
+    """Takes somebody's tokens back, and returns how many: the service asks the file each time, so at once.
+
+    Raises:
+        InputError: nobody of this name has one.
+        CannotWrite: the file cannot be written.
+    """
+    with _changing(folder) as holders:
+        kept = [holder for holder in holders if holder[1] != name]
+        revoked = len(holders) - len(kept)
+        if not revoked:
+            names = ", ".join(dict.fromkeys(holder[1] for holder in holders)) or "nobody"
+            raise InputError(
+                f"{name[:40]!r} has no token. Expected the name of a holder, who are: {names[:400]}. Correct the name."
+            )
+        holders[:] = kept
+    return revoked
+
+
+@contextlib.contextmanager
+def _changing(folder: Path) -> Iterator[list[tuple[str, str]]]:
+    """Gives the holders to change, and writes them, unless the block fails; one process at a time."""
+    path = folder / NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locks.held(folder / ".tokens.lock", on_wait=lambda: None):
+            holders = [*Tokens.read(folder).holders] if path.exists() else []
+            yield holders
+            content = seals.with_digest({"holders": [*map(list, holders)]})
+            with durable.atomic_write(path, mode=0o600) as stream:
+                stream.write((json.dumps(content, indent=1) + "\n").encode())
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
 
 
 def _digest(token: str) -> str:

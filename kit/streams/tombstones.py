@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit.storage import files, locks
+from kit.storage import durable, files, locks
 from kit.streams.request import Refused
 
 NAME = "tombstones.key"
@@ -46,7 +46,7 @@ class Key:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with locks.held(folder / ".key.lock", on_wait=lambda: None):
                     if not path.exists():
-                        with files.atomic_write(path, mode=0o600) as stream:
+                        with durable.atomic_write(path, mode=0o600) as stream:
                             stream.write(_line(secrets.token_bytes(_KEY_BYTES)))
         except OSError as error:
             raise files.cannot_write(path, error) from error

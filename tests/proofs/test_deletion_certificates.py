@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -348,6 +349,31 @@ def test_a_deletion_whose_process_was_killed_after_its_line_is_finished_by_the_n
     content = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert finished(folder, signer.verifier) == certificate
     assert content == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_salts_are_erased_once_all_else_is_on_the_disk(
+    begun: Path, challenge: kit.Challenge, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "trail"
+    shutil.copytree(begun, folder)
+    on_disk: set[int] = set()
+    forced, write, checked = os.fsync, Salts.write, []
+
+    def fsync(handle: int) -> None:
+        forced(handle)
+        on_disk.add(os.fstat(handle).st_ino)
+
+    def erase(self: Salts, place: Path) -> None:
+        trail_ = Trail.read(folder, signer.verifier)
+        promised = [folder, folder / "log.jsonl", folder / "certificate.json", folder / "receipts"]
+        promised += [trail_.path, *trail_.path.rglob("*"), *(folder / "receipts").iterdir()]
+        checked.append([path.name for path in promised if path.stat().st_ino not in on_disk])
+        write(self, place)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Salts, "write", erase)
+    delete(folder, challenge, signer, Order())
+    assert checked == [[]]
 
 
 def test_where_nothing_was_deleted_nothing_is_finished(begun: Path, verifier: Verifier) -> None:

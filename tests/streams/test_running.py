@@ -15,7 +15,7 @@ import pytest
 from queues import Hands, Ledger, asked, leases, names
 
 from kit.streams import database, evidence, owners, policies
-from kit.streams.leases import Busy, LostLease
+from kit.streams.leases import Busy, Leases, LostLease
 from kit.streams.policies import DAY
 from kit.streams.request import Refused
 from kit.streams.running import serve
@@ -291,3 +291,26 @@ def test_a_death_at_each_step(tmp_path: Path, killer: list[Steps], clock: Hands,
             break
         death += 1
     assert death > 100
+
+
+def test_evidence_is_on_the_disk_before_its_request_is_settled(
+    store: Store, known: frozenset[str], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk: set[int] = set()
+    forced, finish = os.fsync, Leases.finish
+
+    def fsync(handle: int) -> None:
+        forced(handle)
+        on_disk.add(os.fstat(handle).st_ino)
+
+    def finishing(self: Leases, *arguments: Any) -> None:
+        folder = evidence.place(store, 1)
+        places = [folder, folder.parent, *folder.iterdir()]
+        assert len(places) == 5
+        assert {place.stat().st_ino for place in places} <= on_disk
+        finish(self, *arguments)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Leases, "finish", finishing)
+    store.add(asked(1), known)
+    assert served(store, ledger, "at-once") == [[1]]

@@ -253,6 +253,21 @@ def test_tokens(folder: Path) -> None:
     assert first not in path.read_text()
     with pytest.raises(InputError, match="is no name of a holder"):
         tokens.issue(folder / FOLDER, "a\nb")
+    with pytest.raises(InputError, match=r"who are: a, b\."):
+        tokens.revoke(folder / FOLDER, "c")
     path.write_text(path.read_text().replace('"b"', '"c"'))
     with pytest.raises(InputError, match="cannot be read"):
         tokens.Tokens.read(folder / FOLDER)
+
+
+def test_a_token_that_was_taken_back_is_valid_no_more(app: Any, folder: Path) -> None:
+    """At the next request, while the service runs; another holder's stays, and so does a second name's."""
+    lost, kept = tokens.issue(folder / FOLDER, "lost"), tokens.issue(folder / FOLDER, "kept")
+    again = tokens.issue(folder / FOLDER, "lost")
+    assert ask(app, "GET", "/requests", authorization=f"Bearer {lost}").status == 200
+    assert tokens.revoke(folder / FOLDER, "lost") == 2
+    for token, status in ((lost, 401), (again, 401), (kept, 200)):
+        assert ask(app, "GET", "/requests", authorization=f"Bearer {token}").status == status
+    tokens.revoke(folder / FOLDER, "kept")
+    assert ask(app, "GET", "/requests", authorization=f"Bearer {kept}").status == 401
+    assert not (folder / FOLDER / ".tokens.lock").exists()
