@@ -1,12 +1,14 @@
 """Requests that look at the model, against SISA: are the shards that were aimed at the less accurate ones afterwards?
 
     python -m benchmarks.adaptive_requests [--challenge noisy-digits] [--trials 50] [--shards 2] [--epochs 30]
+        [--records N] [--model NAME]
 
 In each trial SISA is trained, half of its shards are targeted, and a third of the training set is deleted, exactly: by
 requests that follow from the members' answers (Gupta et al., NeurIPS 2021), from answers with noise, from placement
 that is public, from placement by another key; or at random, or by answers and then retrained from scratch with a new
 division. The share of trials in which targeted shards end up less accurate is 1/2 wherever deletion is as good as a
-fresh training. Intervals: Clopper and Pearson, 95 %.
+fresh training. Intervals: Clopper and Pearson, 95 %. With `--records`, training and test are a random part of the
+challenge's, and with `--model` another network of the kit learns them: what a small machine can train many times.
 """
 
 import argparse
@@ -49,10 +51,7 @@ class Attack:
     def __init__(self, challenge: Challenge, shards: int) -> None:
         self.challenge, self.shards = challenge, shards
         self.base, self.net = pretraining.new_base(challenge), None
-        self.outside = Arrays(
-            np.concatenate([challenge.validation.x, challenge.test.x]),
-            np.concatenate([challenge.validation.y, challenge.test.y]),
-        )
+        self.outside = _joined(challenge.validation, challenge.test)
 
     def train(self, challenge: Challenge, seed: int, folder: Path) -> keras.Model:
         folder.mkdir()
@@ -109,6 +108,25 @@ class Attack:
         return values
 
 
+def problem(challenge: Challenge, epochs: int, records: int | None, model: str | None) -> Challenge:
+    """Returns a challenge to train many times: so many of its records, learnt for so many epochs by a model."""
+    recipe = replace(challenge.recipe, epochs=epochs)
+    if records is None:
+        return replace(challenge, recipe=recipe, model=model or challenge.model)
+    generator = np.random.default_rng(0)
+    train, outside = (
+        part.take(generator.permutation(len(part))[: size * records])
+        for part, size in ((challenge.train, 1), (_joined(challenge.validation, challenge.test), 2))
+    )
+    parts = {"train": train, "validation": outside.take(np.arange(1)), "test": outside.take(np.arange(1, len(outside)))}
+    split = Split("unused", 0, np.arange(1), np.arange(1, len(train)))
+    return replace(challenge, recipe=recipe, model=model or challenge.model, split=split, **parts)
+
+
+def _joined(first: Arrays, second: Arrays) -> Arrays:
+    return Arrays(np.concatenate([first.x, second.x]), np.concatenate([first.y, second.y]))
+
+
 def interval(values: list[float]) -> tuple[float, float]:
     """Returns Clopper and Pearson's; a tie is half a success."""
     successes, number = sum(values), len(values)
@@ -123,15 +141,18 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--shards", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--records", type=int, help="of the training set, drawn at random")
+    parser.add_argument("--model", help="of the kit's networks, in place of the challenge's")
     options = parser.parse_args()
     process.prepare()
     challenge = kit.load_challenge(options.challenge)
-    attack = Attack(replace(challenge, recipe=replace(challenge.recipe, epochs=options.epochs)), options.shards)
+    attack = Attack(problem(challenge, options.epochs, options.records, options.model), options.shards)
     trials = []
     for seed in range(options.trials):
         with Scratch("kit-adaptive-") as folder:
             trials.append(attack.trial(seed, folder.path))
-    print(f"{options.challenge}, {options.shards} shards, {options.trials} trials: targeted shards less accurate")
+    size = "" if options.records is None else f" ({options.records:,} records, {attack.challenge.model})"
+    print(f"{options.challenge}{size}, {options.shards} shards, {options.trials} trials: targeted shards less accurate")
     for name in trials[0]:
         values = [trial[name] for trial in trials]
         low, high = interval(values)

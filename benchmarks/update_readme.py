@@ -44,21 +44,15 @@ BLOCKS = {
     ),
     "leaks": (["-m", "kit", "leaks", "sisa", "--requests", "60"],),
     "queue": (["-m", "benchmarks.queue_timing"],),
-    "adaptive": (
-        ["-m", "benchmarks.adaptive_requests"],
-        ["-m", "benchmarks.adaptive_requests", "--challenge", "digits", "--epochs", "20", "--trials", "60"],
-        [
-            "-m",
-            "benchmarks.adaptive_requests",
-            "--challenge",
-            "digits",
-            "--epochs",
-            "20",
-            "--trials",
-            "24",
-            "--shards",
-            "6",
-        ],
+    "adaptive": tuple(
+        ["-m", "benchmarks.adaptive_requests", *options.split()]
+        for options in (
+            "",
+            "--challenge digits --epochs 20 --trials 60",
+            "--challenge digits --epochs 20 --trials 24 --shards 6",
+            "--challenge fashion-mnist --records 1000 --epochs 20 --trials 30",
+            "--challenge cifar10-small --records 1000 --model convnet --epochs 20 --trials 30",
+        )
     ),
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
