@@ -112,7 +112,7 @@ def _roots(path: Path) -> dict[str, int]:
 
 def _folders(path: Path) -> list[str]:
     """Returns the names of sub-folders, sorted, without hidden ones, as Keras finds them."""
-    return sorted(entry.name for entry in os.scandir(path) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(name for name in os.listdir(path) if (path / name).is_dir() and not name.startswith("."))
 
 
 def _images(path: Path, folder: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,35 @@ def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.storage.digests import without_digest_of_arrays
 
     stored = files.checked(lambda: without_digest_of_arrays(files.read_npz(path)), path, EXAMPLES_FILE)
+    return _examples(path, stored)
+
+
+def is_array_folder(path: Path) -> bool:
+    """Returns whether a folder holds arrays, as `read_folder` takes them, and not images."""
+    return any(name.endswith(".npy") for name in os.listdir(path))
+
+
+def read_folder(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
+    """Reads a folder of `.npy` files that are called as the arrays of an `.npz` file; they stay on disk.
+
+    They are mapped into memory, of which the system takes back what it needs: float32 and uint8 arrays are never copied
+    as a whole where the examples for training stand in a row, and so do those for validation and for testing.
+
+    Raises:
+        InputError: it does not hold what it should.
+    """
+    import numpy as np
+
+    def mapped(file: Path) -> np.ndarray:
+        array: np.ndarray = files.checked(
+            lambda: np.load(file, mmap_mode="r", allow_pickle=False), file, "an array that numpy.save wrote"
+        )
+        return array
+
+    return _examples(path, {file.stem: mapped(file) for file in sorted(path.glob("*.npy"))})
+
+
+def _examples(path: Path, stored: Mapping[str, np.ndarray]) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.types import Arrays, Table
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,7 +109,7 @@ class Keeper:
         self._writing = self._kept - now
 
 
-def identity_of(settings: Sequence[object], *arrays: np.ndarray) -> str:
+def identity_of(settings: Sequence[object], arrays: Iterable[np.ndarray]) -> str:
     """Returns a digest of all that a training depends on but the weights that it starts from; `arrays`: of examples."""
     names = [getattr(setting, "__qualname__", repr(setting)) for setting in settings]
     digest = hashlib.sha256(repr(names).encode())

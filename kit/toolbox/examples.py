@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from kit.toolbox import _backend
+from kit.toolbox import _backend, rows
 from kit.toolbox.minibatches import Batches
+from kit.toolbox.rows import Rows
 from kit.toolbox.tensors import Tensor, as_float, packed
 from kit.types import Arrays, InputError
 
@@ -26,7 +28,8 @@ class Examples:
     """Examples in memory, as `kit.toolbox.training` goes over them.
 
     Args:
-        x: (n, ...), float32, or uint8 where the images are 8-bit ones.
+        x: (n, ...), float32, or uint8 where the images are 8-bit ones; `Rows` of what is too large to be a tensor
+            (`as_needed`).
         y: int32 (n,).
         batch_size: of the data set that they were read from.
         targets: float32 (n, ...), what a method puts beside the examples, for instance a teacher's logits.
@@ -50,6 +53,14 @@ class Examples:
     def arrays(self) -> tuple[Tensor, ...]:
         """x, y, and targets where there are some."""
         return (self.x, self.y) if self.targets is None else (self.x, self.y, self.targets)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yields the numbers of all arrays, one after the other, in pieces where they are `Rows`."""
+        for array in self.arrays:
+            if isinstance(array, Rows):
+                yield from array.blocks()
+            else:
+                yield np.asarray(array)
 
     def at(self, indices: np.ndarray) -> Examples:
         """Returns some of the examples.
@@ -148,6 +159,19 @@ def in_memory(dataset: tf.data.Dataset | Batches) -> Examples:
     return Examples(x, y, len(images[0]))
 
 
+def as_needed(dataset: tf.data.Dataset | Batches) -> Examples:
+    """Returns the examples of a data set, those of a large selection as `Rows`, of which no tensor is made.
+
+    For `kit.toolbox.training` alone: what else methods do with examples takes tensors.
+    """
+    if isinstance(dataset, Batches) and len(dataset):
+        arrays, indices = dataset.selection.arrays, dataset.selection.indices
+        some = Rows(arrays.x, indices)
+        if some.nbytes > rows.MOST_IN_MEMORY:
+            return Examples(some, arrays.y[indices], min(dataset.batch_size, len(some)))
+    return in_memory(dataset)
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """Some examples of arrays, in an order: what a data set is made of, as often as one is needed.
@@ -192,9 +216,20 @@ class Selection:
         """By the size of a batch, what the backend has made to read the examples in their own order."""
         return {}
 
-    @cached_property
+    @property
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """All of x, 8-bit images in 8 bits, and of y: the same tensors each time, which many runs can share."""
+        """All of x, 8-bit images in 8 bits, and of y: the same tensors each time, which many runs can share.
+
+        Large ones are made anew each time: the sets of a request's many models would fill the memory.
+        """
+        is_large = Rows(self.arrays.x, self.indices).nbytes > rows.MOST_IN_MEMORY
+        return self._made_tensors() if is_large else self._tensors
+
+    @cached_property
+    def _tensors(self) -> tuple[Tensor, Tensor]:
+        return self._made_tensors()
+
+    def _made_tensors(self) -> tuple[Tensor, Tensor]:
         x, y = (keras.ops.convert_to_tensor(array[self.indices]) for array in (self.arrays.x, self.arrays.y))
         return x, y
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,14 +13,15 @@ import numpy as np
 
 from kit.machine import threads
 from kit.machine.bars import progress
-from kit.toolbox import _backend, blocks, checkpoints, compiled, costs
+from kit.toolbox import _backend, blocks, checkpoints, compiled, costs, rows
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.checkpoints import Keeper, Observer, identity_of
 from kit.toolbox.clipping import Clip, clip_of
-from kit.toolbox.examples import Examples, in_memory
+from kit.toolbox.examples import Examples, as_needed
 from kit.toolbox.losses import Loss, TaskLoss, WeightedLoss, cross_entropy
 from kit.toolbox.minibatches import Batches
 from kit.toolbox.optimizers import Optimizer, Sgd, State, of
+from kit.toolbox.rows import Rows
 from kit.toolbox.seeding import MAX_SEED, draw_seed
 from kit.toolbox.tensors import Augment
 from kit.types import Recipe
@@ -48,7 +50,7 @@ def fit(
     Args:
         net: returns logits; what it has been compiled with plays no part and is left alone.
         dataset: batches (x, y) of equal size, the last one possibly short; read once, then kept in memory, 8-bit
-            images in 8 bits.
+            images in 8 bits; large ones of the kit's own are read as they are needed (`kit.toolbox.rows`).
         recipe: epochs, learning rate and so on; the batch size is the dataset's. Of several phases, each begins with
             moments of 0, trains its own layers, and has an order of the examples of its own.
         loss: see `kit.toolbox.losses`; a task's is multiplied by the weights of the examples, where they have some.
@@ -69,15 +71,16 @@ def fit(
         2
     """
     seed = draw_seed() if seed is None else seed
-    examples, loss = _weighted(dataset, in_memory(dataset), loss)
+    examples, loss = _weighted(dataset, as_needed(dataset), loss)
     several = len(recipe.phases) > 1
     settings = [recipe, loss, augment or AUGMENTATIONS[recipe.augmentation], seed, examples.batch_size]
-    arrays = [] if checkpoint is None else list(map(np.asarray, examples.arrays))
     phases = [
         _Phase(
             phase,
             _seed_of_phase(seed, number),
-            "" if checkpoint is None else identity_of([*settings, threads.number(), *[number] * several], *arrays),
+            ""
+            if checkpoint is None
+            else identity_of([*settings, threads.number(), *[number] * several], examples.blocks()),
         )
         for number, phase in enumerate(recipe.phases)
         if phase.epochs
@@ -205,6 +208,7 @@ class Descent:
         with progress(label=label, total=total, done=done * len(examples), unit=" examples", scaled=True) as bar:
             while done < len(rates):
                 at_once = _backend.steps.examples_a_call(at_once, len(examples), len(examples) * len(rates))
+                at_once = min(at_once, _most_at_once(examples))
                 some = settings[done : done + _evenly(every - done % every, at_once // len(examples))]
                 orders = [self._orders(streams) for _ in some]
                 first = 0
@@ -212,7 +216,8 @@ class Descent:
                     last = min(first + max(1, at_once // examples.batch_size) * examples.batch_size, len(examples))
                     start = time.perf_counter()
                     self._call(steps, streams, orders, slice(first, last), some)
-                    at_once = _examples_a_second(len(some) * (last - first), time.perf_counter() - start)
+                    fast = _examples_a_second(len(some) * (last - first), time.perf_counter() - start)
+                    at_once = min(fast, _most_at_once(examples))
                     bar.update(len(some) * (last - first))
                     first = last
                 done += len(some)
@@ -247,8 +252,11 @@ class Descent:
             for number, part in enumerate(parts)
         ]
         costs.add(backward=sum(indices.size for indices in chosen))
+        arrays = [stream.arrays for stream in streams]
+        if isinstance(streams[0].x, Rows):
+            arrays[0], chosen[0] = rows.gathered(arrays[0], chosen[0], _most_at_once(streams[0]))
         steps(
-            [stream.arrays for stream in streams],
+            arrays,
             chosen,
             np.array(sizes, np.int32),
             np.array([self._seed % MAX_SEED, self._epoch], np.int32),
@@ -276,6 +284,11 @@ class Descent:
 def _evenly(left: int, most: int) -> int:
     """Returns how many of the epochs that are left one call takes, so that all take about as many, `most` at most."""
     return -(-left // -(-left // max(1, most)))
+
+
+def _most_at_once(examples: Examples) -> int:
+    """Returns how many examples a call may take: as many as are read at once, where they are read as needed."""
+    return rows.at_most(examples.x, examples.batch_size) if isinstance(examples.x, Rows) else sys.maxsize
 
 
 def _batch_size(stream: Examples) -> int:

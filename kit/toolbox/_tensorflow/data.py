@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
+
+from kit.toolbox import rows
+from kit.toolbox.rows import Rows
 
 if TYPE_CHECKING:
     from kit.toolbox.examples import Selection
@@ -26,7 +31,10 @@ def batches(selection: Selection, batch_size: int, shuffle_seed: int | None) -> 
 
 
 def _read(selection: Selection, batches_of_indices: tf.data.Dataset) -> tf.data.Dataset:
-    images, labels = tf.constant(selection.arrays.x), tf.constant(selection.arrays.y)
+    x, labels = selection.arrays.x, tf.constant(selection.arrays.y)
+    if Rows(x, selection.indices).nbytes > rows.MOST_IN_MEMORY:
+        return batches_of_indices.map(functools.partial(_rows_of, x, labels))
+    images = tf.constant(x)
 
     @tf.autograph.experimental.do_not_convert  # nothing is to be rewritten, and to look for it takes a fifth of a call
     def examples(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -34,6 +42,13 @@ def _read(selection: Selection, batches_of_indices: tf.data.Dataset) -> tf.data.
         return _as_float(tf.gather(images, batch)), tf.gather(labels, batch)
 
     return batches_of_indices.map(examples)
+
+
+def _rows_of(x: np.ndarray, labels: tf.Tensor, batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns a batch of what is too large to be a tensor: NumPy reads it."""
+    images = tf.numpy_function(lambda indices: np.asarray(x[indices]), [batch], x.dtype, stateful=False)
+    images.set_shape((None, *x.shape[1:]))
+    return _as_float(images), tf.gather(labels, batch)
 
 
 def augmented(dataset: tf.data.Dataset, augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
