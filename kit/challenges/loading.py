@@ -112,6 +112,6 @@ def read_examples(
         return *tables.read(Path(name), columns, id_column), ""
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
         return *user_data.read_folder(Path(name)), ""
-    if Path(name).is_dir():
+    if Path(name).is_dir() and Path(name).suffix != ".npz":
         return *image_pixels.read(Path(name), columns, user_model.shape_of(model), announce), ""
     return *user_data.read_npz(Path(name)), ""

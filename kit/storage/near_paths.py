@@ -32,7 +32,9 @@ def did_you_mean_path(path: Path, otherwise: str) -> str:
     while not os.path.isdir(wrong.parent) and wrong.parent != wrong:  # pathlib's own refuses names that are too long
         wrong = wrong.parent
     rest = path.relative_to(wrong)
-    names = [name for name in _names_in(wrong.parent) if os.path.exists(wrong.parent / name / rest)]
+    names = [
+        name for name in _names_in(wrong.parent) if name != wrong.name and os.path.exists(wrong.parent / name / rest)
+    ]
     near = difflib.get_close_matches(wrong.name, names, n=_MOST_SHOWN, cutoff=_LIKENESS)
     paths = [f"'{wrong.parent / name / rest}'" for name in near]
     return f"Did you mean {' or '.join(paths)}?" if paths else otherwise

@@ -190,7 +190,7 @@ def _check_ids(x: np.ndarray) -> None:
     """Refuses columns of whole numbers, beside measurements in one matrix of 64 bits, that 32 bits take for others."""
     if x.dtype != np.float64 or x.ndim != 2:
         return
-    if not _LARGEST_INTEGER < max(float(x.max()), -float(x.min())) < np.finfo(np.float32).max:
+    if not _LARGEST_INTEGER < max(float(x.max()), -float(x.min())) < float(np.finfo(np.float32).max):
         return
     for number, column in enumerate(x.T):
         if np.abs(column).max() > _LARGEST_INTEGER and (column == np.rint(column)).all():
