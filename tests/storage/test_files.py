@@ -33,7 +33,7 @@ def one_paragraph(error: pytest.ExceptionInfo[InputError]) -> str:
     message = str(error.value)
     assert "\n" not in message
     assert "Expected" in message
-    assert message.endswith(".")
+    assert message.endswith((".", "?"))
     return message
 
 
