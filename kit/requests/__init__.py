@@ -13,8 +13,8 @@ Decisions:
 - Where the recipe does not give models like the original, nothing that is said about forgetting can be relied on. That
   is tested, and said first.
 - Nothing is written before everything is computed, and then all of it or nothing (`publishing`). What models said by
-  then, records included, is kept in the kit's cache until the model is delivered, so that a request goes on where it
-  was interrupted, and is deleted then.
+  then, records included, and the models that stand in for the original in rehearsals are kept in the kit's cache until
+  the model is delivered, so that a request goes on where it was interrupted, and are deleted then.
 """
 
 from __future__ import annotations

@@ -18,15 +18,17 @@ import numpy as np
 from kit import methods
 from kit.machine.bars import progress
 from kit.methods import _facts
+from kit.models.weights import in_order, numbered
 from kit.requests import drawing, references
 from kit.rules import LANDMARKS, RETRAIN
-from kit.runs import run
+from kit.runs import run, store
 from kit.runs.population import Request
 from kit.runs.seeds import run_seed
 from kit.runs.settings import hyperparameters
 from kit.runs.worker import Worker
 from kit.scorers._resampling import interval_of
 from kit.scorers.distance import FEWEST_RETRAINED, retraining_distance
+from kit.storage import files, seals
 from kit.submission.entry import Entry
 from kit.types import Challenge, FailedRun, InputError, Outputs
 
@@ -45,7 +47,8 @@ class Plan:
         retrained: models that each method's is held against, 3 or more.
         minutes: after which no other method is begun; None for no end.
         seed: of the draws and the runs.
-        root: folder where finished models' answers are kept and found again; None for nowhere.
+        root: folder where finished models' answers, and the weights of those that stand in for the original, are kept
+            and found again; None for nowhere.
 
     Raises:
         InputError: fewer of them.
@@ -198,14 +201,29 @@ def _prepared(worker: Worker, splits: Sequence[drawing.Split], plan: Plan) -> li
     challenge, rehearsals = worker.challenge, []
     retained = challenge.train.take(challenge.split.retain)
     for number, split in enumerate(progress(splits, label="preparing", unit="rehearsal")):
-        stand_in = run.run_once(Entry(RETRAIN), challenge, worker, seed=run_seed(plan.seed, "stand-in", number))
-        weights = tuple(np.array(array) for array in stand_in.net.get_weights())
+        weights = _stand_in(worker, run_seed(plan.seed, "stand-in", number), plan.root)
         problem = dataclasses.replace(challenge, train=retained, split=split, original=weights)
         training = None if worker.training is None else worker.training.among(challenge.split.retain)
         rehearsing = Worker(problem, like=worker, training=training)
         request = Request(plan.retrained, run_seed(plan.seed, "rehearsal", number), plan.root)
         rehearsals.append(_Rehearsal(rehearsing, references.models(Entry(RETRAIN), rehearsing, request)))
     return rehearsals
+
+
+def _stand_in(worker: Worker, seed: int, root: Path | None) -> tuple[np.ndarray, ...]:
+    """Returns the weights of a model that was retrained without the records, trained now where they are not kept."""
+    challenge, path, place = worker.challenge, None, f"stand-in/{seed}"
+    if root is not None:
+        path = store.population_folder(root, Entry(RETRAIN), challenge, worker.original) / f"stand-in-{seed}.npz"
+        files.remove_leftovers(path.parent, path.name)
+        kept = seals.read_arrays(path, place)
+        if kept is not None:
+            return worker.checked(in_order(kept), RETRAIN)
+    retrained = run.run_once(Entry(RETRAIN), challenge, worker, seed=seed)
+    weights = tuple(np.array(array) for array in retrained.net.get_weights())
+    if path is not None:
+        seals.write_arrays(path, place, numbered(weights))
+    return weights
 
 
 def _distances(entry: Entry, rehearsals: Sequence[_Rehearsal], plan: Plan) -> list[float]:

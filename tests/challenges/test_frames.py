@@ -1,4 +1,4 @@
-"""DataFrames without a `kit.Table` around them: a column of each type is taken as its values, or refused."""
+"""DataFrames without a `kit.Table`: a column of each type is taken as its values, or refused with the reason."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 from cli_helpers import Result, call, one_paragraph
+from limits import files_of_at_most
 from owners import RECORDS, data, files_in
 from processes import Forked
 from retrainings import taking
@@ -23,7 +25,7 @@ from signals import children_take_interrupts, stop
 
 from kit import requests
 from kit.requests import outcome as outcomes
-from kit.runs import timing
+from kit.runs import store, timing
 from kit.storage import files
 
 
@@ -207,6 +209,39 @@ def test_a_full_disk_is_told_in_a_paragraph(
     before = contents(tmp_path)
     assert "No space left" in one_paragraph(unlearn(given, "--quiet"), code=1)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_of_what_is_kept_is_told_and_the_same_command_goes_on(
+    given: dict[str, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second model finds no room: the first is kept whole, and neither model nor output is touched."""
+    monkeypatch.setattr(timing, "reference", lambda *_, **__: taking(1.0))
+    monkeypatch.setenv("KIT_HOME", str(tmp_path_factory.mktemp("home")))
+    real, written = store.save_outputs, list[Path]()
+
+    def save(path: Path, outputs: Any) -> None:
+        written.append(path)
+        with files_of_at_most(1000) if len(written) == 2 else contextlib.nullcontext():
+            real(path, outputs)
+
+    monkeypatch.setattr(store, "save_outputs", save)
+    before, options = contents(tmp_path), ("--method", "finetune", "--retrained", "3", "--quiet")
+    message = one_paragraph(unlearn(given, *options), code=1)
+    assert "cannot be written (File too large)" in message
+    assert "KIT_HOME" in message
+    assert contents(tmp_path) == before
+    folder = Path(os.environ["KIT_HOME"]) / "requests"
+    assert [path.parent.name[-4:] for path in folder.rglob("done.json")] == ["0000"]
+    kept = {path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    assert kept == {"done.json", "outputs.npz"}
+    result = unlearn(given, *options)
+    assert result.code == 0, result.err
+    assert [path for path in {*written} if written.count(path) != 1] == [written[1]]  # what was kept stays as it was
+    assert not [*folder.iterdir()]
 
 
 @pytest.mark.slow

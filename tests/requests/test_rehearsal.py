@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -119,6 +121,42 @@ def test_candidates_start_from_a_finished_model_and_cost_less_than_retraining() 
 @pytest.mark.parametrize("settings", [{"rehearsals": 1}, {"retrained": 2}])
 def test_too_few_rehearsals_are_refused(settings: dict[str, int], refused: Callable[..., str]) -> None:
     refused(lambda: Plan(**settings), "luck")
+
+
+def test_stand_ins_are_kept_and_trained_again_only_where_they_are_damaged(
+    request_of_six: DeletionRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an interruption: of what is there, nothing is trained again, and all has the bits that it had."""
+    seeds: list[int] = []
+    worker = Worker(request_of_six.challenge)
+
+    def retrain(_: Entry, __: object, worker: Worker, *, seed: int) -> SimpleNamespace:
+        seeds.append(seed)
+        net, generator = worker.fresh_net(seed, reuse=True), np.random.default_rng(seed)
+        net.set_weights([generator.normal(size=array.shape) for array in net.get_weights()])
+        return SimpleNamespace(net=net)
+
+    monkeypatch.setattr(rehearsal.run, "run_once", retrain)
+    monkeypatch.setattr(rehearsal.references, "models", lambda *_: None)
+    splits = rehearsal.drawing.draw(request_of_six.challenge, 2, 0)
+
+    def weights(plan: Plan) -> list[list[np.ndarray]]:
+        return [[*each.worker.original.weights] for each in rehearsal._prepared(worker, splits, plan)]
+
+    plan = Plan(rehearsals=2, retrained=3, root=tmp_path)
+    first = weights(plan)
+    assert len(set(seeds)) == 2
+    np.testing.assert_equal(weights(plan), first)
+    assert len(seeds) == 2
+    kept = sorted(tmp_path.rglob("stand-in-*.npz"))
+    kept[0].write_bytes(kept[0].read_bytes()[:-10])
+    kept[1].rename(kept[1].with_name("moved.npz"))
+    kept[1].with_name("moved.npz").rename(kept[0].with_name(f"stand-in-{seeds[0]}.npz"))
+    np.testing.assert_equal(weights(plan), first)
+    assert len(seeds) > 2
+    np.testing.assert_equal(weights(Plan(rehearsals=2, retrained=3)), first)
+    weights(Plan(rehearsals=2, retrained=3, seed=1, root=tmp_path))
+    assert len(set(seeds)) == 4
 
 
 @pytest.mark.slow

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import hashlib
 import json
 import math
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from limits import files_of_at_most
 
 import kit
 from kit.machine import quiet
@@ -133,18 +133,6 @@ def write_json(path: Path) -> None:
 
 def write_npz(path: Path) -> None:
     files.write_npz(path, {"a": np.arange(5000), "b": np.arange(5000)})
-
-
-@contextlib.contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The system's own refusal to write more, as of a full disk."""
-    resource = pytest.importorskip("resource", reason="a limit that Windows does not have")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("write", [write_json, write_npz])
