@@ -24,7 +24,7 @@ os.environ.setdefault(
 )
 
 # A process has one backend: elsewhere these files are not even looked at.
-collect_ignore_glob = [] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"]
+collect_ignore_glob = ["*conftest.py", *([] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"])]
 
 
 @pytest.fixture(autouse=True)
