@@ -40,7 +40,7 @@ CHECKS = {
     "import_side_effects": "importing it changes nothing and prints nothing",
     "runs": "the call neither raises an error nor ends the process",
     "returns_model": "it returns a keras.Model",
-    "architecture": "the model says what its weights say in the architecture of 'net'",
+    "architecture": "in the architecture of 'net', its weights give the same outputs",
     "weights": "all weights are finite and of the right dtype",
     "logits": "logits are finite for a full, a short and a single-example batch",
     "changes_weights": "the weights are not those of the original",
