@@ -38,6 +38,7 @@ if importlib.util.find_spec("kit") is None:
             "The kit is not here: attach the data set that 'make kaggle-package' builds (on Kaggle: Add Input), or "
             "upload the wheel in it beside this notebook (in Colab: the folder at the left), and run this cell again."
         )"""
+_CLONE = "git clone ADDRESS unlearning-kit   # the address of the repository that you were given"
 _FIRST_CELL = re.compile(r"# Finds the kit: .*?\n        \)$", re.DOTALL | re.MULTILINE)
 _BADGES = re.compile(rf"(?:\[!\[Open in Colab\][^\n]*|{re.escape(PLACES)})(?=\n)")
 
@@ -82,7 +83,8 @@ def cited(citation: str, repository: str) -> str:
 
 def cloned(readme: str, repository: str) -> str:
     """Returns the README with this address after `git clone`, or without one."""
-    return re.sub(r"`git clone[^`]*`", f"`git clone {repository}`" if repository else "`git clone`", readme)
+    line = f"git clone {repository} unlearning-kit" if repository else _CLONE
+    return re.sub(r"^git clone .*$", lambda _: line, readme, flags=re.MULTILINE)
 
 
 def main(repository: str) -> None:
