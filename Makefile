@@ -19,6 +19,7 @@ QUICK = tests/types tests/test_rules.py tests/scorers/test_forgetting.py tests/t
 quick: .venv/.dev
 	folder=$$(mktemp -d) && .venv/bin/kit run finetune --quiet --out $$folder; status=$$? ; rm -rf $$folder ; exit $$status
 	.venv/bin/python -m pytest $(QUICK)
+	@echo "The installation works. What the run wrote was in a temporary folder, and is gone."
 
 test: .venv/.dev
 	.venv/bin/python -m pytest $(PARALLEL)
