@@ -45,17 +45,21 @@ def load(
     preset = catalogue.preset(name) if name in catalogue.names() else _OWN_DATA
     training = model_options.recipe_file(options, preset.recipe, preset.batch_size)
     from kit.challenges import hyperparameters, making  # NumPy, which a wrong name does not wait for
+    from kit.challenges import partition as divided
 
     arrays, partition, source = read_examples(name, announce, training.data, options.id_column, model)
     has_own_model = model is not None or weights is not None
     if announce and options.recipe is None and has_own_model:
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
     net = user_model.read_model(arrays, preset.model if model is None else model, weights, model_options.code(options))
+    steps = divided.steps_an_epoch(partition, len(arrays), training.batch_size)
     changed = preset is _OWN_DATA or options.recipe is not None or has_own_model
     challenge = making.make(
         Path(name).stem if preset is _OWN_DATA else name,
         arrays,
-        model_options.resolved(options, training, model, net, arrays.y, announce=announce or (lambda _: None)),
+        model_options.resolved(
+            options, training, model, net, arrays.y, steps=steps, announce=announce or (lambda _: None)
+        ),
         partition=partition,
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,

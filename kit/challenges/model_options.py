@@ -71,6 +71,7 @@ def resolved(
     net: str | keras.Model,
     y: np.ndarray,
     *,
+    steps: int,
     announce: Callable[[str], None],
 ) -> ModelOptions:
     """Returns the options with a `kit.Recipe`, and with task and loss of the recipe's file or of the model.
@@ -80,17 +81,21 @@ def resolved(
         model: as the user gave it, whose compile settings may say how it was trained.
         net: the same, read (`user_model.read_model`).
         y: the labels.
+        steps: of an epoch, by which a schedule of the model's becomes rates of epochs.
         announce: is told what was read from the model, and what of it the kit leaves out.
 
     Raises:
         InputError: the model does not say how it was trained, or values with which nothing can be trained.
     """
     compiled = user_model.compiled_with(model)
-    recipe = training.recipe(compiled if training.is_from_model else None)
+    recipe = training.recipe(compiled if training.is_from_model else None, steps)
     task = options.task or training.data.task or user_model.task_in_file(model, y, net)
     loss = options.loss or training.loss or (None if compiled is None else LossSettings({}, compiled.label_smoothing))
     if training.is_from_model and compiled is not None:
-        announce(f"recipe of the model: {recipe}" + "".join(f"; left out: {part}" for part in compiled.left_out))
+        read = (
+            "" if compiled.schedule is None or recipe.schedule != "listed" else f"; rates: of {compiled.schedule.name}"
+        )
+        announce(f"recipe of the model: {recipe}{read}" + "".join(f"; left out: {part}" for part in compiled.left_out))
     return dataclasses.replace(options, recipe=recipe, task=task, loss=loss)
 
 

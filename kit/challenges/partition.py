@@ -24,6 +24,22 @@ def published_partition(published: Published) -> np.ndarray:
     return np.concatenate([np.zeros(published.num_train, np.int64), halves])
 
 
+def steps_an_epoch(partition: np.ndarray | None, num_examples: int, batch_size: int) -> int:
+    """Returns how many steps a training takes that goes over the training examples once.
+
+    Args:
+        partition: as of `make_challenge`, by default that of the kit.
+        num_examples: of all parts.
+        batch_size: of a step.
+
+    Example:
+        >>> steps_an_epoch(np.array([0, 0, 0, 1, 2]), 5, 2), steps_an_epoch(None, 100, 32)
+        (2, 3)
+    """
+    number = round(TRAIN_SHARE * num_examples) if partition is None else int((np.asarray(partition) == 0).sum())
+    return max(1, -(-number // batch_size))
+
+
 def stratified_partition(
     arrays: Arrays | Table, task: Task, generator: np.random.Generator | None = None
 ) -> np.ndarray:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _FROM_MODEL = "from model"
 _LARGEST_BATCH = 2**31
+# Of a training whose rates are computed one by one.
+_MOST_EPOCHS = 100_000
+# Lines that say rates, by which those of a model's schedule are left aside.
+_RATES = {"learning_rate", "schedule", "rates", "milestones", "step_factor"}
 _LARGEST = 1e6  # of the ends of a range of pixels
 # What a recipe leaves out, for optimisers that take other steps than SGD: Keras's own defaults.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -60,11 +64,12 @@ class RecipeFile:
         """Returns the fields of each phase: its own lines over those that stand above all phases."""
         return [{**self.fields, **phase} for phase in self.phases or ({},)]
 
-    def recipe(self, compiled: Compiled | None) -> Recipe:
+    def recipe(self, compiled: Compiled | None, steps: int = 1) -> Recipe:
         """Returns the recipe.
 
         Args:
             compiled: what the model was compiled with, where that is known: for `optimizer = "from model"`.
+            steps: of an epoch, by which a schedule of the model's becomes rates of epochs.
 
         Raises:
             InputError: the model does not say how it was trained, or values with which nothing can be trained.
@@ -83,6 +88,11 @@ class RecipeFile:
                     f"than {', '.join(OPTIMIZERS)}. Expected one of these. Write its name, and the learning rate."
                 )
             of_model = {"optimizer": compiled.optimizer, "schedule": "constant", **compiled.settings}
+            if compiled.schedule is not None and not fields.keys() & _RATES:
+                epochs = fields.get("epochs", Recipe.epochs)
+                if type(epochs) is int and 0 < epochs <= _MOST_EPOCHS:
+                    rates = compiled.schedule.rates(epochs=epochs, steps=steps)
+                    of_model |= {"schedule": "listed", "rates": rates, "learning_rate": max(rates)}
             fields = of_model | {name: value for name, value in fields.items() if name != "optimizer"}
         return Recipe(**{**_DEFAULTS.get(str(fields.get("optimizer")), {}), **fields})
 

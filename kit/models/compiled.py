@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from kit.models.schedules import Schedule
+
 _TASKS = {
     "sparse_categorical_crossentropy": "classification",
     "categorical_crossentropy": "classification",
@@ -37,6 +39,7 @@ class Compiled:
         settings: fields of a recipe: learning rate, momentum, weight decay, clipping.
         left_out: what of it a recipe cannot say, for people.
         label_smoothing: of the loss.
+        schedule: of the learning rate, where it is one of Keras's and no number.
     """
 
     loss: str = ""
@@ -44,6 +47,7 @@ class Compiled:
     settings: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     label_smoothing: float = 0.0
+    schedule: Schedule | None = None
 
     def task(self, outputs: int) -> str:
         """Returns the name of the task that the loss is of, for so many outputs; empty where it tells none.
@@ -77,8 +81,19 @@ def _read(config: Any) -> Compiled:
     if not isinstance(config, dict):
         return Compiled()
     optimizer, settings, left_out = _optimizer(config.get("optimizer"))
-    loss = config.get("loss")
-    return Compiled(_name(loss), optimizer, settings, left_out, _label_smoothing(loss))
+    loss, schedule = config.get("loss"), _schedule(config.get("optimizer"))
+    return Compiled(_name(loss), optimizer, settings, left_out, _label_smoothing(loss), schedule)
+
+
+def _schedule(optimizer: Any) -> Schedule | None:
+    """Returns the schedule of an optimizer, if it has one that is Keras's own."""
+    settings = optimizer.get("config") if isinstance(optimizer, dict) else None
+    part = settings.get("learning_rate") if isinstance(settings, dict) else None
+    if not isinstance(part, dict) or part.get("registered_name") is not None:
+        return None
+    described = part.get("config")
+    schedule = Schedule(str(part.get("class_name")), described) if isinstance(described, dict) else None
+    return schedule if schedule is not None and schedule.is_known else None
 
 
 def _label_smoothing(loss: Any) -> float:
@@ -110,8 +125,10 @@ def _optimizer(part: Any) -> tuple[str, dict[str, float], tuple[str, ...]]:
     left_out = []
     rate = config.get("learning_rate")
     if isinstance(rate, dict):
-        left_out.append(f"its schedule {rate.get('class_name')}")
-        rate = rate.get("config", {}).get("initial_learning_rate")
+        if _schedule(part) is None:
+            left_out.append(f"its schedule {rate.get('class_name')}")
+        described = rate.get("config", {})
+        rate = described.get("initial_learning_rate", (described.get("values") or [None])[0])
     named = {key: config.get(key) for key in ("momentum", "weight_decay", *_CLIPS)}
     for key, value in {"learning_rate": rate, **named}.items():
         if isinstance(value, int | float) and not isinstance(value, bool):

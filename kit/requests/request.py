@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kit.challenges import checks, frames, loading, making, model_options, tf_data, user_model
+from kit.challenges.partition import steps_an_epoch
 from kit.models.user import Own
 from kit.requests import delivery, own_training, slices
 from kit.requests.own_training import OwnTraining
@@ -92,29 +93,29 @@ def prepare(
         delivery.require_known_optimizer(Path(model))
     if options.recipe is None and options.retrain is None:
         announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")
+    batch_size = batch_size or training.batch_size
+    steps = steps_an_epoch(partition, len(examples), batch_size)
     challenge = making.make(
         name,
         examples,
-        model_options.resolved(options, training, model, net, examples.y, announce=announce),
+        model_options.resolved(options, training, model, net, examples.y, steps=steps, announce=announce),
         partition=partition,
         forget=forget,
         model=net,
-        batch_size=batch_size or training.batch_size,
+        batch_size=batch_size,
     )
-    weights, retraining, test = challenge.original or (), None, np.flatnonzero(np.asarray(partition) == 2)
-    columns = slices.columns_of(examples, training.data.slices, test)
-    if options.retrain is not None:
-        retraining = own_training.of(options.retrain, net, examples, np.asarray(partition), own)
+    weights = challenge.original or ()
+    retrain, parts = options.retrain, np.asarray(partition)
     return DeletionRequest(
         net=net,
         challenge=challenge,
         data=examples,
-        rows=np.flatnonzero(np.asarray(partition) == 0)[challenge.split.forget],
+        rows=np.flatnonzero(parts == 0)[challenge.split.forget],
         model_sha256=files.sha256_of(Path(model)) if isinstance(model, str | Path) else digest_of_arrays(weights),
         data_sha256=files.sha256_of(Path(data)) if _is_file(data) else challenge.data_sha256,
         own=own,
-        training=retraining,
-        slices=columns,
+        training=None if retrain is None else own_training.of(retrain, net, examples, parts, own),
+        slices=slices.columns_of(examples, training.data.slices, np.flatnonzero(parts == 2)),
     )
 
 

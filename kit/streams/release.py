@@ -29,7 +29,7 @@ class Ticks:
         >>> Ticks(10).last(begun=100, now=129), Ticks(10).following(begun=100, now=129), Ticks(10).following(100, 100)
         (120, 130, 110)
         >>> Ticks().last(100, 129), Ticks().following(100, 129)
-        (129, 129)
+        (129, 129.0)
     """
 
     seconds: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from kit.models import compiled
 from kit.models.compiled import Compiled
 
 losses, optimizers = keras.losses, keras.optimizers
+
+
+class Warming(optimizers.schedules.LearningRateSchedule):
+    """Of the user's own: nobody else can say what it does."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.1
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
 
 
 def net(outputs: int = 1) -> keras.Model:
@@ -51,7 +62,13 @@ def test_the_loss_tells_the_task(loss: Any, outputs: int, task: str, tmp_path: P
             optimizers.Adam(optimizers.schedules.CosineDecay(0.02, 100), clipnorm=1.0),
             "adam",
             {"learning_rate": 0.02, "weight_decay": 0.0, "momentum": 0.0, "clipnorm": 1.0},
-            ("its schedule CosineDecay",),
+            (),
+        ),
+        (
+            optimizers.SGD(Warming()),
+            "sgd",
+            {"weight_decay": 0.0, "momentum": 0.0},
+            ("its schedule Warming",),
         ),
         (optimizers.Nadam(), "", {"learning_rate": 0.001, "weight_decay": 0.0, "momentum": 0.0}, ()),
     ],
@@ -61,7 +78,7 @@ def test_the_optimiser_becomes_fields_of_a_recipe(
 ) -> None:
     model = net()
     model.compile(optimizer, "mse")
-    assert compiled.of(model) == Compiled("mse", name, settings, left_out)
+    assert dataclasses.replace(compiled.of(model), schedule=None) == Compiled("mse", name, settings, left_out)
 
 
 def test_a_model_that_was_not_compiled_tells_nothing(tmp_path: Path) -> None:
