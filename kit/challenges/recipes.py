@@ -74,12 +74,12 @@ class RecipeFile:
         Raises:
             InputError: the model does not say how it was trained, or values with which nothing can be trained.
         """
-        *earlier, last = (self._phase(fields, compiled) for fields in self._fields_of_phases)
+        *earlier, last = (self._phase(fields, compiled, steps) for fields in self._fields_of_phases)
         if not earlier and self.start is None:
             return last
         return dataclasses.replace(last, earlier=tuple(earlier) or last.earlier, start=self.start or last.start)
 
-    def _phase(self, fields: Mapping[str, Any], compiled: Compiled | None) -> Recipe:
+    def _phase(self, fields: Mapping[str, Any], compiled: Compiled | None, steps: int) -> Recipe:
         if fields.get("optimizer") == _FROM_MODEL:
             if compiled is None or not compiled.optimizer:
                 raise InputError(
