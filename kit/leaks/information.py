@@ -26,7 +26,11 @@ class Estimate:
     stderr: float
 
     def covers(self, truth: float) -> bool:
-        """Returns whether the 95 % interval, by the normal distribution, holds a number."""
+        """Returns whether the 95 % interval, by the normal distribution, holds a number.
+
+        Args:
+            truth: the number.
+        """
         return abs(self.value - truth) <= _HALF_WIDTH * self.stderr + 1e-12
 
 
@@ -88,7 +92,10 @@ def mutual_information(secrets: np.ndarray, readings: np.ndarray) -> Estimate:
 
 
 def mean(values: np.ndarray) -> Estimate:
-    """Returns the mean of two independent values or more.
+    """Returns the mean of independent values.
+
+    Args:
+        values: (n,), two or more.
 
     Example:
         >>> mean(np.array([1.0, 3.0]))

@@ -24,7 +24,12 @@ _TICK = 2.0
 
 @dataclass(frozen=True)
 class Readings:
-    """What two clocks read for each request, float64 (requests,): passes over examples, and CPU seconds."""
+    """The time of each request, as two clocks read it.
+
+    Args:
+        passes: over examples, float64 (requests,).
+        seconds: of the processor, float64 (requests,).
+    """
 
     passes: np.ndarray
     seconds: np.ndarray
@@ -34,7 +39,7 @@ class Readings:
         return {"passes": self.passes, "CPU seconds": self.seconds}
 
     def released(self, ticks: Sequence[float]) -> Readings:
-        """Returns when answers leave that leave at multiples of a tick only: a refusal with the first.
+        """Returns the times at which answers leave if they leave at multiples of a tick only: a refusal with the first.
 
         Args:
             ticks: of passes, and of seconds.
@@ -47,7 +52,11 @@ class Readings:
 
     @staticmethod
     def at_once(number: int) -> Readings:
-        """Returns those of refusals, which take no time."""
+        """Returns the readings of refusals, which take no time.
+
+        Args:
+            number: of requests.
+        """
         return Readings(np.zeros(number), np.zeros(number))
 
 
@@ -68,14 +77,18 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """The readings of `Requests`, kind by kind."""
+    """The readings of `Requests`, kind by kind.
+
+    Args:
+        rows, groups, strangers: of the requests that `Requests` has under these names.
+    """
 
     rows: Readings
     groups: Readings
     strangers: Readings
 
     def released(self) -> Served:
-        """Returns when answers leave that leave at multiples of twice the longest of all these."""
+        """Returns the times at which answers leave if they leave at multiples of twice the longest of all these."""
         parts = self.rows, self.groups, self.strangers
         ticks = [_TICK * max(part.clocks()[clock].max(initial=0) for part in parts) for clock in self.rows.clocks()]
         return Served(*(part.released(ticks) for part in parts))

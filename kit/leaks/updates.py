@@ -27,7 +27,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class UpdateLeak:
-    """How well the deleted example is told from the stranger, by both models and by the first alone."""
+    """How well the deleted example is told from the stranger.
+
+    Args:
+        both: AUC of the attacker who sees the answers of both models.
+        before: AUC of the one who sees those of the original alone: what memorisation gives away without any deletion.
+    """
 
     both: Estimate
     before: Estimate
@@ -39,8 +44,11 @@ def update_leak(answers: Answers) -> UpdateLeak:
     The features are the confidence before, its change and the size of the change; of the second attacker, the
     confidence before alone. Each is a logistic regression, learnt from half of the requests and judged on the others.
 
+    Args:
+        answers: of the original and of the models after the requests.
+
     Source: Chen et al., When machine unlearning jeopardizes privacy, CCS 2021. What differs: the attacker learns from
-    requests to the same original, where the paper trains shadow models; he sees the confidence in the label, where
+    requests to the same original, where the paper trains shadow models, and sees the confidence in the label, where
     the paper concatenates all probabilities. Both make this attacker the stronger.
 
     Example:

@@ -25,7 +25,16 @@ from kit.types import Arrays, InputError
 
 @dataclass(frozen=True)
 class Head:
-    """What is published of a tree: how many leaves there are, and the root."""
+    """What is published of a tree.
+
+    Args:
+        size: how many leaves there are.
+        root: the hash over all of them, 32 bytes.
+
+    Example:
+        >>> Head.from_json(Head(3, bytes(32)).to_json()) == Head(3, bytes(32))
+        True
+    """
 
     size: int
     root: bytes
@@ -42,7 +51,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Presence:
-    """The proof that a leaf is in a tree, at its place."""
+    """The proof that a leaf is in a tree, at its place.
+
+    Args:
+        leaf: its hash, 32 bytes.
+        index: its place, from 0.
+        siblings: the hashes beside its way to the root, from the leaf on.
+    """
 
     leaf: bytes
     index: int
@@ -67,6 +82,10 @@ class Presence:
 @dataclass(frozen=True)
 class Absence:
     """The proof that a leaf is not in a sorted tree: its neighbours, of which one is missing at either end.
+
+    Args:
+        leaf: the hash that is not there, 32 bytes.
+        before, after: the leaves between which it would stand; None beyond the first and the last.
 
     Example:
         >>> committed = Commitment.of(np.array([[7] * 32, [3] * 32, [5] * 32], np.uint8))
@@ -183,7 +202,13 @@ class Commitment:
 
 
 def contents(records: Arrays) -> np.ndarray:
-    """Returns the hash of each example with its label, as they are in memory: uint8 (n, 32).
+    """Returns the hash of each example with its label, as they are in memory.
+
+    Args:
+        records: the examples.
+
+    Returns:
+        uint8 (n, 32).
 
     Raises:
         InputError: the examples have weights, which a leaf says nothing of.
@@ -207,12 +232,27 @@ def contents(records: Arrays) -> np.ndarray:
 
 
 def draw_salts(records: int) -> np.ndarray:
-    """Returns a secret for each record, uint8 (n, 32), by the system's own random numbers."""
+    """Returns a secret for each record, by the system's own random numbers.
+
+    Args:
+        records: how many.
+
+    Returns:
+        uint8 (n, 32).
+    """
     return np.frombuffer(secrets.token_bytes(SIZE * records), np.uint8).reshape(records, SIZE)
 
 
 def leaves(contents: np.ndarray, salts: np.ndarray) -> np.ndarray:
-    """Returns the leaf of each record, uint8 (n, 32), in the order of the records."""
+    """Returns the leaf of each record, in the order of the records.
+
+    Args:
+        contents: of the records, uint8 (n, 32).
+        salts: of the records, uint8 (n, 32).
+
+    Returns:
+        uint8 (n, 32).
+    """
     entries = np.concatenate([salts, contents], axis=1)
     return _rows([tree.leaf_hash(entry.tobytes()) for entry in entries])
 

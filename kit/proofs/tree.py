@@ -15,7 +15,10 @@ _LEAF, _NODE = b"\x00", b"\x01"
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """Returns the hash of a leaf.
+    """Returns the hash of a leaf, 32 bytes.
+
+    Args:
+        entry: the content of the leaf.
 
     Example:
         >>> leaf_hash(b"").hex()[:16]
@@ -25,7 +28,11 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Returns the hash of the node above two others."""
+    """Returns the hash of the node above two others, 32 bytes.
+
+    Args:
+        left, right: their hashes.
+    """
     return hashlib.sha256(_NODE + left + right).digest()
 
 
@@ -48,7 +55,14 @@ class Tree:
 
     @classmethod
     def over(cls, leaves: Iterable[bytes]) -> Tree:
-        """Returns the tree over hashes of leaves, in their order."""
+        """Returns the tree over leaves.
+
+        Args:
+            leaves: their hashes, 32 bytes each, in the order of the tree.
+
+        Raises:
+            ValueError: one has another length.
+        """
         level = b"".join(leaves)
         if len(level) % SIZE:
             raise ValueError(f"The leaves have {len(level)} bytes in all. Expected {SIZE} each. Hash them first.")
@@ -64,15 +78,22 @@ class Tree:
 
     @property
     def root(self) -> bytes:
-        """The hash over all; of no leaves, that of nothing."""
+        """The hash over all leaves; without leaves, that of nothing."""
         return self.levels[-1] if self.levels else hashlib.sha256().digest()
 
     def leaf(self, index: int) -> bytes:
-        """Returns the hash of a leaf."""
+        """Returns the hash of a leaf.
+
+        Args:
+            index: its place, from 0.
+        """
         return self._node(0, index)
 
     def inclusion(self, index: int) -> tuple[bytes, ...]:
         """Returns the proof that a leaf is there: the siblings on its way to the root.
+
+        Args:
+            index: its place, from 0.
 
         Raises:
             IndexError: there is no such leaf.
@@ -88,7 +109,10 @@ class Tree:
         return tuple(siblings)
 
     def consistency(self, size: int) -> tuple[bytes, ...]:
-        """Returns the proof that the tree of the first `size` leaves is the beginning of this one.
+        """Returns the proof that an older tree is the beginning of this one.
+
+        Args:
+            size: of the older tree, from 1 to the size of this one.
 
         Raises:
             IndexError: there are fewer leaves, or the beginning is none.

@@ -18,15 +18,27 @@ class Arrivals(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is asked for."""
+        """As it is given on the command line, for instance `poisson:3`."""
 
     def times(self, days: float, generator: np.random.Generator) -> np.ndarray:
-        """Returns when requests come, float64 (n,), seconds from the beginning, rising."""
+        """Returns when requests come.
+
+        Args:
+            days: that are simulated, > 0.
+            generator: of the random numbers.
+
+        Returns:
+            float64 (n,), seconds from the beginning, rising.
+        """
 
 
 @dataclass(frozen=True)
 class Poisson:
-    """Each independent of the others, so many a day on average."""
+    """A Poisson process: each request independent of the others.
+
+    Args:
+        per_day: requests on average, > 0.
+    """
 
     per_day: float
 
@@ -68,6 +80,9 @@ class Bursts:
 class Regular:
     """At equal distances, the first after half of one.
 
+    Args:
+        per_day: requests, > 0.
+
     Example:
         >>> (Regular(2).times(1, np.random.default_rng(0)) / DAY).tolist()
         [0.25, 0.75]
@@ -88,8 +103,11 @@ class Regular:
 def named(text: str) -> Arrivals:
     """Returns the arrivals of a name.
 
+    Args:
+        text: as on the command line, for instance `bursts:3:20`.
+
     Raises:
-        InputError: there are none.
+        InputError: there are none of this name.
 
     Example:
         >>> named("bursts:3:20").name

@@ -26,10 +26,15 @@ class Service(Protocol):
         """As it is asked for."""
 
     def cost(self, records: int, generator: np.random.Generator) -> tuple[str, float]:
-        """Returns the method for a batch of so many records, and its share of a whole training's time."""
+        """Returns the method for a batch, and its share of a whole training's time.
+
+        Args:
+            records: to forget by the batch, 1 or more.
+            generator: of the random numbers.
+        """
 
     def anew(self) -> Service:
-        """Returns the same service, of which nothing is spent."""
+        """Returns the same service with an unspent budget."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Retraining:
 class Sharded:
     """SISA: what has seen the records is trained again.
 
+    Args:
+        shards, slices: as of the method `sisa`, 1 or more.
+
     Example:
         >>> [round(Sharded(1, 4).share_from(first), 2) for first in range(4)]
         [1.0, 0.9, 0.7, 0.4]
@@ -65,7 +73,11 @@ class Sharded:
         return f"sisa:{self.shards}x{self.slices}"
 
     def share_from(self, first: int) -> float:
-        """Returns the share of a shard's training that is done again from a slice on."""
+        """Returns the share of a shard's training that is done again.
+
+        Args:
+            first: the slice from which on, from 0.
+        """
         return 1 - first * (first + 1) / (self.slices * (self.slices + 1))
 
     def cost(self, records: int, generator: np.random.Generator) -> tuple[str, float]:
@@ -120,8 +132,11 @@ class ByCost:
 def named(text: str) -> Service:
     """Returns the service of a name.
 
+    Args:
+        text: as on the command line, for instance `sisa:4x4`.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none of this name.
 
     Example:
         >>> named("sisa:4x4").name, named("by-cost:4x4:50").name

@@ -26,7 +26,13 @@ NAMES = ("at-once", "every:K", "period:DAYS", "deadline")
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a policy sees of a request: its number, when it came, and until when it is to be settled (UTC seconds)."""
+    """A request, as a policy sees it.
+
+    Args:
+        number: of the request.
+        received: when it came, in UTC seconds.
+        deadline: until when it is to be settled, in UTC seconds.
+    """
 
     number: int
     received: float
@@ -38,13 +44,23 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is asked for."""
+        """As it is given on the command line, for instance `every:10`."""
 
     def batch(self, waiting: Sequence[Waiting], now: float) -> Sequence[Waiting]:
-        """Returns the requests to serve by one training now, of those that wait in the order of their numbers."""
+        """Returns the requests to serve by one training now.
+
+        Args:
+            waiting: in the order of their numbers.
+            now: UTC seconds.
+        """
 
     def wake(self, waiting: Sequence[Waiting], now: float) -> float | None:
-        """Returns when some would be begun though no other came; None for never."""
+        """Returns when some would be begun though no other came, in UTC seconds; None for never.
+
+        Args:
+            waiting: in the order of their numbers.
+            now: UTC seconds.
+        """
 
 
 @dataclass(frozen=True)
