@@ -35,7 +35,7 @@ def learnt(worker: Worker, request: Request) -> Observations:
     changed = replace(challenge, split=split)
     with_one = Worker(changed, worker.original, like=worker, training=worker.training)
     outputs = models(Entry(RETRAIN), with_one, request)
-    records = outputs.confidences["retain"][:, len(rest) :]  # they stand behind the others
+    records = outputs.confidences["retain"][:, len(rest) :].copy()  # behind the others, which need not stay in memory
     return Observations(records, outputs.correct["test"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs
 if TYPE_CHECKING:
     import keras
 
+# Numbers of one model, of all parts together, beyond which its logits are not kept: of sixteen, half a gigabyte.
+# Scores that need them say so.
+MOST_LOGITS = 2**23
+_ROWS_AT_ONCE = 2**18
 _KINDS = ("confidences", "correct", "logits")
 
 
@@ -53,11 +58,18 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
         if bad.any():
             raise _not_finite(bad, part, challenge, method)
     task, labels = challenge.task, {part: challenge.labels(part) for part in PARTS}
+    kept = task.keeps_logits and sum(array.size for array in logits.values()) <= MOST_LOGITS
     return ModelOutputs(
-        {part: task.statistic(logits[part], labels[part]) for part in PARTS},
-        {part: task.correct(logits[part], labels[part]) for part in PARTS},
-        logits if task.keeps_logits else {},
+        {part: _in_blocks(task.statistic, logits[part], labels[part]) for part in PARTS},
+        {part: _in_blocks(task.correct, logits[part], labels[part]) for part in PARTS},
+        logits if kept else {},
     )
+
+
+def _in_blocks(of_examples: Callable[..., np.ndarray], logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns what a function says of each example, some at a time: on the way it takes eight times their memory."""
+    starts = range(0, max(len(labels), 1), _ROWS_AT_ONCE)
+    return np.concatenate([of_examples(logits[s : s + _ROWS_AT_ONCE], labels[s : s + _ROWS_AT_ONCE]) for s in starts])
 
 
 def _not_finite(bad: np.ndarray, part: str, challenge: Challenge, method: str) -> InputError | FailedRun:

@@ -132,3 +132,18 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 def test_kit_names_what_notebooks_need() -> None:
     assert kit.compute_outputs is outputs.compute_outputs
+
+
+def test_logits_of_large_data_are_not_kept_and_statistics_are_the_same_in_blocks(
+    small_challenge: Challenge, net: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = outputs.compute_outputs(net, small_challenge)
+    number = sum(array.size for array in whole.logits.values())
+    monkeypatch.setattr(outputs, "_ROWS_AT_ONCE", 7)
+    for most, is_kept in ((number, True), (number - 1, False)):
+        monkeypatch.setattr(outputs, "MOST_LOGITS", most)
+        parts = outputs.compute_outputs(net, small_challenge)
+        assert bool(parts.logits) == is_kept
+        for part in PARTS:
+            np.testing.assert_array_equal(parts.confidences[part], whole.confidences[part])
+            np.testing.assert_array_equal(parts.correct[part], whole.correct[part])
