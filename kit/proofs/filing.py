@@ -26,7 +26,7 @@ from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer, digest
 from kit.proofs.trail import COMMITMENT, NONCE, TRAINING
 from kit.proofs.trainings import Segments
-from kit.storage import durable, files
+from kit.storage import files
 from kit.storage.scratch import Scratch
 from kit.types import Challenge
 
@@ -95,9 +95,7 @@ def new_training(folder: Path, number: int) -> Iterator[Path]:
         yield whole
         if target.exists():  # of a process that was killed before its line was in the log
             files.remove(target)
-        durable.sync_tree(whole)  # before a line says that it is there, and before salts are erased for it
         os.replace(whole, target)
-        durable.sync_folder(folder)
 
 
 def stored(
@@ -145,5 +143,5 @@ def write_receipts(
             content=salts.contents[row].tobytes(),
             presence=presences.presence(leaf),
         )
-        with durable.atomic_write(folder / trail.RECEIPTS / f"{leaf.hex()[:16]}.json", mode=0o600) as stream:
+        with files.atomic_write(folder / trail.RECEIPTS / f"{leaf.hex()[:16]}.json", mode=0o600) as stream:
             stream.write(receipt)

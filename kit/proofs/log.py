@@ -17,7 +17,7 @@ from kit.proofs import signatures, tree
 from kit.proofs.commitment import Head
 from kit.proofs.signatures import Rejected, Signer, Verifier
 from kit.proofs.tree import Tree
-from kit.storage import durable
+from kit.storage import files
 
 NAME = "log.jsonl"
 PREFIX = "urn:unlearning-kit:proofs:v1:"
@@ -108,8 +108,8 @@ class Log:
         return b"".join(entry.line + b"\n" for entry in self.entries)
 
     def write(self, folder: Path) -> None:
-        """Writes the log into a folder, in place of a shorter one, atomically, on the disk."""
-        with durable.atomic_write(folder / NAME) as stream:
+        """Writes the log into a folder, in place of a shorter one, atomically."""
+        with files.atomic_write(folder / NAME) as stream:
             stream.write(self.to_bytes())
 
     def last(self, kind: str, *, before: int | None = None) -> tuple[int, Entry] | None:

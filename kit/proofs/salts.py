@@ -16,7 +16,7 @@ import numpy as np
 from kit.proofs import commitment
 from kit.proofs.signatures import Rejected
 from kit.proofs.tree import SIZE
-from kit.storage import durable, files
+from kit.storage import files
 from kit.types import Arrays
 
 NAME = "private/salts.npy"
@@ -45,7 +45,7 @@ class Salts:
         """Writes them into a folder, for its owner alone, in place of those that are there."""
         path = folder / NAME
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with durable.atomic_write(path, mode=0o600) as stream:
+        with files.atomic_write(path, mode=0o600) as stream:
             np.save(stream, np.concatenate([self.contents, self.salts], axis=1), allow_pickle=False)
 
     @classmethod

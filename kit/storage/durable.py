@@ -45,13 +45,18 @@ def sync_tree(folder: Path) -> None:
         OSError: the disk is full, or broken.
     """
     for place, _, names in os.walk(folder):
-        for name in names:
-            handle = os.open(os.path.join(place, name), os.O_RDWR)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        sync_files(*(Path(place, name) for name in names))
         sync_folder(Path(place))
+
+
+def sync_files(*paths: Path) -> None:
+    """Returns once what is in these files is on the disk; `OSError` as above. Not for one that SQLite has open."""
+    for path in paths:
+        handle = os.open(path, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -42,7 +42,11 @@ def page(content: Mapping[str, Any]) -> str:
         "## What was done",
         _table(
             ("", ""),
-            [(_plain(name), _plain(_text(value))) for name, value in outcome.items() if name not in _ELSEWHERE],
+            [
+                (_LABELS.get(name, _plain(name)), _plain(_text(value)))
+                for name, value in outcome.items()
+                if name not in _ELSEWHERE
+            ],
         ),
         *_report(outcome.get("report", {})),
         "## History",
@@ -84,6 +88,16 @@ _DONE = {
     "earlier": "The model had forgotten the records of this request before it was served.",
 }
 _ELSEWHERE = ("report", "not_proven")
+_LABELS = {
+    "why": "why by this method",
+    "deleted": "records deleted, of the batch",
+    "gone_earlier": "records that were gone before",
+    "log_line": "line of the log",
+    "weights_sha256": "sha256 of the model's weights",
+    "certificate_sha256": "sha256 of the certificate",
+    "signed_by": "signed by the key",
+    "certified_at": "signed on",
+}
 _COLUMNS = (("before", "accuracy"), ("after", "accuracy"), ("before", "loss"), ("after", "loss"))
 
 
