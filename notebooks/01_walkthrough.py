@@ -15,6 +15,14 @@
 #
 # Runs in a clone of the kit, in Colab (upload its wheel first) and on Kaggle (attach its data set).
 #
+# **Author:** the authors of the kit. **Date:** 2026-11-27. **Running time:** about a minute on two cores.
+#
+# You will learn
+#
+# - what memorisation looks like, and why it is what has to go;
+# - to write an unlearning method in plain Keras;
+# - to attack its result, and why only a retrained model says what the attack's number means.
+#
 # A model was trained on people's data, and some of it must be forgotten. Retraining without it is right but slow.
 # *Unlearning* edits the trained model so that it behaves as if the forget set had never been there. This notebook goes
 # through the three sections of the 2023 NeurIPS challenge's starter kit, in Keras, on real images, in about a minute on
@@ -155,6 +163,54 @@ kit.plots.loss_histograms(evaluation.outputs)
 # The original's losses on the forget set (orange) are all near zero. The retrained model's look like those of the test
 # set (blue). An unlearning method has to get from the first picture to the last, without losing accuracy, in a fifth of
 # the time. Your turn.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** A fifth of the labels are wrong. How many of the wrong ones in the forget set does the original still repeat, and
+# how many does your unlearned model?
+
+# %%
+wrong = challenge.train.mislabelled[challenge.split.forget]
+models = {"original": net, "unlearned": unlearned.net}
+repeated = {
+    name: kit.compute_outputs(model, challenge).correct["forget"][wrong].mean() for name, model in models.items()
+}
+print({name: f"{share:.0%}" for name, share in repeated.items()})
+assert repeated["original"] > repeated["unlearned"]
+
+# %% [markdown]
+# **2.** By how many of its standard errors is the AUC gap of your function away from 0, where a retrained model would be?
+
+# %%
+gap = evaluation.reports[1].scores["mia_gap"]
+print(f"{gap.value:+.3f} ± {gap.stderr:.3f}: {gap.value / gap.stderr:.0f} standard errors")
+assert gap.value > 2 * gap.stderr
+
+# %% [markdown]
+# **3.** Fine-tune at a hundredth of the learning rate. Does the model forget more, or less?
+
+# %%
+timid = kit.evaluate("finetune", challenge, learning_rate=0.001).scores["mia_gap"]
+usual = evaluation.reports[2].scores["mia_gap"]
+print(f"{usual.value:+.3f} as the kit does it, {timid.value:+.3f} at 0.001")
+assert timid.value > usual.value
+
+# %% [markdown]
+# ## Questions
+#
+# 1. The forget accuracy of the retrained model is about 0.7. Why is that the aim, and not 0?
+# 2. Why must the test set stay with the scorer?
+# 3. Your function and `finetune` do the same, and the kit's comes nearer. What was chosen for it, and on which data?
+# 4. What would the attack find in a model that answers at random?
+#
+# ## Further reading
+#
+# - The [2023 NeurIPS challenge](https://unlearning-challenge.github.io), whose starter kit this notebook follows.
+# - Cao and Yang, [Towards making systems forget with machine unlearning](https://ieeexplore.ieee.org/document/7163042),
+#   2015: where the word comes from.
+# - Triantafillou et al., [Are we making progress in unlearning?](https://arxiv.org/abs/2406.09073), 2024: what the
+#   challenge found.
 
 # %%
 scores = {report.method: report.scores for report in evaluation.reports}

@@ -15,6 +15,14 @@
 #
 # Runs in a clone of the kit, in Colab (upload its wheel first) and on Kaggle (attach its data set).
 #
+# **Author:** the authors of the kit. **Date:** 2026-11-27. **Running time:** about a minute on two cores.
+#
+# You will learn
+#
+# - what a submission must do, and how it is told what is wrong with it;
+# - to score a method against retrained models;
+# - to pack models, and to check the pack as the scorer will.
+#
 # What a participant does, in about a minute on a laptop: write one function, check it before the long run, score it,
 # pack many unlearned models in the zip that a competition accepts, and check that zip with the scorer's own code.
 
@@ -135,6 +143,52 @@ if not kit.pack.is_mock_run():
     checked = kit.check_pack("submission.zip", challenge)
     for check in checked.checks:
         print(f"{check.status:5s}{check.name:12s} {check.message}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** Which check notices a function that does nothing?
+
+
+# %%
+def lazy(net, retain, forget, validation):
+    return net
+
+
+remarks = {problem.check: problem.message for problem in kit.validate(lazy)}
+print(remarks.get("changes_weights"))
+assert "changes_weights" in remarks
+
+# %% [markdown]
+# **2.** How many megabytes would the competition's 512 models of this network take?
+
+# %%
+if not kit.pack.is_mock_run():
+    megabytes = packed.num_bytes / NUM_MODELS * 512 / 1e6
+    print(f"{megabytes:.0f} MB, and half of that with half=True")
+    assert 10 < megabytes < 200
+
+# %% [markdown]
+# **3.** Add twenty-five times as much noise. What does that cost on the retain set?
+
+# %%
+loud = kit.evaluate(noise_and_repair, challenge, noise=0.5).scores["retain_accuracy"]
+print(f"{report.scores['retain_accuracy'].value:.3f} with a noise of 0.02, {loud.value:.3f} with 0.5")
+assert loud.value < report.scores["retain_accuracy"].value
+
+# %% [markdown]
+# ## Questions
+#
+# 1. Why does the competition want 512 models, and not the best one?
+# 2. Why is a submission checked in a process of its own?
+# 3. A method that draws nothing makes the same model 512 times. What does the competition's score say of it, and why?
+#
+# ## Further reading
+#
+# - [RULES.md](../RULES.md): what a submission may do, in pairs of allowed and not allowed.
+# - [Write a method](../docs/writing-a-method.md), and [A class of ten](../docs/class.md) to host a competition.
+# - Triantafillou et al., [Are we making progress in unlearning?](https://arxiv.org/abs/2406.09073), 2024: the winners'
+#   methods.
 
 # %%
 # The headline of this notebook: the mistake was caught by name, and the pack is accepted.
