@@ -62,16 +62,17 @@ import numpy as np
 # ## 1. One function
 #
 # It is handed the trained model and three sets of batches, and returns the unlearned model. This one adds a little noise
-# to the weights and repairs the damage on the retain set: noise makes two runs differ, and the competition compares
-# *distributions* of models.
+# to the weights and repairs the damage on the retain set, at a learning rate that begins high: noise makes two runs
+# differ, and the competition compares *distributions* of models.
 
 
 # %%
-def noise_and_repair(net, retain, forget, validation, *, noise=0.02, epochs=2):
+def noise_and_repair(net, retain, forget, validation, *, noise=0.02, epochs=4):
+    rate = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=epochs * len(retain))
     for variable in net.trainable_variables:
         variable.assign_add(np.random.normal(0.0, noise, variable.shape))
     net.compile(
-        optimizer=keras.optimizers.SGD(learning_rate=0.02, momentum=0.9),
+        optimizer=keras.optimizers.SGD(rate, momentum=0.9, weight_decay=5e-4),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=False,
     )
@@ -115,9 +116,12 @@ report = kit.evaluate(noise_and_repair, challenge)
 for name in ("retain_accuracy", "forget_accuracy", "test_accuracy", "mia_gap"):
     score = report.scores[name]
     target = "" if score.target is None else f"   retrained: {score.target:.3f}"
-    print(f"{name:16s} {score.value:+.3f} ± {score.stderr:.3f}{target}")
+    print(f"{name:16s} {score.value:6.3f} ± {score.stderr:.3f}{target}")
 
 # %% [markdown]
+# The original's gap is 0.208, that of a retrained model 0 but for noise. This method has forgotten a part, and an attack
+# still finds the rest: a pack of it can be handed in, and will not win. The exercises go on from here.
+#
 # ## 4. Pack it
 #
 # The competition ran a notebook twice: first without data, to see that it runs, with a file `empty.txt` in the input
@@ -191,6 +195,7 @@ assert loud.value < report.scores["retain_accuracy"].value
 #   methods.
 
 # %%
-# The headline of this notebook: the mistake was caught by name, and the pack is accepted.
+# The headline of this notebook: the mistake was caught by name, the method forgets, and the pack is accepted.
+assert report.scores["mia_gap"].value < 0.19
 assert mistakes[0].check == "returns_model"
 assert kit.pack.is_mock_run() or (checked.sound and checked.outputs.num_models == NUM_MODELS)
