@@ -40,6 +40,25 @@ def test_notebook_is_generated_from_its_source(source: Path) -> None:
     assert not [output for output in outputs if output.output_type == "error"]
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_teaches(source: Path) -> None:
+    """It says who wrote it, when, how long it runs and what it teaches; and ends in work for the reader."""
+    cells = jupytext.read(source).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    opening = cells[0].source
+    assert opening.startswith("# ")
+    for field in ("**Author:** ", "**Date:** 20", "**Running time:** ", "You will learn\n\n- "):
+        assert field in opening, field
+    places = [
+        text.find(part) for part in ("## Exercises", "**1.** ", "**2.** ", "**3.** ", "## Questions", "## Further")
+    ]
+    assert places[0] > -1
+    assert places == sorted(places)
+    starts = [number for number, cell in enumerate(cells) if cell.source.lstrip("#").find("**1.** ") > -1]
+    answers = [cell.source for cell in cells[starts[0] :] if cell.cell_type == "code" and "assert " in cell.source]
+    assert len(answers) >= 4, "three exercises and the headline"
+
+
 def measure_before(challenge: str) -> None:
     """Leaves the seconds of a retraining for other processes to find, as if it had been timed on this machine."""
     with pytest.MonkeyPatch.context() as patch:
