@@ -98,15 +98,21 @@ OF_A_CHALLENGE = (
         "kit.challenges",
         "kit.challenges.catalogue",
         "kit.challenges.checks",
+        "kit.challenges.frames",
+        "kit.challenges.image_folders",
+        "kit.challenges.image_pixels",
         "kit.challenges.loading",
         "kit.challenges.model_options",
         "kit.challenges.recipes",
         "kit.challenges.tables",
         "kit.challenges.user_data",
         "kit.challenges.user_model",
+        "kit.storage.image_headers",
+        "kit.types.data_columns",
         "kit.types.forget",
         "kit.types.loss_settings",
         "kit.types.recipe",
+        "kit.types.start_weights",
     }
 )
 OF_AN_ENGINE = {"kit.engines", "kit.engines.engine", "kit.engines.worker"}
@@ -172,6 +178,7 @@ REFUSED = {
         "There is no file 'missing.pem'",
         {
             "kit.storage",
+            "kit.storage.durable",
             "kit.storage.files",
             "kit.storage.near_paths",
             "kit.storage.locks",
