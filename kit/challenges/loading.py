@@ -51,15 +51,14 @@ def load(
     has_own_model = model is not None or weights is not None
     if announce and options.recipe is None and has_own_model:
         announce(f"no recipe was given: reference models are retrained by the default one, {preset.recipe}")
-    net = user_model.read_model(arrays, preset.model if model is None else model, weights, model_options.code(options))
-    steps = divided.steps_an_epoch(partition, len(arrays), training.batch_size)
+    own, wanted = model_options.code(options, training.data.output), preset.model if model is None else model
+    net = user_model.read_model(arrays, wanted, weights, own)
+    steps, tell = divided.steps_an_epoch(partition, len(arrays), training.batch_size), announce or (lambda _: None)
     changed = preset is _OWN_DATA or options.recipe is not None or has_own_model
     challenge = making.make(
         Path(name).stem if preset is _OWN_DATA else name,
         arrays,
-        model_options.resolved(
-            options, training, model, net, arrays.y, steps=steps, announce=announce or (lambda _: None)
-        ),
+        model_options.resolved(options, training, model, net, arrays.y, steps=steps, announce=tell),
         partition=partition,
         forget=preset.forget if forget is None else forget,
         split_seed=split_seed,
@@ -115,7 +114,7 @@ def read_examples(
     if Path(name).suffix.lower() in tables.SUFFIXES:
         return *tables.read(Path(name), columns, id_column), ""
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
-        return *user_data.read_folder(Path(name)), ""
+        return *user_data.read_folder(Path(name), columns.output), ""
     if Path(name).is_dir() and Path(name).suffix != ".npz":
         return *image_pixels.read(Path(name), columns, user_model.shape_of(model), announce), ""
-    return *user_data.read_npz(Path(name)), ""
+    return *user_data.read_npz(Path(name), columns.output), ""

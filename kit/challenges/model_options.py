@@ -45,10 +45,17 @@ def recipe_file(options: ModelOptions, default: Recipe, batch_size: int) -> Reci
     columns = DataColumns(options.columns) if isinstance(options.columns, str) else options.columns
     if isinstance(options.recipe, str | Path):
         training = recipes.read(Path(options.recipe))
-        return training if columns is None else dataclasses.replace(training, data=columns)
+        return _of_output(training if columns is None else dataclasses.replace(training, data=columns), options)
     recipe = checked_recipe(options.recipe or default)
     fields = {each.name: getattr(recipe, each.name) for each in dataclasses.fields(recipe)}
-    return RecipeFile(Path(), fields, batch_size, columns or DataColumns())
+    return _of_output(RecipeFile(Path(), fields, batch_size, columns or DataColumns()), options)
+
+
+def _of_output(training: RecipeFile, options: ModelOptions) -> RecipeFile:
+    """Returns what a recipe's file says, with the output that the options name."""
+    if options.output is None:
+        return training
+    return dataclasses.replace(training, data=dataclasses.replace(training.data, output=options.output))
 
 
 def checked_recipe(recipe: object) -> Recipe:
@@ -87,29 +94,34 @@ def resolved(
     Raises:
         InputError: the model does not say how it was trained, or values with which nothing can be trained.
     """
-    compiled = user_model.compiled_with(model)
+    output = training.data.output
+    compiled = user_model.compiled_with(model, net, output)
     recipe = training.recipe(compiled if training.is_from_model else None, steps)
-    task = options.task or training.data.task or user_model.task_in_file(model, y, net)
+    task = options.task or training.data.task or user_model.task_in_file(compiled, model, y, net, output)
     loss = options.loss or training.loss or (None if compiled is None else LossSettings({}, compiled.label_smoothing))
     if training.is_from_model and compiled is not None:
         read = (
             "" if compiled.schedule is None or recipe.schedule != "listed" else f"; rates: of {compiled.schedule.name}"
         )
         announce(f"recipe of the model: {recipe}{read}" + "".join(f"; left out: {part}" for part in compiled.left_out))
-    return dataclasses.replace(options, recipe=recipe, task=task, loss=loss)
+    return dataclasses.replace(options, recipe=recipe, task=task, loss=loss, output=output or None)
 
 
-def code(options: ModelOptions) -> Own | None:
-    """Returns the user's code, from `FILE.py` or `FILE.py:function`; None where none was given.
+def code(options: ModelOptions, output: str = "") -> Own | None:
+    """Returns the user's code, from `FILE.py` or `FILE.py:function`, and which output is meant; None for neither.
 
     Raises:
         InputError: a file that cannot be read, a builder without a function, or two different files.
     """
-    if options.custom_objects is None and options.builder is None:
+    output = output or options.output or ""
+    if options.custom_objects is None and options.builder is None and not output:
         return None
     quiet.load_tensorflow()
     from kit.models import custom
     from kit.models.user import Own
+
+    if options.custom_objects is None and options.builder is None:
+        return Own(output=output)
 
     path, function = str(options.custom_objects), ""
     if options.builder is not None:
@@ -119,7 +131,7 @@ def code(options: ModelOptions) -> Own | None:
             f"Custom objects in '{options.custom_objects}' and a builder in '{path}' were given. Expected one file "
             "with both. Put them into one."
         )
-    return Own(custom.read(Path(path)), function)
+    return Own(custom.read(Path(path)), function, output)
 
 
 def _file_of(function: str | None, what: str) -> str:

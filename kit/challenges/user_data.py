@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES_FILE = (
     "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition', "
-    "'sample_weight'), or with 'x_NAME' for each input of a model with several"
+    "'sample_weight'), or with 'x_NAME' for each input, and 'y_NAME' for each output, of a model with several"
 )
 # Beyond them, the kit's recipes diverge: digits from 0 to 16 (a spread of 8) are not learnt, from 0 to 8 they are.
 _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
@@ -25,8 +25,12 @@ _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
 _DARKEST = 128
 
 
-def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
+def read_npz(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarray | None]:
     """Reads examples, and how they are divided in train, validation and test, if the file says so.
+
+    Args:
+        path: of the file.
+        output: of a model with several, whose labels `y_OUTPUT` are read where there is no `y`.
 
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
@@ -34,7 +38,7 @@ def read_npz(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.storage.digests import without_digest_of_arrays
 
     stored = files.checked(lambda: without_digest_of_arrays(files.read_npz(path)), path, EXAMPLES_FILE)
-    return _examples(path, stored)
+    return _examples(path, stored, output)
 
 
 def is_array_folder(path: Path) -> bool:
@@ -42,7 +46,7 @@ def is_array_folder(path: Path) -> bool:
     return any(name.endswith(".npy") for name in os.listdir(path))
 
 
-def read_folder(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
+def read_folder(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarray | None]:
     """Reads a folder of `.npy` files that are called as the arrays of an `.npz` file; they stay on disk.
 
     They are mapped into memory, of which the system takes back what it needs: float32 and uint8 arrays are never copied
@@ -59,11 +63,14 @@ def read_folder(path: Path) -> tuple[Arrays | Table, np.ndarray | None]:
         )
         return array
 
-    return _examples(path, {file.stem: mapped(file) for file in sorted(path.glob("*.npy"))})
+    return _examples(path, {file.stem: mapped(file) for file in sorted(path.glob("*.npy"))}, output)
 
 
-def _examples(path: Path, stored: Mapping[str, np.ndarray]) -> tuple[Arrays | Table, np.ndarray | None]:
+def _examples(path: Path, stored: Mapping[str, np.ndarray], output: str) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.types import Arrays, Table
+
+    if "y" not in stored and f"y_{output}" in stored:  # of several outputs, each has labels of its own
+        stored = {**stored, "y": stored[f"y_{output}"]}
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}
     missing = [name for name in ("x", "y") if name not in stored and not (name == "x" and inputs)]

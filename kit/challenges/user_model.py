@@ -5,6 +5,7 @@ What is wrong with a name is said before NumPy is imported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,7 +54,10 @@ def read_model(
     else:
         net = model
         if isinstance(model, str | Path):
-            net = user_files.load_trusted(Path(model), examples, own) if own else user_files.load(Path(model))
+            is_own = own is not None and bool(own.source)
+            net = (
+                user_files.load_trusted(Path(model), examples, own) if own and is_own else user_files.load(Path(model))
+            )
         origin = f"the model '{net.name}'"
     if weights is not None:
         user_files.load_weights(net, Path(weights), origin, own=bool(builder))
@@ -109,23 +113,41 @@ def task_of(task: Task | str | None, model: object, y: np.ndarray) -> Task:
     return tasks.get(compiled.of(model).task(_num_outputs(model)) or "classification", y)
 
 
-def task_in_file(path: object, y: np.ndarray, net: str | keras.Model) -> Task | None:
-    """Returns the task of the loss that a model in a file was compiled with, which is not loaded; None for no file."""
-    if is_name(path) or not isinstance(path, str | Path) or isinstance(net, str):
+def task_in_file(
+    settings: Compiled | None, path: object, y: np.ndarray, net: str | keras.Model, output: str = ""
+) -> Task | None:
+    """Returns the task of the loss that a model was compiled with, for its only or its named output.
+
+    None where the model is no file's and has one output: `task_of` looks at it.
+    """
+    if settings is None or isinstance(net, str) or not (output or isinstance(path, str | Path)):
         return None
     from kit import tasks
-    from kit.models import compiled
 
-    return tasks.get(compiled.of_file(Path(path)).task(_num_outputs(net)) or "classification", y)
+    return tasks.get(settings.task(_num_outputs(net, output)) or "classification", y)
 
 
-def compiled_with(model: str | Path | keras.Model | None) -> Compiled | None:
-    """Returns what a user's model was compiled with; None for a name, or where there is none."""
+def compiled_with(
+    model: str | Path | keras.Model | None, net: str | keras.Model = "", output: str = ""
+) -> Compiled | None:
+    """Returns what a user's model was compiled with; None for a name, or where there is none.
+
+    Args:
+        model: as the user gave it.
+        net: the same, read: it says in which order its outputs have losses.
+        output: whose loss is asked for, where there are several.
+    """
     if not model or is_name(model):
         return None
     from kit.models import compiled
 
-    return compiled.of_file(Path(model)) if isinstance(model, str | Path) else compiled.of(model)
+    names: Sequence[str] = ()
+    if output and not isinstance(net, str):
+        from kit.models import named_outputs
+
+        names = list(named_outputs.of(net))
+    at = compiled.Output(output, names)
+    return compiled.of_file(Path(model), at) if isinstance(model, str | Path) else compiled.of(model, at)
 
 
 def shape_of(model: str | Path | keras.Model | None) -> tuple[int | None, ...] | None:
@@ -140,8 +162,12 @@ def shape_of(model: str | Path | keras.Model | None) -> tuple[int | None, ...] |
     return tuple(inputs[0].shape[1:]) if len(inputs) == 1 else None
 
 
-def _num_outputs(net: keras.Model) -> int:
+def _num_outputs(net: keras.Model, output: str = "") -> int:
     outputs = getattr(net, "outputs", None) or []
+    if output and len(outputs) > 1:
+        from kit.models import named_outputs
+
+        outputs = [tensor for name, tensor in named_outputs.of(net).items() if name == output]
     return int(outputs[0].shape[-1] or 1) if len(outputs) == 1 else 1
 
 

@@ -61,6 +61,12 @@ RetrainOption = Annotated[
         "--retrain", metavar="FILE.py:FUNCTION", help="Your training function, in place of a recipe. It is run."
     ),
 ]
+OutputNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output-name", metavar="NAME", help="Of a model with several outputs, the one that the labels are for."
+    ),
+]
 EvidenceOption = Annotated[
     Path | None,
     typer.Option("--evidence", metavar="DIR", help="Also write report, tables and a page to sign, into a new folder."),
@@ -84,6 +90,7 @@ def unlearn(
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
+    output_name: OutputNameOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
     retrain: RetrainOption = None,
@@ -102,7 +109,7 @@ def unlearn(
     Examples:
         kit unlearn --model model.keras --data data.npz --forget requests.csv --output unlearned.keras
     """
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, retrain)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, retrain, output=output_name)
     _check_names(model, data, forget, method, model_options)
     _check_places(model, output, evidence, json_file, overwrite=overwrite)
     options.prepare(threads, debug)

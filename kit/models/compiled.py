@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -60,29 +60,50 @@ class Compiled:
         return ("classification" if outputs == 1 else "multilabel") if task == "binary" else task
 
 
-def of(net: keras.Model) -> Compiled:
+class Output(NamedTuple):
+    """Which of several outputs is asked for, by name, and the names of all in the order of a list of losses."""
+
+    name: str = ""
+    names: Sequence[str] = ()
+
+
+def of(net: keras.Model, output: Output = Output()) -> Compiled:
     """Returns what a model in this process was compiled with."""
     try:
-        return _read(net.get_compile_config() if net.compiled else None)
+        return _read(net.get_compile_config() if net.compiled else None, output)
     except (TypeError, ValueError, NotImplementedError, AttributeError):  # parts of it have no configuration
         return Compiled()
 
 
-def of_file(path: Path) -> Compiled:
+def of_file(path: Path, output: Output = Output()) -> Compiled:
     """Returns what the model in a `.keras` file was compiled with; nothing where that cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("config.json") as stream:
-            return _read(json.loads(stream.read(16 << 20)).get("compile_config"))
+            return _read(json.loads(stream.read(16 << 20)).get("compile_config"), output)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
         return Compiled()
 
 
-def _read(config: Any) -> Compiled:
+def _read(config: Any, output: Output) -> Compiled:
     if not isinstance(config, dict):
         return Compiled()
     optimizer, settings, left_out = _optimizer(config.get("optimizer"))
-    loss, schedule = config.get("loss"), _schedule(config.get("optimizer"))
+    loss, schedule = _loss_of(config.get("loss"), output), _schedule(config.get("optimizer"))
     return Compiled(_name(loss), optimizer, settings, left_out, _label_smoothing(loss), schedule)
+
+
+def _loss_of(loss: Any, output: Output) -> Any:
+    """Returns the loss of an output, where there is one for each, by name or in a list.
+
+    Example:
+        >>> _loss_of({"a": "mse", "b": "mae"}, Output("b")), _loss_of(["mse", "mae"], Output("b", ["a", "b"]))
+        ('mae', 'mae')
+    """
+    if isinstance(loss, dict) and output.name in loss and "class_name" not in loss:
+        return loss[output.name]
+    if isinstance(loss, list) and len(loss) == len(output.names) and output.name in output.names:
+        return loss[list(output.names).index(output.name)]
+    return loss
 
 
 def _schedule(optimizer: Any) -> Schedule | None:

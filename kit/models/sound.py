@@ -51,9 +51,9 @@ def _check_number_of_outputs(net: keras.Model) -> None:
     if len(outputs) != 1:
         names = ", ".join(map(repr, getattr(net, "output_names", ()))) or f"{len(outputs)} outputs"
         raise InputError(
-            f"The model '{net.name}' has several outputs, {names}, of the shapes {outputs}. Expected one output, the "
-            "one whose labels are given: another would be retrained without labels. Take it with keras.Model("
-            "model.inputs, model.outputs[0]), which shares the weights and leaves your model as it is."
+            f"The model '{net.name}' has several outputs, {names}, of the shapes {outputs}. Expected the name of one, "
+            "for which the labels are: the kit does not retrain several at once. Name it with --output-name, or with "
+            "output = ... under [data] in the recipe; all outputs stay in the model."
         )
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kit import models
-from kit.models import copies, custom, heads, inputs, matching, sound
+from kit.models import copies, custom, heads, inputs, matching, named_outputs, sound
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, InputError, Table, Task
 
@@ -20,15 +20,17 @@ _SAMPLE = 64
 
 
 class Own(NamedTuple):
-    """What only a user's own code can tell of a model, empty by default: the text of a Python file, and a function.
+    """What only the user can tell of a model, empty by default: the text of a Python file, a function, an output.
 
     Attributes:
         source: of the file that defines its layers (`kit.models.custom`); it is run.
         builder: name of the function in it that makes the model, for one that has no configuration.
+        output: name of the output that the labels are for, of a model with several.
     """
 
     source: str = ""
     builder: str = ""
+    output: str = ""
 
 
 class Adoption(NamedTuple):
@@ -145,7 +147,13 @@ def graph_of(net: keras.Model, data: Arrays | Table, own: Own = Own()) -> keras.
     """
     sound.check_is_model(net)
     if hasattr(net, "operations") and not own.builder:
-        return net
+        return named_outputs.chosen(net, own.output) if own.output else net
+    if own.output:
+        raise InputError(
+            f"The output '{own.output}' of the model '{net.name}' cannot be told from the others: it is a "
+            f"{type(net).__name__}, and no functional model. Expected one that is made with keras.Model(inputs, "
+            "outputs). Make it so, with the layers of yours, or give a model with this output alone."
+        )
     if isinstance(net, keras.Sequential) and not own.builder:
         return net if net.built and getattr(net, "inputs", None) else _called_once(net, data)
     layer = net

@@ -66,6 +66,7 @@ def unlearn_model(
     custom_objects: str | Path | None = None,
     builder: str | None = None,
     retrain: Callable[..., Any] | str | None = None,
+    output_name: str | None = None,
     effort: Effort = Effort(),
     candidates: Sequence[Identifier] | None = None,
     evidence: str | Path | None = None,
@@ -93,6 +94,9 @@ def unlearn_model(
             compiled where the model is one in memory, and with `sample_weight` where the data have weights; it returns
             the trained model. x is what the model is called with, y as in the data, texts by their places among the
             classes.
+        output_name: of a functional model with several outputs, the one that the labels are for, by the layer that
+            gives it or its key: the request is about this output. The others stay in the model; those that share
+            trained layers with it change too, and are not looked at (the evidence names them).
         effort: how many models are trained for comparison, see `kit.requests.Effort`.
         candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
             cost less than a retraining.
@@ -129,7 +133,7 @@ def unlearn_model(
         model,
         data,
         forget,
-        ModelOptions(recipe, id_column, task, custom_objects, builder, retrain, columns=columns),
+        ModelOptions(recipe, id_column, task, custom_objects, builder, retrain, columns=columns, output=output_name),
         partition=partition,
         batch_size=batch_size,
         announce=announce,

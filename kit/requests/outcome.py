@@ -121,6 +121,8 @@ def carry_out(
     delivered = delivery.copy_of(request.net, request.data, own)
     # Before hours are spent on what could not be delivered.
     user.put_back(delivered, challenge.original or (), request.data, own or user.Own())
+    if request.changed_outputs:
+        announce(f"NOTE: other outputs change too, and are not looked at: {', '.join(request.changed_outputs)}")
     worker = Worker(challenge, training=request.training)
     original = worker.outputs(worker.original.weights, ORIGINAL)
     _require_knowledge(original, challenge)

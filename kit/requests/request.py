@@ -13,6 +13,7 @@ import numpy as np
 
 from kit.challenges import checks, frames, loading, making, model_options, tf_data, user_model
 from kit.challenges.partition import steps_an_epoch
+from kit.models import named_outputs
 from kit.models.user import Own
 from kit.requests import delivery, own_training, slices
 from kit.requests.own_training import OwnTraining
@@ -59,6 +60,12 @@ class DeletionRequest:
     slices: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
+    def changed_outputs(self) -> list[str]:
+        """Other outputs of the model, which change with the one that the request is about, by trained layers."""
+        name = self.own.output if self.own is not None else ""
+        return named_outputs.affected(self.net, name) if name else []
+
+    @property
     def names(self) -> list[dict[str, str]]:
         """What each record is called in the data: ids by their columns, and whose it is (`owner`), if they say so."""
         train, places = self.challenge.train, self.challenge.split.forget
@@ -87,9 +94,9 @@ def prepare(
     if isinstance(forget, str | Path):
         checks.check_forget(str(forget))
     examples, partition, name = _read_data(data, partition, _Reading(training.data, options.id_column, model, announce))
-    own = model_options.code(options)
+    own = model_options.code(options, training.data.output)
     net = user_model.read_model(examples, model, None, own)
-    if isinstance(model, str | Path) and own is None:
+    if isinstance(model, str | Path) and (own is None or not own.source):
         delivery.require_known_optimizer(Path(model))
     if options.recipe is None and options.retrain is None:
         announce(f"no recipe was given: reference models are retrained by the default one, {Recipe()}")

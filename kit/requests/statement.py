@@ -94,9 +94,21 @@ def page(outcome: Outcome, when: str, unlearned_sha256: str) -> str:
         "## Whether the comparison can be trusted",
         *_trusted(outcome.findings),
         "## What is not covered",
-        "\n".join(f"- {line}" for line in _NOT_COVERED),
+        "\n".join(f"- {line}" for line in [*_other_outputs(outcome.request), *_NOT_COVERED]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _other_outputs(request: DeletionRequest) -> list[str]:
+    """Returns what is to be said of outputs that change with the one that the request is about."""
+    names = request.changed_outputs
+    if not names:
+        return []
+    listed = ", ".join(f"`{_plain(name)}`" for name in names)
+    return [
+        f"The model's other outputs, {listed}. They share layers that were changed without regard to them: they may be "
+        "less accurate, or useless, and they may still know the records. Check them before they are used."
+    ]
 
 
 def _training(request: DeletionRequest) -> str:

@@ -21,6 +21,7 @@ class DataColumns:
         task: what the labels are (`kit.tasks.NAMES`); by default what the model's loss says.
         pixel_range: of a folder of images, two numbers to which 0 to 255 are stretched, as the model was given them; by
             default they are left as they are, as Keras reads them.
+        output: of a model with several outputs, the name of the one that the labels are for.
 
     Example:
         >>> DataColumns("income", features=("age", "job")).features
@@ -37,6 +38,7 @@ class DataColumns:
     classes: tuple[str, ...] = ()
     task: str = ""
     pixel_range: tuple[float, ...] = ()
+    output: str = ""
 
     def __post_init__(self) -> None:
         for name in ("slices", "features", "classes", "pixel_range"):  # lists, in TOML and in Python

@@ -30,6 +30,8 @@ class ModelOptions:
         loss: weights of classes and smoothed labels; by default what the recipe's file and the model say.
         columns: of a DataFrame, which column is what, or the label's name alone; by default what the recipe's file says
             under `[data]`.
+        output: of a model with several outputs, the name of the one that the labels are for; by default what the
+            recipe's file says under `[data]`.
 
     Example:
         >>> ModelOptions(recipe="recipe.toml", task="regression").task
@@ -44,3 +46,4 @@ class ModelOptions:
     retrain: Callable[..., Any] | str | None = None
     loss: LossSettings | None = None
     columns: DataColumns | str | None = None
+    output: str | None = None

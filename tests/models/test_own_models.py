@@ -446,7 +446,7 @@ REFUSED: dict[str, tuple[Callable[[], Net], list[str]]] = {
     "subclassed within": (lambda: sequential(called(Subclassed())), ["'scorecard'", "Subclassed"]),
     "not built": (lambda: keras.Sequential([layers.Dense(3)]), ["not built yet"]),
     "two inputs": (two_inputs, ["one array 'x'", "'x_", "kit.Table"]),
-    "two outputs": (two_outputs, ["[(None, 3), (None, 3)]", "one output", "model.outputs[0]"]),
+    "two outputs": (two_outputs, ["[(None, 3), (None, 3)]", "the name of one", "--output-name"]),
     "a number for each pixel": (
         lambda: sequential(layers.Reshape((6, 1)), layers.Dense(3)),
         ["(6, 3)", "several numbers for each place"],
