@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.challenges import catalogue, checks, image_pixels, model_options, tables, user_data, user_model
+from kit.challenges import catalogue, checks, model_options, tables, user_data, user_model
 from kit.challenges.catalogue import Preset
 from kit.types import DataColumns, ModelOptions, Recipe
 
@@ -116,5 +116,7 @@ def read_examples(
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
         return *user_data.read_folder(Path(name), columns.output), ""
     if Path(name).is_dir() and Path(name).suffix != ".npz":
+        from kit.challenges import image_pixels  # a wrong name does not wait for it
+
         return *image_pixels.read(Path(name), columns, user_model.shape_of(model), announce), ""
     return *user_data.read_npz(Path(name), columns.output), ""
