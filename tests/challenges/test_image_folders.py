@@ -201,8 +201,8 @@ def test_the_shape_of_a_models_examples_is_read_from_its_file(tmp_path: Path) ->
     first = keras.Sequential([keras.Input((8, None, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
     inside = keras.Sequential([keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten()]), layers.Dense(2)])
     inside.build((None, 32, 32, 3))
-    images = keras.Input((5, 4, 1))
-    two = keras.Model([images, keras.Input((2,))], layers.Flatten()(images))
+    images, numbers = keras.Input((5, 4, 1)), keras.Input((2,))
+    two = keras.Model([images, numbers], layers.Concatenate()([layers.Flatten()(images), numbers]))
     for number, (net, shape) in enumerate([(first, (8, None, 3)), (inside, (32, 32, 3)), (two, None)]):
         net.save(tmp_path / f"{number}.keras")
         assert shapes.of_file(tmp_path / f"{number}.keras") == shape
