@@ -21,6 +21,7 @@ BLOCKS = {
     "competition": (["-m", "kit", "run", "finetune", "--num-models", "64", "--explain"],),
     "evaluate": (["-m", "benchmarks.evaluate"],),
     "coverage": (["-m", "benchmarks.coverage"],),
+    "deletion": (["-m", "benchmarks.deletion", "adult"],),
     "population": (
         ["-m", "benchmarks.population"],
         ["-m", "benchmarks.population", "--memory", "--challenge", "noisy-digits"],
