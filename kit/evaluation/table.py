@@ -17,7 +17,7 @@ from kit.evaluation.comparison import compare, doubts_about_original
 from kit.evaluation.plan import Plan
 from kit.evaluation.reference import Population, Reference
 from kit.evaluation.result import Evaluation
-from kit.machine import accelerators, environment
+from kit.machine import accelerators, environment, threads
 from kit.rules import LANDMARKS, ORIGINAL, RETRAIN, SCORE_VERSION
 from kit.runs import choice, copies, population, timing
 from kit.runs.contained import Containment
@@ -30,6 +30,11 @@ from kit.types import Challenge, Comparison, FailedRun, InputError, Once, Output
 
 if TYPE_CHECKING:
     from kit.runs.worker import Worker
+
+_LATE = (
+    "TensorFlow computed something before the kit was imported, with a number of threads that the kit has not set: the "
+    "same seed may give other bits elsewhere."
+)
 
 
 class _Start:
@@ -195,7 +200,9 @@ class ComparisonTable:
     def _doubts(self, name: str, comparison: Comparison) -> tuple[str, ...]:
         if name == ORIGINAL:
             another_copy = copies.doubt(self._challenge, self._starts[0].original)
-            return (*([another_copy] if another_copy else []), *doubts_about_original(self._challenge, comparison))
+            late = "" if threads.are_set() else _LATE
+            sentences = (another_copy, late, *doubts_about_original(self._challenge, comparison))
+            return tuple(sentence for sentence in sentences if sentence)
         is_built_in = any(entry.name == name and entry.built_in for entry in (*self._entries, Entry(RETRAIN)))
         doubt = hyperparameters.doubt(self._challenge, name) if is_built_in else ""
         mixture = "" if name == RETRAIN else self._reference.mixture()

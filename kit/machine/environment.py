@@ -61,7 +61,7 @@ def machine() -> dict[str, str]:
         processor = models[0] if models else processor
     system = {"system": platform.system(), "processor": processor, "gpus": ", ".join(gpus()) or "none"}
     without_xla = {"xla": "never"} if xla.wish() == "never" else {}
-    return system | {"threads": str(threads.number()), "op_determinism": "on"} | without_xla
+    return system | {"threads": threads.recorded(), "op_determinism": "on"} | without_xla
 
 
 def gpus(devices: Path = Path("/dev")) -> list[str]:

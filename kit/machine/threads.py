@@ -33,6 +33,16 @@ def variables() -> dict[str, str]:
     return {"TF_NUM_INTRAOP_THREADS": str(number()), "TF_NUM_INTEROP_THREADS": "1"}
 
 
+def are_set() -> bool:
+    """Returns whether TensorFlow has, or will have, `number()` threads: not where it computed before the kit came."""
+    return all(os.environ.get(name) == value for name, value in variables().items())
+
+
+def recorded() -> str:
+    """Returns what reports say of the threads: their number, or that the kit has not set it."""
+    return str(number()) if are_set() else "not set by the kit"
+
+
 def use(threads: int) -> None:
     """Makes this process, and those that it starts, use so many threads; to be called before TensorFlow computes."""
     os.environ[VARIABLE] = str(threads)
@@ -43,7 +53,7 @@ def ask_tensorflow() -> None:
     """Makes TensorFlow use `number()` threads, whether it is imported already or not.
 
     TensorFlow reads the environment at its first operation. Once it computes, the number is fixed:
-    `kit.toolbox.setup.prepare` then refuses to make models that nobody could repeat.
+    `kit.toolbox.setup.prepare` then warns that models cannot be repeated to the bit, and reports say so.
     """
     try:
         if "tensorflow" in sys.modules:

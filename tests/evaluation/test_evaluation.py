@@ -20,6 +20,7 @@ import kit
 from kit import evaluation, rules
 from kit.challenges.splits import make_split
 from kit.evaluation import attack_sample, evaluate, evaluate_all, table
+from kit.machine import threads
 from kit.runs import copies, oracles, originals, timing
 from kit.runs import population as runs
 from kit.runs.population import Request
@@ -402,6 +403,16 @@ def test_rows_share_what_is_computed_of_the_retrained_models(
     )
     evaluate_all([blank, "finetune", "scrub"], challenge, num_retrained=8)
     assert attacked == [8, 7]  # of four rows, then of those that the row 'retrain' is compared with
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_report_says_that_tensorflow_computed_before_the_kit_came(
+    planted: Planted, challenge: Challenge, monkeypatch: pytest.MonkeyPatch, is_set: bool
+) -> None:
+    monkeypatch.setattr(threads, "are_set", lambda: is_set)
+    original = evaluate_all([blank], challenge, num_retrained=6).reports[0]
+    assert any("before the kit was imported" in warning for warning in original.warnings) != is_set
+    assert (original.machine["threads"] == "not set by the kit") != is_set
 
 
 def test_a_bar_counts_the_scores_of_all_rows_whether_computed_or_at_hand(

@@ -127,7 +127,13 @@ COMPUTES_FIRST = """
 import tensorflow
 tensorflow.ones(2) + 1
 from kit.toolbox import setup
-setup.prepare()
+import warnings
+with warnings.catch_warnings(record=True) as caught:  # of its own: a process that was forked from a test has the test's
+    warnings.simplefilter("always")
+    setup.prepare()
+print(*(warning.message for warning in caught))
+from kit.machine import environment
+print(environment.machine()["threads"])
 """
 
 
@@ -182,15 +188,13 @@ def test_the_kinds_differ(alone: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-def test_tensorflow_that_has_computed_with_several_threads_is_refused(children: dict[str, processes.Forked]) -> None:
+def test_tensorflow_that_has_computed_with_several_threads_is_warned_of(children: dict[str, processes.Forked]) -> None:
     finished = children[COMPUTES_FIRST].finish()
-    assert finished.returncode == 1
-    last = finished.stderr.strip().splitlines()[-1]
-    assert last.startswith(
-        "kit.types.errors.InputError: TensorFlow computed something with another number of threads before"
-    )
-    assert "Restart the session" in last
-    assert "import kit in the first cell" in last
+    assert finished.returncode == 0, finished.stderr
+    assert "TensorFlow computed something with another number of threads before" in finished.stdout
+    assert "restart the session" in finished.stdout
+    assert "import kit in the first cell" in finished.stdout
+    assert finished.stdout.split()[-1:] == ["kit"]  # of 'not set by the kit', which reports say
 
 
 def test_a_users_function_is_handed_a_model_of_its_own_and_the_kits_methods_keep_theirs(worker: Worker) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from kit.machine import threads, xla_code
-from kit.types import InputError
 
 keep_compiled: Callable[[Callable[[str], Path | None]], None] = xla_code.keep
 
@@ -22,19 +21,20 @@ keep_compiled: Callable[[Callable[[str], Path | None]], None] = xla_code.keep
 def prepare() -> None:
     """Fixes what the bits of a trained model depend on besides its seed: number of threads, deterministic operations.
 
-    Raises:
-        InputError: TensorFlow has started with another number of threads.
+    Where TensorFlow has started with another number of threads, a warning says that bits cannot be repeated.
     """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads.number())
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError as error:
-        if any(os.environ.get(name) != value for name, value in threads.variables().items()):
-            raise InputError(
+    except RuntimeError:
+        if not threads.are_set():
+            warnings.warn(
                 "TensorFlow computed something with another number of threads before the kit was imported, and the "
-                "bits of a trained model depend on it. Expected 'import kit' first. Restart the session (in Colab: "
-                "Runtime > Restart session) and import kit in the first cell."
-            ) from error
+                "bits of a trained model depend on it: the same seed may give another model elsewhere, and reports "
+                "say so. For results that can be repeated, restart the session (in Colab: Runtime > Restart session) "
+                "and import kit in the first cell.",
+                stacklevel=2,
+            )
     tf.config.experimental.enable_op_determinism()
 
 
