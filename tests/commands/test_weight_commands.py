@@ -216,9 +216,13 @@ def test_names_and_endings_are_checked_first(stored: dict[str, Path], folder: Pa
     error = refused(source, "--model", "convnet", "--output", "out.npz")
     assert re.search("'convnet' has no counterpart in PyTorch.*resnet18, resnet20", error)
     assert "does not say what kind of file it is" in refused(source, "--model", "resnet20", "--output", "out.txt")
-    assert "'out.h5' does not say what kind of file it is" in refused(source, "--model", "resnet20", "--output", "out.h5")
+    assert "'out.h5' does not say what kind of file it is" in refused(
+        source, "--model", "resnet20", "--output", "out.h5"
+    )
     (folder / "net.bin").write_bytes(b"x")
-    assert "'net.bin' does not say what kind of file it is" in refused("net.bin", "--model", "resnet20", "--output", "out.npz")
+    assert "'net.bin' does not say what kind of file it is" in refused(
+        "net.bin", "--model", "resnet20", "--output", "out.npz"
+    )
     (folder / "there.npz").write_bytes(b"precious")
     assert "'there.npz' exists already" in refused(source, "--model", "resnet20", "--output", "there.npz")
     assert (folder / "there.npz").read_bytes() == b"precious"
