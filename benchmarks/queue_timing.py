@@ -18,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TQDM_DISABLE", "1")
 
 import numpy as np
 
@@ -171,6 +170,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=24)
     parser.add_argument("--batch", type=int, default=8)
     options = parser.parse_args()
+    os.environ.setdefault("TQDM_DISABLE", "1")
     process.prepare()
     challenge = kit.load_challenge(options.challenge)
     rows = np.random.default_rng(0).permutation(len(challenge.train))[: options.requests]

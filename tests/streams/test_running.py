@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sqlite3
@@ -247,6 +248,7 @@ def test_a_death_at_any_step_loses_nothing_and_does_nothing_twice(
             else:
                 with pytest.raises(Killed):
                     live(folder, steps, clock, known)
+                gc.collect()  # a process that is dead has no connection
         killer[0] = Steps(None)
         with Store(folder / "requests", clock) as store:
             gone = names(0, 1, 10, 11)
@@ -280,6 +282,7 @@ def test_a_death_at_each_step(tmp_path: Path, killer: list[Steps], clock: Hands,
         killer[0] = steps = Steps(death)
         with contextlib.suppress(Killed):
             live(folder, steps, clock, known)
+        gc.collect()
         killer[0] = Steps(None)
         live(folder, killer[0], clock, known)
         with Store(folder / "requests", clock) as store:
