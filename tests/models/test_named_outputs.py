@@ -53,8 +53,8 @@ def test_the_named_output_says_what_it_said(keyed: bool, saved: bool, tmp_path: 
     path = data(tmp_path, **{f"y_{prefix}kind": KIND, f"y_{prefix}price": PRICE})
     given = {"model": tmp_path / "model.keras" if saved else net, "forget": [3, 7]}
     challenges = [loading.load(path, options=ModelOptions(output=prefix + name), **given) for name in ("kind", "price")]
-    said = net.predict(X[PARTS == 2], verbose=0)
-    kind, price = (said["a_kind"], said["a_price"]) if keyed else (said[1], said[0])
+    predictions = net.predict(X[PARTS == 2], verbose=0)
+    kind, price = (predictions["a_kind"], predictions["a_price"]) if keyed else (predictions[1], predictions[0])
     logits = []
     for challenge in challenges:
         rebuilt = originals.build(challenge)
