@@ -142,7 +142,7 @@ print((patient / "0001" / "statement.md").read_text(encoding="utf-8")[:420])
 
 # %%
 (receipt,) = (patient / "0001").glob("receipt-*.json")
-command(patient, f"verify 0001/{receipt.name} --key ../patient/clinic.pem")
+command(patient, f"verify 0001/{receipt.name} --key clinic.pem")
 
 # %% [markdown]
 # ### The same without the kit
