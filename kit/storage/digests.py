@@ -14,6 +14,7 @@ Fingerprints stand in `data/registry.json`: to change what is written here is to
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 _STATED = "sha256"
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def digest_of(parts: object) -> str:
@@ -94,17 +96,25 @@ def without_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     return rest
 
 
+@functools.cache
+def _fields_of(kind: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(kind)
+
+
 def _ordered(value: Any) -> Any:
     """Returns what `json.dumps` writes in one way only."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {
-            field.name: _ordered(entry)
-            for field, entry in fields.items()
-            if "absent" not in field.metadata or entry != field.metadata["absent"]
-        }
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind in _PLAIN:  # nearly all values are
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {name: _ordered(value[name]) for name in sorted(value)}
     if isinstance(value, list | tuple):
         return [_ordered(part) for part in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [(field, getattr(value, field.name)) for field in _fields_of(kind)]
+        return {
+            field.name: _ordered(entry)
+            for field, entry in fields
+            if "absent" not in field.metadata or entry != field.metadata["absent"]
+        }
     return value

@@ -53,9 +53,9 @@ class Ledger:
     def forget(self, batch: Batch) -> dict[str, Any]:
         assert batch.plan is not None
         self.step("work begins")
-        knows, gone = self.learnt(), set(batch.plan["records"])
+        model, gone = json.loads(self.path.read_text()), set(batch.plan["records"])
+        knows, times = model["knows"], model["times"]
         if gone & {*knows}:
-            times = self.times()
             self.write([name for name in knows if name not in gone], times | {n: times.get(n, 0) + 1 for n in gone})
         return {"method": "ledger", "class": "exact"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import sqlite3
@@ -194,12 +193,18 @@ class Steps:
 
     def __init__(self, last: int | None) -> None:
         self.count, self.last, self.dead = 0, last, False
+        self.connections: list[sqlite3.Connection] = []
 
     def __call__(self, _: object = None) -> None:
         if self.dead or self.count == self.last:
             self.dead = True
             raise Killed
         self.count += 1
+
+    def close(self) -> None:
+        """A process that is dead has no connection."""
+        for connection in self.connections:
+            connection.close()
 
 
 @pytest.fixture
@@ -215,12 +220,17 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> list[Steps]:
             running[0]()
             return cursor
 
+    def connected(*given: Any, **more: Any) -> sqlite3.Connection:
+        connection = connect(*given, factory=Mortal, **more)
+        running[0].connections.append(connection)
+        return connection
+
     def replaced(*arguments: Any) -> None:
         running[0]()
         replace(*arguments)
         running[0]()
 
-    monkeypatch.setattr(database.sqlite3, "connect", lambda *given, **more: connect(*given, factory=Mortal, **more))
+    monkeypatch.setattr(database.sqlite3, "connect", connected)
     monkeypatch.setattr(evidence.os, "replace", replaced)
     return running
 
@@ -248,7 +258,7 @@ def test_a_death_at_any_step_loses_nothing_and_does_nothing_twice(
             else:
                 with pytest.raises(Killed):
                     live(folder, steps, clock, known)
-                gc.collect()  # a process that is dead has no connection
+                steps.close()
         killer[0] = Steps(None)
         with Store(folder / "requests", clock) as store:
             gone = names(0, 1, 10, 11)
@@ -273,16 +283,16 @@ def test_a_death_at_any_step_loses_nothing_and_does_nothing_twice(
 
 
 @pytest.mark.slow
-def test_a_death_at_each_step(tmp_path: Path, killer: list[Steps], clock: Hands, known: frozenset[str]) -> None:
+def test_a_death_at_each_step(in_memory: Path, killer: list[Steps], clock: Hands, known: frozenset[str]) -> None:
     death = 0
     while True:
-        folder = tmp_path / f"{death}"
+        folder = in_memory / f"{death}"
         folder.mkdir()
         Ledger(folder / "model.json").write(sorted(known), {})
         killer[0] = steps = Steps(death)
         with contextlib.suppress(Killed):
             live(folder, steps, clock, known)
-        gc.collect()
+        steps.close()
         killer[0] = Steps(None)
         live(folder, killer[0], clock, known)
         with Store(folder / "requests", clock) as store:
