@@ -9,12 +9,12 @@ import posixpath
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import typer
 
@@ -107,22 +107,8 @@ def test_every_page_is_in_a_list_of_contents() -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation, by the command of 'make docs'."""
     folder = tmp_path_factory.mktemp("docs")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-n",
-        "-W",
-        "--keep-going",
-        "-c",
-        "docs",
-        ".",
-        str(folder / "html"),
-    ]
-    done = subprocess.run(
-        [*command, "-d", str(folder / "read")], cwd=ROOT, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    options = ["-q", "-n", "-W", "--keep-going", "-c", "docs", ".", str(folder / "html"), "-d", str(folder / "read")]
+    done = processes.run("sphinx", *options, folder=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "html"
 

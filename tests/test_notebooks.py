@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jupytext
@@ -19,8 +20,16 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted(FOLDER.glob("[0-9]*.py"))
 MAX_CODE_LINES = 300
 IN_A_KERNEL = "01_walkthrough"
-# Fewer models for the same assertions, by the line that says how many: below 16 no other processes make them.
-QUICK = {"05_populations": ("NUM_MODELS = 64\n", "NUM_MODELS = 15\n")}
+# Fewer models and epochs for the same assertions, by the words that say so: below 16 no other processes make models.
+SISA_EPOCHS = 3
+QUICK = {
+    "02_forget_a_class": (
+        '(["sisa"], challenge,',
+        f'(["sisa"], replace(challenge, recipe=replace(challenge.recipe, epochs={SISA_EPOCHS})),',
+    ),
+    "05_populations": ("NUM_MODELS = 64\n", "NUM_MODELS = 15\n"),
+    "06_methods_side_by_side": ("num_models=8)", "num_models=4)"),
+}
 
 
 def test_there_are_notebooks() -> None:
@@ -59,11 +68,12 @@ def test_notebook_teaches(source: Path) -> None:
     assert len(answers) >= 4, "three exercises and the headline"
 
 
-def measure_before(challenge: str) -> None:
+def measure_before(challenge: kit.Challenge) -> None:
     """Leaves the seconds of a retraining for other processes to find, as if it had been timed on this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plain_keras, "time_retraining", lambda _: (taking(10.0), 1.0))
-        timing.reference(kit.load_challenge(challenge))
+        for epochs in (challenge.recipe.epochs, SISA_EPOCHS):
+            patch.setattr(plain_keras, "time_retraining", lambda _, epochs=epochs: (taking(float(epochs)), 1.0))
+            timing.reference(replace(challenge, recipe=replace(challenge.recipe, epochs=epochs)))
 
 
 @pytest.mark.slow
@@ -78,7 +88,7 @@ def test_notebook_runs(
     """
     if '"mnist-five"' in source.read_text(encoding="utf-8"):
         require_data("mnist-five")
-        measure_before("mnist-five")
+        measure_before(kit.load_challenge("mnist-five"))
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     before, after = QUICK.get(source.stem, ("", ""))

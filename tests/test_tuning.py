@@ -468,15 +468,14 @@ def test_a_real_search_is_interrupted_and_goes_on(tmp_path: Path) -> None:
     command = ["tune", "ssd", "--challenge", "small.npz", "--trials", "2", "--num-models", "8"]
     environment = os.environ | {"KIT_HOME": str(tmp_path / "home")}
     trace = tmp_path / "runs" / "small" / "tuning-ssd-8-models.json"
-    interrupted = [sys.executable, "-m", "kit", *command]
-    with subprocess.Popen(interrupted, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 300
-        while not trace.is_file() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Scores are kept: the same command goes on where it stopped" in error
+    process = processes.Forked("kit", command, tmp_path, environment)
+    deadline = time.monotonic() + 300
+    while not trace.is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    interrupted = process.finish(60)
+    assert interrupted.returncode == 130
+    assert "Scores are kept: the same command goes on where it stopped" in interrupted.stderr
     scores = json.loads(trace.read_text())["content"]["scores"]
     done = processes.run("kit", *command, "--json", "-", folder=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
