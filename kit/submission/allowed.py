@@ -10,6 +10,7 @@ import shutil
 from collections.abc import MutableMapping, Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import ModuleType
 
@@ -89,14 +90,21 @@ def _public_names() -> dict[str, str]:
 
 
 def copy_beside(folder: Path) -> None:
-    """Copies what a contained process may have of the package to `folder`/kit, which is made."""
+    """Copies what a contained process may have of the package to `folder`/kit, which is made.
+
+    Bytecode that Python has written comes along, and saves each process a tenth of a second of compiling.
+    """
     package = Path(__file__).resolve().parents[1]
     for part in COPIED:
         source = package / part
         for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
             target = folder / "kit" / path.relative_to(package)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            shutil.copy2(path, target)  # with its time, by which Python tells whether bytecode is that of a source
+            bytecode = Path(cache_from_source(path, optimization=""))
+            if bytecode.is_file():
+                (target.parent / "__pycache__").mkdir(exist_ok=True)
+                shutil.copyfile(bytecode, target.parent / "__pycache__" / bytecode.name)
 
 
 class OnlyTheCopy:

@@ -6,7 +6,7 @@
 import subprocess
 import sys
 
-CODE = "import time; kept = bytearray(b'x' * 1_500_000_000); time.sleep(30)"
+CODE = "import time; kept = bytearray(b'x' * 300_000_000); time.sleep(30)"
 
 
 def unlearning(net, retain, forget, validation):

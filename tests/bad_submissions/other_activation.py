@@ -3,6 +3,7 @@
 # level: FAIL
 
 import keras
+import numpy as np
 
 
 def build():
@@ -19,11 +20,6 @@ def build():
 
 
 def unlearning(net, retain, forget, validation):
-    net = build()
-    net.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    net.fit(retain, epochs=1, verbose=0)
-    return net
+    other = build()
+    other.set_weights([array + np.random.normal(0, 0.001, array.shape) for array in net.get_weights()])
+    return other

@@ -16,7 +16,7 @@ def unlearning(net, retain, forget, validation):
     child = frame.f_locals["child"]
     child.honest = reply = getattr(child, "honest", child.reply)
     reply("returned")
-    end = time.process_time() + 3
+    end = time.process_time() + 1.2
     while time.process_time() < end:
         pass
     child.reply = lambda kind, **content: kind != "returned" and reply(kind, **content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.machinery
 import importlib.util
 import re
 import sys
@@ -53,8 +54,21 @@ def test_what_the_copy_imports_lies_in_the_copy(copy: Path) -> None:
 
 def test_no_room_with_data_runs_or_scores_is_copied(copy: Path) -> None:
     rooms = {path.name for path in (copy / "kit").iterdir() if path.is_dir()}
-    assert rooms == {"machine", "models", "storage", "submission", "tasks", "toolbox", "types"}
-    assert all(path.suffix == ".py" for path in copy.rglob("*") if path.is_file())
+    assert rooms - {"__pycache__"} == {"machine", "models", "storage", "submission", "tasks", "toolbox", "types"}
+    sources = set(copy.rglob("*.py"))
+    others = [path for path in copy.rglob("*") if path.is_file() and path not in sources]
+    assert [path for path in others if Path(importlib.util.source_from_cache(path)) not in sources] == []
+
+
+@pytest.mark.skipif(sys.dont_write_bytecode, reason="Python was told to write no bytecode")
+def test_bytecode_comes_along_and_is_taken_for_that_of_the_copy(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = copy / "kit" / "submission" / "allowed.py"
+    loader = importlib.machinery.SourceFileLoader("allowed", str(source))
+    monkeypatch.setattr(loader, "source_to_code", lambda *_, **__: pytest.fail("It is compiled anew."))
+    assert loader.get_code("allowed").co_filename == str(source)
+    source.write_text(source.read_text() + "\n")
+    with pytest.raises(pytest.fail.Exception, match="anew"):
+        loader.get_code("allowed")
 
 
 @pytest.mark.parametrize("room", ROOMS)
