@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import guests
 import keras
 import numpy as np
 import pytest
@@ -145,7 +146,8 @@ def test_layers_that_no_phase_trains_keep_what_they_have_and_those_that_one_trai
 
 
 @pytest.mark.slow
-def test_a_file_s_method_begins_with_it_too(tmp_path: Path) -> None:
+def test_a_file_s_method_begins_with_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guests.fork_them(monkeypatch)
     (tmp_path / "method.py").write_text(
         "from kit.toolbox import blocks\n\n\ndef unlearning(net, retain, forget, validation):\n"
         "    net.set_weights(blocks.redrawn(net))\n    return net\n"

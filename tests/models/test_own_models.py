@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked_guests
 import guests
 import keras
 import numpy as np
@@ -798,7 +799,7 @@ def test_a_request_on_the_command_line_ends_with_a_report(engineers_folder: Path
     given = {"model": "model.keras", "challenge": "data.npz", "forget": "requests.csv", "recipe": "recipe.toml"}
     options = [text for name, file in given.items() for text in (f"--{name}", str(engineers_folder / file))]
     command = ["run", "finetune", engineers_folder / "deletes.py", *options, "--json", "out.json"]
-    done = processes.run("kit", *command, folder=tmp_path, env=KEPT)
+    done = forked_guests.run("kit", *command, folder=tmp_path, env=KEPT)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["failures"] == []

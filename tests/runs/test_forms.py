@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import guests
 import numpy as np
+import processes
 import pytest
 
 from kit.machine import xla
@@ -14,6 +16,7 @@ from kit.runs.run import unlearn
 from kit.toolbox import costs
 from kit.types import PARTS, Challenge, Outputs
 
+WORKERS = {"serial": None, "processes": 1}
 BY_THE_TOOLBOX = """
 from kit.toolbox.training import fit
 from kit.types import Recipe
@@ -34,7 +37,10 @@ def test_workers_and_a_contained_file_make_the_bits_of_this_process(
     small_challenge: Challenge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def outputs(method: object, engine: str = "serial") -> Outputs:
-        return run_population(method, small_challenge, num_models=2, engine=engine)
+        return run_population(method, small_challenge, num_models=2, engine=engine, workers=WORKERS[engine])
+
+    guests.fork_them(monkeypatch)
+    processes.fork_workers(monkeypatch)
 
     path, namespace = tmp_path / "unlearning.py", {}  # runs of a function and of a file of one name have the same seeds
     path.write_text(BY_THE_TOOLBOX)

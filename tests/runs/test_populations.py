@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import forked_guests
 import guests
 import keras
 import numpy as np
 import processes as forked
-import psutil
 import pytest
 import signals
 import tensorflow as tf
@@ -24,6 +24,7 @@ import tensorflow as tf
 import kit
 from kit import engines
 from kit.engines import Engine
+from kit.engines import ray as ray_cluster
 from kit.runs import originals, run, store
 from kit.runs import population as populations
 from kit.runs.choice import default_engine
@@ -269,7 +270,7 @@ def test_original_has_the_logits_of_the_pretrained_weights(
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:
-        forked.fork_workers(patch)
+        forked_guests.fork_workers(patch)
         with engines.start("processes", workers=2) as engine:
             yield engine
 
@@ -337,18 +338,17 @@ def unlearning(net, retain, forget, validation):
 
 @pytest.mark.slow
 def test_a_file_runs_contained_in_other_processes_too(
-    population: Callable[..., Outputs], processes: Engine, tmp_path: Path
+    population: Callable[..., Outputs], processes: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(SUBMISSION)
     path = str(tmp_path / "mine.py")
-    with pytest.MonkeyPatch.context() as patch:
-        guests.fork_them(patch)
-        alone = population(4, method=path, root=None)
-    assert_same_models(population(4, method=path, root=None, engine=processes), alone)
-    assert len(np.unique(alone.confidences["test"], axis=0)) == 4
+    there = population(4, method=path, root=None, engine=processes)
+    assert guests.still_running(tmp_path)
     population(2, method="original", root=None, engine=processes)  # another population: contained processes end
-    children = [child for supervisor in psutil.Process().children() for child in supervisor.children(recursive=True)]
-    assert not [child for child in children if "supervisor" in " ".join(child.cmdline())]
+    assert guests.still_running(tmp_path) == []
+    guests.fork_them(monkeypatch)
+    assert_same_models(there, population(4, method=path, root=None))
+    assert len(np.unique(there.confidences["test"], axis=0)) == 4
 
 
 def test_a_broken_file_is_told_from_other_processes_too(
@@ -459,8 +459,7 @@ def test_a_cluster_that_loses_a_node_makes_the_same_bits(
     population: Callable[..., Outputs], calls: list[int], tmp_path: Path
 ) -> None:
     alone = population(30, root=None, engine="serial")
-    with engines.start("ray", workers=1) as engine:  # Ray is imported as the kit does it, and ended again
-        assert engine.workers == 1
+    ray_cluster._import_ray()  # as the kit does it
     import ray
     from ray.cluster_utils import Cluster
 
