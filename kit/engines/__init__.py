@@ -33,6 +33,9 @@ def start(name: str, *, workers: int | None = None, address: str | None = None, 
         address: of a Ray cluster ("auto", "host:port", "ray://host:port"); by default Ray starts on this machine.
         gpus_per_worker: with `ray` only, >= 0; 0.5 lets two tasks share a graphics card.
 
+    Returns:
+        The engine, started: a context manager, which ends its workers. For `serial`, nothing is started.
+
     Raises:
         InputError: an option that the engine does not have, Ray is not installed, no cluster at this address.
 
@@ -59,6 +62,9 @@ def start(name: str, *, workers: int | None = None, address: str | None = None, 
 
 def check_options(name: str, workers: int | None, address: str | None, gpus_per_worker: float) -> None:
     """Checks the arguments of `start`; nothing is started.
+
+    Args:
+        name, workers, address, gpus_per_worker: as for `start`.
 
     Raises:
         InputError: an unknown name, or an option that the engine does not have.

@@ -45,7 +45,15 @@ class PayloadSlot:
         self._pair: tuple[Callable[[Any, int], Any], Any] | None = None
 
     def get(self, key: object, load: Callable[[], Any]) -> Any:
-        """Returns the pair under this key, loaded if it is another one than the last time."""
+        """Returns the pair under this key, loaded if it is another one than the last time.
+
+        Args:
+            key: of the pair, compared with `==`.
+            load: reads and returns the pair; called only if the key differs from that of the last call.
+
+        Returns:
+            The pair, a function and its payload.
+        """
         if self._pair is None or key != self._key:
             self.drop()
             self._pair, self._key = load(), key
@@ -71,7 +79,16 @@ class _Failure(NamedTuple):
 
 
 def attempt(key: str, load: Callable[[], Any], task: int) -> bytes:
-    """Runs a task in a worker; returns the pickled result, or exception, which no library then wraps or prints."""
+    """Runs a task in a worker.
+
+    Args:
+        key: of the function and its payload, see `PayloadSlot.get`.
+        load: reads both.
+        task: number of the task, which the function is called with.
+
+    Returns:
+        The pickled result, or the pickled exception, so that no library wraps or prints it; for `unpack`.
+    """
     try:
         function, payload = slot.get(key, load)
         return bytes(cloudpickle.dumps(function(payload, task), protocol=5))
@@ -95,7 +112,14 @@ def _portable(error: Exception, task: int) -> Exception:
 
 
 def unpack(answer: bytes) -> Any:
-    """Returns what a task returned, or raises what it raised; `answer` comes from `attempt`."""
+    """Returns what a task returned, or raises what it raised.
+
+    Args:
+        answer: what `attempt` returned, in a worker of this engine (it is unpickled).
+
+    Raises:
+        Exception: what the task raised, as it was raised there.
+    """
     result = pickle.loads(answer)  # noqa: S301 (from a worker of this engine)
     if isinstance(result, _Failure):
         raise result.error
@@ -103,7 +127,13 @@ def unpack(answer: bytes) -> Any:
 
 
 def lost_task(task: int, times: int, ending: str) -> FailedRun:
-    """Returns the error for a task that may not be tried again; `ending` says how its process ended."""
+    """Returns the error for a task that is not tried again.
+
+    Args:
+        task: number of the task.
+        times: how many workers ended while they ran it.
+        ending: how the last one ended, for people: `exit code -9`.
+    """
     return FailedRun(
         f"Task {task} has lost its worker process {times} times ({ending}). Expected the process to outlive its task; "
         "most likely memory ran out, and the system ended the process. Run fewer tasks at a time with fewer --workers, "

@@ -155,6 +155,9 @@ def carry_out(
         packed: outputs of models that were made elsewhere.
         worker: models of this process, to use for the challenge's own recipe.
         announce: is told what is being done, a line at a time.
+
+    Returns:
+        Reports, outputs, and the failures of rows.
     """
     announce = announce or (lambda _: None)
     with_originals(challenge, plan.num_originals)

@@ -33,6 +33,9 @@ def compare(
         num_models: models of each method: as many retrained ones stand in the row `retrain`, at most half of them.
         reference: what one retraining costs.
         once: what the rows of one table share; by default nothing.
+
+    Returns:
+        The row's models and those that they are compared with.
     """
     once = once or Once()
     unlearned, retrained = outputs[name], outputs[RETRAIN]

@@ -27,7 +27,11 @@ _TURNS = 8
 
 
 def with_originals(challenge: Challenge, num_originals: int) -> list[Challenge]:
-    """Returns the challenge once for each original: with the training seeds from its own on.
+    """Returns the challenge once for each original; they differ in the seed of the training alone.
+
+    Args:
+        challenge: the first of them.
+        num_originals: >= 1; their training seeds follow on each other.
 
     Raises:
         InputError: fewer than one; or more, and the original is a user's own weights, of which there is one.

@@ -65,7 +65,11 @@ class Reference:
         return cls(entry, plan.retraining)
 
     def outputs(self, population: Population) -> Outputs:
-        """Returns what the retrained models say; an oracle with the cost of one retraining on this machine."""
+        """Returns what the retrained models say; of an oracle, with the cost of one retraining on this machine.
+
+        Args:
+            population: makes a method's models: called with an entry and a request.
+        """
         retrained_here = population(self.entry, self.request)
         if self.oracle is None:
             return retrained_here
@@ -73,7 +77,7 @@ class Reference:
         return dataclasses.replace(self.oracle, seconds=np.full(number, cost.seconds), costs=(cost,) * number)
 
     def mixture(self) -> str:
-        """Says that the retrained models are of another backend than the methods' and why they may be; "" if not."""
+        """Returns why retrained models of another backend than the methods' may be used; "" if they are of the same."""
         if not self.tested:
             return ""
         return (

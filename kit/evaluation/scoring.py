@@ -56,7 +56,7 @@ def score(
 
 
 def digest(*content: Any) -> str:
-    """Hex digest of arrays, numbers, texts, and what holds them, with the code and the machine that look at them."""
+    """Returns the sha256 of arrays, numbers, texts, and what holds them, with the code and the machine."""
     hashed = hashlib.sha256()
     _update(hashed, [environment.source_sha256(), environment.versions(), environment.machine(), *content])
     return hashed.hexdigest()

@@ -76,7 +76,17 @@ class ComparisonTable:
         self._original_of_model: dict[str, np.ndarray] = {}  # by row: the number of the original that each is from
 
     def evaluate(self, packed: Sequence[Outputs]) -> Evaluation:
-        """Runs what is not stored, and scores all rows."""
+        """Makes the models that are not stored, and scores all rows.
+
+        Args:
+            packed: outputs of populations that others have made, a row for each.
+
+        Returns:
+            Reports, outputs, and the failures of rows.
+
+        Raises:
+            InputError: the engine cannot compute what is asked for.
+        """
         plan = self._plan
         num_models = max(plan.num_models, self._reference.request.num_models)
         chosen = choice.engine_for(self._entries, plan.engine, plan.workers, num_models)
@@ -210,7 +220,11 @@ class ComparisonTable:
 
 
 def as_failed(failure: FailedRun | InputError) -> FailedRun:
-    """Returns what a row's failure is reported as; a broken submission stays one, with the check that it fails."""
+    """Returns the error of a row as a FailedRun; a broken submission stays one, with the check that it fails.
+
+    Args:
+        failure: what making or scoring the row raised.
+    """
     return failure if isinstance(failure, FailedRun) else FailedRun(str(failure))
 
 

@@ -40,13 +40,16 @@ class Order:
 
 
 def measure(entry: Entry, challenge: Challenge, order: Order, announce: Callable[[str], None]) -> Leaks:
-    """Serves requests by a method in each mode that it has, and returns what the attackers learn.
+    """Serves requests by a method in each mode that it has, and measures what the attackers learn.
 
     Args:
         entry: a method of the kit.
         challenge: what is deleted from; its forget set plays no part.
         order: how much.
         announce: is told what is done.
+
+    Returns:
+        Of each mode what duration, answers and weights tell.
 
     Raises:
         InputError: fewer requests than can be judged, or more than there are records.

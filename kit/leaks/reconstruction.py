@@ -54,6 +54,9 @@ def reconstruct(
     Source: Bertran et al., Reconstruction attacks on machine unlearning: simple models are vulnerable, NeurIPS 2024.
     What differs: one-hot ridge regression in closed form, where the paper has logistic regression besides.
 
+    Returns:
+        Cosines, near 1 where the image is read off the weights, and the images.
+
     Example:
         >>> x = np.random.default_rng(0).normal(size=(50, 3))
         >>> result = reconstruct(x, np.arange(50) % 2, x[25:], np.array([4]), 2)

@@ -58,7 +58,11 @@ class Accelerator:
     capability: float = 0.0
 
     def multiplies_in(self, precision: str) -> bool:
-        """Returns whether it has units for products in `float32`, `tf32`, `bfloat16` or `float16`."""
+        """Returns whether it has units for products in a format.
+
+        Args:
+            precision: `float32`, `tf32`, `bfloat16` or `float16`.
+        """
         if self.platform == "tpu":
             return precision in {"float32", "bfloat16"}
         if precision == "float16":
@@ -75,7 +79,14 @@ class Sight:
 
 
 def present(devices: Path = Path("/dev")) -> str:
-    """Returns `gpu` (NVIDIA's) or `tpu` if the system has the files of such a device, else ""."""
+    """Returns which accelerator the system has, by its device files: nothing is imported or started.
+
+    Args:
+        devices: the folder of device files.
+
+    Returns:
+        `gpu` (NVIDIA's), `tpu`, or "" for none.
+    """
     if environment.gpus(devices):
         return "gpu"
     if any(devices.glob("accel[0-9]*")):

@@ -86,7 +86,7 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
 
 @functools.cache
 def source_sha256() -> str:
-    """Digest of the code that makes models: editing it makes new populations, as it must.
+    """Returns the sha256 of the code that makes models: who edits it makes new populations, as it should be.
 
     Read once, for the code that this process runs is that of its start.
     """

@@ -19,7 +19,15 @@ class Interrupts:
         self._pressed = False
 
     def press(self, number: int, frame: FrameType | None) -> None:
-        """Notes it, and raises `KeyboardInterrupt`, as Python does."""
+        """Handles SIGINT: notes it, and raises `KeyboardInterrupt`, as Python does.
+
+        Args:
+            number: of the signal.
+            frame: which it interrupts.
+
+        Raises:
+            KeyboardInterrupt: always.
+        """
         self._pressed = True
         signal.default_int_handler(number, frame)
 

@@ -17,9 +17,15 @@ _LISTS = sys.platform == "linux" and os.path.exists(f"/proc/self/task/{os.getpid
 
 
 def descendants(number: int) -> list[int]:
-    """Returns the numbers of all processes that a process has started, and that those have, parents first.
+    """Returns the ids of the processes that a process has started, and that those have started, parents first.
 
     While some of them end, others may be missed: who has to find all asks until there are none.
+
+    Args:
+        number: id of the process, which is not among them.
+
+    Returns:
+        Ids; none where the process has ended.
     """
     if not _LISTS:
         with contextlib.suppress(psutil.Error):

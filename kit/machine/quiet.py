@@ -88,17 +88,35 @@ class Sealed:
 
     @classmethod
     def of(cls, work: Any) -> Sealed:
-        """Pickles an object with the methods `run(number)` and `close()`, functions of a notebook in it included."""
+        """Pickles work for other processes, functions of a notebook in it included.
+
+        Args:
+            work: an object with the methods `run(number)`, `run_together(numbers)` and `close()`.
+        """
         import cloudpickle
 
         return cls(cloudpickle.dumps(work))
 
     def run(self, number: int) -> Any:
-        """Opens the work at the first call, and runs one task."""
+        """Runs one task; the work is unpickled at the first call.
+
+        Args:
+            number: of the task.
+
+        Returns:
+            What `run` of the work returned.
+        """
         return self._open().run(number)
 
     def run_together(self, numbers: Sequence[int]) -> Any:
-        """Opens the work at the first call, and runs several tasks at once."""
+        """Runs several tasks at once; the work is unpickled at the first call.
+
+        Args:
+            numbers: of the tasks.
+
+        Returns:
+            What `run_together` of the work returned: a result for each task.
+        """
         return self._open().run_together(numbers)
 
     def _open(self) -> Any:
@@ -115,10 +133,26 @@ class Sealed:
 
 
 def run_sealed(sealed: Sealed, number: int) -> Any:
-    """Runs one task: what engines with other processes are given."""
+    """Runs one task: a function of a module, which engines can hand to other processes.
+
+    Args:
+        sealed: the work.
+        number: of the task.
+
+    Returns:
+        The result of the task.
+    """
     return sealed.run(number)
 
 
 def run_sealed_together(sealed: Sealed, numbers: Sequence[int]) -> Any:
-    """Runs several tasks at once, and returns their results in their order."""
+    """Runs several tasks at once: as `run_sealed`, for engines that compute many models together.
+
+    Args:
+        sealed: the work.
+        numbers: of the tasks.
+
+    Returns:
+        The results, in the order of `numbers`.
+    """
     return sealed.run_together(numbers)

@@ -39,7 +39,10 @@ def finish() -> None:
 
 
 def typed(text: str) -> str:
-    """Returns a text in ASCII, as somebody would type it.
+    """Returns a text in ASCII, as somebody would type it, for terminals that show nothing else.
+
+    Args:
+        text: any; a character without a spelling in ASCII becomes `?`.
 
     Example:
         >>> typed("0.51 ±0.02, Zoë, 数")

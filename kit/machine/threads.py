@@ -44,7 +44,11 @@ def recorded() -> str:
 
 
 def use(threads: int) -> None:
-    """Makes this process, and those that it starts, use so many threads; to be called before TensorFlow computes."""
+    """Makes this process, and those that it starts, compute a model with some number of threads.
+
+    Args:
+        threads: >= 1; to be set before TensorFlow computes, and above 1 results differ in their last bits.
+    """
     os.environ[VARIABLE] = str(threads)
     ask_tensorflow()
 

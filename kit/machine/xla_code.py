@@ -49,7 +49,11 @@ def record() -> None:
 
 
 def remove_damaged(folder: Path) -> None:
-    """Removes what has no seal or another one, and seals of nothing."""
+    """Removes compiled code whose seal is missing or does not fit, and seals without code.
+
+    Args:
+        folder: of the compiled code.
+    """
     for code in folder.glob("*.pb"):
         with contextlib.suppress(OSError):
             status = code.stat()

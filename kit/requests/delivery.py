@@ -88,6 +88,9 @@ def _own_functions(net: keras.Model) -> list[Any]:
 def require_known_optimizer(path: Path) -> None:
     """Checks that a file's optimizer is Keras's own: its state in the file is written anew.
 
+    Args:
+        path: of a `.keras` file.
+
     Raises:
         InputError: it is the user's.
     """

@@ -14,7 +14,10 @@ class NoSimilarExamples(ValueError):
 
 
 def described(challenge: Challenge) -> str:
-    """Returns in words what is drawn.
+    """Returns in words what a rehearsal draws in place of the records.
+
+    Args:
+        challenge: whose forget set is the records.
 
     Example:
         >>> import kit

@@ -57,6 +57,9 @@ def difference(number: float, models: np.ndarray, *, least: float, comparisons: 
         least: spread between models that is not gone below, where few of them happen to agree.
         comparisons: numbers that are looked at together; the intervals of all cover with 95 %.
 
+    Returns:
+        The mean of the others, and how far the number is from it, with its standard error.
+
     Example:
         >>> difference(0.5, np.array([0.4, 0.5, 0.6]), least=0.01).inside
         True
@@ -221,7 +224,12 @@ def _known(side: Observations) -> np.ndarray:
 
 
 def people(original: Observations, unlearned: Observations, retrained: Observations) -> list[dict[str, float]]:
-    """Returns for each record its loss and how it stands out, before, after and in retrained models.
+    """Returns for each record its loss and how far it stands out: before, after, and in retrained models.
+
+    Args:
+        original: of the one model before.
+        unlearned: of the one model after.
+        retrained: of n >= 2 models, all of the same records in the same order.
 
     Returns:
         A dictionary for each record. `loss_*`, in nats: before, after, and the mean, least and largest of retrained

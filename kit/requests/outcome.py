@@ -97,6 +97,9 @@ def kept_at(request: DeletionRequest) -> Path | None:
     """Returns the folder in the kit's cache for what this request's models say, until its model is delivered.
 
     None where a function of this process trains them, whose source does not tell all that it depends on.
+
+    Args:
+        request: whose model, data, records and training name the folder.
     """
     training = request.training
     if training is not None and not training.sha256:

@@ -80,7 +80,11 @@ class OwnTraining:
         return {"function": self.name} | ({"sha256": self.sha256} if self.sha256 else {})
 
     def among(self, places: np.ndarray) -> OwnTraining:
-        """Returns the same training for some of the training examples, which are then counted from 0."""
+        """Returns the same training for some of its examples, which are then counted from 0.
+
+        Args:
+            places: int64 (n,), positions among `rows`.
+        """
         return replace(self, rows=self.rows[places])
 
     def _examples(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -145,7 +149,14 @@ def of(
     partition: np.ndarray,
     own: Own | None,
 ) -> OwnTraining:
-    """Returns the training that a function stands for, or `FILE.py:function`, which is run.
+    """Returns the training that a user's function stands for.
+
+    Args:
+        given: the function, or `FILE.py:function`; the file is run.
+        net: the user's model; left as it is.
+        data: training and validation examples, as the model takes them.
+        partition: of each example, to which set it belongs: see `kit.unlearn_model`.
+        own: code of the user's that the model needs; None for none.
 
     Raises:
         InputError: the file cannot be read or run, or has no such function.

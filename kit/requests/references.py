@@ -19,15 +19,25 @@ FEWEST = 3
 
 
 def models(entry: Entry, worker: Worker, request: Request) -> Outputs:
-    """Returns what a method's models say on a worker's challenge; nothing is kept of them."""
+    """Returns what a method's models say that are made on a worker's challenge; no file is written.
+
+    Args:
+        entry: the method.
+        worker: made for it.
+        request: how many, from which seed.
+    """
     return population.run_entry(entry, worker.challenge, worker.original, request, Serial(), get_worker=lambda: worker)
 
 
 def learnt(worker: Worker, request: Request) -> Observations:
-    """Returns what models say that were trained by the recipe with the records: as the original was, if it was so.
+    """Returns what models say that were trained by the recipe with the records, as the original was.
 
     They are retrained without a single other example, whose part in anything is far below the noise: what retrains and
     stores is then the same.
+
+    Args:
+        worker: of the request.
+        request: how many, from which seed.
     """
     challenge = worker.challenge
     example, rest = challenge.split.retain[:1], challenge.split.retain[1:]
@@ -40,6 +50,13 @@ def learnt(worker: Worker, request: Request) -> Observations:
 
 
 def observe(outputs: Outputs | ModelOutputs) -> Observations:
-    """Returns what findings look at, of one model or of many."""
+    """Returns what findings look at, of one model or of many.
+
+    Args:
+        outputs: of one model or of n.
+
+    Returns:
+        Confidence on the forget set, (n, forget), and whether each test example is right, (n, test).
+    """
     statistic, correct = outputs.confidences["forget"], outputs.correct["test"]
     return Observations(np.atleast_2d(statistic), np.atleast_2d(correct))

@@ -121,9 +121,15 @@ class _Rehearsal:
 
 
 def candidates(challenge: Challenge) -> tuple[list[Entry], dict[str, str]]:
-    """Returns the methods of the kit that can start from a finished model, the cheapest first, and who cannot and why.
+    """Returns the methods of the kit that can start from a finished model, the cheapest first.
 
     A method that shows the network as many examples as a retraining is none: it could only be as good.
+
+    Args:
+        challenge: whose model it is.
+
+    Returns:
+        The methods; and of the others, by name, why not, as half a sentence.
     """
     costs, left_out = dict[str, float](), dict[str, str]()
     for name in methods.names():
@@ -145,7 +151,15 @@ def candidates(challenge: Challenge) -> tuple[list[Entry], dict[str, str]]:
 
 
 def cost_of(entry: Entry, challenge: Challenge) -> float | None:
-    """Returns what a built-in method costs, in retrainings; None of others."""
+    """Returns what a built-in method costs, in retrainings.
+
+    Args:
+        entry: the method, with its hyper-parameters.
+        challenge: what it runs on.
+
+    Returns:
+        Passes over passes of a retraining, >= 0; None of a method that is not the kit's.
+    """
     if not entry.built_in or entry.name not in methods.built_in():
         return None
     settings = _facts.hyperparameters(entry.name) | hyperparameters(entry, challenge)
@@ -159,13 +173,16 @@ def choose(
     plan: Plan,
     announce: Callable[[str], None],
 ) -> Choice:
-    """Rehearses methods and returns the one that is nearest to retraining, or `retrain` where none is near enough.
+    """Rehearses methods on examples like the records, and chooses one.
 
     Args:
         worker: of the request; of its challenge the retained, validation and test examples are used, no record.
         entries: the candidates; by default those of the kit.
         plan: how.
         announce: is told what is being done.
+
+    Returns:
+        The method nearest to retraining, or `retrain` where none is near enough, and how each of them did.
     """
     challenge = worker.challenge
     default, left_out = candidates(challenge)

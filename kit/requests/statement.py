@@ -43,7 +43,11 @@ _NOT_COVERED = (
 
 
 def verdict(outcome: Outcome) -> str:
-    """Returns the verdict as a paragraph."""
+    """Returns the verdict as a paragraph.
+
+    Args:
+        outcome: of a request that was carried out.
+    """
     number = len(outcome.request.rows)
     records = "the record" if number == 1 else f"the {number:,} records"
     text = _VERDICTS[outcome.findings.verdict].format(records=records)
@@ -53,7 +57,11 @@ def verdict(outcome: Outcome) -> str:
 
 
 def harm(findings: Findings) -> str:
-    """Returns what the unlearned model has lost, as a sentence."""
+    """Returns what the unlearned model has lost, as a sentence.
+
+    Args:
+        findings: of the unlearned model.
+    """
     whole, *groups = findings.harm
     harmed = [group.name for group in findings.harm if group.harmed]
     numbers = (

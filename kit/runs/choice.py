@@ -40,27 +40,51 @@ def default_engine(num_models: int, workers: int | None = None, entries: Sequenc
 def engine_for(
     entries: Sequence[Entry], engine: str | Engine | None, workers: int | None, num_models: int
 ) -> str | Engine:
-    """Returns the engine that was asked for, or the name of the one that makes models of these methods by default."""
+    """Returns the engine that was asked for, or the name of the default for these methods.
+
+    Args:
+        entries: the methods.
+        engine: what was asked for; None for the default.
+        workers: what was asked for; None for the default.
+        num_models: of each method, >= 1.
+    """
     return engine or default_engine(num_models, workers, entries)
 
 
 def preferred(entry: Entry, engine: str | Engine | None, workers: int | None) -> str | Engine | None:
-    """Returns `serial` for a user's function, where neither engine nor workers are asked for: it may be debugged."""
+    """Returns the engine that was asked for, or `serial` for a user's function, which may be under a debugger.
+
+    Args:
+        entry: the method.
+        engine, workers: what was asked for; if either was, nothing is preferred.
+    """
     return "serial" if engine is None and workers is None and entry.function is not None else engine
 
 
 def is_stacked(engine: str | Engine | None) -> bool:
-    """Returns whether an engine, or one of this name, makes many models in one computation, to bits of its own."""
+    """Returns whether an engine makes many models in one computation, which gives other bits.
+
+    Args:
+        engine: an engine, its name, or None.
+    """
     return engine.together if isinstance(engine, Engine) else engine == "stacked"
 
 
 def backend_of(engine: str | Engine) -> str:
-    """Returns the backend on which an engine, or one of this name, makes models of the kit's own methods."""
+    """Returns the Keras backend on which an engine makes models of the kit's own methods.
+
+    Args:
+        engine: an engine, or its name.
+    """
     return environment.JAX if is_stacked(engine) else environment.backend()
 
 
 def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> None:
     """Checks, before anything is made, that an engine can make models of these methods.
+
+    Args:
+        entries: the methods.
+        engine: an engine, its name, or None.
 
     Raises:
         InputError: a user's function or file, of which many calls cannot share one network.
@@ -75,6 +99,10 @@ def require_stackable(entries: Sequence[Entry], engine: str | Engine | None) -> 
 
 def require_precision(challenge: Challenge, engine: str | Engine) -> None:
     """Checks, before anything is made, that an engine computes in the precision of a challenge.
+
+    Args:
+        challenge: whose precision is asked for.
+        engine: an engine, or its name.
 
     Raises:
         InputError: its device does not multiply so.
@@ -106,7 +134,14 @@ def require_precision(challenge: Challenge, engine: str | Engine) -> None:
 
 
 def bits_of(engine: str | Engine) -> dict[str, str]:
-    """Returns what the bits depend on that this engine makes, for the record; nothing where others make the same."""
+    """Returns what an engine's bits depend on, for the record.
+
+    Args:
+        engine: an engine, or its name.
+
+    Returns:
+        Engine, backend and device; empty for engines whose bits are those of one run at a time.
+    """
     if not is_stacked(engine):
         return {}
     return {"engine": "stacked", "backend": environment.JAX, "device": accelerators.described()}

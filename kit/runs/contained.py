@@ -14,7 +14,11 @@ from kit.types import Challenge
 
 
 def limits_for(challenge: Challenge) -> Limits:
-    """Returns what a contained run may take by default: far more than the budget, to end what never would."""
+    """Returns what a contained run may take by default: far more than the budget, to end what never would.
+
+    Args:
+        challenge: whose retraining, measured on this machine, is the unit.
+    """
     return Limits(seconds=PATIENCE_SECONDS + PATIENCE_RETRAININGS * timing.reference(challenge).seconds)
 
 
@@ -42,6 +46,9 @@ class Containment:
     def level(self, entry: Entry) -> Level:
         """Returns what separates a method from the process that scores it.
 
+        Args:
+            entry: the method.
+
         Example:
             >>> Containment().level(Entry("finetune"))
             'in-process'
@@ -51,7 +58,11 @@ class Containment:
         return "sandboxed" if self.settled().sandboxed else "contained"
 
     def limits(self, challenge: Challenge) -> Limits:
-        """Returns the limits on a challenge."""
+        """Returns the limits that were set, and where none were, those by default.
+
+        Args:
+            challenge: see `limits_for`.
+        """
         if self.seconds is not None and self.memory_bytes is not None:  # nothing has to be measured
             return Limits(self.seconds, self.memory_bytes)
         limits = limits_for(challenge)

@@ -25,6 +25,9 @@ def load(challenge: Challenge) -> Outputs | None:
     An oracle serves one split hash of one challenge: data, architecture, recipe and forget set must be those that it
     was made with. Its `seconds` are those of the machine that made it.
 
+    Args:
+        challenge: whose retrained models are asked for.
+
     Raises:
         FailedRun: the file is missing, or its digest is not the recorded one.
 
@@ -62,6 +65,9 @@ def load(challenge: Challenge) -> Outputs | None:
 
 def made_by(challenge: Challenge) -> dict[str, str]:
     """Returns engine, backend and device of the oracle that `load` returns.
+
+    Args:
+        challenge: for which `load` returns an oracle.
 
     Example:
         >>> import kit

@@ -60,12 +60,20 @@ class Order:
     at_once: int = 1
 
     def seed_of(self, number: int) -> int:
-        """Returns the seed of a run."""
+        """Returns the seed of a run.
+
+        Args:
+            number: of the run, from 0.
+        """
         return run_seed(self.seed, self.entry.name, number)
 
 
 def with_measured_limits(order: Order) -> Order:
-    """Returns the order with the limits that a file has on this machine, for other processes and machines to keep."""
+    """Returns the order with the limits that a file has on this machine, to be kept on all machines.
+
+    Args:
+        order: left as it is; one for a built-in method is returned itself.
+    """
     if order.entry.source is None:
         return order
     containment = (order.containment or Containment()).settled()
@@ -88,7 +96,14 @@ class Maker:
         self._together: Together | None = None
 
     def make(self, number: int) -> Made:
-        """Makes one model."""
+        """Makes one model.
+
+        Args:
+            number: of the run, from 0.
+
+        Returns:
+            Weights, cost, seed and facts; a stored retrained model where the order allows it.
+        """
         order = self._order
         worker, run_once = self._prepared()
         # In lockstep all epochs are one call: there is no state in between to keep, and to hash all data for it.
@@ -98,7 +113,14 @@ class Maker:
         return model if self._together is None else model._replace(cost=model.cost.shared(self._together.sharing))
 
     def run(self, number: int) -> Run:
-        """Makes one model, says what it says of each example, and keeps that."""
+        """Makes one model, computes what it says of each example, and stores that.
+
+        Args:
+            number: of the run, from 0.
+
+        Returns:
+            What was stored.
+        """
         run = self._fresh(number)
         self._keep(number, run)
         return run
@@ -116,11 +138,25 @@ class Maker:
             self._order.store.write(number, run)
 
     def run_together(self, numbers: Sequence[int]) -> list[Run]:
-        """Makes several models at once, in lockstep, and says what they say; see `kit.runs.together`."""
+        """As `run`, for several models at once, in lockstep; see `kit.runs.together`.
+
+        Args:
+            numbers: of the runs.
+
+        Returns:
+            A result for each, in their order.
+        """
         return self._lockstep().run(self._fresh, numbers, self._keep)
 
     def make_together(self, numbers: Sequence[int]) -> list[Made]:
-        """Makes several models at once, in lockstep."""
+        """As `make`, for several models at once, in lockstep.
+
+        Args:
+            numbers: of the runs.
+
+        Returns:
+            A model for each, in their order.
+        """
         return self._lockstep().run(self.make, numbers)
 
     def _lockstep(self) -> Together:

@@ -96,7 +96,7 @@ def _set_frozen(net: keras.Model, original: Sequence[np.ndarray], frozen: Sequen
 
 
 def fingerprint(challenge: Challenge) -> str:
-    """Hex digest of all that the original depends on: data, architecture, recipe and seed, but not the forget set."""
+    """Returns the sha256 of what a `challenge`'s original depends on: data, model, recipe, seed, no forget set."""
     data = [challenge.published, challenge.labels_sha256] if challenge.published else challenge.data_sha256
     model = challenge.model_description or challenge.model
     described = [model, challenge.num_classes, challenge.batch_size, challenge.training_seed, challenge.recipe]
@@ -118,13 +118,13 @@ def registry() -> dict[str, dict[str, Any]]:
 
 
 def register(entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes entries into the registry of shipped files, beside the others (for maintainers)."""
+    """Writes `entries`, by name, into the registry of shipped files, beside the others (for maintainers)."""
     content = dict(sorted({**registry(), **entries}.items()))
     files.write_json(files.data_folder() / "registry.json", seals.with_digest(content))
 
 
 def load(challenge: Challenge) -> Pretrained:
-    """Returns the original's weights: the challenge's own, else shipped, else cached, else trained now and cached.
+    """Returns the original of `challenge`: its own weights, else shipped, else cached, else trained now and cached.
 
     Raises:
         FailedRun: the file's digest is not the recorded one.
@@ -147,7 +147,7 @@ def load(challenge: Challenge) -> Pretrained:
 
 
 def read_record(path: Path, advice: str) -> dict[str, Any]:
-    """Returns the record beside weights in the kit's cache; `FailedRun` and `advice` where another kit wrote it."""
+    """Returns the record beside the weights at `path`; FailedRun, with `advice`, where it cannot be believed."""
     record: dict[str, Any] | None = seals.read_json(path.with_suffix(".json"), _place(path))
     if record is None:
         raise FailedRun(
@@ -178,7 +178,7 @@ def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
 
 
 def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: bool) -> Rebuilt:
-    """Holds the record of a trained model against the registry's, or puts it there."""
+    """Returns how the `record` of the model at `path` compares with `key`'s; with `update_registry` it becomes that."""
     entry = registry().get(key)
     if update_registry:
         entry = record | {"file": f"pretrained/{path.name}", "tolerance": TOLERANCE}
@@ -202,7 +202,7 @@ def compared(key: str, path: Path, record: dict[str, Any], *, update_registry: b
 
 
 def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
-    """Returns the accuracy on train, validation and test."""
+    """Returns the accuracy, 0 to 1, of `net` on train, validation and test of `challenge`."""
     from kit.toolbox.inference import predict_logits
 
     parts = {"train": challenge.train, "validation": challenge.validation, "test": challenge.test}
@@ -211,7 +211,7 @@ def accuracies(net: keras.Model, challenge: Challenge) -> dict[str, float]:
 
 
 def cached_path(challenge: Challenge, kind: str = "") -> Path:
-    """Returns where a model that the kit trained is kept."""
+    """Returns where a model for `challenge` that the kit trained is kept; `kind` is "" for the original."""
     kind += "" if challenge.precision == "float32" else f"-{challenge.precision}"
     return files.cache_folder() / "pretrained" / f"{challenge.name}{kind}-{fingerprint(challenge)[:16]}.npz"
 
@@ -248,7 +248,7 @@ def store(
     seed: int,
     facts: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Writes a trained model and, last and only outside the kit's own data, a record of it, with these facts added."""
+    """Writes `challenge`'s `weights` to `path`. Returns their record, with `seconds`, `seed` and `facts`."""
     write_file(path, weights)
     net = build(challenge, "float32")
     net.set_weights(weights)
@@ -270,7 +270,7 @@ def store(
 
 
 def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrained:
-    """Returns the weights in a file, which has to have this digest; `advice` says what to do where it has not."""
+    """Returns `challenge`'s weights at `path`; FailedRun, with `advice`, where `sha256` is not its digest."""
     if not path.is_file():
         raise FailedRun(f"The weights '{path}' are missing. Expected the file that was recorded. {advice}")
     try:
@@ -284,7 +284,7 @@ def read(challenge: Challenge, path: Path, sha256: str, advice: str) -> Pretrain
 
 
 def require_fitting(pretrained: Pretrained, net: keras.Model) -> None:
-    """Checks that weights have the shapes of a model's: their digest says only that they are those recorded.
+    """Checks that `pretrained` has weights of the shapes of `net`: a digest says only that they are those recorded.
 
     Raises:
         FailedRun: they have not.

@@ -110,6 +110,9 @@ def load_outputs(path: Path, sha256: str) -> ModelOutputs:
         path: file to read.
         sha256: hex digest that the file must have.
 
+    Returns:
+        What was written, with the same shapes and dtypes.
+
     Raises:
         ValueError: the file has another digest.
         OSError: there is no such file.

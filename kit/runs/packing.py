@@ -23,11 +23,25 @@ class WeightsMaker:
         self._maker = Maker(order, get_worker)
 
     def run(self, number: int) -> Made:
-        """Makes one model."""
+        """Makes one model, of which nothing is stored.
+
+        Args:
+            number: of the run, from 0.
+
+        Returns:
+            See `Maker.make`.
+        """
         return self._maker.make(number)
 
     def run_together(self, numbers: Sequence[int]) -> list[Made]:
-        """Makes several models at once."""
+        """Makes several models at once.
+
+        Args:
+            numbers: of the runs.
+
+        Returns:
+            See `Maker.make_together`.
+        """
         return self._maker.make_together(numbers)
 
     def close(self) -> None:

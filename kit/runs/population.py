@@ -52,7 +52,15 @@ class Request:
 
 
 def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] | None, Pretrained | None]:
-    """Returns what gives the models of this process, and their original, if a method can start from it."""
+    """Returns the models of this process for an engine to use, if a method can start from their original.
+
+    Args:
+        entry: the method.
+        worker: the models of this process; None for none.
+
+    Returns:
+        A function that returns the worker, and its original; twice None where they do not fit.
+    """
     if worker is None or worker.pretraining != entry.pretraining:
         return None, None
     return (lambda: worker), worker.original
@@ -60,7 +68,15 @@ def at_hand(entry: Entry, worker: Worker | None) -> tuple[Callable[[], Worker] |
 
 @contextlib.contextmanager
 def started(engine: str | Engine, workers: int | None) -> Iterator[Engine]:
-    """Gives an engine for several populations; ends it if it was started here."""
+    """Gives an engine for several populations, and ends it if it was started here.
+
+    Args:
+        engine: an engine, which is left running, or a name for `kit.engines.start`.
+        workers: >= 1; None for the default of that engine.
+
+    Returns:
+        A context manager.
+    """
     if isinstance(engine, Engine):
         yield engine
         return
@@ -228,7 +244,13 @@ def _make(
 
 
 def outputs_of(name: str, challenge: Challenge, runs: Sequence[Run]) -> Outputs:
-    """Returns what the models of some runs say, under the name of their method."""
+    """Returns what the models of several runs say, in one object.
+
+    Args:
+        name: of the method.
+        challenge: on which they ran.
+        runs: one or more, in order.
+    """
     outputs = Outputs.of_models(
         name,
         [run.outputs for run in runs],

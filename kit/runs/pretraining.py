@@ -41,7 +41,18 @@ def original_of(challenge: Challenge, method: str = "") -> Pretrained:
 
 
 def load(challenge: Challenge, method: str) -> Pretrained:
-    """Returns the original of a method's own training, and the folder of what it has kept; trained now if need be."""
+    """Returns the original of a method with a training of its own; trained now if need be.
+
+    Args:
+        challenge: what is trained on.
+        method: name of a built-in method with a function `pretraining`.
+
+    Returns:
+        The weights, and the folder with what the training has kept for the method.
+
+    Raises:
+        FailedRun: what is kept is damaged, or sealed in another home.
+    """
     digest = digest_of([of_pretraining(method, challenge), environment.source_sha256(), challenge.data_sha256])
     folder = cached_path(challenge, f"-{method}-{digest[:8]}").with_suffix("")
     if not (folder / _RECORD).is_file():
@@ -84,13 +95,24 @@ def retrain(challenge: Challenge, method: str, seed: int, base: keras.Model) -> 
 
 
 def new_base(challenge: Challenge) -> keras.Model:
-    """Returns a new network of the challenge's architecture, in float32, for a training to begin with."""
+    """Returns a new network of the challenge's architecture, in float32, for a training to begin with.
+
+    Args:
+        challenge: whose `model` and `training_seed` it is made with.
+    """
     return originals.build(challenge, "float32")
 
 
 @contextlib.contextmanager
 def copy_of_state(original: Pretrained) -> Iterator[Path]:
-    """Gives a copy of what the training has kept, for one run to change."""
+    """Gives a copy of what a training has kept, for one run to change; it is removed after the block.
+
+    Args:
+        original: what `load` returned.
+
+    Returns:
+        A context manager with the folder.
+    """
     with Scratch("kit-state-") as folder:
         copied = folder.path / _STATE
         shutil.copytree(original.state, copied)

@@ -29,6 +29,11 @@ class _Stored:
 def is_run(entry: Entry, seed: int, number: int) -> bool:
     """Returns whether a run of a population is the one that is stored.
 
+    Args:
+        entry: the method.
+        seed: of the population.
+        number: of the run, from 0.
+
     Example:
         >>> is_run(Entry("retrain"), 0, 0), is_run(Entry("retrain"), 0, 1)
         (True, False)
@@ -38,6 +43,9 @@ def is_run(entry: Entry, seed: int, number: int) -> bool:
 
 def load(challenge: Challenge) -> Pretrained | None:
     """Returns the weights of run 0 of `retrain` with seed 0 on this very split: shipped, else built here, else None.
+
+    Args:
+        challenge: what is retrained on.
 
     Raises:
         FailedRun: the file is missing or damaged.
@@ -52,12 +60,20 @@ def load(challenge: Challenge) -> Pretrained | None:
 
 
 def available(challenge: Challenge) -> bool:
-    """Returns whether `load` gives a model."""
+    """Returns whether `load` gives a model.
+
+    Args:
+        challenge: see `load`.
+    """
     return digest(challenge) != ""
 
 
 def digest(challenge: Challenge) -> str:
-    """Returns the sha256 of the file that `load` reads, nothing where there is none."""
+    """Returns the sha256 of the file that `load` reads, in hexadecimal; "" where there is none.
+
+    Args:
+        challenge: see `load`.
+    """
     stored = _stored(challenge)
     return "" if stored is None else stored.sha256
 
@@ -86,7 +102,15 @@ def _cached_path(challenge: Challenge) -> Path:
 
 
 def rebuild(challenge: Challenge, *, update_registry: bool = False) -> Rebuilt:
-    """Makes run 0 of `retrain` and says whether it matches the recorded one (see `kit.runs.originals.rebuild`)."""
+    """Makes run 0 of `retrain` anew and compares it with the recorded one (see `kit.runs.originals.rebuild`).
+
+    Args:
+        challenge: what is retrained on.
+        update_registry: record the new model instead (for maintainers).
+
+    Returns:
+        What was made, and the verdict in words.
+    """
     quiet.load_tensorflow()
     from kit.runs.run import run_here
     from kit.runs.worker import Worker

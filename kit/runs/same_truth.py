@@ -24,6 +24,10 @@ def models_a_side(challenge: Challenge, methods: Sequence[str]) -> int:
 
     0 where one was not, or by fewer than 128. The original is the same weights on either backend.
 
+    Args:
+        challenge: on which they were tested.
+        methods: names, besides `retrain`.
+
     Raises:
         InputError: the record is damaged.
 
@@ -40,7 +44,13 @@ def models_a_side(challenge: Challenge, methods: Sequence[str]) -> int:
 
 
 def record(challenge: Challenge, methods: Sequence[str], num_models: int) -> None:
-    """Puts on record which methods were tested on a challenge, and not told apart (for maintainers)."""
+    """Records that methods were tested on a challenge, and did not differ (for maintainers).
+
+    Args:
+        challenge: on which they were tested.
+        methods: names.
+        num_models: of each method on either side, >= 1.
+    """
     entry = {
         "fingerprint": originals.fingerprint(challenge),
         "methods": sorted(methods),

@@ -21,6 +21,10 @@ Given = Mapping[str, Mapping[str, Any]]
 def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
     """Returns the keyword arguments of a method on this challenge; `retrain` is given the original's recipe.
 
+    Args:
+        entry: the method.
+        challenge: which may have hyper-parameters for it.
+
     Example:
         >>> import kit
         >>> from kit.submission.entry import resolve
@@ -69,6 +73,10 @@ def with_given(challenge: Challenge, entries: Sequence[Entry], given: Given) -> 
 
 def require_given(entries: Sequence[Entry], given: Given) -> None:
     """Checks that hyper-parameters are those of methods that are run.
+
+    Args:
+        entries: the methods that are run.
+        given: hyper-parameters of each method, by its name.
 
     Raises:
         InputError: a method that is not run, a hyper-parameter that it does not take or one of another kind; or a
@@ -145,6 +153,11 @@ def _is_like(value: Any, default: Any) -> bool:
 
 
 def of_pretraining(method: str, challenge: Challenge) -> dict[str, Any]:
-    """Returns the hyper-parameters of a method's own training, which the challenge gives under the method's name."""
+    """Returns the hyper-parameters of a method's own training, which the challenge gives under the method's name.
+
+    Args:
+        method: name of a built-in method with a function `pretraining`.
+        challenge: which may have hyper-parameters for it.
+    """
     values = challenge.hyperparameters.get(method, {})
     return {key: value for key, value in values.items() if methods.takes(method, key, "pretraining")}

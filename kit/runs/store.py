@@ -47,11 +47,19 @@ class Store:
     prefix: str
 
     def folder_of(self, number: int) -> Path:
-        """Returns the folder of one run."""
+        """Returns the folder of one run.
+
+        Args:
+            number: of the run, from 0.
+        """
         return self.folder / f"{self.prefix}-run-{number:04d}"
 
     def checkpoint(self, number: int) -> Path:
-        """Returns the file for the state of a run that is not finished."""
+        """Returns the file for the state of a run that is not finished.
+
+        Args:
+            number: of the run, from 0.
+        """
         return self.folder_of(number) / _CHECKPOINT
 
     @contextlib.contextmanager
@@ -73,7 +81,15 @@ class Store:
             yield
 
     def write(self, number: int, run: Run) -> None:
-        """Writes a run, its record last: what has a record is whole."""
+        """Writes a finished run, its record last: a run with a record is complete.
+
+        Args:
+            number: of the run, from 0.
+            run: to write; its checkpoint is removed.
+
+        Raises:
+            CannotWrite: the disk is full, or the folder cannot be written to.
+        """
         folder = self.folder_of(number)
         save_outputs(folder / "outputs.npz", run.outputs)
         record = {
@@ -88,7 +104,14 @@ class Store:
         self.checkpoint(number).unlink(missing_ok=True)
 
     def read(self, number: int, *, with_logits: bool) -> Run | None:
-        """Returns a finished run, or None where it has to be made (again): unfinished, or damaged since.
+        """Returns a finished run.
+
+        Args:
+            number: of the run, from 0.
+            with_logits: whether its logits are needed as well.
+
+        Returns:
+            None where it has to be made (again): it is not finished, was damaged since, or has no logits.
 
         Raises:
             InputError: it was made in another home.
@@ -113,7 +136,14 @@ class Store:
 
 
 def population_folder(root: Path, entry: Entry, challenge: Challenge, original: Pretrained) -> Path:
-    """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds."""
+    """Returns `<root>/<challenge>/<method>-<hash>`, the hash covering all that the runs depend on but their seeds.
+
+    Args:
+        root: of all results.
+        entry: the method, with its hyper-parameters and, of a file, its source.
+        challenge: on which it runs.
+        original: from which it starts.
+    """
     arguments = hyperparameters(entry, challenge)
     # A file's source, or that of an installed package's method, which is no part of the kit's own.
     source = methods.source_sha256(entry.name) if entry.source is None else entry.source.sha256

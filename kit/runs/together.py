@@ -30,7 +30,15 @@ class Together:
     def run(
         self, make: Callable[[int], R], numbers: Sequence[int], keep: Callable[[int, R], None] = lambda *_: None
     ) -> list[R]:
-        """Returns what a function makes of each number, in their order; each is kept as soon as it is there.
+        """Makes models in groups, halved whenever memory runs out.
+
+        Args:
+            make: makes one model; as many calls as a group has run in lockstep.
+            numbers: of the models.
+            keep: is called with each number and its model as soon as the group is finished.
+
+        Returns:
+            The models, in the order of `numbers`.
 
         Raises:
             FailedRun: the memory does not even hold one model.

@@ -49,11 +49,25 @@ class Trial:
     at_once: int
 
     def run_together(self, numbers: Sequence[int]) -> list[float]:
-        """Returns the seconds for each number, as an engine that makes many models at once asks for them."""
+        """As `run`, for engines that make many models at once.
+
+        Args:
+            numbers: of the tasks.
+
+        Returns:
+            Seconds, one for each.
+        """
         return [self.run(number) for number in numbers]
 
     def run(self, _number: int) -> float:
-        """Returns the seconds in which so many models would be trained by the whole recipe."""
+        """Trains for a moment, and extrapolates to the whole recipe.
+
+        Args:
+            _number: of the task; without effect.
+
+        Returns:
+            Seconds by the clock for one retraining (for as many as are computed at once, together).
+        """
         quiet.load_tensorflow()
         from kit.runs import originals, process
         from kit.toolbox import examples

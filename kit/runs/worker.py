@@ -29,7 +29,11 @@ class Training(Protocol):
     """What trains a user's model, where no recipe does."""
 
     def among(self, places: np.ndarray) -> Training:
-        """Returns the same training for some of the training examples, which are then counted from 0."""
+        """Returns the same training for some of the training examples, which are then counted from 0.
+
+        Args:
+            places: int64 (n,), positions among the training examples.
+        """
 
     @property
     def described(self) -> Mapping[str, str]:
@@ -89,9 +93,14 @@ class Worker:
 
     @classmethod
     def for_entry(cls, entry: Entry, challenge: Challenge, at_hand: Self | None = None) -> Self:
-        """Returns the worker at hand, for this challenge from now on, if a method can start from its original.
+        """Returns a worker for a method: the one at hand, if the method starts from its original, else a new one.
 
         Else a new one.
+
+        Args:
+            entry: the method.
+            challenge: on which it runs; the worker at hand is set to it.
+            at_hand: a worker of an earlier method; None for none.
         """
         if at_hand is not None and at_hand.pretraining == entry.pretraining:
             at_hand.challenge = challenge
@@ -110,7 +119,12 @@ class Worker:
         return self._selections
 
     def fresh_net(self, seed: int, *, reuse: bool) -> keras.Model:
-        """Returns the original model, ready for a run with `seed`; without `reuse` one that nobody else will have."""
+        """Returns the original model, ready for a run.
+
+        Args:
+            seed: of the run, for layers that draw.
+            reuse: whether it may be the object of an earlier run, set back; else it is a new one.
+        """
         net = self._net if reuse else None
         if net is None or net.compiled or _trainable_flags(net) != self._flags:
             net = self._build(self.challenge.precision)
@@ -138,20 +152,37 @@ class Worker:
     def require_fitting(self, pretrained: Pretrained) -> None:
         """Checks that stored weights fit the architecture.
 
+        Args:
+            pretrained: weights that were stored.
+
         Raises:
             FailedRun: they do not.
         """
         originals.require_fitting(pretrained, self._scoring_net)
 
     def net_with(self, weights: Sequence[np.ndarray]) -> keras.Model:
-        """Returns the architecture that the kit built, with these weights (the same object each time)."""
+        """Returns the model that the kit built, with other weights: the same object each time.
+
+        Args:
+            weights: in the order of `get_weights`.
+        """
         self._scoring_net.set_weights(list(weights))
         return self._scoring_net
 
     def outputs(self, weights: Sequence[np.ndarray], method: str) -> ModelOutputs:
-        """Takes a returned model's weights into an architecture that the kit built, and computes its outputs there.
+        """Computes what a method's model says, by its weights in a model that the kit built.
 
         What the original says is computed once: many runs leave it as it is.
+
+        Args:
+            weights: of the model that the method returned.
+            method: its name, for error messages.
+
+        Returns:
+            Its outputs on all parts of the challenge.
+
+        Raises:
+            BrokenSubmission: the weights are not of the original's shapes, or not finite numbers.
         """
         checked = self.checked(weights, method)
         if not same_weights(checked, self.original.weights):
@@ -161,7 +192,15 @@ class Worker:
         return self._of_original[1]
 
     def checked(self, weights: Sequence[np.ndarray], method: str) -> tuple[np.ndarray, ...]:
-        """Returns a returned model's weights as arrays; raises BrokenSubmission where they are not the original's."""
+        """Returns the weights of a method's model as arrays.
+
+        Args:
+            weights: of the model that the method returned.
+            method: its name, for error messages.
+
+        Raises:
+            BrokenSubmission: the weights are not of the original's shapes, or not finite numbers.
+        """
         return checked_weights(method, weights, expected_like(self.original.weights))
 
     def require_legal(self, weights: Sequence[np.ndarray], method: str, reply: Mapping[str, Any]) -> None:
@@ -176,7 +215,11 @@ class Worker:
         require_same_outputs(method, reply, predict_logits(net, self.challenge.validation.x[:PROBED]))
 
     def inputs(self, entry: Entry) -> Inputs:
-        """Returns what a contained process is handed: the three sets in their order, and the original's weights."""
+        """Returns what a contained process is handed: retain, forget and validation sets, and the original's weights.
+
+        Args:
+            entry: the method, whose hyper-parameters go along.
+        """
         challenge, split = self.challenge, self.challenge.split
         arrays = {"validation_x": challenge.validation.x, "validation_y": challenge.validation.y}
         for part, indices in (("retain", split.retain), ("forget", split.forget)):

@@ -49,6 +49,9 @@ def digest_of(parts: object) -> str:
 def digest_of_arrays(arrays: Iterable[np.ndarray]) -> str:
     """Returns the sha256, in hexadecimal, of the values of arrays, one after the other; shapes and dtypes do not count.
 
+    Args:
+        arrays: in an order that counts.
+
     Example:
         >>> digest_of_arrays([np.zeros(2), np.ones(1)]) == digest_of_arrays([np.array([0.0, 0.0, 1.0])])
         True
@@ -60,7 +63,10 @@ def digest_of_arrays(arrays: Iterable[np.ndarray]) -> str:
 
 
 def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Returns shape, dtype and sha256 of each of named arrays: plain values for `digest_of`.
+    """Returns shape, dtype and sha256 of each of some named arrays: plain values for `digest_of`.
+
+    Args:
+        arrays: by name.
 
     Example:
         >>> described({"rows": np.array([[1, 2]], np.uint8)})["rows"][:2]
@@ -73,9 +79,12 @@ def described(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def with_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns named arrays and one more, `sha256`, by which `without_digest_of_arrays` sees damage.
+    """Returns named arrays with one more, `sha256`, by which `without_digest_of_arrays` notices damage.
 
     For files that people carry from machine to machine, as `kit.storage.seals.with_digest` for JSON.
+
+    Args:
+        arrays: by name, none of which is `sha256`.
 
     Example:
         >>> without_digest_of_arrays(with_digest_of_arrays({"rows": np.arange(2)}))
@@ -85,7 +94,10 @@ def with_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def without_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns what `with_digest_of_arrays` was given; arrays without a digest, of an older version, as they are.
+    """Returns what `with_digest_of_arrays` was given.
+
+    Args:
+        arrays: as they were read; those without a digest, which an older version wrote, are returned as they are.
 
     Raises:
         ValueError: they were changed since; as half a sentence.

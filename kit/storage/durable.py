@@ -22,6 +22,12 @@ _NO_SUCH_CALL = (errno.EINVAL, errno.ENOTSUP)  # of file systems that write name
 def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """Does what `files.atomic_write` does, and returns once the file is on the disk.
 
+    Args:
+        path, mode: as for `files.atomic_write`.
+
+    Returns:
+        A context manager with the stream to write to.
+
     Raises:
         CannotWrite: see there.
     """
@@ -39,7 +45,10 @@ def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Returns once all that is in a folder is on the disk: files, and their names.
+    """Forces all files of a folder, and their names, to the disk.
+
+    Args:
+        folder: to force, with the folders in it.
 
     Raises:
         OSError: the disk is full, or broken.
@@ -60,7 +69,10 @@ def sync_files(*paths: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Returns once the names in a folder are on the disk; on Windows, where that cannot be asked for, at once.
+    """Forces the names in a folder to the disk; does nothing on Windows, where that cannot be asked for.
+
+    Args:
+        folder: whose names; files in it are not forced.
 
     Raises:
         OSError: the disk is broken.

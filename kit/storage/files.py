@@ -76,7 +76,7 @@ def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 
 def cannot_write(path: Path, error: OSError) -> CannotWrite:
-    """Returns what to raise where the system refuses to write a file."""
+    """Returns the error for a file at `path` that the system refused to write; `error` is what it raised."""
     elsewhere = "set the environment variable KIT_HOME to another folder" if _in_cache(path) else "choose another"
     return CannotWrite(
         f"'{path}' cannot be written ({error.strerror or error}). Expected a folder that can be written to, and room "
@@ -106,7 +106,7 @@ def _in_cache(path: Path) -> bool:
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
-    """Removes what killed processes left half-written for `name`, or any name: what is an hour old.
+    """Removes from `folder` half-written files an hour old, which killed processes left: of `name`, or of any.
 
     A younger file may be another process's, still writing.
     """
@@ -119,7 +119,7 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link, or a folder with all that is in it, even what its owner may not look into.
+    """Removes `path`: a file, a link, or a folder with all that is in it, even what its owner may not read.
 
     Nothing must be at work there meanwhile. What a link leads to is left alone.
     """
@@ -138,13 +138,13 @@ def remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes JSON (without NaN, which is none), atomically."""
+    """Writes `content` as JSON to `path`, atomically; NaN and infinity, which JSON does not have, are a ValueError."""
     with atomic_write(path) as stream:
         stream.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes named arrays, atomically; the same arrays give the same bytes."""
+    """Writes `arrays`, by name, to `path`, atomically; the same arrays give the same bytes."""
     import numpy as np
 
     # What numpy.savez does, but that this closes the archive after an error: else Python prints a traceback of its own.
@@ -155,7 +155,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
-    """Reads all arrays of an `.npz` file without unpickling anything, and closes the file whatever happens.
+    """Returns all arrays of the `.npz` file `file`, unpickles nothing, and closes it whatever happens.
 
     Raises:
         one of `DAMAGED`: it is no sound zip archive, holds Python objects, something else than arrays, two of one name,
@@ -179,7 +179,7 @@ def read_npz(file: Path | BinaryIO) -> dict[str, np.ndarray]:
 
 
 def require_memory(num_bytes: int) -> None:
-    """Checks that so much can be read: a thousandth of it takes as little as that in a packed file.
+    """Checks that `num_bytes` of memory are free: a packed file may take a thousand times its size.
 
     Raises:
         ValueError: it cannot.
@@ -192,7 +192,7 @@ def require_memory(num_bytes: int) -> None:
 
 
 def read_checked_npz(path: Path, sha256: str) -> dict[str, np.ndarray]:
-    """Reads all arrays of an `.npz` file, if its bytes have this digest.
+    """Returns all arrays of the `.npz` file at `path`, if `sha256` is the digest of its bytes.
 
     Raises:
         ValueError: they have another.
@@ -206,7 +206,7 @@ def read_checked_npz(path: Path, sha256: str) -> dict[str, np.ndarray]:
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the hex digest of a file."""
+    """Returns the sha256 of the file at `path`, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
@@ -284,7 +284,7 @@ def require_file(path: Path, expected: str) -> None:
 
 
 def checked(load: Callable[[], Any], path: Path, expected: str) -> Any:
-    """Calls `load`, turning whatever a strange file makes it raise into one paragraph.
+    """Returns what `load` reads from `path`, and turns whatever a strange file makes it raise into one paragraph.
 
     Raises:
         InputError: the file is missing, or is not what `expected` says.

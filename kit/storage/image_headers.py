@@ -29,7 +29,10 @@ class Size(NamedTuple):
 
 
 def size_of(path: Path) -> Size:
-    """Returns the size that a file's header says.
+    """Returns height and width of an image by the header of its file; no pixel is decoded.
+
+    Args:
+        path: of a PNG or JPEG file.
 
     Raises:
         ValueError: it is empty, no PNG or JPEG file, broken off, or larger than an image may be.

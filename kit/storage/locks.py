@@ -97,7 +97,14 @@ def _is_file(handle: int, path: Path) -> bool:
 
 @contextlib.contextmanager
 def in_use(folder: Path) -> Iterator[None]:
-    """Marks a folder as some process's while the block runs, for `is_in_use` of others."""
+    """Marks a folder as in use while the block runs, for `is_in_use` in other processes.
+
+    Args:
+        folder: which exists. On Windows nothing is marked.
+
+    Returns:
+        A context manager.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -110,7 +117,13 @@ def in_use(folder: Path) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Returns whether a process that runs has marked a folder; True where that cannot be told.
+    """Returns whether a running process has marked a folder.
+
+    Args:
+        folder: to look at.
+
+    Returns:
+        True also where that cannot be told: on Windows, or the folder is not there.
 
     Example:
         >>> import tempfile

@@ -84,18 +84,18 @@ def write_json(path: Path, place: str, content: Any) -> None:
 
 
 def to_bytes(place: str, content: Any) -> bytes:
-    """Returns what `write_json` writes."""
+    """Returns the bytes that `write_json` writes of `content`, sealed for `place`."""
     return (json.dumps(_sealed(place, content), indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path, place: str) -> Any:
-    """Returns what `write_json` was given; None where nothing is there, or nothing to be believed."""
+    """Returns what `write_json` wrote to `path` for `place`; None where nothing is there, or not to be believed."""
     envelope = _envelope(path)
     return envelope["content"] if _is_whole(place, envelope) and _is_ours(envelope) else None
 
 
 def read_results(path: Path, place: str) -> Any:
-    """Returns what `write_json` was given; None where nothing is there, or it is damaged.
+    """Returns what `write_json` wrote to `path` for `place`; None where nothing is there, or it is damaged.
 
     Raises:
         InputError: it is whole, but sealed in another home.
@@ -114,7 +114,7 @@ def read_results(path: Path, place: str) -> Any:
 
 
 def write_arrays(path: Path, place: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes named arrays to an `.npz` file, atomically, and among them, under `seal`, an envelope of their digests."""
+    """Writes `arrays`, by name, to the `.npz` file `path`, atomically, with a seal for `place` over all of them."""
     import numpy as np
 
     envelope = _sealed(place, described(arrays))
@@ -122,7 +122,7 @@ def write_arrays(path: Path, place: str, arrays: Mapping[str, np.ndarray]) -> No
 
 
 def read_arrays(path: Path, place: str) -> dict[str, np.ndarray] | None:
-    """Returns what `write_arrays` was given; None where nothing is there, or nothing to be believed."""
+    """Returns what `write_arrays` wrote to `path` for `place`; None where nothing is there, or not to be believed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's, of headers that nobody writes any more
@@ -137,7 +137,7 @@ def read_arrays(path: Path, place: str) -> dict[str, np.ndarray] | None:
 
 
 def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an object for JSON with a key `sha256` more, by which `without_digest` sees damage.
+    """Returns `content`, an object for JSON, with one more key, `sha256`, by which `without_digest` notices damage.
 
     Example:
         >>> without_digest(with_digest({"a": 1}))
@@ -169,7 +169,7 @@ def without_digest(content: Any, *, required: bool = False) -> Any:
 
 
 def code(purpose: str) -> bytes:
-    """Returns 32 bytes that only who has this home's key can know, others for each purpose.
+    """Returns a code of 32 bytes, another one for each `purpose`, that nobody can know without this home's key.
 
     Raises:
         CannotWrite: this home has no key yet, and it cannot be written.

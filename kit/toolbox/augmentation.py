@@ -21,6 +21,9 @@ def crop_and_flip(images: Tensor, seed: Tensor) -> Tensor:
         images: (batch, height, width, channels), any dtype.
         seed: int32 (2,); the same seed gives the same changes.
 
+    Returns:
+        The images, with the same shape and dtype.
+
     Example:
         >>> images = ops.ones((2, 8, 8, 3), "uint8")
         >>> tuple(crop_and_flip(images, ops.array([0, 1])).shape)

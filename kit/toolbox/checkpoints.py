@@ -36,7 +36,12 @@ class Observer(Protocol):
         """After each multiple of so many epochs it wants to be told; 0: whenever it costs nothing."""
 
     def keep(self, epochs: int, *, last: bool) -> None:
-        """Is told that so many epochs are done, and whether they are all."""
+        """Is called after an epoch.
+
+        Args:
+            epochs: done so far, of all phases together.
+            last: whether the training is finished.
+        """
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,12 @@ class Keeper:
         )  # this process may end before it has to write a state itself
 
     def keep(self, epochs: int, *, last: bool) -> None:
-        """Writes the state after `epochs`, unless that was done a moment ago."""
+        """Writes the state of the training, unless that was done a moment ago.
+
+        Args:
+            epochs: done so far.
+            last: whether the training is finished.
+        """
         now = time.perf_counter()
         waited = now - (self._start if last else self._kept)
         due = waited >= _EVERY_SECONDS and (last or waited >= self._writing / _LARGEST_SHARE)
@@ -110,7 +120,12 @@ class Keeper:
 
 
 def identity_of(settings: Sequence[object], arrays: Iterable[np.ndarray]) -> str:
-    """Returns a digest of all that a training depends on but the weights that it starts from; `arrays`: of examples."""
+    """Returns the sha256 of all that a training depends on but the weights that it starts from, in hexadecimal.
+
+    Args:
+        settings: values whose `repr` says all there is to them, and functions, which count by their qualified names.
+        arrays: the examples, in the order in which they are trained on.
+    """
     names = [getattr(setting, "__qualname__", repr(setting)) for setting in settings]
     digest = hashlib.sha256(repr(names).encode())
     for array in arrays:
@@ -119,19 +134,41 @@ def identity_of(settings: Sequence[object], arrays: Iterable[np.ndarray]) -> str
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint, atomically, in place of the one before."""
+    """Writes a checkpoint, atomically, in place of the one before.
+
+    Args:
+        path: of the file; its folder is made.
+        checkpoint: to write.
+
+    Raises:
+        CannotWrite: the disk is full, or the folder cannot be written to.
+    """
     numbers = {name: np.array(getattr(checkpoint, name)) for name in ("identity", "epochs", "seconds", "earlier")}
     seals.write_arrays(path, _PLACE, numbered(checkpoint.arrays) | numbers)
 
 
 def earlier_seconds(path: Path) -> float:
-    """Returns how long other processes had worked on a training before the last one took it up."""
+    """Returns how long other processes had worked on a training before the last one took it up.
+
+    Args:
+        path: of the checkpoint.
+
+    Returns:
+        Seconds by the clock; 0.0 where there is no file, or it is damaged.
+    """
     checkpoint = _read(path)
     return 0.0 if checkpoint is None else checkpoint.earlier
 
 
 def identity_in(path: Path) -> str:
-    """Returns the digest of the training whose state a file holds; nothing where there is none, or it is damaged."""
+    """Returns the identity of the training whose state a file holds.
+
+    Args:
+        path: of the checkpoint.
+
+    Returns:
+        See `identity_of`; "" where there is no file, or it is damaged.
+    """
     checkpoint = _read(path)
     return "" if checkpoint is None else checkpoint.identity
 

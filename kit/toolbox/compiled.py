@@ -42,6 +42,9 @@ def once(net: keras.Model, key: Hashable, build: Callable[[], Any]) -> Any:
 def functions(net: keras.Model) -> list[Callable[..., Any]]:
     """Returns what has been compiled so far for a model, for those inside it and for those that were made with it.
 
+    Args:
+        net: a network, with or without networks inside.
+
     Example:
         >>> from kit.models import mlp
         >>> import numpy as np
@@ -57,7 +60,10 @@ def functions(net: keras.Model) -> list[Callable[..., Any]]:
 
 
 def described(net: keras.Model) -> str:
-    """Says in which form the training of a network is compiled on this machine, which its bits depend on.
+    """Returns in which form the training of a network is compiled on this machine: it decides about the bits.
+
+    Args:
+        net: the network to train.
 
     Example:
         >>> from kit.models import resnet20

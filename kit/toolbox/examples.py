@@ -133,6 +133,9 @@ def in_memory(dataset: tf.data.Dataset | Batches) -> Examples:
     Args:
         dataset: a `tf.data.Dataset` of finite length, or what `batches` returns.
 
+    Returns:
+        The examples, as tensors.
+
     Raises:
         InputError: there is no batch.
 
@@ -163,6 +166,12 @@ def as_needed(dataset: tf.data.Dataset | Batches) -> Examples:
     """Returns the examples of a data set, those of a large selection as `Rows`, of which no tensor is made.
 
     For `kit.toolbox.training` alone: what else methods do with examples takes tensors.
+
+    Args:
+        dataset: a data set of batches (x, y).
+
+    Returns:
+        Its examples; `x` is of type `Rows` where the selection takes more than `rows.MOST_IN_MEMORY` bytes.
     """
     if isinstance(dataset, Batches) and len(dataset):
         arrays, indices = dataset.selection.arrays, dataset.selection.indices

@@ -124,7 +124,13 @@ class State:
 
     @staticmethod
     def of(net: keras.Model, optimizer: type[Optimizer], *, scaled: bool) -> State:
-        """Makes the variables that go with the trainable ones of a model."""
+        """Makes the state of an optimiser that has not taken a step.
+
+        Args:
+            net: whose trainable variables are changed.
+            optimizer: which says how many arrays it remembers of each weight.
+            scaled: whether each weight's movement is multiplied by a number of its own.
+        """
         weights = list(net.trainable_variables)
 
         def likewise() -> list[keras.Variable]:
@@ -148,7 +154,11 @@ class State:
         return [*self.memory, *self.scale]
 
     def begin(self, scale: Sequence[Any]) -> None:
-        """Forgets all earlier steps."""
+        """Forgets all earlier steps, for another training.
+
+        Args:
+            scale: for each trainable variable the factors of its movements, of its shape; empty for 1.
+        """
         for variable in self.memory:
             variable.assign(ops.zeros(variable.shape, variable.dtype))
         for variable in self.loss_scale[:1]:

@@ -57,7 +57,11 @@ class Rows:
         return len(self) * _bytes_a_row(self)
 
     def take(self, places: np.ndarray) -> np.ndarray:
-        """Returns the rows at these places, as an array of their own."""
+        """Returns some rows, copied into an array.
+
+        Args:
+            places: int64 (n,), positions among these rows.
+        """
         return np.asarray(self.array[self.indices[places]])
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -68,7 +72,12 @@ class Rows:
 
 
 def at_most(rows: Rows, batch_size: int) -> int:
-    """Returns how many rows are read at once: a batch at least."""
+    """Returns how many rows are read at once: a batch at least, else as many as take little memory.
+
+    Args:
+        rows: to read.
+        batch_size: of the training.
+    """
     return max(batch_size, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, _bytes_a_row(rows))))
 
 
