@@ -33,7 +33,7 @@ from kit.rules import IMPORT_SECONDS, MEMORY_BYTES, MEMORY_SHARE
 from kit.storage.scratch import Scratch
 from kit.submission import handover, sandbox
 from kit.submission.answers import Imported, Returned, number
-from kit.submission.diagnosis import explain
+from kit.submission.diagnosis import explain, too_slow
 from kit.submission.handover import Inputs
 from kit.submission.inside import FORKS
 from kit.submission.pipes import Output, Replies
@@ -133,7 +133,7 @@ class Contained:
         self._wait("importing", START_SECONDS, "starting")
         before = self._meter.seconds()
         for kind in ("imported", "calling", "returned", "written", "ended"):
-            self._wait(kind, START_SECONDS, "preparing")
+            self._wait(kind, START_SECONDS, "starting")  # nothing of the submission is there yet
         return self._meter.seconds() - before
 
     def _request(self, content: Mapping[str, Any]) -> None:
@@ -185,14 +185,7 @@ class Contained:
             self.close(patience=0.0)
             if self.outcome.get("ended_for") in ("memory", "supervisor", "frozen"):
                 raise self._ending(stage, {}) from None
-            what = "importing it" if stage == "importing" else "its call"
-            check = "imports" if stage == "importing" else "time_budget"
-            raise BrokenSubmission(
-                check,
-                f"'{self.source.name}' was ended because {what} took more than {seconds:.0f} s. Expected it to return "
-                "in a fraction of a retraining's time. Look for a loop without an end, do fewer epochs, or compile "
-                "once rather than at each of them.",
-            ) from None
+            raise too_slow(self.source.name, stage, seconds, self.output) from None
         if answer is not None and answer[1].get("kind") == kind:
             return answer
         self.close()
@@ -236,6 +229,7 @@ class Contained:
             reply={} if ended else reply,
             outcome={**self.outcome, **ended},
             disturbed=self._replies.disturbed,
+            output=self.output,
         )
 
     def _read_weights(self) -> tuple[np.ndarray, ...]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Mapping
 from typing import Any
 
 from kit.submission.source import Source
 from kit.types import BrokenSubmission
+
+_MOST_LINES, _MOST_LETTERS = 3, 200
+# What terminals obey: colours, movements, titles.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)")
 
 
 def explain(
@@ -19,6 +24,7 @@ def explain(
     reply: Mapping[str, Any],
     outcome: Mapping[str, Any],
     disturbed: bool,
+    output: str = "",
 ) -> BrokenSubmission:
     """Finds out what went wrong from a contained process's last words, or from how it ended.
 
@@ -29,6 +35,10 @@ def explain(
         reply: its last one; empty where there was none.
         outcome: what its supervisor reports.
         disturbed: whether something that is no reply came through the channel of replies.
+        output: what it printed.
+
+    Returns:
+        The error, with the check that failed and a paragraph.
     """
     name, limit, kind = source.name, f"{limit_bytes / 2**30:.1f} GiB", reply.get("kind")
     if kind in ("import_failed", "raised"):
@@ -36,6 +46,9 @@ def explain(
     if kind == "no_model":
         returned = printable(reply.get("type"), 80)
         return BrokenSubmission("returns_model", no_model(name, returned, net_edited=bool(reply.get("net_edited"))))
+    is_starting = stage == "starting" and not disturbed and kind is None
+    if is_starting:
+        return BrokenSubmission("runs", _no_start(name, limit, outcome, output))
     if outcome.get("ended_for") == "memory":
         return BrokenSubmission("memory", _too_much_memory(name, limit, ""))
     check = "imports" if stage == "importing" else "runs"
@@ -49,8 +62,68 @@ def explain(
         check,
         f"'{name}' ended its process while {stage} ({_ending(outcome)}). Expected it to leave the process "
         "alone and, when it is called, to return the model. Look for os._exit, signals, too many processes, or a "
-        "library that crashes.",
+        f"library that crashes.{last_words(output)}",
     )
+
+
+def _no_start(name: str, limit: str, outcome: Mapping[str, Any], output: str) -> str:
+    """Returns the paragraph for a process that ended before it came to the submission."""
+    if outcome.get("ended_for") == "memory":
+        return (
+            f"The process for '{name}' took more memory than the limit of {limit} while it started, before it came to "
+            "the file. Expected room for the libraries and the data at least. Raise --memory-limit, or choose a "
+            f"smaller challenge.{last_words(output)}"
+        )
+    return (
+        f"The process for '{name}' ended while it started ({_exit(outcome)}), before it came to the file. Expected "
+        "Python and Keras to start there as they do here: the installation or the machine is at fault. See what 'kit "
+        f"doctor' says of it, and try again with more memory free.{last_words(output)}"
+    )
+
+
+def too_slow(name: str, stage: str, seconds: float, output: str) -> BrokenSubmission:
+    """Returns the error for a process that was ended because it took too long.
+
+    Args:
+        name: of the submission.
+        stage: what it was doing, as for `explain`.
+        seconds: how long it was waited for.
+        output: what it printed.
+    """
+    if stage in ("starting", "preparing"):
+        return BrokenSubmission(
+            "runs",
+            f"The process for '{name}' was ended because it was not ready after {seconds:.0f} s of {stage}. Expected "
+            "a few seconds. Try again when the machine has less to do; 'kit doctor' says what it can do."
+            f"{last_words(output)}",
+        )
+    what = {"importing": "importing it", "returning": "handing its model over"}.get(stage, "its call")
+    return BrokenSubmission(
+        "imports" if stage == "importing" else "time_budget",
+        f"'{name}' was ended because {what} took more than {seconds:.0f} s. Expected it to return in a fraction of a "
+        "retraining's time. Look for a loop without an end, do fewer epochs, or compile once rather than at each of "
+        "them.",
+    )
+
+
+def last_words(output: str) -> str:
+    """Returns a sentence with the last lines that a contained process printed, or nothing where it printed none.
+
+    Args:
+        output: whatever it printed; control characters and what terminals obey are left out, long lines are cut.
+
+    Example:
+        >>> last_words("\\x1b[31mImportError\\x1b[0m: no module\\n\\n")
+        " It printed last: 'ImportError: no module'."
+        >>> last_words("")
+        ''
+    """
+    lines = [
+        "".join(letter for letter in _ESCAPES.sub("", line) if letter.isprintable()) for line in output.splitlines()
+    ]
+    lines = [line.strip() for line in lines if line.strip()][-_MOST_LINES:]
+    short = [line if len(line) <= _MOST_LETTERS else f"{line[: _MOST_LETTERS - 3]}..." for line in lines]
+    return f" It printed last: '{' | '.join(short)}'." if short else ""
 
 
 def _explain_error(source: Source, reply: Mapping[str, Any], limit: str) -> BrokenSubmission:
@@ -114,11 +187,15 @@ def no_model(name: str, kind: str, *, net_edited: bool) -> str:
 
 
 def _ending(outcome: Mapping[str, Any]) -> str:
-    code = outcome.get("exit_code")
     if outcome.get("ended_for") == "processes":
         return "it started too many processes"
     if outcome.get("ended_for") in ("supervisor", "frozen"):
         return "it killed or stopped the process that watches it"
+    return _exit(outcome)
+
+
+def _exit(outcome: Mapping[str, Any]) -> str:
+    code = outcome.get("exit_code")
     if not isinstance(code, int):
         return "no exit code"
     number = -code if code < 0 else code - 128 if code > 128 else 0

@@ -28,6 +28,7 @@ from kit.submission import source as submission
 from kit.submission.answers import Returned
 from kit.submission.contained import Contained, Limits
 from kit.submission.entry import Entry, resolve
+from kit.submission.source import Source
 from kit.types import BrokenSubmission, Challenge, InputError
 
 TEMPLATE = Path(kit.__file__).parent / "submission" / "template.py"
@@ -417,6 +418,82 @@ def test_the_output_is_kept_at_both_ends_and_counted(start: Callable[..., Contai
     assert "BEGIN" in process.output
     assert "END" in process.output
     assert "bytes left out" in process.output
+
+
+BREAKS = """
+import sys
+print("Traceback (most recent call last):", file=sys.stderr)
+print("\\x1b[31mImportError:\\x1b[0m libm.so.6\\x07 " + "x" * 5000, file=sys.stderr)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "program", "words"),
+    [
+        ({"PYTHONHASHSEED": "broken"}, None, ["Fatal Python error", "PYTHONHASHSEED"]),
+        (
+            {},
+            BREAKS,
+            ["(exit code 3)", "last: 'Traceback (most recent call last): | ImportError: libm.so.6 xxx", "xxx...'"],
+        ),
+        ({}, "raise MemoryError", ["(exit code 1)", "MemoryError"]),
+    ],
+    ids=["interpreter", "library", "memory"],
+)
+def test_a_process_that_dies_while_it_starts_has_its_last_words_heard(
+    variables: dict[str, str],
+    program: str | None,
+    words: list[str],
+    worker: Worker,
+    tmp_path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Real processes, which end before they import a library."""
+    environment, write = handover.environment, handover.write
+
+    def broken(given: Path, source: Source, inputs: handover.Inputs) -> None:
+        write(given, source, inputs)
+        if program is not None:
+            (given / "given" / "kit" / "submission" / "inside.py").write_text(program)
+
+    monkeypatch.setattr(handover, "write", broken)
+    monkeypatch.setattr(handover, "environment", lambda given: environment(given) | variables)
+    with (
+        pytest.raises(BrokenSubmission, match="ended while it started") as caught,
+        contained_run(worker, tmp_path, SOUND),
+    ):
+        pass
+    message = str(caught.value)
+    assert caught.value.check == "runs"
+    assert [word for word in words if word not in message] == []
+    assert message.isprintable()
+    assert len(message) < 1200
+    assert nothing_is_left(folder)
+
+
+def test_a_limit_that_the_libraries_exceed_is_told_from_a_greedy_method(
+    worker: Worker, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests.fork_them(monkeypatch, rehearsed=True)
+    (tmp_path / "mine.py").write_text(SOUND)
+    limits = Limits(memory_bytes=2**20)
+    contained = Contained(submission.read_source(tmp_path / "mine.py"), worker.inputs(Entry("mine")), limits)
+    with pytest.raises(BrokenSubmission, match=r"while it started, before it came to the file\. .*--memory-limit"):
+        contained.__enter__()
+    assert nothing_is_left(folder)
+
+
+def test_who_waits_for_a_process_is_told_for_what() -> None:
+    starting = diagnosis.too_slow("mine", "starting", 120.0, "still importing\n")
+    assert (starting.check, "not ready after 120 s" in str(starting)) == ("runs", True)
+    assert str(starting).endswith("It printed last: 'still importing'.")
+    assert [diagnosis.too_slow("mine", stage, 60.0, "").check for stage in ("importing", "calling", "returning")] == [
+        "imports",
+        "time_budget",
+        "time_budget",
+    ]
 
 
 # Populations of a file
