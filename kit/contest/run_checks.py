@@ -128,8 +128,8 @@ def altered_problem(name: str, replies: Sequence[Mapping[str, Any]]) -> str:
 def same_for_two_seeds_problem(name: str) -> str:
     """Returns the warning for a deterministic method."""
     return (
-        f"'{name}' gave the same weights for two seeds. Expected two models: a deterministic method scores 0 under the "
-        "competition's metric, which compares distributions of models. Let chance in: shuffling, dropout, noise."
+        f"'{name}' gave the same weights for two seeds. Expected two different models: the competition compares "
+        "distributions of models, so a deterministic method scores 0. Use randomness: shuffling, dropout, noise."
     )
 
 

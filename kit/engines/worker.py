@@ -105,7 +105,7 @@ def _portable(error: Exception, task: int) -> Exception:
             return error
     described = FailedRun(
         f"Task {task} failed with {type(error).__name__}: {error} Expected a result, or an exception, that can be "
-        "pickled. Mend the function; the traceback says where."
+        "pickled. Fix the function; the traceback says where."
     )
     described.add_note(note)
     return described

@@ -107,8 +107,8 @@ def doubts_about_original(challenge: Challenge, comparison: Comparison) -> list[
     sentences = []
     if right <= task.constant_accuracy(challenge.labels("retain")):
         sentences.append(
-            f"it names {right:.1%} of its own training examples rightly, no more than who {task.constant}. "
-            "Is 'x' scaled as the model wants it, and are the labels in its order?"
+            f"it gets {right:.1%} of its own training examples right, no more than a model that {task.constant}. Is "
+            "'x' scaled as the model expects it, and are the labels in its order?"
         )
     before, after = (float(correct_of_interest(outputs, "test").mean()) for outputs in (original, retrained))
     if abs(before - after) > TRAINED_ALIKE:

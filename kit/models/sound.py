@@ -121,9 +121,9 @@ def _check_scale(net: keras.Model, arrays: Arrays) -> None:
     right = _right_by_scale(net, arrays.x, np.asarray(arrays.y))
     if right is not None and right[1] > right[0] + _CLEARLY:
         raise InputError(
-            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' then names {right[0]:.0%} of "
-            f"some examples rightly; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a "
-            "model for images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
+            f"'x' is uint8, which the kit scales to [0, 1], and the model '{net.name}' then gets {right[0]:.0%} of "
+            f"some examples right; of the unscaled ones {right[1]:.0%}: it scales them itself. Expected a model for "
+            "images in [0, 1]. Save 'x' as floats, which are left as they are: x.astype('float32')."
         )
 
 
@@ -134,9 +134,10 @@ def _check_bytes(net: keras.Model, table: Table) -> None:
     right = _right_by_scale(net, images, y)
     if right is not None and right[0] > right[1] + _CLEARLY:
         raise InputError(
-            f"The images go from 0 to 255, of which the model '{net.name}' names {right[1]:.0%} of some examples "
-            f"rightly; divided by 255 {right[0]:.0%}. Expected images as the model was given them. Of a folder of "
-            "images say pixel_range = [0, 1] under [data] in the recipe; save arrays as 'x', which the kit divides."
+            f"The images go from 0 to 255, of which the model '{net.name}' gets {right[1]:.0%} of some examples "
+            f"right; divided by 255 {right[0]:.0%}. Expected images as the model was given them. For a folder of "
+            "images, write pixel_range = [0, 1] under [data] in the recipe; save arrays as 'x', which the kit "
+            "divides."
         )
 
 
@@ -235,8 +236,8 @@ def check_order(net: keras.Model, logits: np.ndarray, arrays: Arrays, task: Task
     if (best - here) * len(counts) > (0.5 * len(labels)):
         order = [arrays.classes[row] for row in rows[np.argsort(columns)] if row < len(arrays.classes)]
         raise InputError(
-            f"The labels were numbered in the order {', '.join(arrays.classes)}, in which the model '{net.name}' names "
-            f"{here * len(counts) / len(labels):.0%} of the first {len(labels)} rightly; in the order "
-            f"{', '.join(order)} it would be {best * len(counts) / len(labels):.0%}. Expected the order of the model's "
-            f"outputs. Say it: classes = {order!r} under [data] in the recipe, or classes=... of kit.Arrays."
+            f"The labels were numbered in the order {', '.join(arrays.classes)}, in which the model '{net.name}' gets "
+            f"{here * len(counts) / len(labels):.0%} of the first {len(labels)} right; in the order "
+            f"{', '.join(order)} it would be {best * len(counts) / len(labels):.0%}. Expected the order of the "
+            f"model's outputs. Say it: classes = {order!r} under [data] in the recipe, or classes=... of kit.Arrays."
         )

@@ -61,9 +61,9 @@ def copy_of(net: keras.Model, data: Arrays | Table, own: Own | None = None) -> k
     except Exception as error:  # Keras's are of many kinds, several screens long
         reason = (str(error).strip().splitlines() or [""])[0][:200]
         raise InputError(
-            f"The model '{net.name}' cannot be built again from its own description ({type(error).__name__}: "
-            f"{reason}). Expected a model that keras.models.load_model could load. Register classes and functions of "
-            "your own with keras.saving.register_keras_serializable, and give layers of your own a get_config."
+            f"The model '{net.name}' cannot be rebuilt from its configuration ({type(error).__name__}: {reason}). "
+            "Expected a model that keras.models.load_model can load. Register classes and functions of your own with "
+            "keras.saving.register_keras_serializable, and give layers of your own a get_config."
         ) from error
     return copy
 
@@ -97,9 +97,9 @@ def require_known_optimizer(path: Path) -> None:
     part = _unknown_part(_optimizer_of(path))
     if part is not None:
         raise InputError(
-            f"The model '{path}' was compiled with the optimizer part {part!r:.60}, which is not Keras's. Expected one "
-            "of keras.optimizers: what an optimizer remembers of the forgotten records is not to stay in the file. "
-            "Compile the model with one of these and save it again, or save it without one."
+            f"The model '{path}' was compiled with {part!r:.60}, which is not part of Keras. Expected an optimizer of "
+            "keras.optimizers, whose state the kit can reset: it remembers something of the forgotten records. "
+            "Compile the model with one of these and save it again, or save it without an optimizer."
         )
 
 

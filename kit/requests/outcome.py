@@ -59,8 +59,9 @@ class Effort:
     def __post_init__(self) -> None:
         if self.retrained < FEWEST:
             raise InputError(
-                f"{self.retrained} retrained models cannot say how much luck there is in one. Expected {FEWEST} or "
-                "more; 8 see more. Raise their number."
+                f"{self.retrained} retrained models are too few to show how much such models differ by chance. "
+                f"Expected {FEWEST} or more; with 8, intervals are narrower. Raise --retrained (Effort(retrained=...) "
+                "in Python)."
             )
 
 
@@ -249,8 +250,8 @@ def _require_knowledge(original: ModelOutputs, challenge: Challenge) -> None:
         stderr = float(np.sqrt(variances.sum())) / len(groups)
     if score <= least + _CLEARLY * stderr:
         raise InputError(
-            f"The model '{challenge.model}' knows nothing of these data: it names {right.mean():.1%} of the examples "
-            "rightly that 'partition' says it was trained on, no more than chance. Expected the model's own training "
-            "data. Check that it is these data's model, that 'x' is scaled as it wants it, and that the labels are in "
-            "its order."
+            f"The model '{challenge.model}' is no better than chance on these data: it gets {right.mean():.1%} of the "
+            "examples right that 'partition' marks as its training examples. Expected the data that the model was "
+            "trained on. Check that data and model belong together, that 'x' is scaled as the model expects it, and "
+            "that the labels are in its order."
         )

@@ -119,9 +119,9 @@ class OwnTraining:
             )
         if not copies.adapted_alike(net, self.net):
             raise FailedRun(
-                f"The training function '{self.name}' has adapted preprocessing layers anew. Expected those of your "
-                "model, so that all models are given the same numbers. Train the model that is handed over, whose "
-                "layers are adapted, and leave out adapt()."
+                f"The training function '{self.name}' called adapt() on preprocessing layers. Expected them as they "
+                "are in your model, so that all models see the same numbers. Train the model that is handed over, "
+                "and remove adapt()."
             )
         return [array.astype(like.dtype) for array, like in zip(weights, start, strict=True)]
 
@@ -137,7 +137,7 @@ class OwnTraining:
         reason = (str(error).strip().splitlines() or [""])[0]
         return FailedRun(
             f"The training function '{self.name}' failed in {where} with {type(error).__name__}: {reason:.300} "
-            "Expected train(model, x, y, validation_data) to compile the model, fit it and return it. Mend the "
+            "Expected train(model, x, y, validation_data) to compile the model, fit it and return it. Fix the "
             "function; --debug shows the whole traceback."
         )
 
@@ -170,7 +170,7 @@ def of(
         if function is None:
             raise InputError(
                 f"The file '{path}' has no function '{name}'. Expected train(model, x, y, validation_data), which "
-                "trains the model and returns it. Correct the name behind the colon of --retrain."
+                "trains the model and returns it. Correct the name after the colon of --retrain."
             )
     if not callable(function):
         raise InputError(

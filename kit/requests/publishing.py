@@ -31,8 +31,9 @@ def publish(outcome: Outcome, source: Path, output: Path, folder: Path | None = 
     """
     if files.sha256_of(source) != outcome.request.model_sha256:
         raise FailedRun(
-            f"The model '{source}' has changed since it was loaded. Expected it to stay as it was until the unlearned "
-            "model, its copy with other weights, is written. Nothing was written. Run again when it is at rest."
+            f"The model '{source}' has changed since it was loaded. Expected it unchanged until the unlearned model, "
+            "a copy with other weights, is written. Nothing was written. Run the command again when nothing else "
+            "writes to that file."
         )
     try:
         with contextlib.ExitStack() as stack:

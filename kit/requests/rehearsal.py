@@ -63,8 +63,9 @@ class Plan:
     def __post_init__(self) -> None:
         if self.rehearsals < 2 or self.retrained < FEWEST_RETRAINED:
             raise InputError(
-                f"{self.rehearsals} rehearsals were asked for, with {self.retrained} retrained models each. Expected 2 "
-                f"and {FEWEST_RETRAINED} or more: fewer do not show how much of a distance is luck. Raise them."
+                f"{self.rehearsals} rehearsals were asked for, with {self.retrained} retrained models each. Expected "
+                f"at least 2 rehearsals and {FEWEST_RETRAINED} models: fewer do not show how much of a distance is "
+                "chance. Raise the smaller number."
             )
 
 

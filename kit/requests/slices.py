@@ -70,8 +70,8 @@ def _slices(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
         return {f"{name} {value}": values == value for value in different}
     if values.dtype.kind not in "fiu":
         raise InputError(
-            f"Slices by '{name}' were asked for, which has {len(different):,} different texts. Expected "
-            f"{_MOST_VALUES} at most, or numbers. Choose another column."
+            f"The column '{name}' has {len(different):,} different texts, too many to make slices of. Expected "
+            f"{_MOST_VALUES} at most, or numbers. Choose another column under 'slices'."
         )
     ends = np.unique(np.quantile(values, (0.25, 0.5, 0.75)))
     places = np.searchsorted(ends, values, side="right")

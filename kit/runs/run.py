@@ -238,7 +238,7 @@ def _failure(name: str, error: Exception) -> FailedRun:
     reason = (str(error).strip().splitlines() or [""])[0]
     return FailedRun(
         f"'{name}' failed {where} with {type(error).__name__}: {reason}{'' if reason.endswith('.') else '.'} Expected "
-        "unlearning(net, retain, forget, validation) to return the unlearned model. Mend the function; --debug shows "
+        "unlearning(net, retain, forget, validation) to return the unlearned model. Fix the function; --debug shows "
         "the whole traceback."
     )
 

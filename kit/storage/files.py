@@ -52,7 +52,7 @@ def cache_folder() -> Path:
         return Path(os.environ.get("KIT_HOME") or Path.home() / ".cache" / "unlearning-kit")
     except RuntimeError as error:
         raise InputError(
-            "There is no home folder, in which the kit would keep trained models. Expected one, or a folder of your "
+            "There is no home folder in which the kit could keep trained models. Expected one, or a folder of your "
             "choice. Set the environment variable KIT_HOME to a folder that can be written to."
         ) from error
 

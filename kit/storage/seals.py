@@ -247,8 +247,9 @@ def _read_key(path: Path) -> _Key:
 
 def _bad_key(path: Path, reason: str) -> InputError:
     return InputError(
-        f"The key '{path}', by which the kit knows its own files, cannot be read ({reason}). Expected {2 * _KEY_BYTES} "
-        "hexadecimal digits, readable by you. Restore it, or delete it: what was sealed with it is then made again."
+        f"The key '{path}', by which the kit recognises its own files, cannot be read ({reason}). Expected "
+        f"{2 * _KEY_BYTES} hexadecimal digits, readable by you. Restore it, or delete it: what was sealed with it is "
+        "then made again."
     )
 
 
@@ -267,5 +268,5 @@ def _make_key(path: Path) -> None:
     except OSError as error:
         raise files.CannotWrite(
             f"'{path}' cannot be made ({error.strerror or error}). Expected a folder that can be written to, for the "
-            "key by which the kit knows its own files. Set the environment variable KIT_HOME to a folder of yours."
+            "key by which the kit recognises its own files. Set the environment variable KIT_HOME to a folder of yours."
         ) from error

@@ -145,7 +145,7 @@ def _explain_error(source: Source, reply: Mapping[str, Any], limit: str) -> Brok
     return BrokenSubmission(
         "runs",
         f"'{name}' failed{place} with {error} Expected unlearning(net, retain, forget, validation) to return the "
-        "unlearned model. Mend the function; --debug shows all that it printed.",
+        "unlearned model. Fix the function; --debug shows all that it printed.",
     )
 
 

@@ -145,7 +145,7 @@ def _unhideable() -> str:
     for path in _kept_secret():
         if any(folder.is_relative_to(path) for folder in needed):
             return (
-                f"'{path}' has to be out of a submission's sight, and Python itself lies there. Set KIT_HOME, "
+                f"'{path}' must be hidden from submissions, but Python itself is installed there. Set KIT_HOME, "
                 "KERAS_HOME and SCIKIT_LEARN_DATA to folders of their own."
             )
     return ""

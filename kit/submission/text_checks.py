@@ -66,7 +66,7 @@ def encoding_problem(content: bytes) -> str:
     try:
         importlib.util.decode_source(content)
     except (UnicodeDecodeError, SyntaxError, LookupError) as error:
-        return f"The file is no text that Python reads: {error}. Expected a Python file. Save it as UTF-8."
+        return f"Python cannot read the file as text: {error}. Expected a Python file. Save it as UTF-8."
     return ""
 
 

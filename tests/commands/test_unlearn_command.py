@@ -142,7 +142,7 @@ def without_partition(given: dict[str, Path]) -> None:
         (damage("model"), "damaged"),
         (damage("data"), "cannot be read"),
         (without_partition, "'partition'"),
-        (shuffle_labels, "no more than chance"),
+        (shuffle_labels, "no better than chance"),
     ],
 )
 def test_bad_requests_are_refused_in_a_paragraph(

@@ -82,7 +82,7 @@ def test_both_stand_in_the_report_of_the_original_and_below_the_table(capsys: py
     assert [len(row.warnings) for row in result.reports] == [2, 0, 0]
     report.print_table(result.reports)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Note (original): it names " in printed
+    assert "Note (original): it gets " in printed
     assert "Note (original): its test accuracy is " in printed
     (first, *_) = report.to_json(result.reports)["reports"]
     assert len(first["warnings"]) == 2

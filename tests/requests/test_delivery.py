@@ -135,7 +135,7 @@ def test_what_cannot_be_built_again_is_refused(refused: Callable[..., str]) -> N
         def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
             return x
 
-    refused(lambda: delivery.copy_of(chain(Odd(3), layers.Dense(2)), DATA), "cannot be built again", "get_config")
+    refused(lambda: delivery.copy_of(chain(Odd(3), layers.Dense(2)), DATA), "cannot be rebuilt", "get_config")
 
 
 def parts_of(path: Path) -> dict[str, bytes]:

@@ -120,7 +120,7 @@ def test_candidates_start_from_a_finished_model_and_cost_less_than_retraining() 
 
 @pytest.mark.parametrize("settings", [{"rehearsals": 1}, {"retrained": 2}])
 def test_too_few_rehearsals_are_refused(settings: dict[str, int], refused: Callable[..., str]) -> None:
-    refused(lambda: Plan(**settings), "luck")
+    refused(lambda: Plan(**settings), "chance")
 
 
 def test_stand_ins_are_kept_and_trained_again_only_where_they_are_damaged(

@@ -111,7 +111,7 @@ def test_a_model_that_knows_nothing_of_the_data_is_refused(fault: str, refused: 
     else:
         arrays = kit.Arrays(arrays.x, (arrays.y + 1) % 3)
     request = prepare(net, arrays, RECORDS, ModelOptions(kit.Recipe()), partition=partition)
-    refused(lambda: carry_out(request, "finetune"), "no more than chance")
+    refused(lambda: carry_out(request, "finetune"), "no better than chance")
 
 
 def test_a_good_model_of_unequal_classes_is_taken_though_a_constant_is_right_more_often() -> None:

@@ -120,7 +120,9 @@ def test_a_home_that_was_moved_believes_what_it_has(
 @pytest.mark.parametrize("content", ["", "abc", "00" * 31, "zz" * 32])
 def test_a_damaged_key_is_named(sealed: Path, home: Path, content: str, refused: Refused) -> None:
     (home / "keys" / "own.key").write_text(content)
-    refused(lambda: seals.read_json(sealed, "runs/0"), "own.key', by which the kit knows its own files", "delete it")
+    refused(
+        lambda: seals.read_json(sealed, "runs/0"), "own.key', by which the kit recognises its own files", "delete it"
+    )
 
 
 def test_a_home_that_cannot_hold_a_key_is_told(home: Path) -> None:

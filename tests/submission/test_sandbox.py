@@ -204,6 +204,6 @@ def test_a_folder_that_holds_the_environment_cannot_be_hidden_which_is_said(
 ) -> None:
     for folder in (sys.prefix, os.path.dirname(os.__file__)):
         monkeypatch.setenv(variable, folder)
-        assert f"'{Path(folder).resolve()}' has to be out of a submission's sight" in sandbox.sandbox_problem()
+        assert f"'{Path(folder).resolve()}' must be hidden from submissions" in sandbox.sandbox_problem()
     monkeypatch.delenv(variable)
     assert sandbox.sandbox_problem() == ""

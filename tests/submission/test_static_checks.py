@@ -129,7 +129,7 @@ def test_bytes_that_python_reads_are_fine(content: bytes) -> None:
 def test_bytes_that_python_cannot_read_are_a_problem(content: bytes) -> None:
     message = text_checks.encoding_problem(content)
     assert message.isprintable()
-    assert message.startswith("The file is no ")
+    assert message.startswith("Python cannot read the file as text: ")
     assert message.endswith("Expected a Python file. Save it as UTF-8.")
 
 
