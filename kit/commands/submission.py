@@ -172,7 +172,7 @@ def _examine(file: str, problem: Problem, limits: Limits, json_file: Path | None
     checked = checks.examine(file, loaded, sandboxed=bool(limits.sandboxed), limits=bounds, announce=show)
     failed = sum(outcome.status == "FAIL" for outcome in checked)
     warned = sum(outcome.status == "WARN" for outcome in checked)
-    checks_failed = f"{failed} check{'s' * (failed > 1)} failed; fix before you submit"
+    checks_failed = f"{failed} check{'s' * (failed > 1)} failed. Fix {'them' if failed > 1 else 'it'} before you submit"
     warnings = f", {warned} warning{'s' * (warned > 1)}" if warned else ""
     verdict = checks_failed if failed else f"ready{warnings}"
     console.print(f"\n{file}: {verdict}.", soft_wrap=True, markup=False)

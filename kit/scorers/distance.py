@@ -12,7 +12,10 @@ SCORES = (
     ScoreInfo(
         "retraining_distance",
         "down",
-        "squared, on the forget set more than on unseen examples, and lost accuracy; 0: as retraining",
+        (
+            "how far confidences on the forget set are from retrained models', squared, beyond those on unseen "
+            "examples, plus lost accuracy; 0: as retraining"
+        ),
         heading="retraining\ndistance",
         column=1,
         digits=2,
