@@ -58,6 +58,8 @@ BLOCKS = {
     "forging": (["-m", "benchmarks.forging"],),
     "certifying": (
         ["-m", "benchmarks.certifying"],
+        ["-m", "benchmarks.certifying", "--challenge", "fashion-mnist", "--epochs", "2", "--rounds", "5"],
+        ["-m", "benchmarks.certifying", "--challenge", "fashion-mnist", "--shard"],
         ["-m", "benchmarks.merkle_tree"],
     ),
     "requests": (

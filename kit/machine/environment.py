@@ -54,14 +54,18 @@ def versions(on_backend: str | None = None) -> dict[str, str]:
 
 def machine() -> dict[str, str]:
     """Returns what the bits of a trained model depend on besides versions: system, processor, threads, compiler."""
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        processor = models[0] if models else processor
-    system = {"system": platform.system(), "processor": processor, "gpus": ", ".join(gpus()) or "none"}
+    system = {"system": platform.system(), "processor": _processor(), "gpus": ", ".join(gpus()) or "none"}
     without_xla = {"xla": "never"} if xla.wish() == "never" else {}
     return system | {"threads": threads.recorded(), "op_determinism": "on"} | without_xla
+
+
+@functools.cache
+def _processor() -> str:
+    processor, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return processor
+    models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+    return models[0] if models else processor
 
 
 def gpus(devices: Path = Path("/dev")) -> list[str]:
@@ -73,7 +77,8 @@ def gpus(devices: Path = Path("/dev")) -> list[str]:
     What counts are the driver's files, and of these as many as `CUDA_VISIBLE_DEVICES` lists, if it is set; like CUDA,
     this reads the list up to the first entry that names no card.
     """
-    cards = sum(path.name.removeprefix("nvidia").isdecimal() for path in devices.glob("nvidia*"))
+    names = os.listdir(devices) if devices.is_dir() else []
+    cards = sum(name.startswith("nvidia") and name.removeprefix("nvidia").isdecimal() for name in names)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         entries = [entry.strip() for entry in visible.split(",")]

@@ -23,7 +23,7 @@ from kit.proofs.trail import TRAINING, Trail
 from kit.proofs.trainings import Plain, Segments, Sharded
 from kit.rules import RETRAIN
 from kit.storage import files
-from kit.types import Arrays, Challenge, InputError
+from kit.types import Arrays, Challenge, InputError, Split
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ def begin(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> T
         files.require_free(folder, "the command's first argument")
         salts = Salts.drawn(contents)
         salts.write(folder)
-    log = committed(folder, log, signer, salts)
+    log = committed(log, signer, salts)
     if order.commit_only:
+        log.write(folder)
         return Trail(folder, log)
     records = salts.records_among(challenge.train, contents)
     terms_ = Terms.fixed(folder, log, signer, challenge, method=order.method, nonce=order.nonce)
@@ -114,15 +115,17 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
     editing.require_possible(order.method, old.training.predicate["method"], order.report, challenge)
     if order.constant:
         classes.require_constant(order.method)
-    rows = _forgotten_rows(challenge, salts)
+    contents = commitment.contents(challenge.train)
+    rows = _forgotten_rows(challenge.split, contents, salts)
     gone, kept = salts.leaves[rows], salts.without(rows)
-    log = committed(folder, replace(old.log, clock=order.clock), signer, kept)
+    log = committed(replace(old.log, clock=order.clock), signer, kept)
     if order.commit_only:
+        log.write(folder)
         return None
     terms_ = Terms.fixed(folder, log, signer, challenge, method=order.method, nonce=order.nonce)
     order.announce(f"{order.method} without {len(rows):,} of {len(leaves.leaves):,} records, seed {terms_.seed}")
     with new_training(folder, terms_.number) as place:
-        records = kept.records_among(challenge.train)
+        records = kept.records_among(challenge.train, contents)
         segments = _removed(place, challenge, records, terms_, order=order, old=old)
         continues = old.number if order.method != RETRAIN else None
         log = stored(place, terms_, segments, kept, signer, continues=continues)
@@ -186,14 +189,13 @@ def _removed(
     )
 
 
-def _forgotten_rows(challenge: Challenge, salts: Salts) -> np.ndarray:
+def _forgotten_rows(split: Split, contents: np.ndarray, salts: Salts) -> np.ndarray:
     """Returns the rows of the salts of the records that are to be forgotten.
 
     Raises:
         InputError: some are not committed to, or have copies that would stay.
     """
-    contents = commitment.contents(challenge.train)
-    forget, retain = contents[challenge.split.forget], contents[challenge.split.retain]
+    forget, retain = contents[split.forget], contents[split.retain]
     rows = salts.rows_of(forget)
     known = {content.tobytes() for content in salts.contents[rows]}
     missing = sum(content.tobytes() not in known for content in forget)

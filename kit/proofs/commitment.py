@@ -9,7 +9,7 @@ same record with another salt has another leaf: of the record itself, only who h
 
 from __future__ import annotations
 
-import hashlib
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -225,10 +225,7 @@ def contents(records: Arrays) -> np.ndarray:
         )
     x, y = np.ascontiguousarray(records.x), np.ascontiguousarray(records.y)
     kind = f"{x.dtype.str}{x.shape[1:]}{y.dtype.str}{y.shape[1:]}".encode()
-    digests = [
-        hashlib.sha256(kind + image.tobytes() + label.tobytes()).digest() for image, label in zip(x, y, strict=True)
-    ]
-    return _rows(digests)
+    return tree.hashes(_bytes_of(x), _bytes_of(y), prefix=kind)
 
 
 def draw_salts(records: int) -> np.ndarray:
@@ -253,12 +250,12 @@ def leaves(contents: np.ndarray, salts: np.ndarray) -> np.ndarray:
     Returns:
         uint8 (n, 32).
     """
-    entries = np.concatenate([salts, contents], axis=1)
-    return _rows([tree.leaf_hash(entry.tobytes()) for entry in entries])
+    return tree.leaf_hashes(salts, contents)
 
 
-def _rows(digests: list[bytes]) -> np.ndarray:
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), SIZE)
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    """Returns what each row of a contiguous array is in memory, uint8 (n, bytes)."""
+    return array.reshape(len(array), math.prod(array.shape[1:])).view(np.uint8)
 
 
 def _hash(text: Any) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 
 from kit.proofs.states import Trained, epochs_read
 from kit.runs import originals
-from kit.toolbox import blocks, clipping, optimizers, seeding
+from kit.toolbox import blocks, checkpoints, clipping, optimizers, seeding
 from kit.toolbox.augmentation import AUGMENTATIONS
 from kit.toolbox.examples import Examples, Selection
 from kit.toolbox.losses import TaskLoss
@@ -52,7 +52,7 @@ class Retraining:
         self._challenge, self._seed, self._every = challenge, seed, every
         self.epochs = epochs_read(challenge.recipe.epochs, every)
         self._net = new_net(challenge)
-        self._frozen = self._net.get_weights()
+        self._frozen = checkpoints.arrays_of(self._net.weights)
         x, y = Selection(records, np.arange(len(records))).tensors
         self._examples = Examples(x, y, min(challenge.batch_size, len(records)))
 
@@ -64,7 +64,8 @@ class Retraining:
         """Trains from the beginning to the end."""
         descent = self._begun()
         states = [_read(descent.state), *self._descend(descent, 0, self.epochs[-1])]
-        return Trained(np.frombuffer(b"".join(states), np.uint8).reshape(len(states), -1), self._net.get_weights())
+        weights = checkpoints.arrays_of(self._net.weights)
+        return Trained(np.frombuffer(b"".join(states), np.uint8).reshape(len(states), -1), weights)
 
     def execute(self, number: int, before: bytes) -> bytes:
         """Returns the state at the end of a segment from the one at its beginning; the first begins with none."""
@@ -116,7 +117,7 @@ def new_net(challenge: Challenge) -> keras.Model:
 
 
 def _read(variables: Sequence[Any]) -> bytes:
-    return b"".join([variable.numpy().tobytes() for variable in variables])
+    return b"".join([array.tobytes() for array in checkpoints.arrays_of(variables)])
 
 
 def _assign(variables: Sequence[Any], state: bytes) -> None:

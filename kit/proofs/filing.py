@@ -73,16 +73,14 @@ class Terms:
         return len(self.log.entries)
 
 
-def committed(folder: Path, log: Log, signer: Signer, salts: Salts) -> Log:
-    """Returns the log with a commitment to these records at its end, written."""
+def committed(log: Log, signer: Signer, salts: Salts) -> Log:
+    """Returns the log with a commitment to these records at its end; it is written with the nonce that follows."""
     head = Commitment(salts.leaves).head
     last = log.entries[-1] if log.entries else None
     if last is not None and last.kind == COMMITMENT and last.predicate["records"] == head.to_json():
         return log  # where `commit_only` has stopped
     leaves = digest(trail.rows_to_bytes(salts.leaves))
-    log = log.with_statement(signer, COMMITMENT, {trail.LEAVES: leaves}, {"records": head.to_json()})
-    log.write(folder)
-    return log
+    return log.with_statement(signer, COMMITMENT, {trail.LEAVES: leaves}, {"records": head.to_json()})
 
 
 @contextlib.contextmanager
@@ -105,7 +103,7 @@ def stored(
     write_file(place / trail.WEIGHTS, segments.trained.weights)
     parts = {trail.LEAVES: salts.leaves, trail.STATES: segments.trained.states}
     for name, rows in parts.items():
-        (place / name).write_bytes(trail.rows_to_bytes(rows))
+        trail.write_rows(place / name, rows)
     digests = segments.trained.digests
     subjects = {
         trail.WEIGHTS: files.sha256_of(place / trail.WEIGHTS),

@@ -7,7 +7,6 @@ disk keeps of what was overwritten, are beyond the kit.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,8 +72,7 @@ class Salts:
 
     def rows_of(self, contents: np.ndarray) -> np.ndarray:
         """Returns the rows of all records whose content is among these, int64, rising."""
-        wanted = {content.tobytes() for content in contents}
-        return np.flatnonzero([content.tobytes() in wanted for content in self.contents])
+        return np.flatnonzero(_rows_of(self.contents, contents) >= 0)
 
     def records_among(self, data: Arrays, contents: np.ndarray | None = None) -> Arrays:
         """Returns the records that these are the salts of, in the order of their leaves, which is that of training.
@@ -86,26 +84,31 @@ class Salts:
         Raises:
             Rejected: some are not there.
         """
-        places = defaultdict[bytes, list[int]](list)
-        for place, content in enumerate(_hashes(commitment.contents(data) if contents is None else contents)):
-            places[content].append(place)
-        wanted = _hashes(self.contents)
-        candidates = [places[content] for content in wanted]
-        missing = sum(not among for among in candidates)
+        rows = _rows_of(self.contents, commitment.contents(data) if contents is None else contents)
+        missing = int((rows < 0).sum())
         if missing:
             raise Rejected(
-                f"{missing:,} of {len(candidates):,} committed records are not among the data. Expected each of them, "
+                f"{missing:,} of {len(rows):,} committed records are not among the data. Expected each of them, "
                 "to the bit. Give the data set that was certified (--challenge); if it is, the data were changed."
             )
-        # Where one content was committed to twice, each salt has a record of its own, if there are as many.
-        used = defaultdict[bytes, int](int)
-        chosen = []
-        for content, among in zip(wanted, candidates, strict=True):
-            chosen.append(among[min(used[content], len(among) - 1)])
-            used[content] += 1
-        return data.take(np.array(chosen, np.int64))
+        return data.take(rows)
 
 
-def _hashes(rows: np.ndarray) -> list[bytes]:
-    content = rows.tobytes()
-    return [content[place : place + SIZE] for place in range(0, len(content), SIZE)]
+def _rows_of(wanted: np.ndarray, contents: np.ndarray) -> np.ndarray:
+    """Returns the row of each wanted content, int64 (k,), -1 where there is none; uint8 (k, 32) and (n, 32).
+
+    Where one content is wanted twice, each has a row of its own, if there are as many; else the last one again.
+    """
+    keys = np.concatenate([contents, wanted]).view(np.uint64)
+    order = np.argsort(keys[:, 0], kind="stable")  # of equal ones, the contents come before those that are wanted
+    begins = np.ones(len(keys), bool)
+    begins[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    if (begins[1:] & (keys[order[1:], 0] == keys[order[:-1], 0])).any():  # the first eight bytes do not tell
+        order = np.lexsort(keys.T)
+        begins[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    starts, groups, places = np.flatnonzero(begins), np.empty_like(order), np.empty_like(order)
+    groups[order], places[order] = np.cumsum(begins) - 1, np.arange(len(keys))
+    counts = np.bincount(groups[: len(contents)], minlength=len(starts))
+    there, start = counts[groups[len(contents) :]], starts[groups[len(contents) :]]
+    occurrence = places[len(contents) :] - start - there
+    return np.where(there > 0, order[start + np.minimum(occurrence, there - 1)], -1)

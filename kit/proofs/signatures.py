@@ -46,15 +46,16 @@ def canonical(content: Any) -> bytes:
 
 
 def _require_plain(content: Any) -> None:
-    if isinstance(content, Mapping):
+    if content is None or isinstance(content, str | bool | int):
+        return
+    if isinstance(content, dict):
         if not all(isinstance(name, str) and name.isascii() for name in content):
             raise TypeError("a key that is no ASCII text")
-        content = list(content.values())
-    if isinstance(content, list | tuple):
-        for part in content:
-            _require_plain(part)
-    elif not (content is None or isinstance(content, str | bool | int)):
+        content = content.values()
+    elif not isinstance(content, list | tuple):
         raise TypeError(f"{type(content).__name__} has no one way to be written in JSON")
+    for part in content:
+        _require_plain(part)
 
 
 def digest(content: bytes) -> str:

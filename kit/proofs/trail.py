@@ -171,6 +171,12 @@ def read_rows(content: bytes) -> np.ndarray:
     return rows
 
 
+def write_rows(path: Path, rows: np.ndarray) -> None:
+    """Writes an array uint8 (n, m) as a `.npy` file, without a copy in memory."""
+    with path.open("wb") as stream:
+        np.save(stream, np.ascontiguousarray(rows), allow_pickle=False)
+
+
 def rows_to_bytes(rows: np.ndarray) -> bytes:
     """Returns an array uint8 (n, m) as a `.npy` file."""
     stream = io.BytesIO()

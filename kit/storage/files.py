@@ -87,7 +87,8 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
 
 @contextlib.contextmanager
 def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():  # to ask is cheaper than to make it once more
+        path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kit.models.weights import in_order, numbered
 from kit.storage import files, seals
+from kit.toolbox import _backend
 
 # Shorter trainings are done again. Of longer ones the state is written after each epoch, as long as that takes no more
 # than a twentieth of the time: of a network of 90 MB, whose epochs take a minute on a CPU, after each one too.
@@ -117,6 +118,20 @@ class Keeper:
         save(self._path, Checkpoint(self._identity, epochs, seconds, self._earlier, arrays))
         self._kept = time.perf_counter()
         self._writing = self._kept - now
+
+
+def arrays_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Returns what the variables of a training hold now, as copies, in their order.
+
+    Args:
+        variables: of Keras, as `kit.toolbox.training.Descent.state` has them.
+
+    Example:
+        >>> import keras
+        >>> [array.tolist() for array in arrays_of([keras.Variable([1.0, 2.0])])]
+        [[1.0, 2.0]]
+    """
+    return _backend.vectors.arrays_of(variables)
 
 
 def identity_of(settings: Sequence[object], arrays: Iterable[np.ndarray]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.proofs import tree
 from kit.proofs.tree import Tree, leaf_hash, root_of_inclusion, roots_of_consistency
 
 # The inputs and roots of the reference implementation of RFC 6962 (whose trees are those of RFC 9162).
@@ -189,3 +191,18 @@ def test_places_that_are_not_there_are_refused() -> None:
             roots_of_consistency(tree.root, 5, size, ())
     with pytest.raises(ValueError, match="Expected 32 each"):
         Tree.over([b"short"])
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_hashes_of_rows_are_those_of_their_bytes_however_many_are_put_together(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(tree, "_BLOCK", 24)  # two rows
+    generator = np.random.default_rng(0)
+    first, second = (generator.integers(0, 256, (number, width), dtype=np.uint8) for width in (7, 3))
+    expected = [
+        hashlib.sha256(b"ab" + row.tobytes() + other.tobytes()).digest()
+        for row, other in zip(first, second, strict=True)
+    ]
+    assert [row.tobytes() for row in tree.hashes(first, second, prefix=b"ab")] == expected
+    assert tree.hashes(first, second, prefix=b"ab").shape == (number, 32)
