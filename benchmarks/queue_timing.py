@@ -1,11 +1,13 @@
 """What a queue gives away by its times, served plainly and with counter-measures: python -m benchmarks.queue_timing
 
-    python -m benchmarks.queue_timing [--challenge noisy-digits] [--requests 24] [--batch 8]
+    python -m benchmarks.queue_timing [--challenge noisy-digits] [--requests 24] [--batch 8] [--batches 24]
 
-A certified model in shards is asked to forget records, one a request, and the queue of `kit requests run` serves them.
-Who asked sees when a batch was begun and settled; who reads the log sees when its certificate was signed. The clock is
-one of passes over examples, without noise. From both an attacker tells records of late slices from those of early ones:
-the AUC is 0.5 where nothing is told. Standard errors: jackknife over batches. Padded: ticks of twice the longest batch.
+A certified model in shards is asked to forget records, one a request, and the queue of `kit requests run` serves them:
+so many one by one, and so many batches. Who asked sees when a batch was begun and settled; who reads the log sees when
+its certificate was signed. The clock is one of passes over examples, without noise. From both an attacker tells records
+of late slices from those of early ones: the AUC is 0.5 where nothing is told. After it stands its standard error, a
+jackknife over batches, of which twice as much on either side is the interval of 95 %; before it, what the closed form
+says (`kit.leaks.batches`). Padded: ticks of twice the longest batch.
 """
 
 import argparse
@@ -22,12 +24,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import kit  # first: it asks TensorFlow for one thread
+from kit.leaks.batches import slice_auc
 from kit.leaks.information import Estimate, auc
 from kit.methods import sisa
 from kit.proofs import signatures, trail
 from kit.proofs.certify import Order, begin
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
+from kit.proofs.trainings import shape_of
 from kit.runs import process
 from kit.storage.scratch import Scratch
 from kit.streams import evidence, owners, policies
@@ -134,7 +138,13 @@ def _signed(store: Store, number: int) -> float:
 
 
 def measured(
-    challenge: Challenge, rows: np.ndarray, batch: int, root: Path, show: Callable[[Serving, Seen, np.ndarray], None]
+    challenge: Challenge,
+    rows: np.ndarray,
+    batch: int,
+    root: Path,
+    show: Callable[[Serving, Seen, np.ndarray], None],
+    *,
+    in_batches: np.ndarray | None = None,
 ) -> None:
     """Certifies a model in shards, and serves the same requests in each way.
 
@@ -144,10 +154,10 @@ def measured(
         batch: requests that are served together.
         root: an empty folder.
         show: is given each way, what is seen, and which records are in late slices.
+        in_batches: rows that are served in batches, a multiple of `batch`; None for the same.
     """
     start = Start(root / "start", challenge, signatures.signer())
     begin(start.folder, challenge, start.signer, Order("sisa"))
-    late = start.late_slices(rows)
     longest = 0.0
     ways: list[Callable[[], Serving]] = [
         lambda: Serving("plain"),
@@ -159,9 +169,10 @@ def measured(
     ]
     for number, way in enumerate(ways):
         how = way()
-        result = seen(start, root / f"{number}", rows.tolist(), how)
+        served = rows if how.batch == 1 or in_batches is None else in_batches
+        result = seen(start, root / f"{number}", served.tolist(), how)
         longest = max(longest, float(result.settled.max()))
-        show(how, result, late)
+        show(how, result, start.late_slices(served))
 
 
 def main() -> None:
@@ -169,21 +180,34 @@ def main() -> None:
     parser.add_argument("--challenge", default="noisy-digits")
     parser.add_argument("--requests", type=int, default=24)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=24)
     options = parser.parse_args()
     os.environ.setdefault("TQDM_DISABLE", "1")
     process.prepare()
     challenge = kit.load_challenge(options.challenge)
-    rows = np.random.default_rng(0).permutation(len(challenge.train))[: options.requests]
-    print(f"{options.challenge}, {options.requests} requests of one record, by the queue's times: slice AUC")
-    print(f"{'served':20s} {'settled':>14s} {'signed':>14s} {'passes to the answer':>21s} {'CPU s a request':>16s}")
+    rows = np.random.default_rng(0).permutation(len(challenge.train))[: options.batches * options.batch]
+    shards, slices = shape_of(challenge).values()
+    print(
+        f"{options.challenge}, {options.requests} requests of one record, and {options.batches} batches of "
+        f"{options.batch}, by the queue's times: slice AUC ± standard error"
+    )
+    columns = (
+        f"{'closed form':>12s}{'settled':>14s}{'signed':>14s}{'passes to the answer':>22s}{'CPU s a request':>17s}"
+    )
+    print(f"{'served':18s}{columns}")
 
     def show(how: Serving, result: Seen, late: np.ndarray) -> None:
+        expected = 0.5 if how.constant or how.tick else slice_auc(shards, slices, how.batch)
         values = [f"{leak.value:.3f} ±{leak.stderr:.3f}" if leak else "-" for leak in result.leaks(late)]
-        numbers = f"{result.settled.mean():21,.0f} {result.cpu_seconds:16.2f}"
-        print(f"{how.name:20s} {values[0]:>14s} {values[1]:>14s} {numbers}")
+        numbers = f"{result.settled.mean():22,.0f}{result.cpu_seconds:17.2f}"
+        print(f"{how.name:18s}{expected:12.3f}{values[0]:>14s}{values[1]:>14s}{numbers}")
 
     with Scratch("kit-queue-") as folder:
-        measured(challenge, rows, options.batch, folder.path, show)
+        measured(challenge, rows[: options.requests], options.batch, folder.path, show, in_batches=rows)
+    sizes = [2**power for power in range(8)]
+    print(f"batches alone, by the closed form: slice AUC with {shards} shards of {slices} slices")
+    print(f"{'records a batch':18s}" + "".join(f"{size:8d}" for size in sizes))
+    print(f"{'slice AUC':18s}" + "".join(f"{slice_auc(shards, slices, size):8.3f}" for size in sizes))
 
 
 if __name__ == "__main__":

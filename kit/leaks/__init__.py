@@ -4,8 +4,8 @@ Even exact retraining leaks here: by the time that it takes, by what changes in 
 Each measure is an attacker with one kind of access; the table of docs/leaks.md says which.
 
 What may come in: requests that are served by a method for the sake of measuring (`serving`), numbers from arrays
-(`information`, `updates`, `reconstruction`), and the measurement as a whole (`measurement`). How it is shown is in
-`kit.reports.leaks`, which knows no model.
+(`information`, `updates`, `reconstruction`) and from closed forms (`batches`), and the measurement as a whole
+(`measurement`). How it is shown is in `kit.reports.leaks`, which knows no model.
 
 Decisions:
 
