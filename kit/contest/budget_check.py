@@ -25,9 +25,9 @@ def call_ratio(
 ) -> tuple[float, str]:
     """Returns the share of a retraining that a call takes, and a sentence about what was measured.
 
-    The mean of all runs of the first process counts. What is over the budget by no more than a busy machine accounts
-    for is measured in another process as well, and in a third one where these two lead to different verdicts. The
-    median counts; a third measurement could not change the verdict of two that agree.
+    The mean of all runs of a process counts: what one does for the next is in it. What is over the budget by no more
+    than a busy machine accounts for is measured in another process as well, and in a third one where these two lead to
+    different verdicts. The median counts; a third measurement could not change the verdict of two that agree.
 
     Args:
         name: of the challenge.
@@ -41,7 +41,7 @@ def call_ratio(
     if TIME_BUDGET < measurements[0][0] / reference.work <= _MOST_NOISE * TIME_BUDGET * TIMING_NOISE:
         while not _is_settled([work / reference.work for work, _ in measurements]):
             with start(MAX_EXAMPLES) as contained:
-                repeated = [contained.run(0).cost]
+                repeated = [contained.run(seed).cost for seed in range(len(costs))]
             measurements.append(_measured(repeated, start, num_retain, reference))
     work, traced = (float(median) for median in np.median(measurements, axis=0))
     ratio = work / reference.work
