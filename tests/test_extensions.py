@@ -165,6 +165,7 @@ def test_what_a_package_adds_is_listed_behind_the_kit_s_own(kit_with: Run, tmp_p
     assert json.loads(begun.stdout) == listed["methods"]
 
 
+@pytest.mark.slow
 def test_their_method_runs_on_their_challenge_and_has_their_score(kit_with: Run, tmp_path: Path) -> None:
     packages = install(tmp_path / "site")
     done = kit_with(packages, "run", "shrink_head", "--challenge", "four-heaps", "--out", "runs", "--explain")

@@ -214,6 +214,7 @@ def test_the_preset_forgets_every_five(stand_in: Callable[..., Challenge]) -> No
     assert stand_in(forget="random:0.1").split.name == "random:0.1"
 
 
+@pytest.mark.slow
 def test_a_forgotten_class_is_told_from_what_the_model_is_to_know(class_five: kit.Evaluation) -> None:
     scores = {report.method: report.scores for report in class_five.reports}
     outputs = class_five.outputs

@@ -499,6 +499,7 @@ def test_every_form_of_forget_set_is_understood(
         assert forgotten.tolist() == np.flatnonzero(np.isin(column.astype(str), wanted)).tolist()
 
 
+@pytest.mark.slow
 def test_a_run_as_json_prints_nothing_else_and_the_table_elsewhere(finished: tuple[Path, Result]) -> None:
     folder, result = finished
     content = json.loads(result.out)

@@ -69,6 +69,7 @@ def test_what_is_given_stands_over_what_the_challenge_has(small_challenge: kit.C
     assert has.hyperparameters["finetune"]["epochs"] == 3
 
 
+@pytest.mark.slow
 def test_keywords_reach_the_method_and_the_report(small_challenge: kit.Challenge) -> None:
     """No epoch leaves the original as it is; the command in the report says so."""
     original = kit.evaluate("original", small_challenge)

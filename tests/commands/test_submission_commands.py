@@ -68,6 +68,7 @@ def test_what_new_writes_forgets_something(folder: Path) -> None:
     assert rows["mine"]["retain_accuracy"]["value"] > 0.9
 
 
+@pytest.mark.slow
 def test_what_new_writes_is_ready(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "reference", lambda challenge, **_: taking(1000.0))  # what is over budget is run again
     written = call("new", "my_method.py")

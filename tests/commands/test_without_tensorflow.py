@@ -86,9 +86,8 @@ def answer(folder: Path) -> object:
     return content["reports"], [(results / name).read_bytes() for name in ("evidence.json", "report.html")]
 
 
-@pytest.mark.parametrize(
-    "command", [RUN, pytest.param(EVALUATE, marks=pytest.mark.slow)], ids=["run finetune", "evaluate finetune"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [RUN, EVALUATE], ids=["run finetune", "evaluate finetune"])
 def test_a_second_time_no_model_is_made(
     kit_command: Kit, copied: Callable[[Sequence[str]], Path], command: Sequence[str]
 ) -> None:

@@ -567,6 +567,7 @@ def timeless(report: Report) -> tuple[Report, dict[str, Score]]:
     return dataclasses.replace(report, seconds=0.0, cpu_seconds=0.0, tracing_seconds=0.0, scores={}), scores
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_reports_whatever_else_is_run(
     result: kit.Evaluation, challenge: Challenge
 ) -> None:

@@ -130,6 +130,7 @@ def test_frozen_layers_learn_again_too() -> None:
     assert relearn_time(net, forget(), target_accuracy=0.9, learning_rate=0.01) == expected
 
 
+@pytest.mark.slow
 def test_who_remembers_learns_sooner() -> None:
     fresh, remembering = stacked(hidden()), stacked(hidden())
     remembering.compile(

@@ -190,6 +190,7 @@ def test_the_accuracies_at_once_are_as_blind_as_scikit_learn_where_losses_are_ti
     assert mia_accuracy(*sample) == accuracies_at_once([sample])[0] == 0.5
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_no_draw_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """1,000 draws of 6,000 losses are made in chunks, of which the last is short, and fitted in blocks."""
     sizes = []

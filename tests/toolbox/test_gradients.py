@@ -299,6 +299,7 @@ def test_the_fisher_diagonal_of_two_branches_that_meet() -> None:
     assert_close(gradients.fisher_diagonal(net, examples), looped_fisher(net, examples, expected=False), 1e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_gives_float32_that_are_roughly_right() -> None:
     """Weights are float32, what is computed is not."""
 
