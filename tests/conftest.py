@@ -143,6 +143,12 @@ def shared_workers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For simulations of small populations, where to start threads is a quarter of the work; no number changes."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
 @pytest.fixture(scope="session")
 def without_data() -> Callable[[str], NoReturn]:
     """Ends a test that lacks a data set: skipped, or failed where KIT_REQUIRE_DATA=1 says that the data are here."""

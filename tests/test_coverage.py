@@ -50,6 +50,7 @@ def test_intervals_of_the_distance_to_retraining_cover(models: tuple[int, int]) 
     assert 0.9 <= rows["retraining_distance"].covered <= 0.99
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.3])
 def test_intervals_of_populations_cover(shared: float) -> None:

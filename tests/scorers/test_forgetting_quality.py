@@ -58,6 +58,7 @@ def test_the_score_is_that_of_all_models() -> None:
     assert np.log(high / low) == pytest.approx(2 * stats.t.ppf(0.975, 15) * quality.stderr / quality.score)
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.slow
 def test_the_ceiling_is_the_score_of_fresh_retrained_models_at_half_their_number() -> None:
     generator = np.random.default_rng(1)
@@ -115,6 +116,7 @@ def covered(qualities: list[ForgettingQuality], truth: float) -> float:
     return float(np.mean([quality.interval[0] <= truth <= quality.interval[1] for quality in qualities]))
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

@@ -138,6 +138,7 @@ def test_noise_of_model_and_example_together_counts_once() -> None:
     assert np.mean(variances) == pytest.approx(2 / (16 * 50), rel=0.15)
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.slow
 @pytest.mark.parametrize(("unlearned", "retrained", "shift"), [(8, 13, 0.0), (16, 16, 0.0), (16, 16, 0.5)])
 def test_the_standard_error_covers(unlearned: int, retrained: int, shift: float) -> None:

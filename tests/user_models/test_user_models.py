@@ -6,7 +6,7 @@ A file beside this one for each domain; `cases.py` says what a case is. `python 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from user_models.cases import ROWS, Case, all_cases
 
 import kit
 from kit import challenges
-from kit.models import user
+from kit.models import inspection, user
 from kit.runs import originals
 from kit.toolbox import training
 from kit.toolbox.examples import batches
@@ -42,6 +42,14 @@ FAST = (
     "own code: a layer",
 )
 PARTS = np.repeat([0, 1, 2], [ROWS - 20, 10, 10])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inspected_here() -> Iterator[None]:
+    """Files are looked at by the same code, without a process for each: those are `test_strangers_models.py`'s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection, "inspect", inspection.examine)
+        yield
 
 
 def marked(name: str) -> object:
