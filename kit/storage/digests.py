@@ -14,7 +14,6 @@ Fingerprints stand in `data/registry.json`: to change what is written here is to
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -108,11 +107,6 @@ def without_digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.n
     return rest
 
 
-@functools.cache
-def _fields_of(kind: type) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(kind)
-
-
 def _ordered(value: Any) -> Any:
     """Returns what `json.dumps` writes in one way only."""
     kind = type(value)
@@ -123,7 +117,7 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_ordered(part) for part in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [(field, getattr(value, field.name)) for field in _fields_of(kind)]
+        fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
         return {
             field.name: _ordered(entry)
             for field, entry in fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import keras
@@ -293,3 +294,43 @@ def test_fresh_weights_are_one_for_each_trainable_variable_and_change_nothing(
     for variable, array, again in zip(net.trainable_variables, fresh, blocks.fresh_weights(net), strict=True):
         assert (len(array.shape) > 1) == (array.tobytes() != again.tobytes())  # biases and scales begin alike
         assert array.tobytes() != variable.numpy().tobytes()
+
+
+def branched() -> keras.Model:
+    inputs = keras.Input((6,))
+    parts = [keras.layers.Dense(4)(inputs) for _ in range(2)]
+    return keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Add()(parts)))
+
+
+def of_own_initialisers() -> keras.Model:
+    hidden = keras.layers.Dense(4, use_bias=False, kernel_initializer=keras.initializers.HeNormal(seed=4))
+    end = keras.layers.Dense(3, kernel_initializer="orthogonal", bias_initializer="random_normal")
+    return keras.Sequential([keras.Input((6,)), hidden, keras.layers.ReLU(), end])
+
+
+def twice_the_same() -> keras.Model:
+    inputs, layer = keras.Input((6,)), keras.layers.Dense(6)
+    return keras.Model(inputs, layer(layer(inputs)))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: models.mlp((6,), 3),
+        lambda: models.convnet((8, 8, 1), 3),
+        of_own_initialisers,
+        lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dropout(0.5), keras.layers.Dense(3)]),
+        branched,
+        twice_the_same,
+        nested,
+    ],
+    ids=["mlp", "convnet", "own initialisers", "dropout", "branched", "twice the same", "nested"],
+)
+def test_redrawn_weights_are_those_of_a_copy_and_what_is_drawn_next_is_too(build: Callable[[], keras.Model]) -> None:
+    net, results = build(), []
+    for draw in (lambda: keras.models.clone_model(net).get_weights(), lambda: blocks.redrawn(net)):
+        keras.utils.set_random_seed(3)
+        drawn = [draw(), draw()]
+        results.append(([array.tobytes() for arrays in drawn for array in arrays], random.random(), np.random.rand()))
+    assert results[0] == results[1]
+    assert [array.shape for array in drawn[0]] == [weight.shape for weight in net.weights]
