@@ -42,8 +42,8 @@ def _where() -> tuple[str, str]:
     return str(multiprocessing.forkserver._forkserver._forkserver_address), guests._NAME
 
 
-def _fork_them(address: str, name: str) -> None:
-    """Runs in a forked process, which has no server of processes of its own."""
+def _ask(address: str, name: str) -> None:
+    """Has the contained runs of this process, which was forked from the one with the libraries, forked there too."""
     server = multiprocessing.forkserver._forkserver
     server._forkserver_address, guests._NAME = address, name
     multiprocessing.forkserver.ensure_running = server.ensure_running = lambda: None
@@ -58,13 +58,13 @@ def _worker(
 
 def _serve(address: str, name: str, serve: Callable[..., None], *args: Any) -> None:
     """Runs in a forked worker."""
-    _fork_them(address, name)
+    _ask(address, name)
     serve(*args)
 
 
 def _main() -> None:
     address, name, target = sys.argv[1:4]
-    _fork_them(address, name)
+    _ask(address, name)
     sys.argv = sys.argv[3:]
     runpy.run_module(target, run_name="__main__", alter_sys=True)
 

@@ -1,5 +1,7 @@
 """An epoch of each method on whatever backend Keras runs on: `python method_steps.py FILE` writes the weights.
 
+With `not normalised` after the file, those of a network without batch normalisation.
+
 Everything that a method draws comes from NumPy, and is the same on every backend, but for fresh weights, which here
 follow from their place alone.
 """
@@ -64,4 +66,4 @@ def all_steps(*, normalised: bool = True) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **all_steps())
+    np.savez(sys.argv[1], **all_steps(normalised="not normalised" not in sys.argv))

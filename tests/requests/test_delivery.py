@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+import processes
 import pytest
 
 import kit
@@ -218,15 +217,16 @@ def test_files_load_where_there_is_no_kit(tmp_path: Path) -> None:
     for number, name in enumerate(MODELS):
         (tmp_path / str(number)).mkdir()
         paths.append(str(written(name, tmp_path / str(number))[1]))
-    program = (
-        "import sys; sys.modules['kit'] = None\n"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "assert not [name for name in sys.modules if name.partition('.')[0] == 'kit']\n"
+        "sys.modules['kit'] = None\n"
         "import keras, numpy\n"
         "for path in sys.argv[1:]:\n"
         "    net = keras.models.load_model(path)\n"
         "    net(numpy.zeros((2, 6)))\n"
         "print(len(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program, *paths], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    done = processes.run(program, *paths, folder=tmp_path)
     assert done.stdout.split() == [str(len(MODELS))], done.stderr
