@@ -103,7 +103,8 @@ def score_curves(rows: Sequence[Row]) -> Figure:
         for number, (name, distances) in enumerate(sorted(named, key=lambda pair: -pair[1].scores[-1])):
             color, dashes = (INK, "--") if name.split(" (")[0] == RETRAIN else style.line(number)
             label = f"{distances.scores[-1]:.3f}  {style.shown(name)}"
-            ax.plot(distances.sizes, distances.scores, color=color, linestyle=dashes, label=label)
+            (curve,) = ax.plot(distances.sizes, distances.scores, color=color, linestyle=dashes, label=label)
+            curve.set_marker("o" if len(distances.sizes) == 1 else "")  # a line through one point is none
         sizes = sorted({size for _, distances in named for size in distances.sizes})
         ax.set(xscale="log", ylim=(0, None), xlabel="models a side", ylabel="forgetting score")
         ax.set_xticks(sizes, [str(size) for size in sizes])

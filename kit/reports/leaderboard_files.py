@@ -75,7 +75,7 @@ def notes(board: Leaderboard) -> list[str]:
     lines += [_OVER] if any(row.over_budget for row in board.rows) else []
     other_order = printable(ranking.other_order([row.report for row in board.rows]))
     lines += [other_order] if other_order else []
-    return [*lines, "equal scores share a place; retain, forget, test are accuracies, and forget is to match retrain's"]
+    return [*lines, "Equal scores share a place. Retain, forget, test are accuracies; forget should match retrain's."]
 
 
 def _flat(cells: Cells) -> tuple[str, ...]:

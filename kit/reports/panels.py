@@ -103,7 +103,7 @@ class Roc:
     keys: ClassVar[Keys] = (
         Line2D([], [], color=FORGET, label="this method"),
         Line2D([], [], color=INK, linestyle="--", linewidth=1.1, label="retrained models"),
-        Line2D([], [], color=MUTED, linestyle=_GUESSING, label="guessing"),
+        Line2D([], [], color=MUTED, linestyle=":", label="guessing"),
     )
 
     @staticmethod

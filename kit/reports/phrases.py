@@ -59,7 +59,7 @@ def summary(reports: Sequence[Report]) -> str:
     if len(ranks) == 1:
         return f"On {where}, {best.method} was compared with retraining: {measured}.{cost}"
     near = [rank.method for rank in ranks if rank.near_best]
-    rest = f"; inside the noise of it {_are(near)}" if near else "; no other method is inside the noise of it"
+    rest = f"; inside its noise {_are(near)}" if near else "; every other method is farther, beyond the noise"
     return f"Of {len(ranks)} methods on {where}, {best.method} comes closest to retraining ({measured}){rest}.{cost}"
 
 
@@ -67,7 +67,7 @@ def _normalised(report: Report) -> str:
     normalised = report.score("forgetting_score_normalised").value
     if normalised is None:
         return ""
-    return f", with {normalised:.0%} of the forgetting score that retrained models have among each other"
+    return f", with {normalised:.0%} of the forgetting score of retrained models"
 
 
 def _cost(report: Report) -> str:

@@ -20,7 +20,8 @@ INK, MUTED, GRID = "#1a1a1b", "#5f6063", "#d9d9da"
 FORGET, TEST = "#d55e00", "#56b4e9"
 NOTHING = "#cc79a7"  # what earns no points
 LINES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-DASHES = ("-", "--", ":", "-.")
+Dashes = str | tuple[int, tuple[int, ...]]
+DASHES: tuple[Dashes, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))
 NOISE_ALPHA = 0.18
 
 _LONGEST_LABEL = 30
@@ -69,8 +70,8 @@ def applied(salt: str = "kit") -> Iterator[None]:
         yield
 
 
-def line(number: int) -> tuple[str, str]:
-    """Returns the colour and the dashes of a curve: 24 that differ, of which neighbours differ in colour.
+def line(number: int) -> tuple[str, Dashes]:
+    """Returns the colour and the dashes of a curve: 36 that differ, of which neighbours differ in colour.
 
     Example:
         >>> line(0), line(6)

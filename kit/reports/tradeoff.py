@@ -27,6 +27,8 @@ LABELS = {
 }
 _MOST_NAMES = 8
 _COLORS, _FASTEST = "cividis_r", 1e-3
+# A scale of costs that spans less than this has ticks of its own.
+_NARROW = 10.0
 # In points: how large a letter is.
 _LETTER, _LINE = 4.8, 9.0
 # Of many methods, error bars are a background.
@@ -210,12 +212,16 @@ def _norm(content: Tradeoff) -> LogNorm:
 def _bar(drawing: Figure, ax: Axes, content: Tradeoff) -> None:
     """Draws what the colours mean below the axes."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, StrMethodFormatter
 
     width, height = drawing.get_size_inches()
     place = drawing.add_axes((0.75 / width, 0.45 / height, ax.get_position().width, 0.11 / height))
-    bar = drawing.colorbar(ScalarMappable(_norm(content), _COLORS), cax=place, orientation="horizontal")
-    bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    norm = _norm(content)
+    low, high = float(norm.vmin or _FASTEST), float(norm.vmax or 1.0)
+    bar = drawing.colorbar(ScalarMappable(norm, _COLORS), cax=place, orientation="horizontal")
+    is_narrow = high < _NARROW * low  # which may hold a single one of 1, 2, 5, 10, ...
+    ticks = [float(f"{cost:.2g}") for cost in np.geomspace(1.02 * low, high / 1.02, 4)]
+    bar.ax.xaxis.set_major_locator(FixedLocator(ticks) if is_narrow else LogLocator(subs=(1, 2, 5)))
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     bar.set_label("cost, as a share of a retraining")

@@ -134,9 +134,16 @@ def _plain(value: float) -> str:
 
 def warnings(reports: Sequence[Report]) -> list[str]:
     """Returns what scores and rows warn of, each sentence once, with the methods that it is about."""
+    others = [report.scores for report in reports if report.method != RETRAIN]
+    warned = {name: score.warnings for scores in others for name, score in scores.items() if score.warnings}
     about: dict[str, list[str]] = {}
     for report in reports:
-        for warning in (*report.warnings, *(warning for score in report.scores.values() for warning in score.warnings)):
+        sentences = list(report.warnings)
+        for name, score in report.scores.items():
+            # Of the row `retrain`, a half against the other, the same is not said again with smaller numbers.
+            again = report.method == RETRAIN and name in warned
+            sentences += [text for text in score.warnings if not again or text in warned[name]]
+        for warning in sentences:
             about.setdefault(warning, []).append(report.method)
     methods = {report.method for report in reports} - {*LANDMARKS}
     return [f"Note ({_of_whom(dict.fromkeys(names), methods)}): {warning}" for warning, names in about.items()]

@@ -133,7 +133,7 @@ def _unequal(count: int, num_retrained: int) -> tuple[str, ...]:
         return ()
     return (
         f"The ceiling is what {half} retrained models get against {half} others, the score that of {count} against "
-        f"{count}. For the same number in both, have {2 * count} retrained models.",
+        f"{count}. For the same number in both, have {2 * count} retrained models (num_retrained in Python).",
     )
 
 

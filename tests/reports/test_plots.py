@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.colors
@@ -177,7 +178,8 @@ def test_score_curves_name_thirty_methods_beside_the_axes() -> None:
     rows = [row(f"method_{number}", number) for number in range(30)]
     figure = plots.score_curves(rows)
     (ax,) = figure.axes
-    assert len({(line.get_color(), line.get_linestyle()) for line in ax.get_lines()[:24]}) == 24
+    # All dashes that a caller makes up are "--" to matplotlib; the pattern tells them apart.
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in ax.get_lines()}) == 30
     assert dict(zip(*ax.get_lines()[0].get_data(), strict=True)) == {8: 0.2, 16: 0.1}
     assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "16"]
     figure.draw_without_rendering()
@@ -185,6 +187,14 @@ def test_score_curves_name_thirty_methods_beside_the_axes() -> None:
     assert legend.x0 >= axes.x1
     assert legend.x1 <= figure.bbox.x1
     assert legend.y0 >= 0
+
+
+def test_a_row_of_a_single_score_is_a_point() -> None:
+    first, second = row("mine", 0), row("other", 1)
+    assert second.distances is not None
+    alone = replace(second, distances=replace(second.distances, sizes=(8,), scores=(0.05,)))
+    curve, point = plots.score_curves([first, alone]).axes[0].get_lines()
+    assert (curve.get_marker(), point.get_marker()) == ("", "o")
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,18 @@ def test_methods_over_the_budget_have_another_mark_and_what_nobody_measured_is_d
     assert "unknown" in figures.svg(tradeoff.figure(content), "a")
 
 
+def test_costs_that_are_much_alike_have_a_scale_of_their_own() -> None:
+    drawing = tradeoff.figure(tradeoff.tradeoff([made("original"), made("mine"), made("retrain")]))
+    drawing.draw_without_rendering()
+    bar = drawing.axes[1]
+    texts = [label.get_text() for label in bar.get_xticklabels()]
+    assert texts == [f"{float(text):g}" for text in texts]
+    inside = [float(text) for text in texts if bar.get_xlim()[0] <= float(text) <= bar.get_xlim()[1]]
+    assert len(set(inside)) == 4
+    boxes = [label.get_window_extent() for label in bar.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
 def test_labels_do_not_cover_each_other_nor_dots() -> None:
     places = np.random.default_rng(0).uniform(0, 250, (30, 2))
     sizes = np.full((30, 2), (10.0, 9.0))
