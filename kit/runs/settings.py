@@ -16,6 +16,9 @@ from kit.types.errors import did_you_mean
 
 # Method -> hyper-parameter -> value.
 Given = Mapping[str, Mapping[str, Any]]
+_CORRECT = (
+    "Correct the value: of --set, of the keyword in Python, in data/hyperparameters.toml, or of kit.make_challenge."
+)
 
 
 def hyperparameters(entry: Entry, challenge: Challenge) -> dict[str, Any]:
@@ -133,15 +136,14 @@ def _require_known(method: str, settings: Mapping[str, Any]) -> None:
     defaults = _facts.hyperparameters(method) if settings else {}
     for name, value in settings.items():
         if not any(methods.takes(method, name, function) for function in ("unlearning", "pretraining")):
-            problem = f"'{name}', which it does not take"
+            problem, advice = f"'{name}', which it does not take", did_you_mean(name, defaults, _CORRECT)
         elif name in defaults and not _is_like(value, defaults[name]):
-            problem = f"{name} = {value!r:.40}, where its default is {defaults[name]!r}"
+            problem, advice = f"{name} = {value!r:.40}, where its default is {defaults[name]!r}", _CORRECT
         else:
             continue
         raise InputError(
             f"The method '{method}' is given {problem}. Expected some of {', '.join(defaults)}, of the kind of their "
-            "defaults. Correct the value: of --set, of the keyword in Python, in data/hyperparameters.toml, or of "
-            "kit.make_challenge."
+            f"defaults. {advice}"
         )
 
 

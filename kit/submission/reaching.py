@@ -53,7 +53,7 @@ def evaluation_data_problem(text: str, beside: Sequence[str] = ()) -> str:
         used = _forbidden_in(node, beside) or ("kit" if id(node) in bare else _part_of_the_kit(node, aliases, beside))
         if used:
             return (
-                f"Line {node.lineno} uses '{used}', which can lead to test data or retrained models. Expected a "
+                f"Line {node.lineno} uses '{used}', which can lead to test data or retrained models. Expected a "  # type: ignore[attr-defined]
                 f"function that works with its four arguments and, of the kit, with {' and '.join(ROOMS)} alone "
                 "(RULES.md). Remove it; if it is harmless, tell the host."
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kit.types.cost import Retraining
+from kit.types.errors import InputError, did_you_mean
 from kit.types.forget import DRAWN_SPLITS, forget_form
 from kit.types.frames import frame
 from kit.types.from_json import damaged, read
@@ -123,6 +124,18 @@ class Problem:
     message: str
 
 
+class _UnknownScore(InputError, KeyError):
+    __str__ = Exception.__str__  # a KeyError's own would put the paragraph in quotes
+
+
+class _Scores(dict[str, Score]):
+    """Scores by name; who asks for another one reads which there are."""
+
+    def __missing__(self, name: str) -> Score:
+        advice = did_you_mean(name, self, "See 'kit list scorers'.")
+        raise _UnknownScore(f"The report has no score '{name}'. Expected one of {', '.join(self)}. {advice}")
+
+
 @dataclass(frozen=True)
 class Report:
     """One row of a table: a method on a challenge, its scores and all that is needed to repeat it.
@@ -190,6 +203,7 @@ class Report:
         for name, score in self.scores.items():
             if score.name != name:
                 raise damaged("'scores' in the report", f"has a score '{score.name}' under the key '{name}'")
+        object.__setattr__(self, "scores", _Scores(self.scores))
 
     def __repr__(self) -> str:
         shown = [name for name in _SHOWN if self.score(name).value is not None]
@@ -231,7 +245,8 @@ class Report:
 
         A file of several reports, which `kit run` writes, is read by `kit.report.read_json`.
         """
-        return asdict(self)
+        content = asdict(self)
+        return content | {"scores": dict(content["scores"])}
 
     def to_frame(self) -> pd.DataFrame:
         """Returns a pandas DataFrame with a row for each score, by name.
@@ -262,7 +277,8 @@ class Report:
             name: as in `ScoreInfo`.
 
         Returns:
-            A `Score`, whose `reason` says so where its value is missing. `scores[name]` raises a KeyError instead.
+            A `Score`, whose `reason` says so where its value is missing. `scores[name]` raises an error instead: a
+            KeyError and an InputError, which names the scores that are like it.
         """
         missing = Score(name, None, None, "match_retrain", reason="the report does not hold it")
         return self.scores.get(name, missing)

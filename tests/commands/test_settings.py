@@ -41,6 +41,7 @@ def test_a_hyperparameter_is_set_once() -> None:
     ("given", "message"),
     [
         ({"scrub": {"alfa": 0.9}}, "'alfa', which it does not take"),
+        ({"scrub": {"alfa": 0.9}}, "Did you mean alpha"),
         ({"scrub": {"epochs": 0.5}}, "epochs = 0.5, where its default is"),
         ({"scrub": {"alpha": True}}, "alpha = True"),
         ({"scrab": {"alpha": 0.9}}, "Did you mean scrub?"),

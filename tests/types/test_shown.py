@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import math
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,6 +60,20 @@ def report(method: str = "finetune") -> Report:
         challenge="digits", method=method, split="random:0.1", scores=scores, score_version="2.0",
         **names, **numbers, **others,
     )  # fmt: skip
+
+
+def test_a_score_that_is_not_there_is_answered_with_those_that_are() -> None:
+    shown = report()
+    for kind in (KeyError, kit.InputError):
+        with pytest.raises(kind) as error:
+            shown.scores["mia_gaps"]
+        assert str(error.value) == (
+            "The report has no score 'mia_gaps'. Expected one of forget_accuracy, mia_gap. Did you mean mia_gap?"
+        )
+    assert shown.scores.get("auc") is None
+    assert "auc" not in shown.scores
+    assert {type(part) for part in (shown.to_json()["scores"], *shown.to_json()["scores"].values())} == {dict}
+    assert pickle.loads(pickle.dumps(shown)) == shown
 
 
 def test_a_split_and_its_challenge(small_challenge: Challenge) -> None:
