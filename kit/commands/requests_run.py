@@ -24,7 +24,10 @@ SlackOption = Annotated[
     float, typer.Option("--slack", min=0.0, metavar="DAYS", help="With every and period: so long before a deadline.")
 ]
 MethodOption = Annotated[
-    str, typer.Option("--method", metavar="cheapest|NAME", help="certified while it lasts, sisa, retrain; or one.")
+    str,
+    typer.Option(
+        "--method", metavar="cheapest|by-cost|NAME", help="What the model allows; certified, sisa, retrain; or one."
+    ),
 ]
 
 ConstantOption = Annotated[
@@ -60,7 +63,7 @@ def run(
         kit requests run model --policy period:7 --constant --padded 3600
     """
     options.require_writable_file(json_file)
-    if method != "cheapest":
+    if method not in ("cheapest", "by-cost"):
         options.require_method(method)
     chosen = EngineOptions(engine, workers, address)
     chosen.check()

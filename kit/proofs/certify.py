@@ -127,7 +127,7 @@ def delete(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> 
     with new_training(folder, terms_.number) as place:
         records = kept.records_among(challenge.train, contents)
         segments = _removed(place, challenge, records, terms_, order=order, old=old)
-        continues = old.number if order.method != RETRAIN else None
+        continues = None if _begins_anew(order.method, old) else old.number
         log = stored(place, terms_, segments, kept, signer, continues=continues)
         deletion = _deletion(old, terms_, order, challenge, before=leaves, kept=kept, gone=gone, place=place)
         certificate, log = certified(log, signer, deletion, Commitment(kept.leaves), log.entries[-1].subjects)
@@ -172,7 +172,7 @@ def _removed(
     place: Path, challenge: Challenge, records: Arrays, terms_: Terms, *, order: Order, old: Trail
 ) -> Segments:
     """Makes the model without the forgotten records."""
-    if order.method == RETRAIN:
+    if _begins_anew(order.method, old):
         return _trained(place, challenge, records, terms_, order)
     if order.method != classes.SISA:
         return editing.edited(order.method, challenge, records, seed=terms_.seed, old=old, place=place)
@@ -187,6 +187,11 @@ def _removed(
         dict(zip(names, predicate["origins"], strict=True)),
         constant=order.constant,
     )
+
+
+def _begins_anew(method: str, old: Trail) -> bool:
+    """Returns whether a deletion is a whole training: by `retrain`, and by `sisa` where there are no shards yet."""
+    return method == RETRAIN or (method == classes.SISA and old.training.predicate["method"] != classes.SISA)
 
 
 def _forgotten_rows(split: Split, contents: np.ndarray, salts: Salts) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from kit import methods, models
 from kit.methods import _facts
 from kit.proofs import classes, trail, trainings
-from kit.proofs.classes import APPROXIMATE, CERTIFIED
+from kit.proofs.classes import APPROXIMATE, CERTIFIED, SISA
 from kit.proofs.states import Trained
 from kit.proofs.trainings import Segments
 from kit.rules import ORIGINAL, RETRAIN
@@ -55,6 +55,8 @@ def require_beginning(method: str) -> None:
 def require_possible(method: str, began: str, report: Path | None, challenge: Challenge) -> None:
     """Checks that a method can delete from a model that another one trained.
 
+    `retrain` always can, and `sisa` where a certified method trained: its shards are trained anew then.
+
     Args:
         method: that deletes.
         began: whose training the model has.
@@ -65,7 +67,8 @@ def require_possible(method: str, began: str, report: Path | None, challenge: Ch
         InputError: the two do not fit, or the report is missing, or of another forget set or method.
     """
     own = began if methods.trains_its_own(began) else ""
-    if method == ORIGINAL or (method != RETRAIN and (method if methods.trains_its_own(method) else "") != own):
+    anew = method == RETRAIN or (method == SISA and classes.class_of(began) == CERTIFIED)
+    if method == ORIGINAL or (not anew and (method if methods.trains_its_own(method) else "") != own):
         expected = own or "retrain, or a method that edits the plainly trained model"
         raise InputError(
             f"'{method}' cannot forget for a model that was trained by '{began}'. Expected {expected}. Choose it with "

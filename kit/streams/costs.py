@@ -80,12 +80,24 @@ class Sharded:
         """
         return 1 - first * (first + 1) / (self.slices * (self.slices + 1))
 
+    def share_of(self, shards: np.ndarray, slices: np.ndarray) -> float:
+        """Returns the share of a whole training that records cost together, 0 to 1.
+
+        Args:
+            shards, slices: where each of them lies, whole numbers (n,).
+
+        Example:
+            >>> round(Sharded(2, 4).share_of(np.array([1, 1]), np.array([3, 1])), 2)
+            0.45
+        """
+        firsts = np.full(self.shards, self.slices)
+        np.minimum.at(firsts, shards, slices)
+        return sum(self.share_from(int(first)) for first in firsts if first < self.slices) / self.shards
+
     def cost(self, records: int, generator: np.random.Generator) -> tuple[str, float]:
         """See `Service.cost`; where records lie is drawn, as a keyed hash places them."""
-        firsts = np.full(self.shards, self.slices)
         places = generator.integers(self.shards, size=records), generator.integers(self.slices, size=records)
-        np.minimum.at(firsts, *places)
-        return "sisa", sum(self.share_from(int(first)) for first in firsts if first < self.slices) / self.shards
+        return "sisa", self.share_of(*places)
 
     def anew(self) -> Sharded:
         """See `Service.anew`."""
@@ -96,7 +108,8 @@ class Sharded:
 class ByCost:
     """Certified until its budget is spent, then SISA where that is cheaper than retraining, which renews the budget.
 
-    An idealised model: one that is both in shards and certified.
+    An idealised model: one that is both in shards and certified. In a queue (`kit.streams.methods.BY_COST`) it is one
+    after the other, and nothing renews the budget but a new certified training.
 
     Args:
         sharded: its shards.

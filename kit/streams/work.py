@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kit.methods import sisa
 from kit.proofs import certificate as certificates
 from kit.proofs import certify, classes, commitment, signatures, trail
 from kit.proofs.certificate import Certificate
@@ -24,6 +25,7 @@ from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
 from kit.storage import files
 from kit.streams import evidence, measuring, methods
+from kit.streams.costs import Sharded
 from kit.streams.database import FOLDER
 from kit.streams.leases import Batch
 from kit.streams.release import AT_ONCE, Ticks
@@ -52,7 +54,7 @@ class OnTrail:
         challenge: its data; nobody looks at the forget set.
         signer: who answers for the log.
         key: of the tombstones.
-        method: `methods.CHEAPEST`, or a method's name.
+        method: `methods.CHEAPEST`, `methods.BY_COST`, or a method's name.
         announce: is told what is being done.
         constant: each deletion is the same work, see `kit.proofs.certify.Order`.
         ticks: when answers leave: what is signed before has the last tick's time.
@@ -91,7 +93,7 @@ class OnTrail:
         leaves: dict[str, list[str]] = {}
         for name, leaf in zip(self.key.names(map(bytes, salts.contents)), salts.leaves, strict=True):
             leaves.setdefault(name, []).append(leaf.tobytes().hex())
-        method, reason = methods.method_of(self.method, trail_, batch)
+        method, reason = methods.method_of(self.method, trail_, batch, lambda: self._share(trail_, batch))
         if self.constant:
             classes.require_constant(method)
         before = self._measured(trail_, batch)
@@ -163,6 +165,12 @@ class OnTrail:
 
     def _measured(self, certified: Trail, batch: Batch) -> dict[str, dict[str, float]]:
         return measuring.measured(self._models.of(certified), self.challenge, self.register.rows_of(batch.records))
+
+    def _share(self, certified: Trail, batch: Batch) -> float:
+        """Returns the share of all training that SISA does again for a batch."""
+        shape = Sharded(*(int(certified.training.predicate["settings"][name]) for name in ("shards", "slices")))
+        some = self.challenge.train.take(self.register.rows_of(batch.records))
+        return shape.share_of(*sisa.places(certified.path / trail.KEPT, some.x, some.y))
 
     def _without(self, batch: Batch) -> Challenge:
         """Returns the challenge whose forget set are a batch's records that are still there, copies included."""

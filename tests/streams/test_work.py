@@ -5,32 +5,28 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from queues import BEGINNING, Hands, leases
+from certified_queues import Queue, assert_trained_without
+from queues import Hands
 from scipy.special import softmax
 
 import kit
 from kit.proofs import commitment, execution, signatures, trail
 from kit.proofs.certificate import check_receipt
 from kit.proofs.certify import Order, begin, delete
-from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
-from kit.proofs.trail import Trail
 from kit.proofs.trainings import Plain, Sharded
 from kit.proofs.verify import Verification
 from kit.runs import originals, process
-from kit.streams import decay, evidence, methods, policies, queue, replay
+from kit.streams import decay, evidence, methods, queue, replay
 from kit.streams.database import FOLDER
-from kit.streams.queue import Asked, Door
 from kit.streams.request import Refused
-from kit.streams.running import serve
-from kit.streams.store import Store
 from kit.streams.tombstones import Key
 from kit.streams.work import OnTrail
 from kit.toolbox import facts
@@ -73,33 +69,6 @@ def begun(challenge: kit.Challenge, signer: Signer, tmp_path_factory: pytest.Tem
     return folders
 
 
-@dataclasses.dataclass(frozen=True)
-class Queue:
-    """A queue on a copy of a certified model."""
-
-    folder: Path
-    challenge: kit.Challenge
-    signer: Signer
-    clock: Hands
-
-    def store(self) -> Store:
-        return Store(self.folder / FOLDER, self.clock)
-
-    def add(self, key: str, rows: Sequence[int]) -> None:
-        with self.store() as store:
-            asked = Asked([key], [np.array(rows)], BEGINNING, None, "tests")
-            Door.of(self.folder, self.challenge, store).add(asked)
-
-    def serve(self, policy: str = "at-once", method: str = methods.CHEAPEST, **changes: Any) -> list[dict[str, Any]]:
-        with self.store() as store:
-            work = OnTrail(self.folder, self.challenge, self.signer, Key.read(store.folder), method, **changes)
-            mine = leases(store, may_be_alive=lambda _: False)
-            return [dict(served.outcome) for served in serve(mine, work, policies.named(policy))]
-
-    def trail(self) -> Trail:
-        return Trail.read(self.folder, self.signer.verifier)
-
-
 @pytest.fixture
 def queue_on(
     begun: dict[str, Path], challenge: kit.Challenge, signer: Signer, clock: Hands, tmp_path: Path
@@ -109,20 +78,6 @@ def queue_on(
         return Queue(tmp_path / name, challenge, signer, clock)
 
     return copy
-
-
-def assert_trained_without(queue_: Queue, gone: set[int]) -> None:
-    """The model's bits are those of a training, done here, on all records but these."""
-    challenge, trail_ = queue_.challenge, queue_.trail()
-    contents = [row.tobytes() for row in commitment.contents(challenge.train)]
-    rest = [row for row in range(len(contents)) if row not in gone]
-    salts = Salts.read(queue_.folder)
-    assert sorted(map(bytes, salts.contents)) == sorted(contents[row] for row in rest)
-    rows = [rest.pop([contents[row] for row in rest].index(content)) for content in map(bytes, salts.contents)]
-    settings = trail_.training.predicate["settings"]
-    seed = trail_.training.predicate["seed"]
-    expected = Plain(challenge, challenge.train.take(np.array(rows)), seed, settings).train().trained.weights
-    assert [array.tobytes() for array in trail_.weights()] == [array.tobytes() for array in expected]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -409,8 +364,34 @@ def test_the_cheapest_method_is_certified_while_its_budget_lasts(
         facts.write(tmp_path / "kept", {"removals_that_fit": 10.0, "budget_spent": spent})
     certified: Any = SimpleNamespace(path=tmp_path, training=SimpleNamespace(predicate={"method": began}))
     batch: Any = SimpleNamespace(records=tuple(map(str, range(records))))
-    assert methods.method_of(methods.CHEAPEST, certified, batch)[0] == method
-    assert methods.method_of("retrain", certified, batch) == ("retrain", "asked for")
+    assert methods.method_of(methods.CHEAPEST, certified, batch, no_share)[0] == method
+    assert methods.method_of("retrain", certified, batch, no_share) == ("retrain", "asked for")
+
+
+def no_share() -> float:
+    raise AssertionError("it is asked for where shards are compared with retraining, and nowhere else")
+
+
+@pytest.mark.parametrize(
+    ("began", "spent", "share", "method"),
+    [
+        ("retrain", None, None, "retrain"),
+        ("certified_removal", 0.85, None, "certified_removal"),
+        ("certified_removal", 0.95, None, "sisa"),
+        ("sisa", None, 0.99, "sisa"),
+        ("sisa", None, 1.0, "retrain"),
+    ],
+)
+def test_by_cost_goes_from_the_certified_method_to_shards_and_from_there_to_retraining(
+    tmp_path: Path, began: str, spent: float | None, share: float | None, method: str
+) -> None:
+    (tmp_path / "kept").mkdir()
+    if spent is not None:
+        facts.write(tmp_path / "kept", {"removals_that_fit": 10.0, "budget_spent": spent})
+    certified: Any = SimpleNamespace(path=tmp_path, training=SimpleNamespace(predicate={"method": began}))
+    batch: Any = SimpleNamespace(records=("a",))
+    costs = no_share if share is None else lambda: share
+    assert methods.method_of(methods.BY_COST, certified, batch, costs)[0] == method
 
 
 @pytest.mark.slow
