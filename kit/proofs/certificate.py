@@ -86,7 +86,11 @@ class Deletion:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Deletion:
-        """Returns what `to_json` was called on; `ValueError`, `KeyError` or `TypeError` where it is none."""
+        """Returns what `to_json` was called on; `ValueError`, `KeyError` or `TypeError` where it is none.
+
+        Args:
+            content: the predicate of a statement, plain values.
+        """
         deletion = cls(
             str(content["method"]),
             str(content["class"]),
@@ -113,6 +117,10 @@ class Certificate:
     @classmethod
     def of(cls, content: bytes, verifier: Verifier) -> Certificate:
         """Returns the certificate that some bytes are.
+
+        Args:
+            content: of a certificate's file.
+            verifier: whose signature is believed.
 
         Raises:
             Rejected: it is damaged, signed by another key, of another version, or a proof does not hold.

@@ -141,6 +141,13 @@ def certified(
 ) -> tuple[Certificate, Log]:
     """Returns the certificate of a deletion, and the log with it.
 
+    Args:
+        log: with the new commitment and training.
+        signer: whose log it is.
+        deletion: what is stated.
+        remaining: the commitment to the records that stay.
+        subjects: name and sha256 (hexadecimal) of the new model's files.
+
     Raises:
         InputError: a record that is to be certified as deleted is present.
     """

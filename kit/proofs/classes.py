@@ -18,6 +18,9 @@ EXACT, CERTIFIED, APPROXIMATE = "exact", "certified", "approximate"
 def class_of(method: str) -> str:
     """Returns what a method's models are: exact, certified with epsilon and delta, or approximate.
 
+    Args:
+        method: a method's name.
+
     Example:
         >>> class_of("sisa"), class_of("noisy_clipped_finetune"), class_of("scrub")
         ('exact', 'certified', 'approximate')
@@ -32,6 +35,9 @@ def class_of(method: str) -> str:
 
 def require_constant(method: str) -> None:
     """Checks that a method can do the same work for each deletion: `sisa` has an option for it, `retrain` always does.
+
+    Args:
+        method: a method's name.
 
     Raises:
         InputError: its work depends on the records.

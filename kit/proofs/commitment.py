@@ -45,7 +45,11 @@ class Head:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Head:
-        """Returns what `to_json` was called on; `ValueError` or `KeyError` where it is none."""
+        """Returns what `to_json` was called on; `ValueError` or `KeyError` where it is none.
+
+        Args:
+            content: plain values.
+        """
         return cls(_whole(content["size"]), _hash(content["root"]))
 
 
@@ -64,7 +68,11 @@ class Presence:
     siblings: tuple[bytes, ...]
 
     def check(self, head: Head) -> None:
-        """Checks the proof against a published tree; `ValueError` with half a sentence where it is none."""
+        """Checks the proof against a published tree; `ValueError` with half a sentence where it is none.
+
+        Args:
+            head: of the tree.
+        """
         if tree.root_of_inclusion(self.leaf, self.index, head.size, self.siblings) != head.root:
             raise ValueError(f"a proof for leaf {self.index} that leads to another root")
 
@@ -100,7 +108,11 @@ class Absence:
     after: Presence | None
 
     def check(self, head: Head) -> None:
-        """Checks the proof against a published tree; `ValueError` with half a sentence where it is none."""
+        """Checks the proof against a published tree; `ValueError` with half a sentence where it is none.
+
+        Args:
+            head: of the tree.
+        """
         before, after = self.before, self.after
         for neighbour in (before, after):
             if neighbour is not None:
@@ -137,7 +149,11 @@ class Commitment:
 
     @classmethod
     def of(cls, leaves: np.ndarray) -> Commitment:
-        """Returns the commitment to leaves in any order; `ValueError` where one stands twice."""
+        """Returns the commitment to leaves in any order; `ValueError` where one stands twice.
+
+        Args:
+            leaves: uint8 (n, 32).
+        """
         keys = leaves.view(">u8")
         leaves = leaves[np.lexsort(keys.T[::-1])]
         committed = cls(leaves)
@@ -165,7 +181,11 @@ class Commitment:
         return Head(len(self.leaves), self.tree.root)
 
     def place(self, leaf: bytes) -> tuple[int, bool]:
-        """Returns where a leaf stands, or would, and whether it is there."""
+        """Returns where a leaf stands, or would, and whether it is there.
+
+        Args:
+            leaf: its hash, 32 bytes.
+        """
         low, high = 0, len(self.leaves)
         while low < high:
             middle = (low + high) // 2
@@ -173,14 +193,22 @@ class Commitment:
         return low, low < len(self.leaves) and self.leaves[low].tobytes() == leaf
 
     def presence(self, leaf: bytes) -> Presence:
-        """Returns the proof that a leaf is there; `ValueError` where it is not."""
+        """Returns the proof that a leaf is there; `ValueError` where it is not.
+
+        Args:
+            leaf: its hash, 32 bytes.
+        """
         index, present = self.place(leaf)
         if not present:
             raise ValueError(f"the leaf {leaf.hex()[:16]}..., which is not in the tree")
         return self._at(index)
 
     def absence(self, leaf: bytes) -> Absence:
-        """Returns the proof that a leaf is not there; `ValueError` where it is."""
+        """Returns the proof that a leaf is not there; `ValueError` where it is.
+
+        Args:
+            leaf: its hash, 32 bytes.
+        """
         index, present = self.place(leaf)
         if present:
             raise ValueError(f"the leaf {leaf.hex()[:16]}..., which is in the tree")

@@ -41,6 +41,9 @@ _MODEL = "model.json"
 def require_beginning(method: str) -> None:
     """Checks that a certified training can be a method's.
 
+    Args:
+        method: a method's name.
+
     Raises:
         InputError: the method begins with the plain training.
     """
@@ -92,7 +95,18 @@ def require_possible(method: str, began: str, report: Path | None, challenge: Ch
 
 
 def guarantee(method: str, challenge: Challenge, kept: Path, report: Path | None) -> dict[str, str]:
-    """Returns what a certificate says of a method beside its class, as texts."""
+    """Returns what a certificate says of a method beside its class, as texts.
+
+    Args:
+        method: that has deleted.
+        challenge: with its hyper-parameters.
+        kept: the folder of what the method keeps, with its facts.
+        report: of an approximate method, the kit's report.
+
+    Returns:
+        `epsilon` and `delta` of a certified method, `report` (sha256) of an approximate one, nothing of an exact
+        one.
+    """
     kind = classes.class_of(method)
     if kind == CERTIFIED:
         given = {**_facts.hyperparameters(method), **challenge.hyperparameters.get(method, {})}
@@ -102,7 +116,18 @@ def guarantee(method: str, challenge: Challenge, kept: Path, report: Path | None
 
 
 def trained(method: str, challenge: Challenge, records: Arrays, seed: int, place: Path) -> Segments:
-    """Trains as a method does that has a training of its own, and keeps what it keeps."""
+    """Trains as a method does that has a training of its own, and keeps what it keeps.
+
+    Args:
+        method: that has a training of its own.
+        challenge: its model and recipe.
+        records: what is learnt, in the order of their leaves.
+        seed: of the training.
+        place: folder of the training, with the empty folder `kept` in it.
+
+    Returns:
+        The weights, without states.
+    """
     base, alone = pretraining.new_base(challenge), trainings.alone(challenge, records)
     function = methods.module(method).pretraining
     net = function(alone, seed, place / trail.KEPT, base, **of_pretraining(method, challenge))

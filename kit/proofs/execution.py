@@ -68,7 +68,18 @@ class Retraining:
         return Trained(np.frombuffer(b"".join(states), np.uint8).reshape(len(states), -1), weights)
 
     def execute(self, number: int, before: bytes) -> bytes:
-        """Returns the state at the end of a segment from the one at its beginning; the first begins with none."""
+        """Returns the state at the end of a segment from the one at its beginning; the first begins with none.
+
+        Args:
+            number: of the segment, from 0.
+            before: the state that it begins with; of the first, anything.
+
+        Returns:
+            The state as bytes: all variables one behind another.
+
+        Raises:
+            ValueError: `before` is the state of another model.
+        """
         descent = self._begun()
         if number == 0:
             return _read(descent.state)
@@ -76,13 +87,27 @@ class Retraining:
         return self._descend(descent, self.epochs[number - 1], self.epochs[number])[-1]
 
     def weights(self, state: bytes) -> list[np.ndarray]:
-        """Returns the model's weights in a state."""
+        """Returns the model's weights in a state.
+
+        Args:
+            state: of the model.
+
+        Raises:
+            ValueError: it is that of another model.
+        """
         _assign(self._begun().state, state)
         weights: list[np.ndarray] = self._net.get_weights()
         return weights
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns the weights in a state as one vector, float64 (n,), for a comparison that is not one of bits."""
+        """Returns the weights in a state as one vector, float64 (n,), for a comparison that is not one of bits.
+
+        Args:
+            state: of the model.
+
+        Raises:
+            ValueError: it is that of another model.
+        """
         return np.concatenate([np.ravel(array) for array in self.weights(state)]).astype(np.float64)
 
     def _begun(self) -> Descent:
@@ -112,7 +137,11 @@ def _require_one_phase(challenge: Challenge) -> None:
 
 
 def new_net(challenge: Challenge) -> keras.Model:
-    """Returns the model that is trained, whatever its weights are."""
+    """Returns the model that is trained, whatever its weights are.
+
+    Args:
+        challenge: says which model.
+    """
     return originals.build(challenge)
 
 

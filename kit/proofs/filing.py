@@ -42,7 +42,19 @@ class Terms:
     def fixed(
         cls, folder: Path, log: Log, signer: Signer, challenge: Challenge, *, method: str, nonce: str | None
     ) -> Terms:
-        """Takes a nonce into the log, an auditor's or else one that is drawn, writes it, and derives the seed."""
+        """Takes a nonce into the log, an auditor's or else one that is drawn, writes it, and derives the seed.
+
+        Args:
+            folder: of the trail.
+            log: with the commitment.
+            signer: whose log it is.
+            challenge: says what is trained, and how.
+            method: whose training it is.
+            nonce: an auditor's, in hexadecimal; None to draw one.
+
+        Raises:
+            CannotWrite: the log cannot be written.
+        """
         number, line = log.last(COMMITMENT) or (0, log.entries[0])
         drawn = {"nonce": nonce or token_hex(terms.NONCE_BYTES), "auditors": nonce is not None}
         log = log.with_statement(signer, NONCE, {"commitment": digest(line.line)}, drawn)
@@ -74,7 +86,13 @@ class Terms:
 
 
 def committed(log: Log, signer: Signer, salts: Salts) -> Log:
-    """Returns the log with a commitment to these records at its end; it is written with the nonce that follows."""
+    """Returns the log with a commitment to these records at its end; it is written with the nonce that follows.
+
+    Args:
+        log: so far.
+        signer: whose log it is.
+        salts: of the records.
+    """
     head = Commitment(salts.leaves).head
     last = log.entries[-1] if log.entries else None
     if last is not None and last.kind == COMMITMENT and last.predicate["records"] == head.to_json():
@@ -85,7 +103,12 @@ def committed(log: Log, signer: Signer, salts: Salts) -> Log:
 
 @contextlib.contextmanager
 def new_training(folder: Path, number: int) -> Iterator[Path]:
-    """Gives a folder for a training, which takes its place in the trail once it is whole."""
+    """Gives a folder for a training, which takes its place in the trail once it is whole.
+
+    Args:
+        folder: of the trail.
+        number: the line of the log that the training will have.
+    """
     target = folder / f"training-{number}"
     with Scratch(".training-", folder) as scratch:
         whole = scratch.path / "whole"
@@ -99,7 +122,16 @@ def new_training(folder: Path, number: int) -> Iterator[Path]:
 def stored(
     place: Path, terms_: Terms, segments: Segments, salts: Salts, signer: Signer, *, continues: int | None = None
 ) -> Log:
-    """Writes what a training has left, and returns the log with its line, which names the one that it continues."""
+    """Writes what a training has left, and returns the log with its line, which names the one that it continues.
+
+    Args:
+        place: folder of the training.
+        terms_: what was fixed before.
+        segments: states, weights, and what they depend on.
+        salts: of the records that were learnt, of which only the leaves are written.
+        signer: whose log it is.
+        continues: the line of the training that this one goes on from; None for none.
+    """
     write_file(place / trail.WEIGHTS, segments.trained.weights)
     parts = {trail.LEAVES: salts.leaves, trail.STATES: segments.trained.states}
     for name, rows in parts.items():
@@ -130,7 +162,20 @@ def write_receipts(
     salts: Salts,
     rows: np.ndarray,
 ) -> None:
-    """Writes a receipt for each record, named by its leaf."""
+    """Writes a receipt for each record, named by its leaf.
+
+    Args:
+        folder: of the trail.
+        log: with the certificate in it.
+        signer: of the receipts.
+        certificate: of the deletion.
+        presences: the commitment before it.
+        salts: before it.
+        rows: int64 (k,), which of the salts are of deleted records.
+
+    Raises:
+        CannotWrite: a receipt cannot be written.
+    """
     for row in rows:
         leaf = salts.leaves[row].tobytes()
         receipt = certificates.receipt(

@@ -108,6 +108,10 @@ class Forger:
 def success(forgeries: Sequence[Forgery], tolerance: float) -> float:
     """Returns the share of steps that pass with a tolerance; with 0, those that pass where bits are compared.
 
+    Args:
+        forgeries: of the steps, one or more.
+        tolerance: a share of a step's length, 0 or more.
+
     Example:
         >>> found = [Forgery(np.arange(2), 0.1, False), Forgery(np.arange(2), 0.3, False)]
         >>> success(found, 0.2), success(found, 0.0)

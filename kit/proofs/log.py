@@ -78,6 +78,10 @@ class Log:
     def of(cls, content: bytes, verifier: Verifier) -> Log:
         """Returns the log that some bytes are.
 
+        Args:
+            content: of the log's file.
+            verifier: whose signatures are believed.
+
         Raises:
             Rejected: a line is damaged, cut, signed by another key, left out, or not where it was written.
         """
@@ -97,7 +101,17 @@ class Log:
     def with_statement(
         self, signer: Signer, kind: str, subjects: Mapping[str, str], predicate: Mapping[str, Any]
     ) -> Log:
-        """Returns the log with a statement more, signed now, by the log's clock."""
+        """Returns the log with a statement more, signed now, by the log's clock.
+
+        Args:
+            signer: who signs.
+            kind: `commitment`, `nonce`, `training` or `deletion`.
+            subjects: name and sha256 (hexadecimal) of what it is about.
+            predicate: what it says: texts, whole numbers, booleans, None, lists and objects of them.
+
+        Raises:
+            TypeError: it says something else, a number that is not whole for instance.
+        """
         when = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="seconds")
         content = {**predicate, "log": self.head.to_json(), "when": when}
         stated = signatures.statement(PREFIX + kind, subjects, content)
@@ -108,21 +122,41 @@ class Log:
         return b"".join(entry.line + b"\n" for entry in self.entries)
 
     def write(self, folder: Path) -> None:
-        """Writes the log into a folder, in place of a shorter one, atomically."""
+        """Writes the log into a folder, in place of a shorter one, atomically.
+
+        Args:
+            folder: of the trail.
+
+        Raises:
+            CannotWrite: the disk is full, for instance.
+        """
         with files.atomic_write(folder / NAME) as stream:
             stream.write(self.to_bytes())
 
     def last(self, kind: str, *, before: int | None = None) -> tuple[int, Entry] | None:
-        """Returns the last line of a kind and its number, None where there is none; of those before a line."""
+        """Returns the last line of a kind and its number, None where there is none; of those before a line.
+
+        Args:
+            kind: see `Entry.kind`.
+            before: the number of a line, from 0; None for the log's end.
+        """
         numbered = list(enumerate(self.entries))[: len(self.entries) if before is None else before]
         return next(((number, entry) for number, entry in reversed(numbered) if entry.kind == kind), None)
 
     def consistency(self, head: Head) -> tuple[bytes, ...]:
-        """Returns the proof that this log continues another that had this head; `IndexError` where it is shorter."""
+        """Returns the proof that this log continues another that had this head; `IndexError` where it is shorter.
+
+        Args:
+            head: of the other log, of size 1 or more.
+        """
         return self.tree.consistency(head.size)
 
     def require_continues(self, head: Head, whose: str) -> None:
         """Checks that a head that somebody remembers is that of the beginning of this log.
+
+        Args:
+            head: the remembered one.
+            whose: who remembers it, for the message.
 
         Raises:
             Rejected: lines were cut off, or replaced by others.
@@ -161,6 +195,10 @@ class _Growing:
 def read(folder: Path, verifier: Verifier) -> Log:
     """Returns the log in a folder; an empty one where there is none.
 
+    Args:
+        folder: of a trail.
+        verifier: whose signatures are believed.
+
     Raises:
         Rejected: see `Log.of`.
     """
@@ -170,6 +208,10 @@ def read(folder: Path, verifier: Verifier) -> Log:
 
 def checked_statement(statement: dict[str, Any], what: str) -> dict[str, Any]:
     """Returns a statement of this version of the kit's.
+
+    Args:
+        statement: as it was signed.
+        what: names it in the message.
 
     Raises:
         Rejected: it has another version, or lacks what every statement has.
@@ -190,6 +232,12 @@ def checked_statement(statement: dict[str, Any], what: str) -> dict[str, Any]:
 
 def check_consistency(proof: Sequence[bytes], older: Head, newer: Head, whose: str) -> None:
     """Checks that a log with one head continues a log with another.
+
+    Args:
+        proof: see `Log.consistency`.
+        older: head of the log that is remembered.
+        newer: head of the log that is there.
+        whose: who remembers the older one, for the message.
 
     Raises:
         Rejected: the proof leads elsewhere.

@@ -31,7 +31,11 @@ class Salts:
 
     @classmethod
     def drawn(cls, contents: np.ndarray) -> Salts:
-        """Returns new salts for records of these contents."""
+        """Returns new salts for records of these contents.
+
+        Args:
+            contents: uint8 (n, 32), in any order.
+        """
         return cls._sorted(contents, commitment.draw_salts(len(contents)))
 
     @classmethod
@@ -41,7 +45,14 @@ class Salts:
         return cls(contents[order], salts[order], leaves[order])
 
     def write(self, folder: Path) -> None:
-        """Writes them into a folder, for its owner alone, in place of those that are there."""
+        """Writes them into a folder, for its owner alone, in place of those that are there.
+
+        Args:
+            folder: of the trail.
+
+        Raises:
+            CannotWrite: the disk is full, for instance.
+        """
         path = folder / NAME
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with files.atomic_write(path, mode=0o600) as stream:
@@ -50,6 +61,9 @@ class Salts:
     @classmethod
     def read(cls, folder: Path) -> Salts:
         """Returns the salts in a folder; that they are those of a commitment, its root says.
+
+        Args:
+            folder: of a trail.
 
         Raises:
             InputError: there are none, or the file is damaged.
@@ -66,12 +80,20 @@ class Salts:
         return salts
 
     def without(self, rows: np.ndarray) -> Salts:
-        """Returns all but some of them, int64 (k,) of which rows."""
+        """Returns all but some of them.
+
+        Args:
+            rows: int64 (k,), which are left out.
+        """
         kept = np.delete(np.arange(len(self.salts)), rows)
         return Salts(self.contents[kept], self.salts[kept], self.leaves[kept])
 
     def rows_of(self, contents: np.ndarray) -> np.ndarray:
-        """Returns the rows of all records whose content is among these, int64, rising."""
+        """Returns the rows of all records whose content is among these, int64, rising.
+
+        Args:
+            contents: uint8 (k, 32).
+        """
         return np.flatnonzero(_rows_of(self.contents, contents) >= 0)
 
     def records_among(self, data: Arrays, contents: np.ndarray | None = None) -> Arrays:

@@ -59,7 +59,11 @@ def _require_plain(content: Any) -> None:
 
 
 def digest(content: bytes) -> str:
-    """Returns the sha256 of some bytes, in hexadecimal."""
+    """Returns the sha256 of some bytes, in hexadecimal.
+
+    Args:
+        content: any bytes.
+    """
     return hashlib.sha256(content).hexdigest()
 
 
@@ -156,7 +160,12 @@ def encoded(payload: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
 
 
 def damaged(what: str, reason: str) -> Rejected:
-    """Returns what to raise for something that is not as it was written."""
+    """Returns what to raise for something that is not as it was written.
+
+    Args:
+        what: names it in the message.
+        reason: half a sentence.
+    """
     return Rejected(
         f"{what} is damaged, or was changed: {reason}. Expected it as 'kit certify' wrote it, byte for byte. Get it "
         "again from whoever certified; if theirs is the same, what it claims is not proven."
@@ -185,6 +194,9 @@ def _base64(content: bytes) -> str:
 def signer(path: Path | None = None) -> Signer:
     """Returns the signer whose key is in a file, by default in this home's, which is made at first use.
 
+    Args:
+        path: of a private key, PEM; None for this home's.
+
     Raises:
         InputError: there is no such file, it is no Ed25519 key, or `cryptography` is not installed.
         CannotWrite: this home's first key cannot be written.
@@ -204,6 +216,9 @@ def signer(path: Path | None = None) -> Signer:
 
 def verifier(path: Path | None = None) -> Verifier:
     """Returns the verifier whose public key is in a file, by default in this home's.
+
+    Args:
+        path: of a public key, PEM; None for this home's.
 
     Raises:
         InputError: there is no such file, it is no Ed25519 key, or `cryptography` is not installed.

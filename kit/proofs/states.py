@@ -17,6 +17,12 @@ _CHAIN = "kit.proofs"
 def stride(records: int) -> int:
     """Returns after how many epochs a state is read, if nothing else is asked for.
 
+    Args:
+        records: how many are learnt, 1 or more.
+
+    Returns:
+        Epochs, 1 or more.
+
     Example:
         >>> stride(1_258), stride(54_000)
         (15, 1)
@@ -27,6 +33,10 @@ def stride(records: int) -> int:
 def epochs_read(epochs: int, every: int) -> tuple[int, ...]:
     """Returns after which epochs the state is read: before the first, each multiple, and the last.
 
+    Args:
+        epochs: of the training, 0 or more.
+        every: 1 or more.
+
     Example:
         >>> epochs_read(50, 15)
         (0, 15, 30, 45, 50)
@@ -35,7 +45,18 @@ def epochs_read(epochs: int, every: int) -> tuple[int, ...]:
 
 
 def chained(names: Sequence[str], digests: Sequence[str]) -> str:
-    """Returns the end of the chain over states: each link is a hash of the one before, a name and a state's digest."""
+    """Returns the end of the chain over states: each link is a hash of the one before, a name and a state's digest.
+
+    Args:
+        names: of the states, in their order.
+        digests: their sha256, in hexadecimal; as many.
+
+    Returns:
+        The last link, a sha256 in hexadecimal.
+
+    Raises:
+        ValueError: there are more of one than of the other.
+    """
     link = hashlib.sha256(_CHAIN.encode()).hexdigest()
     for name, digest in zip(names, digests, strict=True):
         link = hashlib.sha256(f"{link} {name} {digest}".encode()).hexdigest()

@@ -15,7 +15,11 @@ NONCE_BYTES = 16
 
 
 def recipe_of(challenge: Challenge) -> dict[str, Any]:
-    """Returns all that a training depends on beside its data, its seed and the code, as texts and whole numbers."""
+    """Returns all that a training depends on beside its data, its seed and the code, as texts and whole numbers.
+
+    Args:
+        challenge: that is trained on.
+    """
     original = challenge.original if challenge.model_description else None
     return {
         "model": challenge.model,
@@ -66,6 +70,9 @@ def seed_of(head: Head, method: str, recipe: Mapping[str, Any], code: str, nonce
 def nonce_from(text: str | None) -> str | None:
     """Returns an auditor's nonce in hexadecimal, None where there is none.
 
+    Args:
+        text: hexadecimal digits, or None.
+
     Raises:
         InputError: it is none, or too short to be one.
     """
@@ -77,7 +84,8 @@ def nonce_from(text: str | None) -> str | None:
         content = b""
     if len(content) < NONCE_BYTES:
         raise InputError(
-            f"The nonce '{text[:40]}' is none. Expected at least {2 * NONCE_BYTES} hexadecimal digits that the auditor "
-            "drew after the commitment was signed. Draw some with: openssl rand -hex 16."
+            f"The nonce '{text[:40]}' cannot be used: it is too short, or not hexadecimal. Expected at least "
+            f"{2 * NONCE_BYTES} hexadecimal digits that the auditor drew after the commitment was signed. Draw some "
+            "with: openssl rand -hex 16."
         )
     return content.hex()

@@ -42,7 +42,12 @@ class Trail:
 
     @classmethod
     def read(cls, folder: Path, verifier: Verifier) -> Trail:
-        """Returns the trail in a folder; `Rejected` where its log is not as it was written."""
+        """Returns the trail in a folder; `Rejected` where its log is not as it was written.
+
+        Args:
+            folder: of a certified model; without a log it is empty.
+            verifier: whose signatures are believed.
+        """
         return cls(folder, logs.read(folder, verifier))
 
     @cached_property
@@ -67,11 +72,21 @@ class Trail:
         return self.folder / f"training-{self.number}"
 
     def head_of(self, number: int) -> Head:
-        """Returns the head that a line commits to."""
+        """Returns the head that a line commits to.
+
+        Args:
+            number: of the line, from 0.
+
+        Raises:
+            Rejected: that line is no commitment.
+        """
         return Head.from_json(self._at(number, COMMITMENT).predicate["records"])
 
     def check_terms(self, number: int) -> None:
         """Checks that the seed of a training follows from what was fixed before it.
+
+        Args:
+            number: of the training's line, from 0.
 
         Raises:
             Rejected: somebody chose it.
@@ -163,7 +178,11 @@ class Trail:
 
 
 def read_rows(content: bytes) -> np.ndarray:
-    """Returns an array uint8 (n, m) from what `rows_to_bytes` wrote; `ValueError` where it is something else."""
+    """Returns an array uint8 (n, m) from what `rows_to_bytes` wrote; `ValueError` where it is something else.
+
+    Args:
+        content: of a file.
+    """
     stream = io.BytesIO(content)
     rows = np.load(stream, allow_pickle=False)
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows_to_bytes(rows) != content:
@@ -172,13 +191,25 @@ def read_rows(content: bytes) -> np.ndarray:
 
 
 def write_rows(path: Path, rows: np.ndarray) -> None:
-    """Writes an array uint8 (n, m) as a `.npy` file, without a copy in memory."""
+    """Writes an array uint8 (n, m) as a `.npy` file, without a copy in memory.
+
+    Args:
+        path: of the file.
+        rows: the array.
+
+    Raises:
+        OSError: the disk is full, for instance.
+    """
     with path.open("wb") as stream:
         np.save(stream, np.ascontiguousarray(rows), allow_pickle=False)
 
 
 def rows_to_bytes(rows: np.ndarray) -> bytes:
-    """Returns an array uint8 (n, m) as a `.npy` file."""
+    """Returns an array uint8 (n, m) as a `.npy` file.
+
+    Args:
+        rows: the array.
+    """
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(rows), allow_pickle=False)
     return stream.getvalue()

@@ -52,13 +52,18 @@ class Execution(Protocol):
         """Returns how many segments there are."""
 
     def execute(self, number: int, before: bytes) -> bytes:
-        """Returns the state at the end of a segment, from the one before."""
+        """Returns the state at the end of a segment, from the one before.
+
+        Args:
+            number: of the segment, from 0.
+            before: the state before it; of a first one, anything.
+        """
 
     def weights(self, states: Sequence[bytes]) -> list[np.ndarray]:
         """Returns the model's weights, from all states."""
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns a state's weights as one vector."""
+        """Returns a state's weights as one vector, float64 (n,)."""
 
 
 class Plain:
@@ -108,7 +113,12 @@ class Sharded:
         return len(self.names)
 
     def train(self, seed: int, folder: Path) -> Segments:
-        """Trains all members, and keeps what `sisa` keeps in the folder."""
+        """Trains all members, and keeps what `sisa` keeps in the folder.
+
+        Args:
+            seed: of the training.
+            folder: an empty one.
+        """
         states: dict[str, bytes] = {}
         shards, slices = self._shape
         net = sisa.pretraining(
@@ -150,11 +160,25 @@ class Sharded:
         return self._segments({**earlier, **states}, kept, net)
 
     def of(self, seeds: Sequence[int], first_seed: int) -> SlicesAgain:
-        """Returns the execution of segments whose seeds are known."""
+        """Returns the execution of segments whose seeds are known.
+
+        Args:
+            seeds: of each segment's training.
+            first_seed: of the training that has placed the records.
+        """
         return SlicesAgain(self, tuple(seeds), first_seed)
 
     def again(self, number: int, before: bytes, seeds: tuple[int, int]) -> bytes:
-        """Returns the state at the end of a segment."""
+        """Returns the state at the end of a segment.
+
+        Args:
+            number: of the segment: `shard * slices + slice`.
+            before: the member's state before it; of a first slice, anything.
+            seeds: of the first training, and of the one that has made this segment.
+
+        Raises:
+            ValueError: `before` is the state of another model.
+        """
         place = divmod(number, self._shape[1])
         with Scratch("kit-slice-") as folder:
             arrays = self._arrays(before) if place[1] else self._like
@@ -221,14 +245,26 @@ class SlicesAgain:
 
 
 def shape_of(challenge: Challenge) -> dict[str, int]:
-    """Returns the numbers of shards and slices of a challenge, its own or those that `sisa` has by default."""
+    """Returns the numbers of shards and slices of a challenge, its own or those that `sisa` has by default.
+
+    Args:
+        challenge: with its hyper-parameters.
+
+    Returns:
+        `shards` and `slices`.
+    """
     given = of_pretraining(SISA, challenge)
     defaults = inspect.signature(sisa.pretraining).parameters
     return {name: int(given.get(name, defaults[name].default)) for name in ("shards", "slices")}
 
 
 def alone(challenge: Challenge, records: Arrays) -> Challenge:
-    """Returns a challenge whose training set is these records; nobody looks at its split."""
+    """Returns a challenge whose training set is these records; nobody looks at its split.
+
+    Args:
+        challenge: its model and recipe.
+        records: what is learnt.
+    """
     return replace(challenge, train=records, split=Split("unused", 0, np.arange(1), np.arange(1, len(records))))
 
 

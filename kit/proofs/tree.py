@@ -192,6 +192,9 @@ class Tree:
 def split_of(leaves: int) -> int:
     """Returns the largest power of two below a number of leaves.
 
+    Args:
+        leaves: 2 or more.
+
     Example:
         >>> [split_of(leaves) for leaves in (2, 3, 4, 5)]
         [1, 2, 2, 4]

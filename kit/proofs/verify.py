@@ -187,6 +187,12 @@ class Draw:
     def of(self, number: int) -> list[int]:
         """Returns the drawn numbers of segments, one maybe several times.
 
+        Args:
+            number: of all segments, 1 or more.
+
+        Returns:
+            From 0 to `number` - 1.
+
         Example:
             >>> len(Draw(5).of(2))
             5
@@ -196,7 +202,16 @@ class Draw:
 
 
 def execution_of(trail: Trail, challenge: Challenge, records: Arrays) -> Execution:
-    """Returns the execution of the last training of a trail."""
+    """Returns the execution of the last training of a trail.
+
+    Args:
+        trail: of the training.
+        challenge: its model and recipe.
+        records: that were learnt, in the order of their leaves.
+
+    Raises:
+        Rejected: the method has nothing to execute.
+    """
     from kit.proofs.trainings import Plain, Sharded
 
     predicate, seeds = trail.training.predicate, trail.seeds
@@ -237,8 +252,8 @@ def _checked_files(trail: Trail, certificate: Certificate) -> Commitment:
     if before != deletion.old:
         raise Rejected(
             "The leaves after the deletion and the deleted ones together are not the leaves before: a record was "
-            "added, or swapped for another. Expected the same records without the deleted ones. What the certificate "
-            "claims is not proven."
+            "added, or swapped for another. Expected the same records without the deleted ones. Do not believe the "
+            "certificate; ask whoever certified for a new deletion."
         )
     return commitment
 

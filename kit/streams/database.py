@@ -36,6 +36,9 @@ _TABLES = (
 def require_queue(folder: Path) -> None:
     """Checks that there is a queue in a folder.
 
+    Args:
+        folder: of the queue: `requests` in that of a certified model.
+
     Raises:
         InputError: there is none.
     """
@@ -48,6 +51,9 @@ def require_queue(folder: Path) -> None:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Opens the file, and makes its tables where there are none.
+
+    Args:
+        path: of the file; its folder is made.
 
     Raises:
         InputError: it is damaged, or of another version of the kit.
@@ -92,7 +98,11 @@ def _version(connection: sqlite3.Connection) -> int:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Does all that the block writes, or nothing; others wait meanwhile."""
+    """Does all that the block writes, or nothing; others wait meanwhile.
+
+    Args:
+        connection: to the queue.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -106,6 +116,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turns what SQLite raises into one paragraph.
+
+    Args:
+        path: of the file, for the message.
 
     Raises:
         FailedRun: another process kept the file locked, or the disk is full.

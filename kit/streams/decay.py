@@ -34,6 +34,11 @@ class Point:
 def counts_of(total: int, points: int, available: int) -> list[int]:
     """Returns after how many forgotten records a model is trained: so many points, evenly, the last after all.
 
+    Args:
+        total: records that are forgotten, 0 or more.
+        points: 1 or more.
+        available: records that the challenge has.
+
     Raises:
         InputError: more are forgotten than there are.
 

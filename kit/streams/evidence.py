@@ -34,7 +34,12 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def place(store: Store, number: int) -> Path:
-    """Returns the folder of a request's evidence."""
+    """Returns the folder of a request's evidence.
+
+    Args:
+        store: the queue.
+        number: of the request, from 1.
+    """
     return store.folder / FOLDER / f"{number:04d}"
 
 
@@ -83,6 +88,10 @@ def file(store: Store, batch: Batch, request: Request, outcome: Mapping[str, Any
 def read(store: Store, number: int) -> dict[str, Any]:
     """Returns what `evidence.json` of a settled request says.
 
+    Args:
+        store: the queue.
+        number: of the request, from 1.
+
     Raises:
         Refused: there is no such request, or it is not settled.
         InputError: its evidence is damaged, or a file of it is gone that was not handed over.
@@ -113,6 +122,10 @@ def read(store: Store, number: int) -> dict[str, Any]:
 def zipped(store: Store, number: int) -> bytes:
     """Returns the evidence of a request as a zip file; the same files give the same bytes.
 
+    Args:
+        store: the queue.
+        number: of the request, from 1.
+
     Raises:
         Refused, InputError: see `read`.
     """
@@ -127,6 +140,11 @@ def zipped(store: Store, number: int) -> bytes:
 def hand_over(store: Store, number: int, by: str) -> int:
     """Removes the receipts of a request, which hold the records' salts, once the person has them; returns how many.
 
+    Args:
+        store: the queue.
+        number: of the request, from 1.
+        by: who hands them over, for the history.
+
     Raises:
         Refused, InputError: see `read`.
     """
@@ -135,7 +153,7 @@ def hand_over(store: Store, number: int, by: str) -> int:
     if not receipts:
         raise InputError(
             f"Request {number} has no receipts. Expected some that are still here. They were handed over before, or "
-            "the model has none."
+            "the model gives none: the request's history says which (kit requests evidence)."
         )
     store.note("handed over", f"{len(receipts)} receipts of request {number}, by {by}")
     for path in receipts:

@@ -37,7 +37,11 @@ class History:
     path: Path
 
     def append(self, event: Event) -> None:
-        """Writes a line, within a transaction."""
+        """Writes a line, within a transaction.
+
+        Args:
+            event: what happened.
+        """
         rows = self.connection.execute("SELECT link FROM history ORDER BY number DESC LIMIT 1").fetchall()
         link = _linked(rows[0][0] if rows else "", event)
         self.connection.execute(
@@ -72,7 +76,11 @@ class History:
         return events
 
     def of(self, request: int) -> list[Event]:
-        """Returns the lines that are about a request."""
+        """Returns the lines that are about a request.
+
+        Args:
+            request: its number, from 1.
+        """
         rows = self.connection.execute(f"{_COLUMNS} WHERE request = ? ORDER BY number", (request,)).fetchall()
         return [Event(*row[:-1]) for row in rows]
 

@@ -32,7 +32,11 @@ class Names:
 
     @classmethod
     def of(cls, train: Arrays) -> Names:
-        """Returns the names that training examples have."""
+        """Returns the names that training examples have.
+
+        Args:
+            train: the training examples.
+        """
         owners = None if train.groups is None else np.asarray(train.groups).astype(str)
         return cls(len(train), owners, {name: np.asarray(column).astype(str) for name, column in train.keys.items()})
 

@@ -89,6 +89,9 @@ class Leases:
     def begin(self, policy: Policy) -> Batch | None:
         """Begins what is due, or takes over what was left; None where nothing is due.
 
+        Args:
+            policy: says which requests are due.
+
         Raises:
             Busy: another owner is at work.
         """
@@ -120,8 +123,8 @@ class Leases:
     def _taken_over(self, number: int, owner: str, until: float, now: float) -> Batch:
         if owner != self.owner and now < until and self.may_be_alive(owner):
             raise Busy(
-                f"'{owner}' is at work on the queue until {shown(until)}, or renews that. Expected one at a time. Wait "
-                "for it, or end it first; a batch that is left is taken over then."
+                f"'{owner}' is at work on the queue until {shown(until)}, or renews that. Expected one process at a "
+                "time. Wait for it, or end it first; a batch that is left is taken over then."
             )
         self._execute(
             "UPDATE batches SET owner = ?, token = token + 1, until = ? WHERE number = ?",
@@ -135,12 +138,20 @@ class Leases:
         return batch
 
     def renew(self, batch: Batch) -> None:
-        """Makes the lease last from now on; `LostLease` where it is another's."""
+        """Makes the lease last from now on; `LostLease` where it is another's.
+
+        Args:
+            batch: of this owner.
+        """
         with self._as_owner(batch) as now:
             self._execute("UPDATE batches SET until = ? WHERE number = ?", now + self.seconds, batch.number)
 
     def planned(self, batch: Batch, plan: Mapping[str, Any]) -> Batch:
         """Writes down what the work begins with, for whoever has to tell later how far it came.
+
+        Args:
+            batch: of this owner.
+            plan: plain values.
 
         Raises:
             LostLease: the batch is another's.
@@ -151,6 +162,10 @@ class Leases:
 
     def finish(self, batch: Batch, outcome: Mapping[str, Any]) -> None:
         """Settles all requests of a batch, and erases its plan, by which records could be found in the log.
+
+        Args:
+            batch: of this owner, with all its evidence in place.
+            outcome: plain values, as in the evidence.
 
         Raises:
             LostLease: the batch is another's.
@@ -168,7 +183,12 @@ class Leases:
                 self.store.record(Event(now, "settled", request.number, batch.number, f"evidence complete{late}"))
 
     def give_back(self, batch: Batch, reason: str) -> None:
-        """Lets a batch's requests wait again, as its work failed; `LostLease` where it is another's."""
+        """Lets a batch's requests wait again, as its work failed; `LostLease` where it is another's.
+
+        Args:
+            batch: of this owner.
+            reason: what went wrong, for the history.
+        """
         with self._as_owner(batch) as now:
             outcome = json.dumps({"failed": reason})
             self._execute(
@@ -180,7 +200,11 @@ class Leases:
 
     @contextmanager
     def kept(self, batch: Batch) -> Iterator[None]:
-        """Renews the lease again and again while the block runs, in a thread with a connection of its own."""
+        """Renews the lease again and again while the block runs, in a thread with a connection of its own.
+
+        Args:
+            batch: of this owner.
+        """
         over = threading.Event()
 
         def renew() -> None:

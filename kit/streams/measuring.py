@@ -35,7 +35,14 @@ class Models:
         self._nets: dict[str, keras.Model] = {}
 
     def of(self, trail: Trail) -> keras.Model:
-        """Returns the certified model, with its weights, until the next one is asked for."""
+        """Returns the certified model, with its weights, until the next one is asked for.
+
+        Args:
+            trail: of the model.
+
+        Raises:
+            Rejected: its weights are not those that were logged.
+        """
         method = str(trail.training.predicate["method"])
         form = method if methods.trains_its_own(method) else ""
         if form not in self._nets:
@@ -83,7 +90,12 @@ def _judged(net: keras.Model, challenge: Challenge, examples: Arrays) -> tuple[n
 
 
 def report(before: Measured, after: Measured) -> dict[str, Any]:
-    """Returns both beside each other, by part of the data, for `evidence.json`; the attack is `attack` there."""
+    """Returns both beside each other, by part of the data, for `evidence.json`; the attack is `attack` there.
+
+    Args:
+        before: see `measured`.
+        after: the same.
+    """
     parts = {
         name: {
             "examples": int(before[name]["examples"]),

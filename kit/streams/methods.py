@@ -36,6 +36,9 @@ CHOOSING = (CHEAPEST, BY_COST)
 def require_usable(method: str) -> None:
     """Checks that a queue can be served by a method.
 
+    Args:
+        method: one of `CHOOSING`, or a method's name.
+
     Raises:
         InputError: it is approximate.
     """
@@ -95,6 +98,14 @@ def _spent(certified: Trail, records: int) -> float:
 
 
 def own_of(folder: Path, verifier: Verifier) -> str:
-    """Returns the method by which an exact deletion from a certified model is made: its own, or retraining."""
+    """Returns the method by which an exact deletion from a certified model is made: its own, or retraining.
+
+    Args:
+        folder: of the certified model.
+        verifier: of its log.
+
+    Raises:
+        Rejected: its log is damaged, or has no training.
+    """
     began = str(Trail.read(folder, verifier).training.predicate["method"])
     return began if classes.class_of(began) == EXACT else RETRAIN

@@ -121,7 +121,14 @@ def _operation(summary: str, responses: dict[str, Any], errors: int) -> dict[str
 
 
 def page(content: dict[str, Any]) -> str:
-    """Returns a description as a page: no script, nothing from elsewhere."""
+    """Returns a description as a page: no script, nothing from elsewhere.
+
+    Args:
+        content: the description, as `/openapi.json` has it.
+
+    Returns:
+        HTML, in which all texts are escaped.
+    """
     rows = []
     for path, operations in content["paths"].items():
         for verb, operation in operations.items():

@@ -19,6 +19,9 @@ def this_process() -> str:
 def may_be_alive(owner: str) -> bool:
     """Returns whether an owner may still run; False only of a process of this machine that has ended.
 
+    Args:
+        owner: as `this_process` returns it.
+
     Example:
         >>> may_be_alive(this_process()), may_be_alive(f"{socket.gethostname()}/{os.getpid()}/1.00")
         (True, False)

@@ -58,16 +58,40 @@ class Door:
 
     @classmethod
     def of(cls, folder: Path, challenge: Challenge, store: Store) -> Door:
-        """Returns the door of the queue in a certified model's folder, which is made at first use."""
+        """Returns the door of the queue in a certified model's folder, which is made at first use.
+
+        Args:
+            folder: of the certified model.
+            challenge: its data.
+            store: the queue.
+
+        Raises:
+            InputError: the salts, or the key of the tombstones, are damaged.
+        """
         return cls.at(folder, Register.over(Key.of(store.folder), commitment.contents(challenge.train)), store)
 
     @classmethod
     def at(cls, folder: Path, register: Register, store: Store) -> Door:
-        """Returns the door, where the register is there already."""
+        """Returns the door, where the register is there already.
+
+        Args:
+            folder: of the certified model.
+            register: of the training examples.
+            store: the queue.
+
+        Raises:
+            InputError: the salts, or the key of the tombstones, are missing or damaged.
+        """
         return cls(store, register, _known(folder, Key.read(store.folder), store.requested_records()))
 
     def add(self, asked: Asked) -> list[tuple[Request, bool]]:
         """Takes requests in, one after the other, and says of each whether it is new.
+
+        Args:
+            asked: the requests.
+
+        Returns:
+            Each request, and whether it is new: False where its key was sent before.
 
         Raises:
             Refused: one is not taken; those before it are.
@@ -160,7 +184,12 @@ def _line(folder: Path, served: Served) -> dict[str, Any]:
 
 
 def serve_task(order: Serving, number: int) -> list[dict[str, Any]]:
-    """Serves one queue by the clock on the wall: a task of the kit's engines."""
+    """Serves one queue by the clock on the wall: a task of the kit's engines.
+
+    Args:
+        order: see `serve_folder`.
+        number: which of its folders.
+    """
     return serve_folder(order, number, time.time)
 
 

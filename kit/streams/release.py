@@ -44,11 +44,21 @@ class Ticks:
             )
 
     def last(self, begun: float, now: float) -> float:
-        """Returns the time of the last tick."""
+        """Returns the time of the last tick.
+
+        Args:
+            begun: when the batch was, UTC seconds.
+            now: UTC seconds, not before that.
+        """
         return begun + (now - begun) // self.seconds * self.seconds if self.seconds else now
 
     def following(self, begun: float, now: float) -> float:
-        """Returns the time of the next tick, after `now`."""
+        """Returns the time of the next tick, after `now`.
+
+        Args:
+            begun: when the batch was, UTC seconds.
+            now: UTC seconds, not before that.
+        """
         return self.last(begun, now) + self.seconds
 
     def wait(self, begun: float, clock: Callable[[], float]) -> None:

@@ -39,7 +39,12 @@ class Replayed:
 
 
 def rows_of(store: Store, register: Register) -> np.ndarray:
-    """Returns the rows of restored data that were to be forgotten, int64, rising."""
+    """Returns the rows of restored data that were to be forgotten, int64, rising.
+
+    Args:
+        store: of the queue that knows what was settled.
+        register: of the restored training examples, by the queue's key.
+    """
     return register.rows_of(store.settled_records())
 
 

@@ -52,14 +52,17 @@ class NewRequest:
     def check(self, now: float) -> None:
         """Checks what needs no look at the queue.
 
+        Args:
+            now: UTC seconds, by the queue's clock.
+
         Raises:
             Refused: it is malformed, of the future, or its deadline was before it came.
         """
         if not _KEY.fullmatch(self.key):
             raise Refused(
                 "malformed",
-                f"The request's key {self.key[:40]!r} is none. Expected 1 to 200 visible ASCII characters without "
-                "spaces, the same each time the request is sent. Give another one.",
+                f"The request's key {self.key[:40]!r} cannot be used. Expected 1 to 200 visible ASCII characters "
+                "without spaces, the same each time the request is sent. Give another one.",
             )
         if not self.records or len({*self.records}) < len(self.records):
             raise Refused(
@@ -115,11 +118,19 @@ class Request:
         return "waiting" if self.batch is None else "at work"
 
     def missed(self, now: float) -> bool:
-        """Returns whether its deadline passed before it was settled."""
+        """Returns whether its deadline passed before it was settled.
+
+        Args:
+            now: UTC seconds.
+        """
         return (now if self.settled is None else self.settled) > self.deadline
 
     def to_json(self, now: float) -> dict[str, Any]:
-        """Returns it as plain values, without its records' names."""
+        """Returns it as plain values, without its records' names.
+
+        Args:
+            now: UTC seconds, by which a deadline may be missed.
+        """
         return {
             "number": self.number,
             "key": self.key,
@@ -136,6 +147,9 @@ class Request:
 def month_after(seconds: float) -> float:
     """Returns the same day and time of the next month, or its last day: the deadline of Article 12(3) GDPR.
 
+    Args:
+        seconds: UTC seconds since 1970.
+
     Example:
         >>> shown(month_after(seconds_of("2026-01-31T10:00:00Z")))
         '2026-02-28T10:00:00Z'
@@ -148,6 +162,9 @@ def month_after(seconds: float) -> float:
 
 def seconds_of(text: str) -> float:
     """Returns a date, or a date with a time, as UTC seconds since 1970; without a zone it is UTC.
+
+    Args:
+        text: in ISO 8601, for instance 2026-11-27 or 2026-11-27T09:30:00Z.
 
     Raises:
         Refused: it is none.
@@ -170,5 +187,9 @@ def seconds_of(text: str) -> float:
 
 
 def shown(seconds: float) -> str:
-    """Returns a time as ISO 8601 has it, UTC, to the second."""
+    """Returns a time as ISO 8601 has it, UTC, to the second.
+
+    Args:
+        seconds: UTC seconds since 1970.
+    """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -27,16 +27,39 @@ class Work(Protocol):
     """What is done to a model. All of it may be called again after a kill."""
 
     def plan(self, batch: Batch) -> Mapping[str, Any]:
-        """Returns, before anything is changed, by what `forget` can tell later whether it was done."""
+        """Returns, before anything is changed, by what `forget` can tell later whether it was done.
+
+        Args:
+            batch: without a plan.
+
+        Returns:
+            Plain values, which are written down before `forget` is called.
+        """
 
     def forget(self, batch: Batch) -> Mapping[str, Any]:
-        """Has the model forget the records of a planned batch, unless it has; returns what the evidence says of it."""
+        """Has the model forget the records of a planned batch, unless it has; returns what the evidence says of it.
+
+        Args:
+            batch: with its plan.
+
+        Returns:
+            Plain values, `method` and `class` among them.
+        """
 
     def papers(self, batch: Batch, request: Request) -> Mapping[str, bytes]:
-        """Returns the files that belong to a request, by name: certificate, receipts."""
+        """Returns the files that belong to a request, by name: certificate, receipts.
+
+        Args:
+            batch: that was worked at.
+            request: one of it.
+        """
 
     def clean(self, batch: Batch) -> None:
-        """Removes what `papers` was made of, once all requests are settled."""
+        """Removes what `papers` was made of, once all requests are settled.
+
+        Args:
+            batch: that is settled.
+        """
 
 
 @dataclass(frozen=True)

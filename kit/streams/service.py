@@ -60,13 +60,25 @@ class Service:
 
     @classmethod
     def of(cls, folder: Path, challenge: Challenge, clock: Clock) -> Service:
-        """Returns the service of a queue, which is made where there is none."""
+        """Returns the service of a queue, which is made where there is none.
+
+        Args:
+            folder: of the certified model.
+            challenge: its data.
+            clock: tells UTC seconds.
+        """
         with Store(folder / FOLDER, clock):
             register = Register.over(Key.of(folder / FOLDER), commitment.contents(challenge.train))
         return cls(folder, register, Names.of(challenge.train), clock)
 
     def add(self, key: str, body: bytes, requester: str) -> tuple[dict[str, Any], bool]:
-        """Takes a request in, and says whether it is new; `Refused` where it is not taken."""
+        """Takes a request in, and says whether it is new; `Refused` where it is not taken.
+
+        Args:
+            key: of idempotency.
+            body: JSON, see `kit.streams.intake.read`.
+            requester: whose token it was.
+        """
         wish = intake.read(body, self.names)
         with self._store() as store:
             asked = Asked([key], [wish.rows], wish.received, wish.deadline, requester)
@@ -74,24 +86,41 @@ class Service:
             return request.to_json(store.now()), new
 
     def page(self, after: int, limit: int) -> dict[str, Any]:
-        """Returns some requests, those after a number, and how many there are of each state."""
+        """Returns some requests, those after a number, and how many there are of each state.
+
+        Args:
+            after: number of a request; 0 for the first page.
+            limit: how many at most.
+        """
         with self._store() as store:
             now = store.now()
             requests = [request.to_json(now) for request in store.requests(after=after, limit=limit)]
             return {"counts": store.counts(), "requests": requests}
 
     def look(self, number: int) -> dict[str, Any]:
-        """Returns a request."""
+        """Returns a request.
+
+        Args:
+            number: of the request, from 1.
+        """
         with self._store() as store:
             return store.get(number).to_json(store.now())
 
     def evidence(self, number: int) -> bytes:
-        """Returns the evidence of a settled request, zipped."""
+        """Returns the evidence of a settled request, zipped.
+
+        Args:
+            number: of the request, from 1.
+        """
         with self._store() as store:
             return evidence.zipped(store, number)
 
     def holder(self, header: str) -> str | None:
-        """Returns whose token a header `Authorization` has; None where it has none."""
+        """Returns whose token a header `Authorization` has; None where it has none.
+
+        Args:
+            header: `Bearer TOKEN`, or anything else.
+        """
         scheme, _, token = header.partition(" ")
         return Tokens.read(self.folder / FOLDER).holder(token.strip()) if scheme.lower() == "bearer" else None
 

@@ -43,7 +43,7 @@ class Setting:
         if not all(0 < number < math.inf for number in (self.seconds, self.days, self.deadline)):
             raise InputError(
                 f"A training takes {self.seconds} seconds, and requests come for {self.days} days with deadlines of "
-                f"{self.deadline} days. Expected numbers above 0. Correct them."
+                f"{self.deadline} days. Expected numbers above 0. Correct --seconds, --days or --deadline."
             )
 
 
@@ -98,6 +98,10 @@ class Simulated:
 
 def covered(begins: np.ndarray, ends: np.ndarray) -> float:
     """Returns the length of the union of intervals.
+
+    Args:
+        begins: float64 (n,).
+        ends: float64 (n,), each not before its beginning.
 
     Example:
         >>> covered(np.array([0.0, 1.0, 5.0]), np.array([2.0, 3.0, 6.0]))
@@ -161,7 +165,11 @@ class Estimate:
 
 
 def estimates(streams: Sequence[Simulated]) -> dict[str, Estimate]:
-    """Returns each number's mean over streams of the same setting and policy."""
+    """Returns each number's mean over streams of the same setting and policy.
+
+    Args:
+        streams: one or more.
+    """
     numbers = [stream.numbers() for stream in streams]
     columns = {name: np.array([row[name] for row in numbers]) for name in numbers[0]}
     count = len(streams)

@@ -40,6 +40,10 @@ class Store:
     def existing(cls, folder: Path, clock: Clock) -> Store:
         """Opens a queue that is there.
 
+        Args:
+            folder: of the queue.
+            clock: tells UTC seconds.
+
         Raises:
             InputError: there is none.
         """
@@ -103,7 +107,13 @@ class Store:
             return self.get(number), True
 
     def change(self, number: int, *, batch: int | None, settled: float | None) -> None:
-        """Writes where a request stands, and the digest of its row, within a transaction."""
+        """Writes where a request stands, and the digest of its row, within a transaction.
+
+        Args:
+            number: of the request, from 1.
+            batch: that it is in; None while it waits.
+            settled: when it was, UTC seconds; None before.
+        """
         self.connection.execute("UPDATE requests SET batch = ?, settled = ? WHERE number = ?", (batch, settled, number))
         request, _ = self._read(number)
         self.connection.execute("UPDATE requests SET sha256 = ? WHERE number = ?", (_digest(request), number))
@@ -139,6 +149,9 @@ class Store:
 
     def get(self, number: int) -> Request:
         """Returns a request.
+
+        Args:
+            number: of the request, from 1.
 
         Raises:
             Refused: there is none of this number.
@@ -209,11 +222,20 @@ class Store:
         return [name for (name,) in rows]
 
     def record(self, event: Event) -> None:
-        """Writes a line of the history, within a transaction."""
+        """Writes a line of the history, within a transaction.
+
+        Args:
+            event: what happened.
+        """
         self._history.append(event)
 
     def note(self, kind: str, text: str) -> None:
-        """Writes a line of the history that is about no request."""
+        """Writes a line of the history that is about no request.
+
+        Args:
+            kind: of the line.
+            text: what happened.
+        """
         with translated(self.path), transaction(self.connection):
             self.record(Event(self.time(), kind, None, None, text))
 
@@ -223,7 +245,11 @@ class Store:
             return self._history.all()
 
     def events_of(self, request: int) -> list[Event]:
-        """Returns the lines of the history that are about a request."""
+        """Returns the lines of the history that are about a request.
+
+        Args:
+            request: its number, from 1.
+        """
         with translated(self.path):
             return self._history.of(request)
 

@@ -28,7 +28,11 @@ class Tokens:
 
     @classmethod
     def read(cls, folder: Path) -> Tokens:
-        """Returns the tokens of a queue; `InputError` where there are none, or the file is damaged."""
+        """Returns the tokens of a queue; `InputError` where there are none, or the file is damaged.
+
+        Args:
+            folder: of the queue.
+        """
         path = folder / NAME
 
         def load() -> Tokens:
@@ -39,7 +43,11 @@ class Tokens:
         return tokens
 
     def holder(self, token: str) -> str | None:
-        """Returns whose token it is; None where it is nobody's. All are compared, so that time tells nothing."""
+        """Returns whose token it is; None where it is nobody's. All are compared, so that time tells nothing.
+
+        Args:
+            token: as it was sent.
+        """
         sha256, holder = _digest(token), None
         for digest, name in self.holders:
             if hmac.compare_digest(digest, sha256):
@@ -50,13 +58,20 @@ class Tokens:
 def issue(folder: Path, name: str) -> str:
     """Makes a token for somebody, keeps its digest, and returns it: it is nowhere else.
 
+    Args:
+        folder: of the queue.
+        name: of the holder, 1 to 200 characters on one line.
+
+    Returns:
+        64 hexadecimal digits.
+
     Raises:
         InputError: the name is none.
         CannotWrite: the file cannot be written.
     """
     if not _HOLDER.fullmatch(name):
         raise InputError(
-            f"{name[:40]!r} is no name of a holder. Expected 1 to 200 characters on one line. Give another one."
+            f"{name[:40]!r} cannot be the name of a holder. Expected 1 to 200 characters on one line. Give another one."
         )
     token = secrets.token_hex(_BYTES)
     with _changing(folder) as holders:
@@ -66,6 +81,10 @@ def issue(folder: Path, name: str) -> str:
 
 def revoke(folder: Path, name: str) -> int:
     """Takes somebody's tokens back, and returns how many: the service asks the file each time, so at once.
+
+    Args:
+        folder: of the queue.
+        name: of the holder.
 
     Raises:
         InputError: nobody of this name has one.

@@ -36,6 +36,9 @@ class Key:
     def of(cls, folder: Path) -> Key:
         """Returns the key in a folder, which is made at first use; the second of two processes finds the first one's.
 
+        Args:
+            folder: of the queue.
+
         Raises:
             InputError: the file is damaged.
             CannotWrite: it cannot be made.
@@ -54,7 +57,11 @@ class Key:
 
     @classmethod
     def read(cls, folder: Path) -> Key:
-        """Returns the key in a folder; `InputError` where there is none, or it is damaged."""
+        """Returns the key in a folder; `InputError` where there is none, or it is damaged.
+
+        Args:
+            folder: of the queue.
+        """
         path = folder / NAME
 
         def load() -> Key:
@@ -69,6 +76,12 @@ class Key:
 
     def names(self, contents: Iterable[bytes]) -> list[str]:
         """Returns the tombstone of each content.
+
+        Args:
+            contents: hashes of records, 32 bytes each.
+
+        Returns:
+            64 hexadecimal digits each: HMAC-SHA256 with the key.
 
         Example:
             >>> first, again, second = Key(bytes(32)).names([b"a", b"a", b"b"])
@@ -90,7 +103,12 @@ class Register:
 
     @classmethod
     def over(cls, key: Key, contents: np.ndarray) -> Register:
-        """Returns the register of records with these contents, uint8 (n, 32)."""
+        """Returns the register of records with these contents, uint8 (n, 32).
+
+        Args:
+            key: of the queue.
+            contents: see `kit.proofs.commitment.contents`.
+        """
         return cls(tuple(key.names(content.tobytes() for content in contents)))
 
     @cached_property
@@ -102,6 +120,9 @@ class Register:
 
     def named(self, rows: Sequence[int]) -> tuple[str, ...]:
         """Returns the tombstones of rows, each once, in order: copies of a record are one record.
+
+        Args:
+            rows: of the data, from 0.
 
         Raises:
             Refused: there is no such row.
@@ -117,7 +138,11 @@ class Register:
         return tuple(sorted({self.tombstones[row] for row in rows}))
 
     def rows_of(self, tombstones: Iterable[str]) -> np.ndarray:
-        """Returns all rows of these records, copies included, rising, int64."""
+        """Returns all rows of these records, copies included, rising, int64.
+
+        Args:
+            tombstones: of records; those of no record are left out.
+        """
         return np.array(sorted({row for name in tombstones for row in self._rows.get(name, ())}), np.int64)
 
 

@@ -92,7 +92,7 @@ def test_wrong_use_is_refused_before_any_work(certified: Path, data: Path, tmp_p
     early = call("certify", tmp_path / "new", "--challenge", data, "--forget", "random:0.1", "--commit")
     assert "Begin without --forget" in one_paragraph(early)
     short = call("certify", tmp_path / "new", "--challenge", data, "--nonce", "abc")
-    assert "The nonce 'abc' is none" in one_paragraph(short)
+    assert "The nonce 'abc' cannot be used" in one_paragraph(short)
     assert not (tmp_path / "new").exists()
 
 

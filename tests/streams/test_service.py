@@ -251,7 +251,7 @@ def test_tokens(folder: Path) -> None:
     path = folder / FOLDER / tokens.NAME
     assert path.stat().st_mode & 0o077 == 0
     assert first not in path.read_text()
-    with pytest.raises(InputError, match="is no name of a holder"):
+    with pytest.raises(InputError, match="cannot be the name of a holder"):
         tokens.issue(folder / FOLDER, "a\nb")
     with pytest.raises(InputError, match=r"who are: a, b\."):
         tokens.revoke(folder / FOLDER, "c")
