@@ -60,10 +60,18 @@ class Execution(Protocol):
         """
 
     def weights(self, states: Sequence[bytes]) -> list[np.ndarray]:
-        """Returns the model's weights, from all states."""
+        """Returns the model's weights.
+
+        Args:
+            states: of all segments, in their order.
+        """
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns a state's weights as one vector, float64 (n,)."""
+        """Returns a state's weights as one vector, float64 (n,), to compare where bits are not.
+
+        Args:
+            state: at the end of a segment.
+        """
 
 
 class Plain:
@@ -84,15 +92,15 @@ class Plain:
         return Segments(names, (None,) * len(names), self._settings, self._retraining.train())
 
     def execute(self, number: int, before: bytes) -> bytes:
-        """Returns the state at the end of a segment."""
+        """See `Execution.execute`."""
         return self._retraining.execute(number, before)
 
     def weights(self, states: Sequence[bytes]) -> list[np.ndarray]:
-        """Returns those of the last state."""
+        """See `Execution.weights`: those of the last state."""
         return self._retraining.weights(states[-1])
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns a state's weights as one vector."""
+        """See `Execution.numbers`."""
         return self._retraining.numbers(state)
 
 
@@ -194,13 +202,13 @@ class Sharded:
         return _joined(weights)
 
     def weights(self, states: Sequence[bytes]) -> list[np.ndarray]:
-        """Returns the ensemble's."""
+        """See `Execution.weights`: the ensemble's."""
         last = [self._arrays(state) for state in states[self._shape[1] - 1 :: self._shape[1]]]
         weights: list[np.ndarray] = sisa.ensemble_of(self._base, last, self._challenge).get_weights()
         return weights
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns a member's weights as one vector."""
+        """See `Execution.numbers`: of a member."""
         return np.concatenate([np.ravel(array) for array in self._arrays(state)]).astype(np.float64)
 
     def _segments(self, states: Mapping[str, bytes], origins: Mapping[str, int], net: keras.Model) -> Segments:
@@ -232,15 +240,15 @@ class SlicesAgain:
         return len(self.sharded)
 
     def execute(self, number: int, before: bytes) -> bytes:
-        """Returns the state at the end of a segment."""
+        """See `Execution.execute`."""
         return self.sharded.again(number, before, (self.first_seed, self.seeds[number]))
 
     def weights(self, states: Sequence[bytes]) -> list[np.ndarray]:
-        """Returns the ensemble's weights."""
+        """See `Execution.weights`: the ensemble's."""
         return self.sharded.weights(states)
 
     def numbers(self, state: bytes) -> np.ndarray:
-        """Returns a member's weights as one vector."""
+        """See `Execution.numbers`: of a member."""
         return self.sharded.numbers(state)
 
 

@@ -94,7 +94,8 @@ def _spent(certified: Trail, records: int) -> float:
     """
     recorded = facts.read(certified.path / trail.KEPT)
     fit = recorded.get("removals_that_fit", 0.0)
-    return recorded.get("budget_spent", 0.0) + (records / fit if fit else float("inf"))
+    spent = 0.0 if recorded.get("retrained") else recorded.get("budget_spent", 0.0)  # else it began anew by itself
+    return spent + (records / fit if fit else float("inf"))
 
 
 def own_of(folder: Path, verifier: Verifier) -> str:

@@ -75,11 +75,11 @@ class AtOnce:
     name: str = "at-once"
 
     def batch(self, waiting: Sequence[Waiting], now: float) -> Sequence[Waiting]:  # noqa: ARG002 (the interface)
-        """Takes the first."""
+        """See `Policy.batch`: takes the first."""
         return waiting[:1]
 
     def wake(self, waiting: Sequence[Waiting], now: float) -> float | None:
-        """Never waits."""
+        """See `Policy.wake`: never waits."""
         return now if waiting else None
 
 
@@ -95,11 +95,11 @@ class EarliestDeadline:
     name: str = "deadline"
 
     def batch(self, waiting: Sequence[Waiting], now: float) -> Sequence[Waiting]:  # noqa: ARG002 (the interface)
-        """Takes the most urgent."""
+        """See `Policy.batch`: takes the most urgent."""
         return sorted(waiting, key=lambda each: (each.deadline, each.number))[:1]
 
     def wake(self, waiting: Sequence[Waiting], now: float) -> float | None:
-        """Never waits."""
+        """See `Policy.wake`: never waits."""
         return now if waiting else None
 
 
@@ -128,13 +128,13 @@ class EveryK:
         return f"every:{self.size}"
 
     def batch(self, waiting: Sequence[Waiting], now: float) -> Sequence[Waiting]:
-        """Takes the first so many, or all."""
+        """See `Policy.batch`: takes the first so many, or all."""
         if len(waiting) >= self.size:
             return waiting[: self.size]
         return waiting if _urgent(waiting, self.slack) <= now else ()
 
     def wake(self, waiting: Sequence[Waiting], now: float) -> float | None:
-        """Waits for the nearest deadline's slack."""
+        """See `Policy.wake`: waits for the nearest deadline's slack."""
         if not waiting:
             return None
         return now if len(waiting) >= self.size else max(now, _urgent(waiting, self.slack))
@@ -164,11 +164,11 @@ class EveryPeriod:
         return f"period:{self.period / DAY:g}"
 
     def batch(self, waiting: Sequence[Waiting], now: float) -> Sequence[Waiting]:
-        """Takes all once a tick has passed since the first came."""
+        """See `Policy.batch`: takes all once a tick has passed since the first came."""
         return waiting if waiting and self._begins(waiting) <= now else ()
 
     def wake(self, waiting: Sequence[Waiting], now: float) -> float | None:
-        """Waits for the next tick, or the nearest deadline's slack."""
+        """See `Policy.wake`: waits for the next tick, or the nearest deadline's slack."""
         return max(now, self._begins(waiting)) if waiting else None
 
     def _begins(self, waiting: Sequence[Waiting]) -> float:

@@ -125,6 +125,7 @@ def test_queues_are_served_by_an_engine(served: Path, data: Path, tmp_path: Path
         ("run", ("--method", "scrub"), "is approximate"),
         ("run", ("--method", "nothing"), "There is no method"),
         ("run", ("--constant", "--method", "certified_removal"), "has no constant work"),
+        ("run", ("--constant", "--method", "by-cost"), "has no constant work"),
         ("evidence", ("3", "--output", "x.zip"), "is waiting; it has no evidence yet"),
         ("evidence", ("9", "--output", "x.zip"), "There is no request 9"),
     ],

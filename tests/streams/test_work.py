@@ -372,6 +372,15 @@ def no_share() -> float:
     raise AssertionError("it is asked for where shards are compared with retraining, and nowhere else")
 
 
+def test_a_budget_that_the_method_renewed_by_itself_lasts_again(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    facts.write(tmp_path / "kept", {"removals_that_fit": 10.0, "budget_spent": 1.3, "retrained": 1.0})
+    certified: Any = SimpleNamespace(path=tmp_path, training=SimpleNamespace(predicate={"method": "certified_removal"}))
+    batch: Any = SimpleNamespace(records=("a",))
+    chosen = methods.method_of(methods.CHEAPEST, certified, batch, no_share)
+    assert chosen == ("certified_removal", "leaves 90% of the certified budget")
+
+
 @pytest.mark.parametrize(
     ("began", "spent", "share", "method"),
     [
