@@ -28,7 +28,8 @@ DOCS = ROOT / "docs"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # What reaches beyond the window, where nothing scrolls.
 CUT = """() => [...document.querySelectorAll("article :is(p, h1, h2, img, li, svg.math)")]
-  .filter((element) => !element.closest(".table-wrapper, pre, .output, .formula, figure") && element.getClientRects().length)
+  .filter((element) => !element.closest(".table-wrapper, pre, .output, .formula, figure"))
+  .filter((element) => element.getClientRects().length)
   .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
   .map((element) => element.outerHTML.slice(0, 80))"""
 

@@ -72,7 +72,7 @@ CHALLENGES: dict[str, Preset] = {
         num_classes=10,
     ),
     "cifar10-small": Preset(
-        summary="CIFAR-10 with a ResNet-20 that has learnt its images by heart; weights are shipped",
+        summary="CIFAR-10 with a ResNet-20 that has memorised its images; weights are shipped",
         load=datasets.cifar10,
         published="CIFAR-10",
         model="resnet20",

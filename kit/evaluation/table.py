@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _LATE = (
     "TensorFlow computed something before the kit was imported, with a number of threads that the kit has not set: the "
-    "same seed may give other bits elsewhere."
+    "same seed may give slightly different results elsewhere."
 )
 
 

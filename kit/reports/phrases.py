@@ -23,8 +23,8 @@ GALLERIES = {
     ),
     "roc": (
         "Attack on the loss",
-        "An attacker accuses examples with a loss below a threshold of having been trained on. The curve shows how "
-        "many forget examples are found at which share of false alarms among test examples, both on logarithmic axes: "
+        "An attacker takes examples with a loss below a threshold for training examples. The curve shows which share "
+        "of the forget set is found at which share of false alarms among test examples, both on logarithmic axes: "
         "attacks that are sure of themselves show at the left. The aim is the dashed curve, not the diagonal.",
     ),
     "epsilons": (
