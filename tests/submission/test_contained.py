@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import os
 import signal
@@ -260,7 +261,10 @@ def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_
         "given/settings.json",
         "given/submission/mine.py",
     ]
-    assert all(name.endswith(".py") for name in names if name.startswith("given/kit/"))
+    copied = {name for name in names if name.startswith("given/kit/")}
+    bytecode = {name for name in copied if "/__pycache__/" in name}
+    assert all(name.endswith(".py") for name in copied - bytecode)
+    assert {importlib.util.source_from_cache(name) for name in bytecode} <= copied
     split = small_challenge.split
     shapes = {"retain": len(split.retain), "forget": len(split.forget), "validation": len(small_challenge.validation)}
     expected = {
