@@ -264,12 +264,15 @@ def _described(net: keras.Model, own: Own) -> str:
 
 
 def _plain(description: Any) -> Any:
-    """Returns a description in float32 whose initialisers draw anew: retrained models must not all begin alike."""
+    """Returns a description in float32 whose initialisers draw anew: retrained models must not all begin alike.
+
+    What a model was compiled with is left out: Keras would compile what is built, and no run could use it again.
+    """
     if isinstance(description, list):
         return [_plain(part) for part in description]
     if not isinstance(description, dict):
         return description
-    plain = {name: _plain(part) for name, part in description.items()}
+    plain = {name: _plain(part) for name, part in description.items() if name != "compile_config"}
     if description.get("module") == "keras.initializers" and "seed" in description.get("config", {}):
         plain["config"] = plain["config"] | {"seed": None}
     if description.get("class_name") == "DTypePolicy":  # losses in 16 bits would coincide

@@ -24,7 +24,7 @@ from kit.runs import originals, timing
 from kit.runs.run import unlearn
 from kit.runs.worker import Worker
 from kit.submission.entry import resolve
-from kit.toolbox import blocks
+from kit.toolbox import blocks, compiled
 from kit.types import Arrays, Challenge, Recipe
 
 Refused = Callable[..., str]
@@ -373,6 +373,18 @@ def test_a_model_is_trained_anew_and_unlearned(form: str) -> None:
             np.array_equal(*pair) for pair in zip(unlearned, net.get_weights(), strict=True) if pair[0].ndim > 1
         )
         worker.outputs(unlearned, method)
+
+
+def test_runs_use_one_network_whatever_the_model_was_compiled_with() -> None:
+    net = perturbed(nested())
+    challenges = [kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=1), batch_size=16)]
+    net.compile("adam", "sparse_categorical_crossentropy")
+    challenges.append(kit.make_challenge("mine", TABLE, model=net, recipe=Recipe(epochs=1), batch_size=16))
+    assert originals.fingerprint(challenges[0]) == originals.fingerprint(challenges[1])
+    worker = Worker(challenges[1])
+    nets = [unlearn("retrain", challenges[1], seed=seed, worker=worker).net for seed in range(2)]
+    assert nets[0] is nets[1]
+    assert compiled.traces(nets[0]) == 1
 
 
 @pytest.mark.slow
