@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from kit.proofs.log import Log
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import TRAINING, Trail
-from kit.proofs.trainings import Plain, Segments, Sharded
+from kit.proofs.trainings import Networks, Plain, Segments, Sharded
 from kit.rules import RETRAIN
 from kit.storage import files
 from kit.types import Arrays, Challenge, InputError, Split
@@ -39,6 +39,7 @@ class Order:
         announce: is told what is being done.
         constant: of `sisa`, everything is trained again, so that neither time nor log tells where a record was.
         clock: tells UTC seconds, for the log.
+        networks: of `sisa`, made before for another deletion of the same model.
     """
 
     method: str = RETRAIN
@@ -49,6 +50,7 @@ class Order:
     announce: Callable[[str], None] = lambda _: None
     constant: bool = False
     clock: Callable[[], float] = time.time
+    networks: Networks = field(default_factory=Networks, repr=False)
 
 
 def begin(folder: Path, challenge: Challenge, signer: Signer, order: Order) -> Trail:
@@ -186,7 +188,7 @@ def _removed(
     shutil.copytree(old.path / trail.KEPT, place / trail.KEPT)
     predicate = old.training.predicate
     names, earlier = predicate["names"], [state.tobytes() for state in old.states()]
-    return Sharded(challenge, records, predicate["settings"]).remove(
+    return Sharded(challenge, records, predicate["settings"], order.networks).remove(
         terms_.seed,
         place / trail.KEPT,
         challenge.train.take(challenge.split.forget),

@@ -23,7 +23,7 @@ from kit.proofs.states import Trained
 from kit.runs import pretraining
 from kit.runs.settings import of_pretraining
 from kit.storage.scratch import Scratch
-from kit.toolbox import seeding
+from kit.toolbox import ensembles, seeding
 from kit.toolbox.examples import Selection
 from kit.types import Arrays, Challenge, Split
 
@@ -104,15 +104,41 @@ class Plain:
         return self._retraining.numbers(state)
 
 
+class Networks:
+    """Those of one challenge and one number of shards, made once: what is compiled for them serves each deletion."""
+
+    def __init__(self) -> None:
+        """Makes none yet."""
+        self._base: keras.Model | None = None
+        self._ensemble: keras.Model | None = None
+
+    def base(self, challenge: Challenge) -> keras.Model:
+        """Returns a network of the challenge's architecture, with any weights."""
+        if self._base is None:
+            self._base = pretraining.new_base(challenge)
+        return self._base
+
+    def ensemble(self, weights: Sequence[Sequence[np.ndarray]], challenge: Challenge) -> keras.Model:
+        """Returns the ensemble of members with these weights."""
+        if self._ensemble is None:
+            self._ensemble = sisa.ensemble_of(self.base(challenge), weights, challenge)
+        for member, arrays in zip(ensembles.members(self._ensemble), weights, strict=True):
+            member.set_weights(arrays)
+        return self._ensemble
+
+
 class Sharded:
     """The segments of `sisa`: the weights of a member after each slice."""
 
-    def __init__(self, challenge: Challenge, records: Arrays, settings: Mapping[str, int]) -> None:
-        """Builds a member; nothing is trained."""
+    def __init__(
+        self, challenge: Challenge, records: Arrays, settings: Mapping[str, int], networks: Networks | None = None
+    ) -> None:
+        """Builds a member, or takes one that was built before; nothing is trained."""
+        self._networks = networks or Networks()
         self._challenge = alone(challenge, records)
         self._shape = settings["shards"], settings["slices"]
         self._settings = settings
-        self._base = pretraining.new_base(challenge)
+        self._base = self._networks.base(challenge)
         self._like = self._base.get_weights()
         self.names = tuple(_name(shard, number) for shard in range(self._shape[0]) for number in range(self._shape[1]))
 
@@ -157,7 +183,7 @@ class Sharded:
         states: dict[str, bytes] = {}
         shards, slices = self._shape
         last = [earlier[_name(shard, slices - 1)] for shard in range(shards)]
-        net = sisa.ensemble_of(self._base, [self._arrays(state) for state in last], self._challenge)
+        net = self._networks.ensemble([self._arrays(state) for state in last], self._challenge)
         parts = (self._challenge.train, forget, self._challenge.validation)
         retain, gone, validation = (
             Selection(part, np.arange(len(part))).batches(self._challenge.batch_size) for part in parts

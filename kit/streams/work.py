@@ -23,6 +23,7 @@ from kit.proofs.finishing import finished
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
+from kit.proofs.trainings import Networks
 from kit.storage import files
 from kit.streams import evidence, measuring, methods
 from kit.streams.costs import Sharded
@@ -80,6 +81,10 @@ class OnTrail:
     def _models(self) -> measuring.Models:
         return measuring.Models(self.challenge)
 
+    @cached_property
+    def _networks(self) -> Networks:
+        return Networks()
+
     def plan(self, batch: Batch) -> Mapping[str, Any]:
         """See `Work.plan`.
 
@@ -122,6 +127,7 @@ class OnTrail:
                 announce=self.announce,
                 constant=self.constant,
                 clock=lambda: self.ticks.last(batch.begun, self.clock()),
+                networks=self._networks,
             )
             certificate = certify.delete(self.folder, self._without(batch), self.signer, order)
         if certificate is None or planned != {*certificate.deletion.deleted}:

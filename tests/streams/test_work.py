@@ -17,6 +17,7 @@ from queues import Hands
 from scipy.special import softmax
 
 import kit
+from kit.methods import sisa
 from kit.proofs import commitment, execution, signatures, trail
 from kit.proofs.certificate import check_receipt
 from kit.proofs.certify import Order, begin, delete
@@ -29,7 +30,7 @@ from kit.streams.database import FOLDER
 from kit.streams.request import Refused
 from kit.streams.tombstones import Key
 from kit.streams.work import OnTrail
-from kit.toolbox import facts
+from kit.toolbox import compiled, ensembles, facts
 from kit.types import Arrays, InputError, Recipe, Split
 
 TWIN, ORIGINAL = 7, 3  # two rows of one content
@@ -132,6 +133,25 @@ def test_sisa_serves_a_queue_and_an_auditor_executes_all_of_it_again(queue_on: C
         probabilities.append(softmax(net.predict(queue_.challenge.test.x, verbose=0), axis=1))
     right = np.mean(probabilities, axis=0).argmax(1) == queue_.challenge.test.y
     assert outcomes[-1]["report"]["test"]["after"]["accuracy"] == pytest.approx(float(right.mean()))
+
+
+@pytest.mark.slow
+def test_networks_are_made_and_traced_once_for_all_batches(
+    queue_on: Callable[..., Queue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_, networks = queue_on("sisa"), []
+    make = sisa.ensemble_of
+
+    def counted(*arguments: Any) -> Any:
+        networks.append(make(*arguments))
+        return networks[-1]
+
+    monkeypatch.setattr(sisa, "ensemble_of", counted)
+    for row in (5, 11, 80):
+        queue_.add(f"{row}", [row])
+    assert len(queue_.serve("at-once")) == 3
+    traces = [compiled.traces(ensembles.members(net)[0]) for net in networks]
+    assert traces == [0, 1], "one to measure with, and one to forget with"
 
 
 @pytest.mark.slow
