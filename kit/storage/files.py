@@ -87,8 +87,7 @@ def cannot_write(path: Path, error: OSError) -> CannotWrite:
 
 @contextlib.contextmanager
 def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
-    if not path.parent.is_dir():  # to ask is cheaper than to make it once more
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

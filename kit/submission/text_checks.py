@@ -61,7 +61,7 @@ def encoding_problem(content: bytes) -> str:
 
     Example:
         >>> encoding_problem("name = 'é'".encode("latin-1"))[:40]
-        'The file is no text that Python reads: i'
+        'Python cannot read the file as text: inv'
     """
     try:
         importlib.util.decode_source(content)

@@ -229,6 +229,7 @@ def test_a_forgotten_class_is_told_from_what_the_model_is_to_know(class_five: ki
     assert scores["retrain"]["test_accuracy"].value > 0.8  # with the fives it could not be above 0.9
 
 
+@pytest.mark.slow
 def test_a_forgotten_class_cannot_be_attacked(class_five: kit.Evaluation) -> None:
     for report in class_five.reports:
         for name in ("mia_accuracy", "mia_auc", "mia_gap", "mia_tpr_at_1pct_fpr"):

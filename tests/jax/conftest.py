@@ -19,7 +19,7 @@ from kit.types import Challenge, Recipe
 # And this processor is to pass for two devices, of which tests use one, and the processes of engines both.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
     "--xla_force_host_platform_device_count=2",
 )
 

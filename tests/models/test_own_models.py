@@ -241,6 +241,7 @@ def test_a_sigmoid_becomes_two_logits(end: str, unmeasured: None) -> None:
     assert report.scores["retain_accuracy"].value > 0.7
 
 
+@pytest.mark.slow
 def test_a_model_that_scales_its_images_itself_is_not_scaled_for(refused: Refused) -> None:
     net = sequential(
         layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2, activation="softmax"), shape=(8, 8, 1)

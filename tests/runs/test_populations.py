@@ -301,6 +301,7 @@ def seeded(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validatio
     return net
 
 
+@pytest.mark.slow
 def test_a_users_function_goes_to_other_processes(population: Callable[..., Outputs], processes: Engine) -> None:
     shift = 0.5
 

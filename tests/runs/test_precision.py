@@ -86,6 +86,7 @@ def test_a_method_is_handed_a_model_that_computes_in_bfloat16(half_worker: Worke
     assert keras.config.dtype_policy().name == policy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["finetune", "retrain"])
 def test_training_in_bfloat16_learns_as_much_with_other_bits(brief_workers: list[Worker], method: str) -> None:
     accuracies, differences = [], []

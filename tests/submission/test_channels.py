@@ -143,6 +143,7 @@ def test_output_is_counted_whole_and_kept_at_both_ends(size: int) -> None:
     assert len(text) <= 128 * 1024 + 100
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     SAID, KINDS, OUTCOME, st.sampled_from(["starting", "importing", "preparing", "calling", "returning"]), st.booleans()

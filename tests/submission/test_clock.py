@@ -385,6 +385,7 @@ def test_what_a_process_does_before_it_touches_the_submission_is_not_billed(star
     assert 0 < sum(cost.cpu_seconds for cost in costs) < whole
 
 
+@pytest.mark.slow
 def test_what_a_process_says_of_its_traces_is_bounded(start: Callable[[str], Contained]) -> None:
     lie = """
     def unlearning(*handed):

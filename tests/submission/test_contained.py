@@ -178,6 +178,7 @@ def life(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Life:
     return Life(process, folder, returned, *meanwhile)
 
 
+@pytest.mark.slow
 def test_a_contained_run_has_the_bits_of_one_in_this_process(life: Life, worker: Worker) -> None:
     function = kit.load_method(TEMPLATE)
     for seed, there in life.returned.items():
@@ -219,6 +220,7 @@ def test_beside_jax_a_file_is_handed_a_model_of_it_and_tf_data(
     assert not sum(run.reply["altered"] or len(run.reply["threads"]) for run in (first, again, other))
 
 
+@pytest.mark.slow
 def test_a_closed_process_leaves_nothing(life: Life) -> None:
     assert len(life.files_meanwhile) == 1
     assert life.processes_meanwhile
@@ -229,6 +231,7 @@ def test_a_closed_process_leaves_nothing(life: Life) -> None:
     assert nothing_is_left(life.folder)
 
 
+@pytest.mark.slow
 def test_a_forked_process_makes_the_same_bits(life: Life, start: Callable[..., Contained], folder: Path) -> None:
     """Which most of these tests begin, because one that is not takes five seconds."""
     with start(TEMPLATE.read_text()) as process:
@@ -249,6 +252,7 @@ def sights(life: Life) -> str:
     return life.process.output
 
 
+@pytest.mark.slow
 def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_challenge: Challenge) -> None:
     seen = json.loads(sights.split("SEEN ")[1].splitlines()[0])
     variables, arguments, names, arrays, settings, working_directory = seen
@@ -274,6 +278,7 @@ def test_a_process_is_handed_the_three_sets_and_nothing_else(sights: str, small_
     assert not {"split", "seed", "indices", "test"} & set(settings)
 
 
+@pytest.mark.slow
 def test_of_the_kit_it_can_import_the_toolbox_and_the_types_and_nothing_that_leads_to_data(sights: str) -> None:
     modules, parts, missing = json.loads(sights.split("IMPORTED ")[1].splitlines()[0])
     assert modules == []
@@ -339,6 +344,7 @@ def test_an_error_of_the_caller_ends_the_process(start: Callable[..., Contained]
     assert nothing_is_left(folder)
 
 
+@pytest.mark.slow
 def test_a_call_that_never_ends_is_ended_with_all_that_it_started(
     start: Callable[..., Contained], folder: Path
 ) -> None:
@@ -391,6 +397,7 @@ with Contained(entry.source, worker.inputs(entry), Limits(100)) as process:
 """
 
 
+@pytest.mark.slow
 def test_when_the_kit_is_killed_the_submission_ends(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "endless.py").write_text("def unlearning(net, retain, forget, validation):\n    while True: pass\n")
     (tmp_path / "driver.py").write_text(DRIVER)

@@ -111,7 +111,8 @@ def examined(path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> dic
     return {outcome.name: outcome for outcome in validate.examine(path, worker.challenge, limits=Limits(60.0))}
 
 
-@pytest.mark.parametrize("name", [LEGAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in LEGAL[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEGAL)
 def test_how_a_model_is_built_is_the_methods_business(
     name: str, written: Callable[[str], Path], worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,9 +125,8 @@ def test_how_a_model_is_built_is_the_methods_business(
     assert outcomes["repeatable"].status == "PASS"
 
 
-@pytest.mark.parametrize(
-    "name", ["softmax", *(pytest.param(name, marks=pytest.mark.slow) for name in list(ILLEGAL)[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ILLEGAL)
 def test_what_is_no_legal_model_is_one_nowhere(
     name: str, written: Callable[[str], Path], worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

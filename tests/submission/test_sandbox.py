@@ -67,6 +67,7 @@ def plants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             left.unlink()
 
 
+@pytest.mark.slow
 def test_by_default_a_file_plants_nothing(plants: Path, worker: Worker) -> None:
     weights = kit.unlearn(plants, worker.challenge, worker=worker).net.get_weights()
     for mine, original in zip(weights, worker.original.weights, strict=True):
