@@ -17,10 +17,11 @@ from kit.proofs.commitment import Commitment
 from kit.proofs.filing import Terms, committed, new_training, stored, write_receipts
 from kit.proofs.finishing import finished
 from kit.proofs.log import Log
+from kit.proofs.networks import Networks
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import TRAINING, Trail
-from kit.proofs.trainings import Networks, Plain, Segments, Sharded
+from kit.proofs.trainings import Plain, Segments, Sharded
 from kit.rules import RETRAIN
 from kit.storage import files
 from kit.types import Arrays, Challenge, InputError, Split

@@ -19,11 +19,11 @@ import numpy as np
 from kit.methods import sisa
 from kit.proofs.classes import SISA
 from kit.proofs.execution import Retraining
+from kit.proofs.networks import Networks
 from kit.proofs.states import Trained
-from kit.runs import pretraining
 from kit.runs.settings import of_pretraining
 from kit.storage.scratch import Scratch
-from kit.toolbox import ensembles, seeding
+from kit.toolbox import seeding
 from kit.toolbox.examples import Selection
 from kit.types import Arrays, Challenge, Split
 
@@ -102,29 +102,6 @@ class Plain:
     def numbers(self, state: bytes) -> np.ndarray:
         """See `Execution.numbers`."""
         return self._retraining.numbers(state)
-
-
-class Networks:
-    """Those of one challenge and one number of shards, made once: what is compiled for them serves each deletion."""
-
-    def __init__(self) -> None:
-        """Makes none yet."""
-        self._base: keras.Model | None = None
-        self._ensemble: keras.Model | None = None
-
-    def base(self, challenge: Challenge) -> keras.Model:
-        """Returns a network of the challenge's architecture, with any weights."""
-        if self._base is None:
-            self._base = pretraining.new_base(challenge)
-        return self._base
-
-    def ensemble(self, weights: Sequence[Sequence[np.ndarray]], challenge: Challenge) -> keras.Model:
-        """Returns the ensemble of members with these weights."""
-        if self._ensemble is None:
-            self._ensemble = sisa.ensemble_of(self.base(challenge), weights, challenge)
-        for member, arrays in zip(ensembles.members(self._ensemble), weights, strict=True):
-            member.set_weights(arrays)
-        return self._ensemble
 
 
 class Sharded:

@@ -20,10 +20,10 @@ from kit.proofs import certificate as certificates
 from kit.proofs import certify, classes, commitment, signatures, trail
 from kit.proofs.certificate import Certificate
 from kit.proofs.finishing import finished
+from kit.proofs.networks import Networks
 from kit.proofs.salts import Salts
 from kit.proofs.signatures import Signer
 from kit.proofs.trail import Trail
-from kit.proofs.trainings import Networks
 from kit.storage import files
 from kit.streams import evidence, measuring, methods
 from kit.streams.costs import Sharded
