@@ -407,6 +407,7 @@ def processes() -> Iterator[engines.Engine]:
         yield engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 def test_on_two_processes_a_pack_has_the_same_bits_and_goes_on_where_another_engine_stopped(
     packs: Packs, hook: dict[str, Any], processes: engines.Engine, three: Path, half: bool, tmp_path: Path
@@ -574,6 +575,7 @@ def start_in(journal: bytes) -> int:
     return int(json.loads(journal)["content"]["start"])
 
 
+@pytest.mark.slow
 def test_killed_while_a_model_was_appended(
     packs: Packs, hook: dict[str, Any], states: list[tuple[bytes, bytes]], three: Path, tmp_path: Path
 ) -> None:
@@ -862,6 +864,7 @@ def models_in(journal: Path) -> int:
     return len(json.loads(journal.read_text())["content"]["seeds"]) if journal.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_followed_by_another(
     small_challenge: Challenge, packs: Packs, hook: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -276,6 +276,7 @@ def test_a_task_that_always_kills_its_worker_fails(engine: Engine, monkeypatch: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_workers_that_die_idle_are_replaced_and_no_task_is_blamed() -> None:
     with engines.start("processes", workers=3) as engine:
         dead = {pid for _, (_, pid) in engine.map(slow_square, None, range(3))}
@@ -356,6 +357,7 @@ with engines.start("processes", workers=2) as engine:
 """
 
 
+@pytest.mark.slow
 def test_workers_die_when_the_driver_is_killed(tmp_path: Path) -> None:
     with run_script(tmp_path, ENDLESS) as script:
         assert script.stdout is not None

@@ -90,7 +90,7 @@ def test_both_stand_in_the_report_of_the_original_and_below_the_table(capsys: py
     assert (first["recipe"]["epochs"], first["recipe"]["batch_size"], first["recipe"]["training_seed"]) == (5, 64, 0)
 
 
-@pytest.mark.parametrize("name", ["noisy-digits", "digits"])
+@pytest.mark.parametrize("name", ["noisy-digits", pytest.param("digits", marks=pytest.mark.slow)])
 def test_of_the_kits_own_challenges_nothing_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "score_rows", lambda compared, folder: {row: {} for row in compared})
     assert evaluation.evaluate("original", kit.load_challenge(name)).warnings == ()

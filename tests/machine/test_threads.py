@@ -152,6 +152,7 @@ print(*(warning.message for warning in caught))
 """
 
 
+@pytest.mark.slow
 def test_once_tensorflow_computes_the_number_stays(tmp_path: Path) -> None:
     result = run_script(COMPUTES_AND_CHANGES, tmp_path)
     assert result.code == 0, result.err
@@ -175,6 +176,7 @@ print(tensorflow.config.threading.get_intra_op_parallelism_threads())
 """
 
 
+@pytest.mark.slow
 def test_a_tensorflow_that_is_imported_before_the_kit_is_told(tmp_path: Path) -> None:
     printed = run_script(IMPORTED_LATE, tmp_path, KIT_THREADS="2")
     assert (printed.code, printed.out.split()) == (0, ["2"]), printed.err

@@ -162,9 +162,8 @@ def trained(linear: Challenge, tmp_path_factory: pytest.TempPathFactory) -> Trai
 # Exact
 
 
-@pytest.mark.parametrize(
-    "model", [pytest.param(description(), id="linear"), pytest.param(noisy(), marks=pytest.mark.slow, id="noisy")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [pytest.param(description(), id="linear"), pytest.param(noisy(), id="noisy")])
 def test_unlearning_is_the_training_that_never_saw_the_forgotten_examples(model: str, tmp_path: Path) -> None:
     challenge = dataclasses.replace(challenge_of(model), training_seed=7)
     original = pretraining.load(challenge, "sisa")

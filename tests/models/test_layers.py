@@ -239,6 +239,7 @@ def net(request: pytest.FixtureRequest) -> keras.Model:
     return net
 
 
+@pytest.mark.slow
 def test_a_stored_model_is_loaded_without_trust(net: keras.Model, tmp_path: Path) -> None:
     net.save(tmp_path / "net.keras")
     loaded = models.of_one_tensor(keras.saving.load_model(tmp_path / "net.keras", safe_mode=True))

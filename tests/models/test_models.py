@@ -109,7 +109,13 @@ def test_models_are_uncompiled_and_give_logits(name: str) -> None:
     assert logits.max() > 1
 
 
-@pytest.mark.parametrize("name", sorted(models.MODELS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name.startswith("resnet") else [])
+        for name in sorted(models.MODELS)
+    ],
+)
 def test_weights_are_drawn_anew_from_the_global_seed(name: str) -> None:
     def draw(seed: int) -> list[bytes]:
         keras.utils.set_random_seed(seed)

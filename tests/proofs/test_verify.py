@@ -348,6 +348,7 @@ def split_of(challenge: kit.Challenge, forget: list[int]) -> kit.types.Split:
 # Other methods
 
 
+@pytest.mark.slow
 def test_sisa_is_executed_slice_by_slice_after_two_deletions(
     challenge: kit.Challenge, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ def shown(reports: Sequence[Report], width: int = 120) -> str:
     return stream.getvalue() + "\n".join([*words.meaning(again), markdown.methods_table(again)])
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_a_score_more_stands_under_its_own_name(path: Path, width: int) -> None:
     reports = records.read_json(path).reports

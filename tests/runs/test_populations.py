@@ -275,6 +275,7 @@ def processes() -> Iterator[Engine]:
             yield engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["finetune", "retrain", "original"])
 def test_processes_make_the_bits_that_this_process_makes(
     population: Callable[..., Outputs], processes: Engine, method: str
@@ -283,6 +284,7 @@ def test_processes_make_the_bits_that_this_process_makes(
     assert_same_models(population(5, method=method, root=None, engine=processes), alone)
 
 
+@pytest.mark.slow
 def test_what_processes_made_is_found_again_by_any_engine(
     population: Callable[..., Outputs], processes: Engine, calls: list[int], tmp_path: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_a_users_function_goes_to_other_processes(population: Callable[..., Outp
         assert_same_models(population(4, method=method, engine=processes), population(4, method=method))
 
 
+@pytest.mark.slow
 def test_a_function_that_cannot_be_copied_is_refused(
     population: Callable[..., Outputs], processes: Engine, refused: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -352,6 +355,7 @@ def test_a_file_runs_contained_in_other_processes_too(
     assert len(np.unique(there.confidences["test"], axis=0)) == 4
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_told_from_other_processes_too(
     population: Callable[..., Outputs], processes: Engine, tmp_path: Path
 ) -> None:

@@ -120,7 +120,11 @@ def test_shipped_weights_are_those_of_the_registry(
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "cifar10-small" else []) for name in SHIPPED]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("cifar10-small", "fashion-mnist") else [])
+        for name in SHIPPED
+    ],
 )
 def test_shipped_weights_have_the_accuracies_of_the_registry(
     name: str, challenge_of: Callable[[str], Challenge]

@@ -104,7 +104,7 @@ def test_a_single_unlearned_model_varies_as_a_retrained_one() -> None:
     assert result.stderr == pytest.approx(np.sqrt(expected), rel=1e-4)
 
 
-@pytest.mark.parametrize("models", [(1, 6), (8, 13), (16, 16)])
+@pytest.mark.parametrize("models", [(1, 6), (8, 13), pytest.param((16, 16), marks=pytest.mark.slow)])
 def test_models_like_retrained_ones_are_within_noise_of_the_target(models: tuple[int, int]) -> None:
     results = [score(compare(logits(10 + 2 * w, models[0]), logits(11 + 2 * w, models[1]))) for w in range(60)]
     gaps = np.array([result.value - result.target for result in results])

@@ -140,7 +140,7 @@ def test_the_standard_errors_are_right_away_from_zero_gaps(models: tuple[int, in
         assert (np.abs(values - values.mean()) <= 2 * stderrs).mean() >= 0.85, name
 
 
-@pytest.mark.parametrize("models", [(1, 6), (8, 8)])
+@pytest.mark.parametrize("models", [(1, 6), pytest.param((8, 8), marks=pytest.mark.slow)])
 def test_near_zero_gaps_the_standard_errors_are_not_too_small(models: tuple[int, int]) -> None:
     """A single model too, which is taken to vary as a retrained one: here it does."""
     results = [scores(outputs(2 * w, models[0]), outputs(2 * w + 1, models[1])) for w in range(300, 340)]

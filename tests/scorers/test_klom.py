@@ -198,6 +198,7 @@ def test_models_like_retrained_ones_are_within_noise_of_the_target_and_a_shift_i
     assert shifted["klom_retain"] == scores(comparison(0, (64, 64)))["klom_retain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_the_standard_error_covers(shift: float) -> None:
     only_forget = {"forget": 60, "retain": 2, "validation": 3, "test": 2}  # what the others are is of no matter here

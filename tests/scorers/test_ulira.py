@@ -105,7 +105,7 @@ def test_scores_are_the_measures_of_the_first_models_of_either_side() -> None:
 # Planted truths
 
 
-@pytest.mark.parametrize("models", [8, 16])
+@pytest.mark.parametrize("models", [8, pytest.param(16, marks=pytest.mark.slow)])
 def test_models_of_one_kind_cannot_be_told_apart(models: int) -> None:
     """Fitted to the models that are judged, the guess would be right far more often."""
     results = [scores(*confidences(seed, (models, models), 130)) for seed in range(20)]

@@ -316,7 +316,6 @@ HIDDEN = {
         """
     ),
 }
-QUICK = {"at the import"}
 # A trace of plain Keras makes some 900 operations in a second.
 UNIT = Retraining(seconds=10.0, work=8.0, tracing=1.0, operations=900, passes=1000.0)
 
@@ -358,9 +357,8 @@ def of_honest_runs(start: Callable[[str], Contained]) -> float:
         return billed(process)
 
 
-@pytest.mark.parametrize(
-    "where", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in HIDDEN]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("where", HIDDEN)
 def test_hidden_work_is_billed(
     start: Callable[[str], Contained], ledger: Path, of_honest_runs: float, where: str
 ) -> None:

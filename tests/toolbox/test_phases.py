@@ -86,7 +86,9 @@ def test_trainable_is_the_complement_of_frozen_and_reaches_into_nested_models() 
         np.testing.assert_equal(other.get_weights(), nets[0].get_weights())
 
 
-@pytest.mark.parametrize("interrupted_after", [1, 2, 4])
+@pytest.mark.parametrize(
+    "interrupted_after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_training_goes_on_in_its_phase(
     interrupted_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
