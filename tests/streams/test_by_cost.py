@@ -78,10 +78,10 @@ class Ledger:
         self.w = read_arrays(kept(queue), "state")["w"]
         self.bounds, self.there = np.zeros(classes), set(range(len(self.x)))
 
-    def remove(self, row: int) -> float:
-        """Takes a Newton step a class, and returns the largest share of a class's budget that is spent now."""
-        self.there.remove(row)
-        x, gone = self.x[sorted(self.there)], self.x[row]
+    def without(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the weights after a Newton step a class, and the bounds of their errors."""
+        x, gone = self.x[sorted(self.there - {row})], self.x[row]
+        removed, bounds = self.w.copy(), self.bounds.copy()
         for number, w in enumerate(self.w):
             chance = expit(x @ w)
             hessian = np.einsum("ni,n,nj->ij", x, chance * (1 - chance), x)
@@ -90,8 +90,18 @@ class Ledger:
             step = np.linalg.lstsq(hessian, -sign * expit(-sign * (gone @ w)) * gone + REGULARISATION * w, rcond=None)[
                 0
             ]
-            self.bounds[number] += np.linalg.norm(x, 2) * np.linalg.norm((x @ step) ** 2) / (12 * math.sqrt(3))
-            self.w[number] = w + step
+            bounds[number] += np.linalg.norm(x, 2) * np.linalg.norm((x @ step) ** 2) / (12 * math.sqrt(3))
+            removed[number] = w + step
+        return removed, bounds
+
+    def fits(self, row: int) -> bool:
+        """Returns whether the budget of every class bears a row: one that costs more than most may not."""
+        return float(self.without(row)[1].max()) <= self.budget
+
+    def remove(self, row: int) -> float:
+        """Removes a row, and returns the largest share of a class's budget that is spent now."""
+        self.w, self.bounds = self.without(row)
+        self.there.remove(row)
         return float(self.bounds.max() / self.budget)
 
 
@@ -122,7 +132,8 @@ def test_a_stream_goes_through_all_three_steps(queue_: Queue) -> None:
     number, spent = 0, 0.0
     while spent + 1 / fit <= 1:  # the certified steps
         number += 1
-        row = rows.pop(0)
+        row = next(row for row in rows if ledger.fits(row))
+        rows.remove(row)
         outcome = served(queue_, f"{number}", [row])
         gone.append(row)
         spent = ledger.remove(row)
