@@ -43,8 +43,8 @@ def by_hand(wanted: list[int], data: list[int]) -> list[int]:
 @settings(max_examples=80, deadline=None)
 def test_each_salt_gets_a_record_of_its_content(data: list[int], alike: int, draw: st.DataObject) -> None:
     wanted = draw.draw(st.lists(st.sampled_from(data), min_size=1, max_size=30))
-    found = salts_of(hashes(wanted, alike)).records_among(records(len(data)), hashes(data, alike))
-    assert found.x[:, 0].astype(int).tolist() == by_hand(wanted, data)
+    matching = salts_of(hashes(wanted, alike)).records_among(records(len(data)), hashes(data, alike))
+    assert matching.x[:, 0].astype(int).tolist() == by_hand(wanted, data)
 
 
 @given(
