@@ -17,14 +17,16 @@ from kit.types import Challenge, Recipe
 
 # What is compiled here runs for milliseconds: XLA need not spend seconds on making it quick. Read when JAX starts.
 # And this processor is to pass for two devices, of which tests use one, and the processes of engines both.
+IS_JAX = os.environ.get("KERAS_BACKEND") == "jax"
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
-    "--xla_force_host_platform_device_count=2",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_force_host_platform_device_count=2" + " --xla_cpu_use_fusion_emitters=false" * IS_JAX,
+    # The XLA of TensorFlow 2.18, which reads this too, ends the process of a flag that it does not know.
 )
 
 # A process has one backend: elsewhere these files are not even looked at.
-collect_ignore_glob = ["*conftest.py", *([] if os.environ.get("KERAS_BACKEND") == "jax" else ["test_*.py"])]
+collect_ignore_glob = ["*conftest.py", *([] if IS_JAX else ["test_*.py"])]
 
 
 @pytest.fixture(autouse=True)
