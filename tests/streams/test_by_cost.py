@@ -123,25 +123,32 @@ def assert_evidence(queue: Queue, number: int, method: str, kind: str) -> None:
         assert (folder / "certificate.json").is_file()
 
 
-@pytest.mark.slow
-def test_a_stream_goes_through_all_three_steps(queue_: Queue) -> None:
-    ledger, rows = Ledger(queue_), list(range(len(queue_.challenge.train)))
-    fit = facts.read(kept(queue_))["removals_that_fit"]
+def certified_steps(queue: Queue, rows: list[int]) -> list[int]:
+    """Removes one of the rows after another while the budget lasts, and returns those that are gone."""
+    ledger = Ledger(queue)
+    fit = facts.read(kept(queue))["removals_that_fit"]
     assert 2 <= fit <= 20, "enough for some requests, and not for all"
     gone: list[int] = []
-    number, spent = 0, 0.0
-    while spent + 1 / fit <= 1:  # the certified steps
-        number += 1
+    spent = 0.0
+    while spent + 1 / fit <= 1:
         row = next(row for row in rows if ledger.fits(row))
         rows.remove(row)
-        outcome = served(queue_, f"{number}", [row])
         gone.append(row)
+        outcome = served(queue, f"{len(gone)}", [row])
         spent = ledger.remove(row)
         assert (outcome["method"], outcome["class"]) == ("certified_removal", "certified")
         assert outcome["guarantee"] == {"epsilon": repr(EPSILON), "delta": repr(DELTA)}
-        assert facts.read(kept(queue_))["budget_spent"] == pytest.approx(spent, rel=1e-3)
+        assert facts.read(kept(queue))["budget_spent"] == pytest.approx(spent, rel=1e-3)
         assert outcome["why"] != "asked for"
-        assert_evidence(queue_, number, "certified_removal", "certified")
+        assert_evidence(queue, len(gone), "certified_removal", "certified")
+    return gone
+
+
+@pytest.mark.slow
+def test_a_stream_goes_through_all_three_steps(queue_: Queue) -> None:
+    rows = list(range(len(queue_.challenge.train)))
+    gone = certified_steps(queue_, rows)
+    number = len(gone)
     assert number >= 2
 
     first_in_shards = rows.pop(0)  # does not fit any more: the shards are trained, all of them
