@@ -13,6 +13,7 @@ from kit.commands.engine_options import EngineOptions
 from kit.commands.options import AddressOption, DebugOption, EngineOption, JsonOption, QuietOption, WorkersOption
 from kit.commands.requests import ByOption, ChallengeOption, FolderArgument, KeyOption
 from kit.types import InputError
+from kit.types.errors import did_you_mean
 
 if TYPE_CHECKING:
     from kit.streams.queue import Serving
@@ -63,8 +64,7 @@ def run(
         kit requests run model --policy period:7 --constant --padded 3600
     """
     options.require_writable_file(json_file)
-    if method not in ("cheapest", "by-cost"):
-        options.require_method(method)
+    _require_method(method)
     chosen = EngineOptions(engine, workers, address)
     chosen.check()
     if challenge is not None and len(folders) > 1:
@@ -88,6 +88,18 @@ def run(
     for name, count in counts.items():
         say(f"{name}: {count['done']} done, {count['waiting']} waiting, {count['at work']} at work.")
     options.write_json(json_file, {"batches": lines, "counts": counts})
+
+
+def _require_method(method: str) -> None:
+    """Checks the method before anything is imported for it; those that choose one are none of the kit's list."""
+    from kit import methods
+
+    names = ["cheapest", "by-cost", *methods.names()]
+    if method not in names:
+        hint = did_you_mean(method, names, "By default the queue takes 'cheapest'.")
+        raise InputError(
+            f"There is no method '{method}'. Expected 'cheapest', 'by-cost', or one of 'kit list methods'. {hint}"
+        )
 
 
 def _counts(folders: list[Path]) -> dict[str, dict[str, int]]:

@@ -124,6 +124,7 @@ def test_queues_are_served_by_an_engine(served: Path, data: Path, tmp_path: Path
         ("run", ("--policy", "sometimes"), "There is no policy"),
         ("run", ("--method", "scrub"), "is approximate"),
         ("run", ("--method", "nothing"), "There is no method"),
+        ("run", ("--method", "bycost"), "Did you mean by-cost?"),
         ("run", ("--constant", "--method", "certified_removal"), "has no constant work"),
         ("run", ("--constant", "--method", "by-cost"), "has no constant work"),
         ("evidence", ("3", "--output", "x.zip"), "is waiting; it has no evidence yet"),
