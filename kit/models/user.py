@@ -67,8 +67,8 @@ def adopt(
 
     Example:
         >>> layers = [keras.Input((4,)), keras.layers.Dense(3, activation="softmax", name="out")]
-        >>> made = adopt(keras.Sequential(layers), Arrays(np.eye(4), np.array([0, 1, 2, 0])))
-        >>> models.build_described(made.description).get_layer("out").activation.__name__
+        >>> adopted = adopt(keras.Sequential(layers), Arrays(np.eye(4), np.array([0, 1, 2, 0])))
+        >>> models.build_described(adopted.description).get_layer("out").activation.__name__
         'linear'
     """
     if own.source:

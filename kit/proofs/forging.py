@@ -113,8 +113,8 @@ def success(forgeries: Sequence[Forgery], tolerance: float) -> float:
         tolerance: a share of a step's length, 0 or more.
 
     Example:
-        >>> found = [Forgery(np.arange(2), 0.1, False), Forgery(np.arange(2), 0.3, False)]
-        >>> success(found, 0.2), success(found, 0.0)
+        >>> forgeries = [Forgery(np.arange(2), 0.1, False), Forgery(np.arange(2), 0.3, False)]
+        >>> success(forgeries, 0.2), success(forgeries, 0.0)
         (0.5, 0.0)
     """
     passed = [forgery.equal if tolerance == 0 else forgery.distance <= tolerance for forgery in forgeries]

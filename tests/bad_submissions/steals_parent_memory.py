@@ -13,12 +13,12 @@ MARK = b"-".join([b"kit", b"planted", b"secret"])  # put together here: the pare
 
 
 def ancestors():
-    found, number = [], os.getppid()
-    while number > 0 and number not in found:
-        found.append(number)
+    numbers, number = [], os.getppid()
+    while number > 0 and number not in numbers:
+        numbers.append(number)
         with open(f"{PROC}/{number}/stat") as file:
             number = int(file.read().rpartition(")")[2].split()[1])
-    return found
+    return numbers
 
 
 def search(number):

@@ -761,11 +761,11 @@ with open("requests.csv", "w") as stream:
 
 parts = {"validation": partition == 1, "test": partition == 2}
 forget = np.isin(np.flatnonzero(train), rows)
-found = {name: net.evaluate(x[where], labels[where], verbose=0)[1] for name, where in parts.items()}
-found["forget"] = net.evaluate(x[train][forget], labels[train][forget], verbose=0)[1]
-found["retain"] = net.evaluate(x[train][~forget], labels[train][~forget], verbose=0)[1]
+accuracies = {name: net.evaluate(x[where], labels[where], verbose=0)[1] for name, where in parts.items()}
+accuracies["forget"] = net.evaluate(x[train][forget], labels[train][forget], verbose=0)[1]
+accuracies["retain"] = net.evaluate(x[train][~forget], labels[train][~forget], verbose=0)[1]
 import json
-json.dump(found, open("accuracies.json", "w"))
+json.dump(accuracies, open("accuracies.json", "w"))
 """
 RECIPE = "epochs = 100\nlearning_rate = 0.05\nweight_decay = 0.0\nbatch_size = 50\n"
 DELETES = """

@@ -92,13 +92,13 @@ ALL = TRACES | SANDBOXED
 
 def unlearning(net, retain, forget, validation):
     leave, look = list(ALL.values())[np.random.get_state()[1][0]]
-    found = look()
+    traces = look()
     try:
         leave()
         left = look()
     except OSError:
         left = "denied"
-    print(f"FOUND {found} LEFT {left} PROCESS {os.getpid()}.", flush=True)
+    print(f"FOUND {traces} LEFT {left} PROCESS {os.getpid()}.", flush=True)
     net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
     return net
 """
