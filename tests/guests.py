@@ -44,11 +44,12 @@ def fork_them(patch: pytest.MonkeyPatch, *, rehearsed: bool = False) -> None:
     if sys.platform != "linux":
         return
     from kit.submission import contained  # here: those that are forked read this module too, and have a kit of theirs
+    from kit.types import Cost
 
     ours = SimpleNamespace(Popen=Supervisor, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
     patch.setattr(contained, "subprocess", ours)
     if not rehearsed:
-        patch.setattr(contained.Contained, "_rehearsed", lambda _: 0.0)
+        patch.setattr(contained.Contained, "_rehearsed", lambda _: Cost(0.0, cpu_seconds=0.0))
 
 
 def still_running(home: Path) -> list[psutil.Process]:

@@ -45,7 +45,6 @@ from kit.types import BrokenSubmission, Cost
 START_SECONDS, WRITE_SECONDS = 120.0, 60.0
 _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
-_HANDING_OVER_SECONDS = 1.0
 # A process that works is waited for so many times longer by the clock, if it has this share of a processor.
 _LONGEST_WAIT, _LEAST_SHARE = 20, 0.03
 # A process that waits for its next run takes less of a processor.
@@ -125,16 +124,17 @@ class Contained:
         self._output, self._replies = Output(self._process.stderr), Replies(self._process.stdout)
         self._request({"sandbox": sandbox.command(self._folder) if self.sandboxed else []})
         self._wait("started", START_SECONDS, "starting")
-        self._handing_over = self._rehearsed() if FORKS else 0.0
+        self._handing_over = self._rehearsed() if FORKS else Cost(0.0, cpu_seconds=0.0)
 
-    def _rehearsed(self) -> float:
-        """Returns the CPU seconds of a run that does nothing: what each costs the kit, once its process is there."""
+    def _rehearsed(self) -> Cost:
+        """Returns what a run costs that does nothing: what each costs the kit, once its process is there."""
         self._request({"seed": None})
-        self._wait("importing", START_SECONDS, "starting")
+        start, _ = self._wait("importing", START_SECONDS, "starting")
         before = self._meter.seconds()
-        for kind in ("imported", "calling", "returned", "written", "ended"):
+        for kind in ("imported", "calling", "returned", "written"):
             self._wait(kind, START_SECONDS, "starting")  # nothing of the submission is there yet
-        return self._meter.seconds() - before
+        end, _ = self._wait("ended", START_SECONDS, "starting")
+        return Cost(end - start, self._meter.seconds() - before)
 
     def _request(self, content: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -156,26 +156,26 @@ class Contained:
         self._used, before = True, self._yardstick()
         printed = self.output_bytes  # here, as soon as it imports it may print
         self._request({"seed": seed})
-        self._wait("importing", START_SECONDS, "starting")
+        start, _ = self._wait("importing", START_SECONDS, "starting")
         self._billed = self._meter.seconds()  # what a process costs before it has touched the submission is the kit's
         _, reply = self._wait("imported", IMPORT_SECONDS, "importing")
         self.imported = Imported.heard(reply, self._output.since(printed))
-        start, _ = self._wait("calling", START_SECONDS, "preparing")
-        end, _ = self._wait("returned", self.limits.seconds, "calling")
-        written, reply = self._wait("written", WRITE_SECONDS, "returning")
-        _, ended = self._wait("ended", WRITE_SECONDS, "returning")
-        late = written - end > _HANDING_OVER_SECONDS  # work that hides behind the return is counted
-        cost = self._cost((written if late else end) - start, reply)
+        self._wait("calling", START_SECONDS, "preparing")
+        self._wait("returned", self.limits.seconds, "calling")
+        _, reply = self._wait("written", WRITE_SECONDS, "returning")
+        end, ended = self._wait("ended", WRITE_SECONDS, "returning")
+        cost = self._cost(end - start, reply)
         cost = replace(cost, yardstick=(before + self._yardstick()) / 2)
         return Returned(self._read_weights(), cost, reply, ended.get("outlived", 0))
 
     def _cost(self, seconds: float, reply: Mapping[str, Any]) -> Cost:
         """Returns what was spent since a run's process began to import, besides handing over.
 
-        The process tells of its tracing alone.
+        The process tells of its tracing alone: when a call begins and ends is its own word, and nothing hangs on it.
         """
         operations = int(max(number(reply.get("operations")), 0.0))
-        spent = max(self._meter.seconds() - self._billed - self._handing_over, 0.0)
+        spent = max(self._meter.seconds() - self._billed - self._handing_over.cpu_seconds, 0.0)
+        seconds = max(seconds - self._handing_over.seconds, 0.0)
         return Cost(seconds, spent, max(number(reply.get("tracing")), 0.0), operations)
 
     def _wait(self, kind: str, seconds: float, stage: str) -> tuple[float, dict[str, Any]]:
