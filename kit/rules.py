@@ -18,6 +18,8 @@ LANDMARKS = (ORIGINAL, RETRAIN)
 TIME_BUDGET = 0.2
 # How far over it 'kit validate' puts down to noise, and how much of a call is taken out for tracing at most.
 TIMING_NOISE, MOST_TRACES = cost.TIMING_NOISE, cost.MOST_TRACES
+# A host is told of who claims more first steps: a function that compiles four times or less needs no more.
+MANY_TRACES = 4
 # In standard errors.
 NOISE = score_info.NOISE
 # The probability, after Holm's correction, with which a ranking calls any two methods different that are not.

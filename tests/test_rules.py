@@ -25,6 +25,8 @@ def test_what_is_taken_out_for_tracing_is_that_of_the_page() -> None:
     text = " ".join(PAGE.split())
     assert f"no more than {rules.TIMING_NOISE} times what the kit itself has measured" in text
     assert f"for {rules.MOST_TRACES} whole first steps in all" in text
+    assert f"{rules.MOST_TRACES} first steps are the most that it gains by a lie" in text
+    assert f"warns of more than {rules.MANY_TRACES}: there a host reads the file" in text
 
 
 def test_the_patience_is_that_of_the_page() -> None:

@@ -14,6 +14,7 @@ import pytest
 from retrainings import taking
 
 from kit.contest import pack as packing
+from kit.contest import rerun
 from kit.contest.check_pack import CheckedPack, check_pack
 from kit.contest.rerun import Rerun, chosen
 from kit.contest.suspicions import check_against
@@ -22,7 +23,7 @@ from kit.runs.population import run_population
 from kit.runs.seeds import run_seed
 from kit.runs.worker import Worker
 from kit.submission.entry import resolve
-from kit.types import PARTS, Challenge, Outputs
+from kit.types import PARTS, Challenge, Cost, Outputs, Retraining
 
 pytestmark = pytest.mark.usefixtures("shared_workers")
 
@@ -143,6 +144,27 @@ def test_retrained_models_do_not_fit_the_budget(check: Check) -> None:
     assert statuses(checked)["time"] == "FAIL"
     assert not checked.sound
     assert "as long as if each model were trained anew" in checked.checks[-1].message
+
+
+@pytest.mark.parametrize(
+    ("traces", "work", "status", "words"),
+    [
+        (0.0, 1.0, "PASS", "measured here in 2 runs"),
+        (3.9, 1.0, "PASS", "a call takes 0.10 of a retraining, measured here in 2 runs, and 0.49 with the tracing"),
+        (7.9, 1.0, "WARN", "and 0.89 with the tracing that its process tells of (7.9 first steps)"),
+        (12.0, 1.0, "FAIL", "a call takes 0.50 of a retraining"),  # four of them are billed
+        (7.9, 4.0, "FAIL", "a call takes 0.40 of a retraining"),
+    ],
+)
+def test_a_host_is_told_how_much_tracing_was_believed(traces: float, work: float, status: str, words: str) -> None:
+    """A retraining takes ten seconds here, and one more to trace its first step."""
+    unit = Retraining(seconds=11.0, work=10.0, tracing=1.0, operations=500, passes=1000.0)
+    cost = Cost(99.0, cpu_seconds=work + traces, tracing=traces, operations=10_000)
+    outcome = rerun._time([cost, cost], unit)
+    assert outcome.status == status
+    assert words in outcome.message
+    assert ("first steps" in outcome.message) == (traces > 0)
+    assert status == "PASS" or "Expected" in outcome.message
 
 
 @pytest.mark.parametrize(
