@@ -186,7 +186,7 @@ def _removed(
         return _trained(place, challenge, records, terms_, order)
     if order.method != classes.SISA:
         return editing.edited(order.method, challenge, records, seed=terms_.seed, old=old, place=place)
-    shutil.copytree(old.path / trail.KEPT, place / trail.KEPT)
+    shutil.copytree(old.kept(), place / trail.KEPT)
     predicate = old.training.predicate
     names, earlier = predicate["names"], [state.tobytes() for state in old.states()]
     return Sharded(challenge, records, predicate["settings"], order.networks).remove(

@@ -35,8 +35,6 @@ from kit.types import Arrays, Challenge, InputError, Split
 if TYPE_CHECKING:
     from kit.proofs.trail import Trail
 
-_MODEL = "model.json"
-
 
 def require_beginning(method: str) -> None:
     """Checks that a certified training can be a method's.
@@ -131,7 +129,7 @@ def trained(method: str, challenge: Challenge, records: Arrays, seed: int, place
     base, alone = pretraining.new_base(challenge), trainings.alone(challenge, records)
     function = methods.module(method).pretraining
     net = function(alone, seed, place / trail.KEPT, base, **of_pretraining(method, challenge))
-    files.write_json(place / _MODEL, keras.saving.serialize_keras_object(net))
+    files.write_json(place / trail.MODEL, keras.saving.serialize_keras_object(net))
     return _without_states(net.get_weights())
 
 
@@ -165,9 +163,9 @@ def _edited(method: str, challenge: Challenge, seed: int, old: Trail, _: Path) -
 
 def _edited_as_kept(method: str, challenge: Challenge, seed: int, old: Trail, place: Path) -> list[np.ndarray]:
     """Calls a method that has trained the original, on a copy of what it has kept, which it may change."""
-    shutil.copytree(old.path / trail.KEPT, place / trail.KEPT)
-    shutil.copyfile(old.path / _MODEL, place / _MODEL)
-    net = models.build_described((place / _MODEL).read_text())
+    shutil.copytree(old.kept(), place / trail.KEPT)
+    shutil.copyfile(old.path / trail.MODEL, place / trail.MODEL)
+    net = models.build_described((place / trail.MODEL).read_text())
     net.set_weights(old.weights())
     parts = (
         (challenge.train, challenge.split.retain),

@@ -141,6 +141,8 @@ def stored(
         trail.WEIGHTS: files.sha256_of(place / trail.WEIGHTS),
         trail.LEAVES: files.sha256_of(place / trail.LEAVES),
     }
+    if kept := trail.digest_of_kept(place):
+        subjects[trail.KEPT] = kept
     stated = {
         "continues": continues,
         "settings": dict(segments.settings),

@@ -5,7 +5,8 @@
 | `log.jsonl` | all statements | everybody |
 | `certificate.json` | the last deletion | everybody |
 | `training-N/leaves.npy` | the sorted leaves that the training of line N has learnt | everybody |
-| `training-N/weights.npz`, `states.npy`, `kept/` | the model, its states, what the method keeps | auditors |
+| `training-N/weights.npz`, `states.npy` | the model, its states | auditors |
+| `training-N/kept/`, `model.json` | what the method keeps, by which it deletes | auditors |
 | `private/salts.npy` | which leaf is which record's | auditors |
 | `receipts/` | a receipt a deleted record, to be handed over and not kept | the person |
 """
@@ -28,9 +29,12 @@ from kit.proofs.log import Entry, Log
 from kit.proofs.signatures import Rejected, Verifier, damaged
 from kit.proofs.tree import SIZE
 from kit.storage import files
+from kit.storage.digests import digest_of
 
 COMMITMENT, NONCE, TRAINING = "commitment", "nonce", "training"
 LEAVES, WEIGHTS, STATES, KEPT, RECEIPTS = "leaves.npy", "weights.npz", "states.npy", "kept", "receipts"
+# The description of a model whose method trains in a way of its own.
+MODEL = "model.json"
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,15 @@ class Trail:
 
         return read_checked_file(self.path / WEIGHTS, self.check_weights())
 
+    def kept(self) -> Path:
+        """Returns the folder of what the method has kept; `Rejected` where its files are not those that were logged.
+
+        The description of the model belongs to them. A method without a training of its own has kept nothing.
+        """
+        if digest_of_kept(self.path) != self.training.subjects.get(KEPT, ""):
+            raise damaged("What the method has kept beside the model", "its files are not those that were logged")
+        return self.path / KEPT
+
     def _at(self, number: int, kind: str) -> Entry:
         entries = self.log.entries
         if type(number) is not int or not 0 <= number < len(entries) or entries[number].kind != kind:
@@ -175,6 +188,16 @@ class Trail:
         except Exception:  # NumPy reads a header with Python's own parser, whose errors are of many kinds
             raise damaged(what, "they are no array as the kit writes them") from None
         return rows
+
+
+def digest_of_kept(place: Path) -> str:
+    """Returns the sha256 (hexadecimal) of names and contents of what a method has kept; "" where that is nothing.
+
+    Args:
+        place: folder of the training.
+    """
+    paths = [path for path in (place / MODEL, *sorted((place / KEPT).rglob("*"))) if path.is_file()]
+    return digest_of([(path.relative_to(place).as_posix(), files.sha256_of(path)) for path in paths]) if paths else ""
 
 
 def read_rows(content: bytes) -> np.ndarray:

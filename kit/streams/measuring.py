@@ -13,7 +13,7 @@ import numpy as np
 from kit import methods, models
 from kit.methods import sisa
 from kit.proofs.classes import SISA
-from kit.proofs.trail import Trail
+from kit.proofs.trail import MODEL, Trail
 from kit.runs import originals, pretraining
 from kit.scorers.membership_inference import membership_auc, membership_auc_null_band
 from kit.toolbox.inference import predict_logits
@@ -22,7 +22,6 @@ from kit.types import Arrays, Challenge
 if TYPE_CHECKING:
     import keras
 
-_MODEL = "model.json"
 Measured = Mapping[str, Mapping[str, float]]
 
 
@@ -56,7 +55,7 @@ class Models:
             members = [base.get_weights()] * int(trail.training.predicate["settings"]["shards"])
             return sisa.ensemble_of(base, members, self._challenge)
         if form:
-            return models.build_described((trail.path / _MODEL).read_text())
+            return models.build_described((trail.kept().parent / MODEL).read_text())
         return originals.build(self._challenge)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kit import methods
-from kit.proofs import classes, trail
+from kit.proofs import classes
 from kit.proofs.classes import APPROXIMATE, CERTIFIED, EXACT, SISA
 from kit.proofs.signatures import Verifier
 from kit.proofs.trail import Trail
@@ -92,7 +92,7 @@ def _spent(certified: Trail, records: int) -> float:
     Several at once take more than one after the other: where they are too many after all, the method itself begins
     anew, and says so.
     """
-    recorded = facts.read(certified.path / trail.KEPT)
+    recorded = facts.read(certified.kept())
     fit = recorded.get("removals_that_fit", 0.0)
     spent = 0.0 if recorded.get("retrained") else recorded.get("budget_spent", 0.0)  # else it began anew by itself
     return spent + (records / fit if fit else float("inf"))

@@ -176,7 +176,7 @@ class OnTrail:
         """Returns the share of all training that SISA does again for a batch."""
         shape = Sharded(*(int(certified.training.predicate["settings"][name]) for name in ("shards", "slices")))
         some = self.challenge.train.take(self.register.rows_of(batch.records))
-        return shape.share_of(*sisa.places(certified.path / trail.KEPT, some.x, some.y))
+        return shape.share_of(*sisa.places(certified.kept(), some.x, some.y))
 
     def _without(self, batch: Batch) -> Challenge:
         """Returns the challenge whose forget set are a batch's records that are still there, copies included."""

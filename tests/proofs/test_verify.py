@@ -383,3 +383,30 @@ def test_a_certified_method_states_epsilon_and_delta_and_is_not_executed(
     verdict = verdict_on(tmp_path, signer.verifier, 2, challenge)
     assert verdict.holds
     assert verdict.checks[-1].status == "SKIP"
+
+
+def test_what_a_method_keeps_is_believed_as_it_was_logged(
+    challenge: kit.Challenge, signer: Signer, tmp_path: Path
+) -> None:
+    """A digit of it was the epsilon of the next certificate."""
+    begin(tmp_path, challenge, signer, Order("certified_removal"))
+    certified = Trail.read(tmp_path, signer.verifier)
+    paths = [path for path in (certified.path / "model.json", *certified.kept().rglob("*")) if path.is_file()]
+    assert {"model.json", "facts.json", "state.npz"} <= {path.name for path in paths}
+    gone = dataclasses.replace(challenge, split=split_of(challenge, [5]))
+    log = (tmp_path / "log.jsonl").read_bytes()
+    for path in paths:
+        content = path.read_bytes()
+        for damaged in (content.replace(b"10.0", b"0.01"), content[:-1], bytes([content[0] ^ 1]) + content[1:], b""):
+            if damaged != content:
+                path.write_bytes(damaged)
+                with pytest.raises(Rejected, match=r"What the method has kept .* Expected"):
+                    certified.kept()
+        path.write_bytes(content)
+    facts = certified.kept() / "facts.json"
+    assert b"10.0" in facts.read_bytes()
+    facts.write_bytes(facts.read_bytes().replace(b"10.0", b"0.01"))
+    with pytest.raises(Rejected, match="What the method has kept"):
+        delete(tmp_path, gone, signer, Order("certified_removal"))
+    assert (tmp_path / "log.jsonl").read_bytes().startswith(log)
+    assert not list(tmp_path.glob("receipts/*"))
