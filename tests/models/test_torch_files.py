@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import io
 import os
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from torch_helpers import find_torch
 
+from kit.models.torch import files
 from kit.models.torch.files import read_state_dict, write_state_dict
 from kit.models.torch.pickle import MOST_BYTES, read_pickle
 from kit.types import InputError
@@ -539,6 +541,33 @@ def test_without_pytorch_the_old_format_is_refused(file: Path, monkeypatch: pyte
     file.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps(Touch(mark), 2))
     refusal(file, "no zip archive", "not installed")
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "is_safe"),
+    [
+        ("1.13.1", False),
+        ("2.5.1+cu124", False),
+        ("2.9.1", False),
+        ("unknown", False),
+        ("2.10.0+cpu", True),
+        ("3.0", True),
+    ],
+)
+def test_the_old_format_is_handed_to_no_pytorch_that_it_can_have_run_code(
+    version: str, is_safe: bool, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CVE-2025-32434 and CVE-2026-24747: `weights_only` does not stop them."""
+    calls: list[Path] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.setattr(files, "_load_with_pytorch", lambda path: calls.append(path) or {"a": FLOATS})
+    file.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + bytes(100))
+    if is_safe:
+        assert list(read_state_dict(file)) == ["a"]
+    else:
+        refusal(file, "read by PyTorch 2.10 or later only", f"PyTorch {version} is installed")
+    assert calls == [file] * is_safe
 
 
 # Damage of any kind

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import math
 import pickle
+import re
 import struct
 import warnings
 import zipfile
@@ -24,6 +26,8 @@ _STORAGE_OF[np.dtype(np.bool_)] = "torch.BoolStorage"
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # checkpoints hold the state dict beside other things
 _PREFIXES = ("module.", "_orig_mod.")  # of DataParallel and of torch.compile
 _ALIGNMENT = 64
+# A forged file has earlier ones run code or overwrite memory, `weights_only` or not: CVE-2025-32434, CVE-2026-24747.
+_SAFE_PYTORCH = (2, 10)
 # What PyTorch before 1.6 writes first, as a pickle of its own.
 _OLD_BEGINNINGS = tuple(pickle.dumps(0x1950A86A20F9469CFC6C, protocol) for protocol in range(2, 6))
 # What people have by mistake in place of it.
@@ -44,7 +48,8 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     The format of PyTorch 1.6 and later, a zip archive, is read by this module alone, whether PyTorch is installed or
     not: what a file gives then does not depend on the machine. Nothing is unpickled, no tensor reaches beyond its
     storage, and no more memory is taken than a small multiple of the file's size. The format before 1.6, known by its
-    first bytes, is handed to `torch.load(weights_only=True)` where PyTorch is installed, and refused elsewhere.
+    first bytes, is handed to `torch.load(weights_only=True)` where PyTorch 2.10 or later is installed, and refused
+    elsewhere: earlier versions can be made to run code by it.
 
     Of a checkpoint, the entry `state_dict`, `model_state_dict`, `model` or `net` is taken; the prefixes of
     `torch.nn.DataParallel` and `torch.compile` are cut off. bfloat16 becomes float32.
@@ -113,6 +118,7 @@ def _read_old_format(path: Path) -> dict[str, np.ndarray]:
         raise RefusedPickleError(
             "it is no zip archive, and the format before PyTorch 1.6 is read by PyTorch only, which is not installed"
         )
+    _check_version()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the file, which is read or refused here
@@ -124,6 +130,20 @@ def _read_old_format(path: Path) -> dict[str, np.ndarray]:
         raise RefusedPickleError(
             "it has the format before PyTorch 1.6, and is damaged or holds something else than tensors"
         ) from None
+
+
+def _check_version() -> None:
+    """Refuses a PyTorch that a stranger's file can have run code; it is not imported for that."""
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        version = "of no known version"
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _SAFE_PYTORCH:
+        raise RefusedPickleError(
+            "it has the format before PyTorch 1.6, which is read by PyTorch 2.10 or later only, since a forged file "
+            f"has earlier ones run code, and PyTorch {version} is installed"
+        )
 
 
 def _load_with_pytorch(path: Path) -> dict[str, np.ndarray]:
