@@ -62,6 +62,7 @@ def load_challenge(
     task: Task | str | None = None,
     custom_objects: str | Path | None = None,
     builder: str | None = None,
+    output_name: str | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Challenge:
     """Loads a challenge by name, or makes one from a file of examples.
@@ -80,6 +81,7 @@ def load_challenge(
         precision: see `kit.Challenge`.
         task: what the labels are, see `make_challenge`.
         custom_objects, builder: Python files of yours that make your model, see `make_challenge`. They are run.
+        output_name: of a model with several outputs, the one that the labels are for, or `all`, see `unlearn_model`.
         announce: is told where damaged copies of the data were passed over, how many rows a file names, and what was
             assumed.
 
@@ -99,6 +101,6 @@ def load_challenge(
         model=model,
         weights=weights,
         precision=precision,
-        options=ModelOptions(recipe, id_column, task, custom_objects, builder),
+        options=ModelOptions(recipe, id_column, task, custom_objects, builder, output=output_name),
         announce=announce,
     )

@@ -113,10 +113,11 @@ def read_examples(
         return making.load_preset(catalogue.preset(name), announce)
     if Path(name).suffix.lower() in tables.SUFFIXES:
         return *tables.read(Path(name), columns, id_column), ""
+    names = user_model.output_names(model) if columns.output == user_data.ALL_OUTPUTS else ()
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
-        return *user_data.read_folder(Path(name), columns.output), ""
+        return *user_data.read_folder(Path(name), columns.output, names), ""
     if Path(name).is_dir() and Path(name).suffix != ".npz":
         from kit.challenges import image_pixels  # a wrong name does not wait for it
 
         return *image_pixels.read(Path(name), columns, user_model.shape_of(model), announce), ""
-    return *user_data.read_npz(Path(name), columns.output), ""
+    return *user_data.read_npz(Path(name), columns.output, names), ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from kit.challenges import beginnings, checks, frames, losses, model_options, splits, user_model
+from kit.challenges import beginnings, checks, frames, joint, losses, model_options, splits, user_model
 from kit.challenges.catalogue import Preset
 from kit.challenges.partition import published_partition, stratified_partition
 from kit.datasets.loading import Published
@@ -41,6 +41,7 @@ def make_challenge(
     task: Task | str | None = None,
     custom_objects: str | Path | None = None,
     builder: str | None = None,
+    output_name: str | None = None,
 ) -> Challenge:
     """Makes a challenge from a user's arrays.
 
@@ -61,6 +62,8 @@ def make_challenge(
             compiled, and else classification.
         custom_objects: a Python file that defines layers and functions of the model's. It is run.
         builder: `FILE.py:function`, for a model that has no configuration: a function that makes it. It is run.
+        output_name: of a model with several outputs, the one that the labels are for, or `all` (see
+            `kit.unlearn_model`).
 
     Raises:
         InputError: labels that are none of the task's, a partition without one of its three parts, a bad forget set,
@@ -79,7 +82,7 @@ def make_challenge(
     return make(
         name,
         arrays,
-        ModelOptions(recipe=recipe, task=task, custom_objects=custom_objects, builder=builder),
+        _of_model(ModelOptions(recipe, None, task, custom_objects, builder, output=output_name), model, arrays.y),
         partition=partition,
         forget=forget,
         split_seed=split_seed,
@@ -90,6 +93,16 @@ def make_challenge(
         source=source,
         precision=precision,
     )
+
+
+def _of_model(options: ModelOptions, model: str | keras.Model | None, y: np.ndarray) -> ModelOptions:
+    """Returns the options with the task of the output that is named, or of all."""
+    if not options.output or options.task is not None or model is None or isinstance(model, str):
+        return options
+    if joint.is_joint(model, options.output):
+        return replace(options, task=joint.task_of(model, model, y))
+    settings = user_model.compiled_with(model, model, options.output)
+    return replace(options, task=user_model.task_in_file(settings, model, y, model, options.output))
 
 
 def make(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from kit.challenges import recipes, user_model
+from kit.challenges import joint, recipes, user_model
 from kit.challenges.recipes import RecipeFile
 from kit.machine import quiet
 from kit.storage import files
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from kit.models.user import Own
+    from kit.types import Task
 
 
 def check(options: ModelOptions) -> None:
@@ -97,7 +98,15 @@ def resolved(
     output = training.data.output
     compiled = user_model.compiled_with(model, net, output)
     recipe = training.recipe(compiled if training.is_from_model else None, steps)
-    task = options.task or training.data.task or user_model.task_in_file(compiled, model, y, net, output)
+    task: Task | str | None = options.task or training.data.task
+    if joint.is_joint(net, output):
+        if task:
+            raise InputError(
+                f"The task '{task}' and all outputs were asked for. Expected the one or the other: the task of each "
+                "output is read from its loss. Leave the task out, or name a single output with --output-name."
+            )
+        task = joint.task_of(model, cast("keras.Model", net), y)
+    task = task or user_model.task_in_file(compiled, model, y, net, output)
     loss = options.loss or training.loss or (None if compiled is None else LossSettings({}, compiled.label_smoothing))
     if training.is_from_model and compiled is not None:
         read = (

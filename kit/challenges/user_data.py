@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,18 +19,21 @@ EXAMPLES_FILE = (
     "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition', "
     "'sample_weight'), or with 'x_NAME' for each input, and 'y_NAME' for each output, of a model with several"
 )
+# In place of an output's name: all of them.
+ALL_OUTPUTS = "all"
 # Beyond them, the kit's recipes diverge: digits from 0 to 16 (a spread of 8) are not learnt, from 0 to 8 they are.
 _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
 # Bytes that stay below it are no images of 0 to 255, or very dark ones.
 _DARKEST = 128
 
 
-def read_npz(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarray | None]:
+def read_npz(path: Path, output: str = "", names: Sequence[str] = ()) -> tuple[Arrays | Table, np.ndarray | None]:
     """Reads examples, and how they are divided in train, validation and test, if the file says so.
 
     Args:
         path: of the file.
-        output: of a model with several, whose labels `y_OUTPUT` are read where there is no `y`.
+        output: of a model with several, whose labels `y_OUTPUT` are read where there is no `y`; `all` for all.
+        names: of all outputs, in the order in which their labels stand side by side.
 
     Raises:
         InputError: the file is missing, no `.npz`, or does not hold what it should.
@@ -38,7 +41,7 @@ def read_npz(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarray |
     from kit.storage.digests import without_digest_of_arrays
 
     stored = files.checked(lambda: without_digest_of_arrays(files.read_npz(path)), path, EXAMPLES_FILE)
-    return _examples(path, stored, output)
+    return _examples(path, stored, output, names)
 
 
 def is_array_folder(path: Path) -> bool:
@@ -46,7 +49,7 @@ def is_array_folder(path: Path) -> bool:
     return any(name.endswith(".npy") for name in os.listdir(path))
 
 
-def read_folder(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarray | None]:
+def read_folder(path: Path, output: str = "", names: Sequence[str] = ()) -> tuple[Arrays | Table, np.ndarray | None]:
     """Reads a folder of `.npy` files that are called as the arrays of an `.npz` file; they stay on disk.
 
     They are mapped into memory, of which the system takes back what it needs: float32 and uint8 arrays are never copied
@@ -63,14 +66,19 @@ def read_folder(path: Path, output: str = "") -> tuple[Arrays | Table, np.ndarra
         )
         return array
 
-    return _examples(path, {file.stem: mapped(file) for file in sorted(path.glob("*.npy"))}, output)
+    return _examples(path, {file.stem: mapped(file) for file in sorted(path.glob("*.npy"))}, output, names)
 
 
-def _examples(path: Path, stored: Mapping[str, np.ndarray], output: str) -> tuple[Arrays | Table, np.ndarray | None]:
+def _examples(
+    path: Path, stored: Mapping[str, np.ndarray], output: str, names: Sequence[str]
+) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.types import Arrays, Table
 
     if "y" not in stored and f"y_{output}" in stored:  # of several outputs, each has labels of its own
         stored = {**stored, "y": stored[f"y_{output}"]}
+    elif "y" not in stored and output == ALL_OUTPUTS and names:
+        labels = {name.removeprefix("y_"): array for name, array in stored.items() if name.startswith("y_")}
+        stored = {**stored, "y": _side_by_side(labels, names)}
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}
     missing = [name for name in ("x", "y") if name not in stored and not (name == "x" and inputs)]
@@ -91,6 +99,41 @@ def _examples(path: Path, stored: Mapping[str, np.ndarray], output: str) -> tupl
         inputs = {"x": stored["x"]}
     examples = Table(inputs, *further) if inputs else Arrays(stored["x"], *further)
     return examples, stored.get("partition")
+
+
+def _side_by_side(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Returns the labels of all outputs, float64 (n, columns), in the order of the outputs.
+
+    Args:
+        labels: by the name of the output, (n,) or (n, k).
+        names: of the outputs, in their order.
+
+    Raises:
+        InputError: an output without labels, labels of unequal lengths, or ones that are no numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> _side_by_side({"age": np.array([3.5, 4.0]), "kind": np.array([1, 0])}, ["kind", "age"]).tolist()
+        [[1.0, 3.5], [0.0, 4.0]]
+    """
+    import numpy as np
+
+    missing = [name for name in names if name not in labels]
+    if missing or not names:
+        raise InputError(
+            f"All outputs were asked for, and there are no labels of {', '.join(map(repr, missing)) or 'any'}. "
+            f"Expected 'y_NAME' for each of {', '.join(map(repr, names)) or 'them'}, or their columns side by side in "
+            "one 'y'. Save them with numpy.savez(path, x=x, y_NAME=..., ...)."
+        )
+    columns = [np.asarray(labels[name]) for name in names]
+    shapes = [column.shape for column in columns]
+    if {column.dtype.kind for column in columns} - {*"fiub"} or len({shape[:1] for shape in shapes}) > 1:
+        raise InputError(
+            f"The labels of the outputs have the shapes {', '.join(map(str, shapes))} and the dtypes "
+            f"{', '.join(str(column.dtype) for column in columns)}. Expected numbers, as many rows of each. Make "
+            "numbers of the names of classes with numpy.unique(y, return_inverse=True)."
+        )
+    return np.concatenate([column.reshape(len(column), -1) for column in columns], axis=1).astype(np.float64)
 
 
 def check_scale(arrays: Arrays) -> None:

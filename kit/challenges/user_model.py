@@ -162,6 +162,16 @@ def shape_of(model: str | Path | keras.Model | None) -> tuple[int | None, ...] |
     return tuple(inputs[0].shape[1:]) if len(inputs) == 1 else None
 
 
+def output_names(model: str | Path | keras.Model | None) -> list[str]:
+    """Returns the names of the outputs of a user's model; none for a name of the zoo, or where it does not say them."""
+    if not model or is_name(model):
+        return []
+    quiet.load_tensorflow()
+    from kit.models import named_outputs
+
+    return named_outputs.names_of(model)
+
+
 def _num_outputs(net: keras.Model, output: str = "") -> int:
     outputs = getattr(net, "outputs", None) or []
     if output and len(outputs) > 1:

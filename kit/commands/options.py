@@ -79,6 +79,12 @@ IdColumnOption = Annotated[
     str | None,
     _own_model("--id-column", metavar="NAME", help="Column of a table by which a file of requests names examples."),
 ]
+OutputNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output-name", metavar="NAME|all", help="Of a model with several outputs, the one of the labels, or all."
+    ),
+]
 TaskOption = Annotated[
     str | None,
     _own_model(

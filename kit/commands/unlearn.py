@@ -16,6 +16,7 @@ from kit.commands.options import (
     DebugOption,
     IdColumnOption,
     JsonOption,
+    OutputNameOption,
     QuietOption,
     RecipeOption,
     SeedOption,
@@ -59,12 +60,6 @@ RetrainOption = Annotated[
     str | None,
     typer.Option(
         "--retrain", metavar="FILE.py:FUNCTION", help="Your training function, in place of a recipe. It is run."
-    ),
-]
-OutputNameOption = Annotated[
-    str | None,
-    typer.Option(
-        "--output-name", metavar="NAME", help="Of a model with several outputs, the one that the labels are for."
     ),
 ]
 EvidenceOption = Annotated[

@@ -40,6 +40,7 @@ class Compiled:
         left_out: what of it a recipe cannot say, for people.
         label_smoothing: of the loss.
         schedule: of the learning rate, where it is one of Keras's and no number.
+        loss_weight: what the loss of an output is multiplied by in the sum of all.
     """
 
     loss: str = ""
@@ -48,6 +49,7 @@ class Compiled:
     left_out: tuple[str, ...] = ()
     label_smoothing: float = 0.0
     schedule: Schedule | None = None
+    loss_weight: float = 1.0
 
     def task(self, outputs: int) -> str:
         """Returns the name of the task that the loss is of, for so many outputs; empty where it tells none.
@@ -89,7 +91,9 @@ def _read(config: Any, output: Output) -> Compiled:
         return Compiled()
     optimizer, settings, left_out = _optimizer(config.get("optimizer"))
     loss, schedule = _loss_of(config.get("loss"), output), _schedule(config.get("optimizer"))
-    return Compiled(_name(loss), optimizer, settings, left_out, _label_smoothing(loss), schedule)
+    return Compiled(
+        _name(loss), optimizer, settings, left_out, _label_smoothing(loss), schedule, _weight(config, output)
+    )
 
 
 def _loss_of(loss: Any, output: Output) -> Any:
@@ -99,11 +103,18 @@ def _loss_of(loss: Any, output: Output) -> Any:
         >>> _loss_of({"a": "mse", "b": "mae"}, Output("b")), _loss_of(["mse", "mae"], Output("b", ["a", "b"]))
         ('mae', 'mae')
     """
-    if isinstance(loss, dict) and output.name in loss and "class_name" not in loss:
-        return loss[output.name]
+    if isinstance(loss, dict) and output.name and "class_name" not in loss and {*loss} <= {output.name, *output.names}:
+        return loss.get(output.name)
     if isinstance(loss, list) and len(loss) == len(output.names) and output.name in output.names:
         return loss[list(output.names).index(output.name)]
     return loss
+
+
+def _weight(config: dict[str, Any], output: Output) -> float:
+    """Returns what the loss of an output is multiplied by: 1 where nothing is said of it."""
+    weights = config.get("loss_weights")
+    weight = _loss_of(weights, output) if isinstance(weights, list | dict) else None
+    return float(weight) if isinstance(weight, int | float) else 1.0
 
 
 def _schedule(optimizer: Any) -> Schedule | None:

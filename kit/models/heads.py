@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -33,10 +34,10 @@ def to_outputs(net: keras.Model, task: Task, sample: np.ndarray) -> tuple[keras.
     single = task.link == "softmax" and sample.shape[1] == 1
     link = "sigmoid" if single else task.link
     logits, probable = without_end(net, link), True
-    if logits is None and _are_probabilities(sample, link):
+    if logits is None and are_probabilities(sample, link):
         logits = keras.Model(net.inputs[0], LogOdds(link, name="log_odds")(net.outputs[0]), name=net.name)
     elif logits is None:
-        _require_linear(net, link, sample)
+        require_linear(net, link, sample)
         logits, probable = net, False
     return (_two_logits(logits) if single else logits), probable
 
@@ -86,21 +87,21 @@ def without_end(net: keras.Model, link: str) -> keras.Model | None:
         return None
     if isinstance(last, keras.Model):
         inner = without_end(last, link) if hasattr(last, "operations") or isinstance(last, keras.Sequential) else None
-        return None if inner is None else _with_last(net, last, inner)
+        return None if inner is None else with_layers(net, {last: inner})
     if isinstance(last, keras.layers.Softmax | keras.layers.Activation) or not isinstance(last, keras.layers.Layer):
         return keras.models.clone_model(keras.Model(net.inputs[0], last.input, name=net.name))
     config = last.get_config()
     if "activation" not in config:  # a layer of a user's, which may do anything with its activation
         return None
-    return _with_last(net, last, type(last).from_config(config | {"activation": "linear"}))
+    return with_layers(net, {last: type(last).from_config(config | {"activation": "linear"})})
 
 
-def _with_last(net: keras.Model, last: Any, other: Any) -> keras.Model:
-    """Returns a copy of a model with another layer at its end."""
+def with_layers(net: keras.Model, others: Mapping[Any, Any]) -> keras.Model:
+    """Returns a copy of a model with other layers in place of some."""
 
     def cloned(layer: Any) -> Any:
-        if layer is last:
-            return other
+        if layer in others:
+            return others[layer]
         if isinstance(layer, keras.Model):
             return keras.models.clone_model(layer)
         return type(layer).from_config(layer.get_config())
@@ -108,12 +109,13 @@ def _with_last(net: keras.Model, last: Any, other: Any) -> keras.Model:
     return keras.models.clone_model(net, clone_function=cloned)
 
 
-def _are_probabilities(sample: np.ndarray, link: str) -> bool:
+def are_probabilities(sample: np.ndarray, link: str) -> bool:
+    """Returns whether what a model gives for some examples, (n, k), are the probabilities of a softmax or sigmoid."""
     between = (sample >= 0).all() and (sample <= 1 + _NEAR_ONE).all()
     return bool(between and (link == "sigmoid" or np.allclose(sample.sum(axis=-1), 1, atol=_NEAR_ONE)))
 
 
-def _require_linear(net: keras.Model, link: str, sample: np.ndarray) -> None:
+def require_linear(net: keras.Model, link: str, sample: np.ndarray) -> None:
     """Refuses a model that neither ends in logits nor gives probabilities."""
     end = end_of(net)
     if end == "linear" or not isinstance(last_of(net), keras.layers.Layer):

@@ -225,9 +225,14 @@ class LogOdds(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Returns logits (batch, classes) of probabilities."""
-        probabilities = ops.clip(inputs, 1e-7, 1 - 1e-7)
+        return self.of(inputs, self.link)
+
+    @staticmethod
+    def of(probabilities: Any, link: str) -> Any:
+        """Returns logits of probabilities, of the same shape."""
+        probabilities = ops.clip(probabilities, 1e-7, 1 - 1e-7)
         logs = ops.log(probabilities)
-        return logs if self.link == "softmax" else logs - ops.log1p(-probabilities)
+        return logs if link == "softmax" else logs - ops.log1p(-probabilities)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """Returns (batch, classes)."""
@@ -237,3 +242,59 @@ class LogOdds(keras.layers.Layer):
         """Returns what Keras needs to build the same layer again."""
         config: dict[str, Any] = super().get_config()
         return config | {"link": self.link}
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class LogOddsOfParts(keras.layers.Layer):
+    """`LogOdds` of some columns; the others stay as they are.
+
+    Args:
+        parts: (start, end, link) of columns that are probabilities, in order.
+        options: further ones of `keras.layers.Layer`, such as `name`.
+
+    Example:
+        >>> logits = LogOddsOfParts([(1, 2, "sigmoid")])(np.array([[7.0, 0.5]], "float32"))
+        >>> np.array(logits).tolist()
+        [[7.0, 0.0]]
+    """
+
+    def __init__(self, parts: Any, **options: Any) -> None:
+        """Takes further options as Keras's layers do, so that Keras can copy and load this one."""
+        super().__init__(**options)
+        self.parts = [(int(start), int(end), str(link)) for start, end, link in parts]
+
+    def call(self, inputs: Any) -> Any:
+        """Returns (batch, columns)."""
+        columns, done = [], 0
+        for start, end, link in self.parts:
+            columns += [inputs[:, done:start], LogOdds.of(inputs[:, start:end], link)]
+            done = end
+        return ops.concatenate([*columns, inputs[:, done:]], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Returns (batch, columns)."""
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what Keras needs to build the same layer again."""
+        config: dict[str, Any] = super().get_config()
+        return config | {"parts": [list(part) for part in self.parts]}
+
+
+@keras.saving.register_keras_serializable(package="kit")
+class Unchanged(keras.layers.Layer):
+    """What it is given: in place of a softmax that is taken off from among several outputs.
+
+    Example:
+        >>> np.array(Unchanged()(np.array([[7.0]]))).tolist()
+        [[7.0]]
+    """
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Returns its inputs; a softmax may have been called with a mask."""
+        del mask
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Returns the shape of its inputs."""
+        return tuple(input_shape)

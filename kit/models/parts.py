@@ -78,7 +78,15 @@ _CLASSES: Mapping[str, frozenset[str]] = {
     "keras.src.ops.numpy": _OF_NUMPY,
     "keras.src.ops.nn": _OF_NN,
     "kit.models.layers": frozenset(
-        {"AveragedProbabilities", "Columns", "FusedBatchNormalization", "LogOdds", "PaddedConv2D"}
+        {
+            "AveragedProbabilities",
+            "Columns",
+            "FusedBatchNormalization",
+            "LogOdds",
+            "LogOddsOfParts",
+            "PaddedConv2D",
+            "Unchanged",
+        }
     ),
 }
 # Layers that look words up: in a list, and never in a file, whose path they would take too.

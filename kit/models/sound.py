@@ -52,7 +52,7 @@ def _check_number_of_outputs(net: keras.Model) -> None:
         names = ", ".join(map(repr, getattr(net, "output_names", ()))) or f"{len(outputs)} outputs"
         raise InputError(
             f"The model '{net.name}' has several outputs, {names}, of the shapes {outputs}. Expected the name of one, "
-            "for which the labels are: the kit does not retrain several at once. Name it with --output-name, or with "
+            "for which the labels are, or 'all' for the sum of their losses. Say it with --output-name, or with "
             "output = ... under [data] in the recipe; all outputs stay in the model."
         )
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kit import models
-from kit.models import copies, custom, heads, inputs, matching, named_outputs, sound
+from kit.models import copies, custom, ends, inputs, matching, named_outputs, sound
 from kit.tasks import CLASSIFICATION
 from kit.types import Arrays, InputError, Table, Task
 
@@ -25,7 +25,7 @@ class Own(NamedTuple):
     Attributes:
         source: of the file that defines its layers (`kit.models.custom`); it is run.
         builder: name of the function in it that makes the model, for one that has no configuration.
-        output: name of the output that the labels are for, of a model with several.
+        output: name of the output that the labels are for, of a model with several, or `all`.
     """
 
     source: str = ""
@@ -81,7 +81,7 @@ def adopt(
     core, columns = inputs.divide(_of_one_output(graph), arrays_given)
     arrays = _arrays(graph, data, columns, arrays_given)
     try:
-        logits, probable = heads.to_outputs(copies.copied(core), task, user_outputs)
+        logits, to_predictions = ends.to_outputs(copies.copied(core), task, user_outputs)
         scale = 255.0 if inputs.takes_bytes(graph, data) else 1.0
         logits = inputs.of_shape(logits, arrays.x.shape[1:], scale)
         text = _described(logits, own)
@@ -93,13 +93,8 @@ def adopt(
     rebuilt.set_weights([keras.ops.convert_to_numpy(variable) for variable in copies.kept_variables(core)])
     x = arrays.x[:_SAMPLE].astype(np.float32) / (255 if arrays.x.dtype == np.uint8 else 1)
     outputs = _outputs(rebuilt, x)
-    single = user_outputs.shape[1] == 1
-    if probable:
-        outputs = heads.predicted(outputs, task, single=single)
-    elif single:
-        outputs = outputs[:, -1:]
-    sound.check_same(graph, user_outputs, outputs)
-    sound.check_order(net, _outputs(rebuilt, x), arrays, task)
+    sound.check_same(graph, user_outputs, to_predictions(outputs))
+    sound.check_order(net, outputs, arrays, task)
     return Adoption(text, tuple(rebuilt.get_weights()), arrays)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.tasks.classification import CLASSIFICATION, Classification
+from kit.tasks.joint import Head, Joint
 from kit.tasks.multilabel import MULTILABEL, MultiLabel
 from kit.tasks.regression import Regression
 from kit.types import InputError, Task
@@ -16,7 +17,17 @@ from kit.types.errors import did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CLASSIFICATION", "MULTILABEL", "NAMES", "Classification", "MultiLabel", "Regression", "get"]
+__all__ = [
+    "CLASSIFICATION",
+    "MULTILABEL",
+    "NAMES",
+    "Classification",
+    "Head",
+    "Joint",
+    "MultiLabel",
+    "Regression",
+    "get",
+]
 
 NAMES = ("classification", "multilabel", "regression", "absolute regression")
 

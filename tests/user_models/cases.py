@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from kit.models import named_outputs
+
 ROWS = 60
 
 
@@ -34,9 +36,14 @@ class Case:
     refused: tuple[str, ...] = ()
     saved: bool = True
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the outputs, in their order."""
+        return list(named_outputs.of(self.net)) if "output_name" in self.options else []
+
 
 Build = Callable[[Path], Case]
-DOMAINS = ("labels", "tables", "texts", "images", "series", "forms", "own_code", "regression")
+DOMAINS = ("labels", "tables", "texts", "images", "series", "forms", "own_code", "regression", "outputs")
 
 
 def all_cases() -> dict[str, Build]:
@@ -57,6 +64,12 @@ def case(build: Build) -> Build:
 
 def draw() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def said(net: keras.Model, inputs: Any) -> np.ndarray:
+    """What a model says, (n, k), its outputs side by side in their order."""
+    outputs = keras.tree.flatten(net(inputs, training=False))
+    return np.concatenate([np.asarray(output, np.float64) for output in outputs], axis=-1)
 
 
 def fitted(net: keras.Model, x: Any, y: np.ndarray, loss: Any, optimizer: str = "adam") -> keras.Model:

@@ -56,6 +56,16 @@ def several_outputs(folder: Path) -> Case:
 
 
 @case
+def several_outputs_of_which_one_has_no_loss(folder: Path) -> Case:
+    inputs = keras.Input((4,))
+    net = keras.Model(inputs, [layers.Dense(3, name="kind")(inputs), layers.Dense(1, name="price")(inputs)])
+    net.compile("adam", {"price": "mse"})
+    options = {"model": net, "output_name": "all"}
+    refused = ("without a loss for its output 'kind'", "Compile it with loss=", "--output-name")
+    return Case(net, X, {"x": X, "y_kind": Y, "y_price": X[:, 0]}, options, refused, saved=False)
+
+
+@case
 def not_trained_at_all(folder: Path) -> Case:
     net = keras.Sequential([keras.Input((4,)), layers.Flatten()])
     return Case(net, X, {"x": X, "y": Y}, refused=("no weights that training would change",))

@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
-from user_models.cases import ROWS, Case, all_cases
+from user_models.cases import ROWS, Case, all_cases, said
 
 import kit
 from kit import challenges
 from kit.models import inspection, user
 from kit.runs import originals
+from kit.tasks import Joint
 from kit.toolbox import training
 from kit.toolbox.examples import batches
 from kit.toolbox.losses import TaskLoss
@@ -72,9 +73,16 @@ def answers(net: keras.Model, challenge: Challenge, outputs: int) -> np.ndarray:
     """What a model of a challenge says of its training examples, in the user's terms."""
     x = challenge.train.x
     outputs_of_net = np.asarray(net(x / np.float32(255) if x.dtype == np.uint8 else x, training=False), np.float64)
-    if challenge.task.link == "softmax":
+    if isinstance(challenge.task, Joint):
+        parts = zip(challenge.task.heads, challenge.task.outputs(outputs_of_net), strict=True)
+        return np.concatenate([linked(part, head.task.link, head.width) for head, part in parts], axis=-1)
+    return linked(outputs_of_net, challenge.task.link, outputs)
+
+
+def linked(outputs_of_net: np.ndarray, link: str, outputs: int) -> np.ndarray:
+    if link == "softmax":
         return softmax(outputs_of_net, axis=-1)[:, -outputs:]
-    return expit(outputs_of_net) if challenge.task.link == "sigmoid" else outputs_of_net
+    return expit(outputs_of_net) if link == "sigmoid" else outputs_of_net
 
 
 def expected(case: Case, like: np.ndarray) -> np.ndarray:
@@ -83,7 +91,7 @@ def expected(case: Case, like: np.ndarray) -> np.ndarray:
         lambda array: keras.ops.convert_to_tensor(array.astype(object) if array.dtype.kind == "U" else array),
         case.inputs,
     )
-    predicted = np.asarray(case.net(called, training=False), np.float64)[: len(like)]
+    predicted = said(case.net, called)[: len(like)]
     if np.allclose(predicted, like, atol=1e-5, rtol=1e-5):
         return predicted
     return (
@@ -129,7 +137,7 @@ def test_a_model_says_what_it_said_before_or_is_refused(given: Given, refused: C
         assert len(refused(given.load, *case.refused)) < 900
         return
     challenge = given.challenge
-    predicted = answers(model_of(challenge), challenge, case.net(sample(case), training=False).shape[-1])
+    predicted = answers(model_of(challenge), challenge, said(case.net, sample(case)).shape[-1])
     np.testing.assert_allclose(predicted, expected(case, predicted), atol=1e-5, rtol=1e-5)
 
 
@@ -145,10 +153,16 @@ def test_it_is_trained_as_methods_train_and_goes_back_into_the_users_own(given: 
     training.fit(net, data, challenge.recipe, loss=TaskLoss(challenge.task), seed=0)
     assert all(np.isfinite(array).all() for array in net.get_weights())
     assert any(not np.array_equal(*pair) for pair in zip(before, net.get_weights(), strict=True))
-    options = ModelOptions(custom_objects=case.options.get("custom_objects"), builder=case.options.get("builder"))
+    chosen = {name: case.options.get(name) for name in ("custom_objects", "builder")}
+    options = ModelOptions(**chosen, output=case.options.get("output_name"))
     own = challenges.model_options.code(options) or user.Own()
-    user.put_back(case.net, net.get_weights(), challenges.user_data.read_npz(given.folder / "data.npz")[0], own)
-    predicted = answers(net, challenge, case.net(sample(case), training=False).shape[-1])
+    user.put_back(
+        case.net,
+        net.get_weights(),
+        challenges.user_data.read_npz(given.folder / "data.npz", own.output, case.names)[0],
+        own,
+    )
+    predicted = answers(net, challenge, said(case.net, sample(case)).shape[-1])
     np.testing.assert_allclose(predicted, expected(case, predicted), atol=1e-5, rtol=1e-5)
 
 
