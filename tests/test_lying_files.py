@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -275,6 +276,28 @@ def test_a_link_beside_a_submission_hands_over_nothing(
     else:
         (path.parent / "helper.py").symlink_to(target)
     refused(lambda: source.read_source(path), "leads out of its folder")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_beside_a_submission_is_not_waited_for(tmp_path: Path, refused: Refused) -> None:
+    path = submission(tmp_path / "theirs")
+    (path.parent / "helper").mkdir()
+    (path.parent / "helper" / "__init__.py").write_text("")
+    os.mkfifo(path.parent / "helper" / "more.py")
+    refused(lambda: source.read_source(path), "is no file but a pipe")
+
+
+def test_a_huge_file_beside_a_submission_is_not_read(tmp_path: Path, refused: Refused) -> None:
+    """A terabyte that takes no room on the disk; and what is little by itself, together with the others."""
+    path = submission(tmp_path / "theirs")
+    with (path.parent / "helper.py").open("wb") as file:
+        file.truncate(1 << 40)
+    refused(lambda: source.read_source(path), "more than 16 MiB of text")
+    (path.parent / "helper.py").write_text("#" * (source.LARGEST_SOURCE - path.stat().st_size))
+    assert len(source.read_source(path).files) == 2
+    with (path.parent / "helper.py").open("a") as file:
+        file.write("#")
+    refused(lambda: source.read_source(path), "more than 16 MiB of text")
 
 
 def test_links_within_a_folder_and_to_the_file_itself_are_followed(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
+import stat
 import sys
 import warnings
 from collections.abc import Mapping
@@ -20,6 +22,9 @@ from kit.submission.contract import Unlearning
 from kit.submission.importing import ADVICE, import_file
 from kit.types import InputError
 from kit.types.errors import did_you_mean
+
+# Bytes of all files of a submission: their text is parsed here, in the kit's own process.
+LARGEST_SOURCE = 16 << 20
 
 
 def load_method(identifier: str | Path | Unlearning) -> Unlearning:
@@ -130,14 +135,36 @@ def read_source(path: Path, *, package: str = "") -> Source:
             continue
         if str(relative) != path.name:
             _require_inside(folder, relative)
-        try:
-            contents[str(relative)] = (folder / relative).read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"'{folder / relative}' cannot be read ({error.strerror}). {ADVICE} Check the path and its permissions."
-            ) from error
+        room = LARGEST_SOURCE - sum(map(len, contents.values()))
+        contents[str(relative)] = _content(folder / relative, room)
         waiting.extend(_beside(folder, relative, contents[str(relative)], package))
     return Source(path.stem, path.name, contents, package=package)
+
+
+def _content(path: Path, most: int) -> bytes:
+    """Returns the content of a file that belongs to a submission.
+
+    Raises:
+        InputError: it cannot be read, is none (who opens a pipe waits for ever), or has more than `most` bytes.
+    """
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+        with path.open("rb") if is_file else contextlib.nullcontext() as stream:
+            content = stream.read(most + 1) if stream else b""
+    except OSError as error:
+        raise InputError(
+            f"'{path}' cannot be read ({error.strerror}). {ADVICE} Check the path and its permissions."
+        ) from error
+    if not is_file:
+        raise InputError(
+            f"'{path}', which the submission imports, is no file but a pipe or device. {ADVICE} Remove it."
+        )
+    if len(content) > most:
+        raise InputError(
+            f"With '{path}' the submission has more than {LARGEST_SOURCE >> 20} MiB of text. {ADVICE} Leave out what "
+            "is data rather than code, and what the method does not need."
+        )
+    return content
 
 
 def _require_inside(folder: Path, relative: Path) -> None:
