@@ -42,12 +42,13 @@ class Zygote:
         """Takes what a run does.
 
         Args:
-            folder: with `work` and `home`, which are empty when a run begins.
+            folder: with `work` and `home`, which are empty when a run begins, and `given`, which is as it is now.
             run: called in a forked process.
             send: takes a line for the kit.
             sandbox: command of bubblewrap with its options, empty for none.
         """
         self._folders = [folder / name for name in ("work", "home")]
+        self._given = _Given(folder / "given")
         self._run, self._send, self._sandbox = run, send, sandbox
         # Processes that a run leaves behind become children of this one.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -66,6 +67,7 @@ class Zygote:
         for folder in self._folders:
             files.remove(folder)
             folder.mkdir(exist_ok=True)
+        self._given.restore()
         sandbox = confinement.Sandbox(self._sandbox) if self._sandbox else None
         reading, writing = os.pipe()
         try:
@@ -136,6 +138,34 @@ class Zygote:
             os.close(descriptor)
         _, status = os.waitpid(process, 0)
         return os.waitstatus_to_exitcode(status)
+
+
+class _Given:
+    """What was handed over, as it is before anything of the submission has run: its own text, above all.
+
+    In a sandbox it cannot be written to; elsewhere a run could leave something in it for the next one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "inputs.npz"]  # read by now
+        self._contents = {path: path.read_bytes() for path in paths}
+        self._seen = self._look()
+
+    def _look(self) -> dict[Path, tuple[int, ...]]:
+        """Returns what changes with whatever is in the folder, and which nobody but the kernel can set."""
+        states = {path: path.lstat() for path in (self._folder, *self._folder.rglob("*"))}
+        return {path: (state.st_ino, state.st_mode, state.st_size, state.st_ctime_ns) for path, state in states.items()}
+
+    def restore(self) -> None:
+        """Writes it anew if a run has changed anything."""
+        if self._folder.is_dir() and self._look() == self._seen:
+            return
+        files.remove(self._folder)
+        for path, content in self._contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._seen = self._look()
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -157,6 +157,41 @@ def test_what_a_run_leaves_the_next_one_does_not_find(name: str, tracer: Contain
         assert first.split("PROCESS")[1] == second.split("PROCESS")[1]
 
 
+REWRITES = {
+    "its own text": """text = open(__file__).read().replace("FIRST", "SECOND")
+    open(__file__, "w").write(text)""",
+    "its own text, which it replaces": """text = open(__file__).read().replace("FIRST", "SECOND")
+    open(__file__ + ".new", "w").write(text)
+    os.utime(__file__ + ".new", ns=(os.stat(__file__).st_atime_ns, os.stat(__file__).st_mtime_ns))
+    os.replace(__file__ + ".new", __file__)""",
+    "a module that it looks for": """open(os.path.join(os.path.dirname(__file__), "memory.py"), "w").close()""",
+    "the folder": """shutil.rmtree(os.path.dirname(__file__))""",
+    "the folder, for a link": """folder = os.path.dirname(__file__)
+    shutil.move(folder, os.path.join(os.environ["HOME"], "moved"))
+    os.symlink("/", folder)""",
+}
+
+
+@pytest.mark.parametrize("what", REWRITES)
+def test_what_a_run_writes_over_is_there_again_for_the_next_one(what: str, worker: Worker) -> None:
+    """Without the sandbox, in which nothing of it can be written to: the second run was another program."""
+    text = f"""
+import os, shutil
+import numpy as np
+
+SAID = "FIRST" if not os.path.exists(os.path.join(os.path.dirname(__file__), "memory.py")) else "SEC" + "OND"
+
+def unlearning(net, retain, forget, validation):
+    print("RUN", SAID + ".", flush=True)
+    {REWRITES[what]}
+    net.set_weights([array + np.random.normal(0, 0.01, array.shape) for array in net.get_weights()])
+    return net
+"""
+    with contained(worker, text) as process:
+        for number in range(2):
+            assert said_after(process, lambda number=number: process.run(number), r"RUN .*\.") == "RUN FIRST."
+
+
 def test_a_run_is_forked_from_a_process_of_one_thread(tracer: Contained, tmp_path: Path) -> None:
     tracer.run(0)
     (zygote,) = psutil.Process(tracer._process.pid).children()
