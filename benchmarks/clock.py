@@ -64,7 +64,9 @@ def ratios(path: Path, worker: Worker, unit: kit.types.Retraining, runs: int) ->
 
 
 def template(folder: str) -> Path:
-    text = (Path(kit.__file__).parent / "submission" / "template.py").read_text().replace("epochs=1", "epochs=5")
+    before = (Path(kit.__file__).parent / "submission" / "template.py").read_text()
+    text = before.replace("epochs = 4", "epochs = 5")
+    assert text != before, "the template has another number of epochs by now"
     path = Path(folder) / "template.py"
     path.write_text(text)
     return path
