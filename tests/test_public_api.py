@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.metadata
 import inspect
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -250,6 +252,9 @@ def test_pages_mention_only_names_that_exist(page: Path) -> None:
     for chain in sorted(set(re.findall(r"\bkit\.((?:[A-Za-z_]+\.)*[A-Za-z_]+)", text)) - {"yaml"}):  # kit.yaml: a file
         value: object = kit
         for name in chain.split("."):
+            if isinstance(value, ModuleType) and not hasattr(value, name):  # a module that nothing has imported yet
+                with contextlib.suppress(ModuleNotFoundError):
+                    importlib.import_module(f"{value.__name__}.{name}")
             assert hasattr(value, name), f"kit.{chain}"
             value = getattr(value, name)
 
