@@ -33,6 +33,7 @@ from kit.commands.options import (
     NumModelsOption,
     OriginalsOption,
     OutOption,
+    OutputNameOption,
     PrecisionOption,
     QuietOption,
     RecipeOption,
@@ -85,6 +86,7 @@ def run(
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
+    output_name: OutputNameOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
     num_models: NumModelsOption = 1,
@@ -116,7 +118,7 @@ def run(
         kit run scrub --challenge digits --forget class:5 --set scrub.alpha=0.9
         kit run finetune --challenge data.npz --model model.keras --forget requests.csv
     """
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, output=output_name)
     problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     limits = Limits(sandbox, time_limit, memory_limit)
     engine_options = EngineOptions(engine, workers, address, gpus_per_worker, backend)

@@ -81,9 +81,7 @@ IdColumnOption = Annotated[
 ]
 OutputNameOption = Annotated[
     str | None,
-    typer.Option(
-        "--output-name", metavar="NAME|all", help="Of a model with several outputs, the one of the labels, or all."
-    ),
+    typer.Option("--output-name", metavar="NAME|all", help="Of several outputs, that of the labels, or all."),
 ]
 TaskOption = Annotated[
     str | None,

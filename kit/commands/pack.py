@@ -31,6 +31,7 @@ from kit.commands.options import (
     ModelOption,
     NumModelsOption,
     OutOption,
+    OutputNameOption,
     PrecisionOption,
     QuietOption,
     RecipeOption,
@@ -76,6 +77,7 @@ def pack(
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
+    output_name: OutputNameOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
     num_models: NumModelsOption = 512,
@@ -107,7 +109,7 @@ def pack(
     engine_options.check()
     options.prepare(None, debug, backend)
     _end_mock_run(output)
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, output=output_name)
     problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     problem.check()
     limits = Limits(sandboxed, time_limit, memory_limit)
@@ -182,6 +184,7 @@ def check_pack(
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
+    output_name: OutputNameOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
     precision: PrecisionOption = "float32",
@@ -204,7 +207,7 @@ def check_pack(
 
     files.require_file(file, "Expected a zip that 'kit pack' wrote.")
     sandboxed = decide_sandbox(sandbox, _check_rerun(rerun, method))
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, output=output_name)
     problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     problem.check()
     options.require_writable(out)

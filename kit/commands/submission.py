@@ -26,6 +26,7 @@ from kit.commands.options import (
     JsonOption,
     MemoryLimitOption,
     ModelOption,
+    OutputNameOption,
     PrecisionOption,
     QuietOption,
     RecipeOption,
@@ -122,6 +123,7 @@ def validate(
     recipe: RecipeOption = None,
     id_column: IdColumnOption = None,
     task: TaskOption = None,
+    output_name: OutputNameOption = None,
     custom_objects: CustomObjectsOption = None,
     builder: BuilderOption = None,
     precision: PrecisionOption = "float32",
@@ -146,7 +148,7 @@ def validate(
     check_backend(backend)
     options.prepare(None, debug, backend)
     options.require_writable_file(json_file)
-    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder)
+    model_options = ModelOptions(recipe, id_column, task, custom_objects, builder, output=output_name)
     problem = Problem(challenge, forget, split_seed, model, weights, precision, model_options)
     problem.check()
     if not _examine(file, problem, limits, json_file, debug=debug):

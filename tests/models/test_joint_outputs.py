@@ -150,3 +150,18 @@ def test_an_output_without_a_loss_or_labels_is_refused(tmp_path: Path, refused: 
     refused(
         lambda: prepare(net, kit.Arrays(X, np.zeros((120, 3))), [3], options, partition=PARTS), "Leave the task out"
     )
+
+
+@pytest.mark.parametrize("name", ["all", "price"])
+def test_a_challenge_is_the_same_from_files_and_from_arrays(name: str, tmp_path: Path) -> None:
+    net = model()
+    files = saved(tmp_path, net)
+    loaded = kit.load_challenge(files["data"], model=files["model"], forget=[3, 7], output_name=name)
+    y = np.column_stack([LABELS[each] for each in net.output_names]) if name == "all" else LABELS[name]
+    challenge = kit.make_challenge(
+        "mine", kit.Arrays(X, y), partition=PARTS, model=net, forget=[3, 7], output_name=name
+    )
+    assert challenge.task == loaded.task
+    assert challenge.data_sha256 == loaded.data_sha256
+    for ours, theirs in zip(challenge.original, loaded.original, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
