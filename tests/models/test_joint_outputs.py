@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,3 +167,43 @@ def test_a_challenge_is_the_same_from_files_and_from_arrays(name: str, tmp_path:
     assert challenge.data_sha256 == loaded.data_sha256
     for ours, theirs in zip(challenge.original, loaded.original, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_a_request_about_all_outputs_delivers_the_model_with_them(tmp_path: Path) -> None:
+    net = model()
+    net.fit(X[PARTS == 0], {name: y[PARTS == 0] for name, y in LABELS.items()}, epochs=30, verbose=0)
+    files = saved(tmp_path, net)
+    outcome = kit.unlearn_model(
+        files["model"],
+        files["data"],
+        [3, 7],
+        method="retrain",
+        recipe=kit.Recipe(epochs=30, learning_rate=0.1, schedule="constant", momentum=0.0, weight_decay=0.0),
+        batch_size=32,
+        output_name="all",
+        effort=kit.requests.Effort(retrained=3),
+    )
+    kit.requests.publish(outcome, files["model"], tmp_path / "unlearned.keras", tmp_path / "evidence")
+    delivered = keras.models.load_model(tmp_path / "unlearned.keras")
+    assert delivered.get_config() == keras.models.load_model(files["model"]).get_config()
+    assert delivered.get_compile_config()["loss_weights"] == WEIGHTS
+    before, after = (each.predict(X[PARTS == 2], verbose=0) for each in (net, delivered))
+    for name, old, new in zip(net.output_names, before, after, strict=True):
+        assert not np.allclose(old, new, atol=1e-3), name
+    right = {
+        "kind": after[2].argmax(axis=1) == LABELS["kind"][PARTS == 2],
+        "ill": (after[1][:, 0] > 0.5) == LABELS["ill"][PARTS == 2],
+    }
+    assert right["kind"].mean() > 0.5
+    price = (
+        np.abs(after[0][:, 0] - LABELS["price"][PARTS == 2]) < outcome.request.challenge.task.heads[0].task.tolerance
+    )
+    assert (right["kind"] & right["ill"] & price).mean() == pytest.approx(outcome.findings.harm[0].after)
+    script = (
+        "import sys, keras, numpy; net = keras.models.load_model(sys.argv[1]); numpy.savez(sys.argv[2], *net.predict("
+    )
+    script += "numpy.load(sys.argv[3])['x'], verbose=0)); assert 'kit' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script, "unlearned.keras", "said.npz", "data.npz"], cwd=tmp_path, check=True)
+    for name, expected in zip(np.load(tmp_path / "said.npz").values(), delivered.predict(X, verbose=0), strict=True):
+        np.testing.assert_allclose(name, expected, atol=1e-6)
