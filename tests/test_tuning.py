@@ -32,7 +32,7 @@ from kit.tuning import Search, Trial, bench, kept, settings
 from kit.types import PARTS, Challenge, FailedRun, InputError, Outputs
 
 SEARCHED = [name for name in methods.built_in() if methods.search_space(name)]
-CHALLENGES = ("noisy-digits",)
+CHALLENGES = ("noisy-digits", "digits")
 
 
 # The settings
@@ -98,9 +98,9 @@ def test_the_present_settings_are_the_best_of_the_stored_trace(challenge: str) -
         assert defaults | dict(present.get(name, {})) == defaults | tried[-1]["settings"]
 
 
-@pytest.mark.parametrize("challenge", ["noisy-digits", "digits"])
+@pytest.mark.parametrize("challenge", CHALLENGES)
 def test_no_setting_is_there_without_the_trace_of_its_search(challenge: str) -> None:
-    searched = json.loads(kept.trace_file(challenge).read_text())["methods"] if challenge in CHALLENGES else {}
+    searched = json.loads(kept.trace_file(challenge).read_text())["methods"]
     assert set(hyperparameters.of_challenge(challenge)) <= set(searched)
 
 
