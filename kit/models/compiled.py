@@ -103,8 +103,9 @@ def _loss_of(loss: Any, output: Output) -> Any:
         >>> _loss_of({"a": "mse", "b": "mae"}, Output("b")), _loss_of(["mse", "mae"], Output("b", ["a", "b"]))
         ('mae', 'mae')
     """
-    if isinstance(loss, dict) and output.name and "class_name" not in loss and {*loss} <= {output.name, *output.names}:
-        return loss.get(output.name)
+    if isinstance(loss, dict) and output.name and "class_name" not in loss:
+        by_name = output.name in loss or {*loss} <= {*output.names}
+        return loss.get(output.name) if by_name else loss
     if isinstance(loss, list) and len(loss) == len(output.names) and output.name in output.names:
         return loss[list(output.names).index(output.name)]
     return loss
