@@ -95,8 +95,9 @@ def trials(search: Search, challenge: Challenge) -> list[Trial]:
     Example:
         >>> import kit
         >>> search = Search("gradient_ascent", "digits", num_trials=4)
-        >>> [trial.settings["epochs"] for trial in trials(search, kit.load_challenge("digits"))]
-        [3, 5, 12, 9]
+        >>> tried = trials(search, kit.load_challenge("digits"))
+        >>> [(trial.settings["epochs"], trial.present) for trial in tried[1:]]
+        [(5, False), (12, False), (9, False)]
     """
     methods.require_search_space(search.method)
     space = methods.search_space(search.method)

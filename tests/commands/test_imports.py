@@ -99,6 +99,7 @@ OF_A_CHALLENGE = (
         "kit.challenges.catalogue",
         "kit.challenges.checks",
         "kit.challenges.frames",
+        "kit.challenges.joint",
         "kit.challenges.loading",
         "kit.challenges.model_options",
         "kit.challenges.recipes",

@@ -11,7 +11,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -341,10 +341,10 @@ def test_a_file_that_may_not_be_read_is_refused(
 ) -> None:
     path = written(tmp_path, SOUND)
 
-    def forbidden(self: Path) -> bytes:
+    def forbidden(self: Path, mode: str) -> NoReturn:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(Path, "open", forbidden)
     refused(lambda: submission.read_source(path), f"'{path}' cannot be read (Permission denied)", "permissions")
 
 
