@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kit.challenges import catalogue, checks, model_options, tables, user_data, user_model
 from kit.challenges.catalogue import Preset
 from kit.types import DataColumns, ModelOptions, Recipe
+from kit.types.model_options import ALL_OUTPUTS
 
 if TYPE_CHECKING:
     import keras
@@ -113,7 +114,7 @@ def read_examples(
         return making.load_preset(catalogue.preset(name), announce)
     if Path(name).suffix.lower() in tables.SUFFIXES:
         return *tables.read(Path(name), columns, id_column), ""
-    names = user_model.output_names(model) if columns.output == user_data.ALL_OUTPUTS else ()
+    names = user_model.output_names(model) if columns.output == ALL_OUTPUTS else ()
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
         return *user_data.read_folder(Path(name), columns.output, names), ""
     if Path(name).is_dir() and Path(name).suffix != ".npz":

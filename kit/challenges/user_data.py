@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kit.storage import files
 from kit.types import InputError
+from kit.types.model_options import ALL_OUTPUTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +20,6 @@ EXAMPLES_FILE = (
     "an .npz file with the arrays 'x' and 'y' (and optionally 'groups', 'ids', 'mislabelled', 'partition', "
     "'sample_weight'), or with 'x_NAME' for each input, and 'y_NAME' for each output, of a model with several"
 )
-# In place of an output's name: all of them.
-ALL_OUTPUTS = "all"
 # Beyond them, the kit's recipes diverge: digits from 0 to 16 (a spread of 8) are not learnt, from 0 to 8 they are.
 _LARGEST, _LARGEST_SPREAD = 100.0, 5.0
 # Bytes that stay below it are no images of 0 to 255, or very dark ones.

@@ -12,9 +12,7 @@ import keras
 
 from kit.types import InputError
 from kit.types.errors import did_you_mean
-
-# In place of a name: all outputs, side by side.
-ALL = "all"
+from kit.types.model_options import ALL_OUTPUTS
 
 
 def of(net: keras.Model) -> Mapping[str, Any]:
@@ -57,7 +55,7 @@ def chosen(net: keras.Model, name: str) -> keras.Model:
 def is_joint(net: keras.Model, name: str) -> bool:
     """Returns whether all of several outputs are meant: an output that is called `all` is meant by itself."""
     outputs = of(net)
-    return name == ALL and name not in outputs and len(outputs) > 1
+    return name == ALL_OUTPUTS and name not in outputs and len(outputs) > 1
 
 
 def names_of(model: str | Path | keras.Model | None) -> list[str]:

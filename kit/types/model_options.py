@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kit.types.recipe import Recipe
     from kit.types.task import Task
 
+# In place of the name of an output: all of them, their losses summed.
+ALL_OUTPUTS = "all"
+
 
 @dataclass(frozen=True)
 class ModelOptions:
