@@ -7,6 +7,7 @@ import gc
 import ipaddress
 import os
 import pickle
+import random
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # until the libraries are imported and all tests collected, see below
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test draws without a seed, initial weights above all, does not depend on which tests ran before it."""
+    random.seed(0)  # Keras takes its seeds from it
+    np.random.seed(0)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist too: -p no:xdist

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.options import (
     ChallengeOption,
     DebugOption,
@@ -80,10 +80,10 @@ def certify(
     _load_tensorflow(debug)
     from kit.proofs.certify import Order
 
-    announce = options.announcer()
+    announce = messages.announcer()
     loaded = challenges.load_challenge(challenge, forget=forget, split_seed=split_seed, announce=announce)
     order = Order(method, nonce, every, report, commit_only, announce)
-    with options.resumable("What is in the log is kept"):
+    with messages.resumable("What is in the log is kept"):
         summary = _certified(folder, loaded, signer, order, forgets=forget is not None, to_people=str(json_file) == "-")
     options.write_json(json_file, summary)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.grouped_help import Command, Group
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
@@ -59,7 +59,7 @@ def new(
     from kit import challenges
     from kit.challenges import private as drawing
 
-    drawn = drawing.draw(challenges.examples(source, options.announcer()), resampled)
+    drawn = drawing.draw(challenges.examples(source, messages.announcer()), resampled)
     _write(drawn, folder)
     place = {name: f"--challenge {folder / name}.npz --forget {folder / name}-forget.npz" for name in _NAMES}
     commands = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import completion, options, settings
+from kit.commands import completion, messages, options, settings
 from kit.commands.containment import Limits, decide_sandbox
 from kit.commands.engine_options import EngineOptions
 from kit.commands.options import (
@@ -181,7 +181,7 @@ def _compare(
     limits = replace(limits, sandboxed=decide_sandbox(limits.sandboxed, has_files))
     options.require_writable(models.out)
     options.require_writable_file(json_file)
-    announce = options.announcer()
+    announce = messages.announcer()
     challenge = problem.load(announce)
     options.require_writable(models.out / challenge.name)
     from kit import evaluation
@@ -191,7 +191,7 @@ def _compare(
 
     challenge = with_given(challenge, entries, models.given)
     request = Request(models.num_models, models.seed, models.out, limits.containment())
-    with options.resumable(), engine_options.started() as engine:
+    with messages.resumable(), engine_options.started() as engine:
         plan = Plan(request, fresh_oracle=models.fresh_oracle, engine=engine, num_originals=models.num_originals)
         result = evaluation.carry_out(entries, challenge, plan, announce=announce)
     _show(result, challenge, [entry.name for entry in entries], models.out, json_file, explain=explain)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 from kit.types.errors import did_you_mean
@@ -82,7 +82,7 @@ def _list(data_sets: list[DataSet], show: Show) -> dict[str, Any]:
 def _load(data_sets: list[DataSet], show: Show) -> dict[str, Any]:
     from kit.datasets import loading
 
-    announce = options.announcer()
+    announce = messages.announcer()
     content = {}
     for data_set in data_sets:
         published = loading.load(data_set, announce=announce)
@@ -97,7 +97,7 @@ def _adopt(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]
     missing = [data_set for data_set in data_sets if next(places.in_folder(data_set, named), None) is None]
     if missing:  # before anything is copied
         raise InputError(loading.nothing_in(folder, missing))
-    announce = options.announcer()
+    announce = messages.announcer()
     content = {}
     for data_set in data_sets:
         published = loading.adopt(data_set, folder, announce)
@@ -109,7 +109,7 @@ def _adopt(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]
 def _adopt_any(data_sets: list[DataSet], folder: Path, show: Show) -> dict[str, Any]:
     from kit.datasets import loading
 
-    adopted = loading.adopt_any(data_sets, folder, options.announcer())
+    adopted = loading.adopt_any(data_sets, folder, messages.announcer())
     return {data_set.name: _report(data_set, published, show) for data_set, published in adopted}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import options, settings
+from kit.commands import messages, options, settings
 from kit.commands.options import (
     ChallengeOption,
     DebugOption,
@@ -64,7 +64,7 @@ def leaks(
 
     challenges.check_request(challenge)
     options.prepare(threads, debug)
-    announce = options.announcer()
+    announce = messages.announcer()
     from kit.challenges import loading
 
     loaded = loading.load(challenge, announce=announce)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,21 +16,19 @@ from kit.commands.grouped_help import OUTPUT
 from kit.types.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    pass
 
-
-_STYLES_OF_CHECKS = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "SKIP": "dim"}
 
 PROBLEM, OWN_MODEL, MODELS = "What is forgotten", "A model of your own", "The models that are made"
 PLACES, FILES = "Where they are made", "Files with a method"
 
 # What tqdm reads when it is imported: so are bars left out, here and in the processes that are started.
-_WITHOUT_BARS = "TQDM_DISABLE"
+WITHOUT_BARS = "TQDM_DISABLE"
 
 
 def _be_quiet(quiet: bool) -> bool:
     if quiet:
-        os.environ[_WITHOUT_BARS] = "1"
+        os.environ[WITHOUT_BARS] = "1"
     return quiet
 
 
@@ -262,39 +259,3 @@ def require_writable_file(
         raise InputError(f"{option} '{path}' is a folder. Expected {expected}. Add a name.")
     if path is not None and str(path) != "-":
         require_writable(path.parent, option)
-
-
-def announcer() -> Callable[[str], None]:
-    """Returns a function that tells people, not machines, what is being done; nobody with `--quiet`."""
-
-    def announce(line: str) -> None:
-        if os.environ.get(_WITHOUT_BARS):
-            return
-        from rich.console import Console
-
-        Console(stderr=True, highlight=False).print(f"· {line}", style="dim", markup=False)
-
-    return announce
-
-
-@contextlib.contextmanager
-def resumable(kept: str = "Finished models are kept") -> Iterator[None]:
-    """Says after Ctrl-C that nothing is lost, and what is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(f"\nInterrupted. {kept}: the same command goes on where it stopped.", err=True)
-        raise typer.Exit(130) from None
-
-
-def print_check(console: Console, name: str, status: str, message: str) -> None:
-    """Prints the outcome of a check: PASS, WARN, FAIL or SKIP, its name, and what was found."""
-    from rich.table import Table
-    from rich.text import Text
-
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=4)
-    row.add_column(width=19)
-    row.add_column(overflow="fold")
-    row.add_row(Text(status, _STYLES_OF_CHECKS[status]), Text(name), Text(message))
-    console.print(row)

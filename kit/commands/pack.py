@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit import methods
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.containment import Limits, decide_sandbox, sandbox_for
 from kit.commands.engine_options import EngineOptions
 from kit.commands.grouped_help import OUTPUT
@@ -132,8 +132,8 @@ def _packed(
     """Makes the models, on the engine that was asked for, and packs them."""
     with quiet.quiet_tensorflow(debug):
         from kit.contest import pack as packing
-    loaded = problem.load(options.announcer())
-    with options.resumable(), engine_options.started() as running:
+    loaded = problem.load(messages.announcer())
+    with messages.resumable(), engine_options.started() as running:
         return packing.pack(file, loaded, **vars(contents), engine=running, containment=limits.containment())
 
 
@@ -237,9 +237,9 @@ def _judge(
     console = Console(stderr=str(json_file) == "-", highlight=False)
     with quiet.quiet_tensorflow(debug):
         from kit.commands import judging
-    loaded = problem.load(options.announcer())
+    loaded = problem.load(messages.announcer())
     again = judging.rerun_of(asked.method, asked.rerun, limits.containment()) if asked.method else None
-    with options.resumable():
+    with messages.resumable():
         verdict = judging.judge(
             file,
             loaded,
@@ -247,8 +247,8 @@ def _judge(
             rerun=again,
             fresh_oracle=asked.fresh_oracle,
             root=asked.out,
-            show=lambda outcome: options.print_check(console, outcome.name, outcome.status, outcome.message),
-            announce=options.announcer(),
+            show=lambda outcome: messages.print_check(console, outcome.name, outcome.status, outcome.message),
+            announce=messages.announcer(),
         )
     _show_verdict(verdict, file, console, json_file)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.options import DebugOption, JsonOption, OutOption, PrecisionOption, QuietOption, ThreadsOption
 from kit.types import InputError
 
@@ -54,8 +54,8 @@ def pretrain(
     options.prepare(threads, debug)
     from kit import challenges
 
-    loaded = challenges.load_challenge(challenge, precision=precision, announce=options.announcer())
-    with options.resumable():
+    loaded = challenges.load_challenge(challenge, precision=precision, announce=messages.announcer())
+    with messages.resumable():
         if oracle:
             _build_oracle(loaded, out, json_file)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import messages, options
 from kit.commands.grouped_help import Command, Group
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
@@ -176,7 +176,7 @@ def load(folder: Path, challenge: str | None, key: Path | None, debug: bool, for
 
     challenges.check_request(name, forget=forget)
     with quiet.quiet_tensorflow(debug):
-        return challenges.load_challenge(name, forget=forget, announce=options.announcer())
+        return challenges.load_challenge(name, forget=forget, announce=messages.announcer())
 
 
 def challenge_of(folder: Path, key: Path | None) -> str:

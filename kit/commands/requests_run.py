@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options, requests
+from kit.commands import messages, options, requests
 from kit.commands.engine_options import EngineOptions
 from kit.commands.options import AddressOption, DebugOption, EngineOption, JsonOption, QuietOption, WorkersOption
 from kit.commands.requests import ByOption, ChallengeOption, FolderArgument, KeyOption
@@ -76,7 +76,7 @@ def run(
         _order(folders, policy, slack * 86_400, method, challenge, by, key, debug), constant=constant, padded=padded
     )
     order.check()
-    with options.resumable("What is settled is kept"):
+    with messages.resumable("What is settled is kept"):
         lines = _served(order, chosen, debug)
     say = requests.printer(json_file)
     for line in lines:
@@ -166,7 +166,7 @@ def _served(order: Serving, chosen: EngineOptions, debug: bool) -> list[dict[str
             counts = store.counts()
             waiting += counts["waiting"] + counts["at work"]
     with progress(total=waiting, label="requests", unit="request") as bar:
-        announce = options.announcer()
+        announce = messages.announcer()
         return [
             line
             for number in numbers
@@ -213,7 +213,7 @@ def replay(
             done = replaying.Replayed(replaying.rows_of(store, register))
         else:
             done = replaying.replayed(
-                store, own, restored, loaded, signatures.signer(key), register=register, announce=options.announcer()
+                store, own, restored, loaded, signatures.signer(key), register=register, announce=messages.announcer()
             )
     rows = [int(row) for row in done.rows]
     if output is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import options
+from kit.commands import messages, options
 from kit.commands.options import DebugOption, JsonOption, QuietOption
 from kit.types import InputError
 
@@ -141,7 +141,7 @@ def _curve(challenge: str, arrivals: str, days: float, points: int, seed: int, d
         from kit.streams import decay
 
         process.prepare()
-        loaded = challenges.load_challenge(challenge, announce=options.announcer())
+        loaded = challenges.load_challenge(challenge, announce=messages.announcer())
     from kit.machine.bars import progress
 
     total = len(processes.named(arrivals).times(days, np.random.default_rng([seed, 0])))

@@ -13,7 +13,7 @@ import typer
 
 import kit
 from kit import methods
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.containment import Limits, sandbox_for
 from kit.commands.options import (
     BackendOption,
@@ -164,12 +164,12 @@ def _examine(file: str, problem: Problem, limits: Limits, json_file: Path | None
         from kit.contest import validate as checks
         from kit.runs import timing
         from kit.submission import contained
-    loaded = problem.load(options.announcer())
+    loaded = problem.load(messages.announcer())
     seconds = limits.time_limit or checks.time_limit(timing.reference(loaded).seconds)
     bounds = contained.Limits(seconds, limits.memory_bytes or contained.default_memory_bytes())
 
     def show(outcome: checks.Checked) -> None:
-        options.print_check(console, outcome.name, outcome.status, outcome.message)
+        messages.print_check(console, outcome.name, outcome.status, outcome.message)
 
     checked = checks.examine(file, loaded, sandboxed=bool(limits.sandboxed), limits=bounds, announce=show)
     failed = sum(outcome.status == "FAIL" for outcome in checked)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit import methods
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.options import ChallengeOption, DebugOption, JsonOption, OutOption, QuietOption
 from kit.machine import quiet
 
@@ -66,11 +66,11 @@ def tune(
     for search in searches if write else ():
         kept.check(search)
     outcomes = []
-    with options.resumable("Scores are kept"), contextlib.ExitStack() as stack:
+    with messages.resumable("Scores are kept"), contextlib.ExitStack() as stack:
         engine = None if workers is None else stack.enter_context(engines.start("processes", workers=workers))
         for search in searches:
             stored = kept.load(search) if write else None
-            outcomes.append(stored or _tune(search, out, engine, options.announcer()))
+            outcomes.append(stored or _tune(search, out, engine, messages.announcer()))
             if write:
                 kept.write(outcomes[-1])
     _show(outcomes, json_file)

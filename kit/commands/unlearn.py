@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.commands import completion, options
+from kit.commands import completion, messages, options
 from kit.commands.options import (
     BuilderOption,
     CustomObjectsOption,
@@ -112,7 +110,8 @@ def unlearn(
 
     with silence.quiet_tensorflow(debug):
         from kit import requests
-    with _all_or_nothing() as announce:
+    with messages.resumable("Nothing was written, and your model is as it was. What was trained is kept"):
+        announce = messages.announcer()
         request = requests.prepare(model, data, forget, model_options, announce=announce)
         root = requests.kept_at(request)
         effort = requests.Effort(retrained, requests.Plan(minutes=minutes), seed, root)
@@ -159,31 +158,6 @@ def _check_places(model: Path, output: Path, evidence: Path | None, json_file: P
         from kit.storage import files
 
         files.require_free(evidence, "--evidence")
-
-
-@contextlib.contextmanager
-def _all_or_nothing() -> Iterator[Callable[[str], None]]:
-    """Gives what tells people what is being done, and heeds Ctrl-C at the latest before it does so.
-
-    Says after Ctrl-C what there is: nothing but finished models' answers, in the kit's cache."""
-    from kit.machine import interrupts
-
-    tell = options.announcer()
-
-    def announce(line: str) -> None:
-        pressed.check()
-        tell(line)
-
-    try:
-        with interrupts.watched() as pressed:
-            yield announce
-    except KeyboardInterrupt:
-        typer.echo(
-            "\nInterrupted. Nothing was written, and your model is as it was. What was trained is kept: the same "
-            "command goes on where it stopped.",
-            err=True,
-        )
-        raise typer.Exit(130) from None
 
 
 def _delete(root: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands import options
+from kit.commands import messages, options
 from kit.commands.options import DebugOption, JsonOption, QuietOption, ThreadsOption
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def verify(
     from kit.proofs.verify import Check, Draw, Verification
 
     def show(check: Check) -> None:
-        options.print_check(console, check.name, check.status, check.message)
+        messages.print_check(console, check.name, check.status, check.message)
 
     verification = Verification(certificate, verifier, show)
     loaded = _challenge(certificate, verifier, challenge, debug) if level else None
@@ -110,7 +110,7 @@ def _challenge(certificate: Path, verifier: Verifier, name: str | None, debug: b
         from kit.runs import process
 
         process.prepare()
-    return challenges.load_challenge(name, announce=options.announcer())
+    return challenges.load_challenge(name, announce=messages.announcer())
 
 
 def _is_receipt(path: Path) -> bool:
@@ -128,7 +128,7 @@ def _verify_receipt(path: Path, verifier: Verifier, console: Console, json_file:
     from kit.proofs.certificate import check_receipt
 
     stated = check_receipt(path.read_bytes(), verifier)
-    options.print_check(console, "receipt", "PASS", f"signed by {verifier.name[:16]}..., both proofs hold")
+    messages.print_check(console, "receipt", "PASS", f"signed by {verifier.name[:16]}..., both proofs hold")
     console.print(
         f"\nThe record of leaf {stated['present']['leaf'][:16]}... was among {stated['old']['size']:,} and is not "
         f"among {stated['new']['size']:,} any more, by {stated['method']} ({stated['class']}), {stated['when']}.",

@@ -1,6 +1,7 @@
 """Ctrl-C that is heeded: Python drops an exception that is raised in the callback of a weak reference, for instance.
 
-A library in C++ may drop one too. What began with Ctrl-C would then go on to its end, and write what nobody wants.
+A library in C or C++ may drop one too, or raise an error of its own in its place. Work would then go on to its end and
+write what nobody wants, or end as a fault of a method that has none.
 """
 
 from __future__ import annotations
@@ -11,48 +12,50 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class Interrupts:
-    """Whether somebody has pressed Ctrl-C since `watched` began."""
+class _Handler:
+    """Notes whether somebody has pressed Ctrl-C."""
 
     def __init__(self) -> None:
-        """Begins with nothing pressed."""
-        self._pressed = False
+        self.pressed = False
 
-    def press(self, number: int, frame: FrameType | None) -> None:
-        """Handles SIGINT: notes it, and raises `KeyboardInterrupt`, as Python does.
-
-        Args:
-            number: of the signal.
-            frame: which it interrupts.
-
-        Raises:
-            KeyboardInterrupt: always.
-        """
-        self._pressed = True
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handles SIGINT as Python does, which raises `KeyboardInterrupt`."""
+        self.pressed = True
         signal.default_int_handler(number, frame)
 
-    def check(self) -> None:
-        """Raises `KeyboardInterrupt` where one was raised that got lost; to be called between two pieces of work.
 
-        Example:
-            >>> Interrupts().check()
-        """
-        if self._pressed:
-            raise KeyboardInterrupt
+def heed() -> None:
+    """Raises `KeyboardInterrupt` where one was raised within `watched` and got lost; for between two pieces of work.
+
+    Raises:
+        KeyboardInterrupt: somebody has pressed Ctrl-C since `watched` began.
+
+    Example:
+        >>> heed()
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, _Handler) and handler.pressed:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Interrupts]:
-    """Gives what notes Ctrl-C; to be called in the main thread.
+def watched() -> Iterator[None]:
+    """Notes Ctrl-C for `heed`, and heeds it itself where an error ends the work; to be called in the main thread.
 
     Where SIGINT is ignored, or another handler has it, that stays so.
+
+    Raises:
+        KeyboardInterrupt: in place of an error that comes after Ctrl-C, which is most likely what a library made of it.
     """
-    interrupts, before = Interrupts(), signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:
-        yield interrupts
+        yield
         return
-    signal.signal(signal.SIGINT, interrupts.press)
+    signal.signal(signal.SIGINT, _Handler())
     try:
-        yield interrupts
+        yield
+    except Exception:
+        heed()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)

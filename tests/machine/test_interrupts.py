@@ -24,15 +24,36 @@ def test_an_interrupt_that_was_lost_is_heeded_at_the_next_check() -> None:
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with interrupts.watched() as pressed:
-            pressed.check()
+        with interrupts.watched():
+            interrupts.heed()
             something = Something()
             reference = weakref.ref(something, press)
             del something  # raises in the callback, where Python drops it
             assert reference() is None
             with pytest.raises(KeyboardInterrupt):
-                pressed.check()
+                interrupts.heed()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("pressed", [True, False])
+def test_an_error_after_an_interrupt_is_one_that_a_library_made_of_it(pressed: bool) -> None:
+    def in_c() -> None:
+        try:
+            if pressed:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _number in range(1000):
+                    pass
+        except KeyboardInterrupt:
+            pass
+        raise SystemError("bad argument to internal function")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt if pressed else SystemError), interrupts.watched():
+            in_c()
+        interrupts.heed()
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -40,9 +61,9 @@ def test_an_interrupt_that_was_lost_is_heeded_at_the_next_check() -> None:
 def test_where_it_is_ignored_it_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupts.watched() as pressed:
+        with interrupts.watched():
             os.kill(os.getpid(), signal.SIGINT)
-            pressed.check()
+            interrupts.heed()
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
