@@ -46,10 +46,10 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest runs without pytest-xdist too: -p no:xdist
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """More than there are cores: a test that waits for a process, as most slow ones do, leaves its core to another."""
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits for a process leaves its core to another. More only crowd."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + (2 if config.option.markexpr == "slow" else 1)
+    return cores + 1
 
 
 # Fixtures have no doctests; looked through for some, those of a second room would be taken for the first one's module.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 
 from kit.machine.bars import progress
-from kit.toolbox import _backend, compiled, costs
+from kit.toolbox import _backend, blocks, compiled, costs
 from kit.toolbox.tensors import Tensor
 
-_BATCH_SIZE = 1024
+# How many examples are predicted at once, unless what a layer gives takes more bytes, as with large images.
+_AT_MOST, _BYTES_AT_ONCE = 1024, 2**28
 
 
 def predict_logits(net: keras.Model, x: np.ndarray | Tensor) -> np.ndarray:
@@ -33,6 +36,29 @@ def predict_logits(net: keras.Model, x: np.ndarray | Tensor) -> np.ndarray:
     costs.add(forward=len(x))
     key, arguments = ("forward", x.dtype.str), (net, x.shape[1:], x.dtype)
     forward = compiled.once(net, key, lambda: _backend.forward.compile_forward(*arguments))
-    starts = progress(range(0, len(x), _BATCH_SIZE), label="predicting", unit=" batches")
-    batches = (keras.ops.convert_to_tensor(x[start : start + _BATCH_SIZE]) for start in starts)
+    at_once = compiled.once(net, ("at once", x.shape[1:]), lambda: examples_at_once(net, x.shape[1:]))
+    starts = progress(range(0, len(x), at_once), label="predicting", unit=" batches")
+    batches = (keras.ops.convert_to_tensor(x[start : start + at_once]) for start in starts)
     return np.concatenate([keras.ops.convert_to_numpy(forward(batch)) for batch in batches])
+
+
+def examples_at_once(net: keras.Model, shape: tuple[int, ...]) -> int:
+    """Returns how many examples are predicted at once without much memory, 1 to 1,024.
+
+    Args:
+        net: of whose layers the one with the largest output counts, as far as a graph says what they give.
+        shape: of an example, which also stands in for axes whose size the network leaves open.
+
+    Example:
+        >>> from kit.models import mlp
+        >>> examples_at_once(mlp((4,), 3), (4,)), examples_at_once(mlp((224, 224, 3), 3), (224, 224, 3))
+        (1024, 445)
+    """
+    numbers = [math.prod(shape)]
+    for layer in blocks.leaves(net):
+        try:
+            outputs = keras.tree.flatten(layer.output)
+        except (AttributeError, ValueError):  # no part of a graph, or of several
+            continue
+        numbers += [math.prod(size or max(shape) for size in output.shape[1:]) for output in outputs]
+    return max(1, min(_AT_MOST, _BYTES_AT_ONCE // (4 * max(numbers))))
