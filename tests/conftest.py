@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # until the libraries are imported and all tests collected, see below
     config.addinivalue_line("markers", "slow: takes seconds; run by 'make test-slow'")
     config.addinivalue_line("markers", "torch: against PyTorch, skipped without it; run by 'make test-torch'")
+    imitated = "ONEDNN_MAX_CPU_ISA imitates a processor that cannot"
+    config.addinivalue_line("markers", f"half_precision: computes in 16 bits, skipped where {imitated}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,7 +75,11 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+    # TensorFlow asks the processor itself whether it computes in 16 bits, and oneDNN, which may not, ends the process.
+    imitated = os.environ.get("ONEDNN_MAX_CPU_ISA") in ("SSE41", "AVX", "AVX2")
     for item in items:
+        if imitated and item.get_closest_marker("half_precision"):
+            item.add_marker(pytest.mark.skip(reason="oneDNN is kept from the instructions for 16 bits"))
         if "torch" in getattr(item, "fixturenames", ()):
             item.add_marker("torch")
 

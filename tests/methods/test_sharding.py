@@ -336,6 +336,7 @@ def test_no_shard_or_slice_is_refused(linear: Challenge, settings: dict[str, int
         kit.unlearn("sisa", dataclasses.replace(linear, hyperparameters={"sisa": settings}), seed=0)
 
 
+@pytest.mark.half_precision
 def test_a_challenge_of_another_precision_is_unlearned_too(linear: Challenge) -> None:
     halved = dataclasses.replace(linear, model="mlp", precision="bfloat16")
     assert len(ensembles.members(kit.unlearn("sisa", halved, seed=0).net)) == SHARDS

@@ -172,6 +172,7 @@ def test_convolutions_and_the_end_begin_as_in_pytorch() -> None:
 # Precision
 
 
+@pytest.mark.half_precision
 def test_bfloat16_is_for_computing_alone() -> None:
     policy = keras.config.dtype_policy().name
     nets = []

@@ -149,7 +149,10 @@ def probabilities(net: Net, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:.*structure of `inputs`:UserWarning")  # of the user's own model, in a list
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(form, marks=pytest.mark.half_precision if form == "half precision" else ()) for form in FORMS],
+)
 def test_a_model_is_taken_with_its_weights_and_says_the_same(form: str) -> None:
     arrays, make = FORMS[form]
     net = perturbed(make())
@@ -285,6 +288,7 @@ def test_words_in_bytes_are_refused(refused: Refused) -> None:
     user.adopt(net, Arrays(words, TABLE.y))
 
 
+@pytest.mark.half_precision
 def test_mixed_precision_becomes_float32() -> None:
     """Losses in 16 bits would coincide, and a retraining in float16 would need its loss scaled."""
     policy = keras.config.dtype_policy()

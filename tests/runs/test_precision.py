@@ -27,7 +27,10 @@ from kit.storage import files
 from kit.submission.entry import Entry
 from kit.types import Challenge, Recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3 with NumPy 2.4
+pytestmark = [
+    pytest.mark.half_precision,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3 with NumPy 2.4
+]
 
 
 @pytest.fixture(scope="module")

@@ -300,6 +300,7 @@ def test_the_fisher_diagonal_of_two_branches_that_meet() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.half_precision
 def test_bfloat16_gives_float32_that_are_roughly_right() -> None:
     """Weights are float32, what is computed is not."""
 
