@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-FEATURES, CLASSES, RECORDS, BATCH = 20, 2, 100, 1024
+FEATURES, CLASSES, RECORDS, BATCH_SIZE = 20, 2, 100, 1024
 _AT_ONCE = 100_000
 # On so many the user's model is trained: how well it knows its data plays no part in what forgetting takes.
 _LEARNT = 20_000
@@ -73,7 +73,7 @@ def _table(pyarrow: object, x: np.ndarray, y: np.ndarray, part: np.ndarray) -> o
     return pyarrow.table(columns | {"label": y, "part": part})  # type: ignore[attr-defined]
 
 
-def write_model(folder: Path, path: Path) -> None:
+def write_model(folder: Path, path: Path, batch_size: int) -> None:
     """Trains a small network on the first rows of the data, as its owner would on all, and writes it."""
     import keras
 
@@ -88,7 +88,7 @@ def write_model(folder: Path, path: Path) -> None:
     for start in range(0, number, _AT_ONCE):
         some = np.asarray(x[start : min(start + _AT_ONCE, number)])
         scaled = some / np.float32(255) if some.dtype == np.uint8 else some
-        net.fit(scaled, y[start : start + len(some)], batch_size=BATCH, verbose=0)
+        net.fit(scaled, y[start : start + len(some)], batch_size=batch_size, verbose=0)
     net.save(path)
 
 
@@ -117,16 +117,18 @@ def _watch(process: psutil.Process, most: dict[str, int]) -> None:
         pass
 
 
-def measure(kind: str, number: int, side: int, root: Path, *, method: str, retrained: int) -> Measured:
+def measure(
+    kind: str, number: int, side: int, root: Path, *, method: str, retrained: int, batch_size: int = BATCH_SIZE
+) -> Measured:
     """Writes data of a kind and a model into a folder, and measures a request to forget 100 of its records."""
     folder = root / "data"
     folder.mkdir()
     write_arrays(folder, (number, side, side, 3) if kind == "images" else (number, FEATURES), _DTYPES[kind])
-    write_model(folder, root / "model.keras")
+    write_model(folder, root / "model.keras", batch_size)
     data = ["[data]", "label = 'label'", "partition = 'part'"] if kind == "parquet" else []
     recipe = [
         "epochs = 1",
-        f"batch_size = {BATCH}",
+        f"batch_size = {batch_size}",
         "momentum = 0.0",
         "weight_decay = 0.0",
         "schedule = 'constant'",
@@ -154,10 +156,17 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--method", default="finetune")
     parser.add_argument("--retrained", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kit-memory-") as root:
         numbers = measure(
-            options.kind, options.number, options.side, Path(root), method=options.method, retrained=options.retrained
+            options.kind,
+            options.number,
+            options.side,
+            Path(root),
+            method=options.method,
+            retrained=options.retrained,
+            batch_size=options.batch_size,
         )
         size = sum(path.stat().st_size for path in (Path(root) / "data").iterdir())
     print(numbers.output.strip()[-1500:])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from kit.machine import threads
+from kit.machine import environment, threads
 from kit.types import FailedRun
 
 # The first process would take all of a graphics card that several share.
@@ -31,6 +31,7 @@ def worker_variables() -> dict[str, str]:
     return (
         {"OMP_NUM_THREADS": str(threads.number()), threads.VARIABLE: str(threads.number())}
         | threads.variables()
+        | environment.instructions()
         | _SHARED_CARD
         | {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
     )

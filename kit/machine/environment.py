@@ -16,6 +16,15 @@ from kit.machine import threads, xla
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 _LIBRARIES = ("keras", "numpy", "scipy", "scikit-learn")
+# By which users tell oneDNN, OpenBLAS, NumPy and CUDA what instructions to use: other ones give other last bits.
+_OF_INSTRUCTIONS = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+)
 
 
 def backend() -> str:
@@ -52,11 +61,22 @@ def versions(on_backend: str | None = None) -> dict[str, str]:
     return dict(_versions(on_backend or backend()))
 
 
+def instructions() -> dict[str, str]:
+    """Returns the variables that are set to choose instructions: processes whose bits are to be the same need them too.
+
+    Example:
+        >>> instructions().items() <= os.environ.items()
+        True
+    """
+    return {name: os.environ[name] for name in _OF_INSTRUCTIONS if name in os.environ}
+
+
 def machine() -> dict[str, str]:
     """Returns what the bits of a trained model depend on besides versions: system, processor, threads, compiler."""
     system = {"system": platform.system(), "processor": _processor(), "gpus": ", ".join(gpus()) or "none"}
     without_xla = {"xla": "never"} if xla.wish() == "never" else {}
-    return system | {"threads": threads.recorded(), "op_determinism": "on"} | without_xla
+    chosen = {"instructions": json.dumps(instructions())} if instructions() else {}
+    return system | {"threads": threads.recorded(), "op_determinism": "on"} | without_xla | chosen
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kit.machine import threads
-from kit.machine.environment import backend
+from kit.machine.environment import backend, instructions
 from kit.models.weights import numbered
 from kit.storage import files
 from kit.submission import allowed
@@ -74,15 +74,19 @@ def environment(folder: Path) -> dict[str, str]:
     """Returns the environment of a process that works in a folder."""
     home = str(folder / "home")
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return variables | {
-        "HOME": home,
-        "TMPDIR": home,
-        "KERAS_HOME": f"{home}/keras",
-        "KIT_HOME": f"{home}/kit",
-        "MPLCONFIGDIR": home,
-        "KERAS_BACKEND": backend(),  # the kit's: the net is a model of it
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": str(folder / "given"),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    return (
+        variables
+        | instructions()
+        | {
+            "HOME": home,
+            "TMPDIR": home,
+            "KERAS_HOME": f"{home}/keras",
+            "KIT_HOME": f"{home}/kit",
+            "MPLCONFIGDIR": home,
+            "KERAS_BACKEND": backend(),  # the kit's: the net is a model of it
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": str(folder / "given"),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+    )

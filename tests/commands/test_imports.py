@@ -115,7 +115,7 @@ OF_A_CHALLENGE = (
         "kit.types.start_weights",
     }
 )
-OF_AN_ENGINE = {"kit.engines", "kit.engines.engine", "kit.engines.worker"}
+OF_AN_ENGINE = {"kit.engines", "kit.engines.engine", "kit.engines.worker", "kit.machine.environment", "kit.machine.xla"}
 OF_A_RUN, OF_A_PACK = OF_METHODS | OF_A_CHALLENGE, OF_A_METHOD | OF_A_CHALLENGE | {"kit.contest", "kit.contest.mock"}
 
 REFUSED = {

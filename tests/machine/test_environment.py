@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from kit.engines.worker import worker_variables
 from kit.machine import environment
+from kit.submission import handover
 
 
 def test_without_cards_there_are_none(tmp_path: Path) -> None:
@@ -32,3 +34,22 @@ def test_cards_are_those_that_the_process_may_use(
 def test_they_are_those_that_tensorflow_finds() -> None:
     devices = ", ".join(device.name for device in tf.config.list_physical_devices("GPU")) or "none"
     assert environment.machine()["gpus"] == devices
+
+
+def test_instructions_that_a_user_chooses_are_those_of_every_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they decide the last bits, which are to be the same in each, and nothing stored is taken for theirs."""
+    for name in environment.instructions():
+        monkeypatch.delenv(name)
+    before = environment.machine()
+    assert "instructions" not in before
+    chosen = {"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Sandybridge"}
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert environment.instructions() == chosen
+    for variables in (handover.environment(tmp_path), worker_variables()):
+        assert chosen.items() <= variables.items()
+    machine = environment.machine()
+    assert machine.pop("instructions") == '{"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "Sandybridge"}'
+    assert machine == before

@@ -99,8 +99,11 @@ def test_a_compiled_convolution_takes_any_number_of_images(pixels: int) -> None:
         assert_close(function(images), by_hand(images, np.asarray(layer.kernel), 1, 1)[0])
 
 
+HALVES = [pytest.param(policy, marks=pytest.mark.half_precision) for policy in ("mixed_bfloat16", "mixed_float16")]
+
+
 @pytest.mark.parametrize("pixels", [2, 8])
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize("policy", [*HALVES, "float64"])
 def test_the_convolution_keeps_to_the_policy_of_precision(policy: str, pixels: int) -> None:
     layer, images = PaddedConv2D(FILTERS, 3, zeros=1, dtype=policy), normal(BATCH, pixels, pixels, CHANNELS)
     outputs = layer(images)
@@ -190,7 +193,7 @@ def test_running_statistics_are_of_the_biased_variance() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize("policy", [*HALVES, "float64"])
 def test_normalisation_keeps_to_the_policy_of_precision(policy: str, training: bool) -> None:
     first, second = pair(dtype=policy)
     assert first.moving_mean.dtype == first.dtype_policy.variable_dtype
