@@ -1,4 +1,4 @@
-"""The page in a real browser: it sorts, filters, fits and fetches nothing.
+"""The pages in a real browser: the report's sorts and filters, both fit and fetch nothing.
 
 Chromium is not installed by pip: without it these tests are skipped, and fail under `KIT_REQUIRE_CHROMIUM=1`.
 """
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_results import stored
+from stored_results import reports_of, stored
 
-from kit.reports import page
+from kit.reports import leaderboard, leaderboard_files, page
 
 pytestmark = pytest.mark.slow
 NAMES = [f"method_{number:02d}" for number in range(30)]
+LONG_NAMES = [f"regularised_fisher_forgetting_of_layer_{number:02d}" for number in range(30)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # What is cut, or lies beside the window, where nothing scrolls.
 CUT = """() => [...document.querySelectorAll(
@@ -83,6 +84,17 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of thirty methods, one of which has a name without end."""
     place = tmp_path_factory.mktemp("page") / "report.html"
     page.write(place, stored(*NAMES[:-1], "M" * 100))
+    return place
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A leaderboard of thirty methods with long names, from folders with longer ones."""
+    reports = reports_of([*LONG_NAMES[:-1], "M" * 100])
+    results = [f"runs/noisy-digits/2026-11-28T07-08-{number:02d}-method-{'x' * 40}" for number in range(len(reports))]
+    place = tmp_path_factory.mktemp("board") / "leaderboard.html"
+    ranked = leaderboard.of_reports(reports, results, advice="")
+    place.write_text(leaderboard_files.to_html(ranked), encoding="utf-8")
     return place
 
 
@@ -160,4 +172,60 @@ def test_it_prints_on_white_without_controls(browser: Any, path: Path) -> None:
     assert here.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not here.tab.locator("#filter").is_visible()
     assert here.tab.pdf().startswith(b"%PDF")
+    here.tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_leaderboard_fits_and_can_be_read(browser: Any, board: Path, width: int, scheme: str) -> None:
+    here = opened(browser, board, width, scheme)
+    assert here.tab.evaluate("document.documentElement.scrollWidth") == width
+    assert here.tab.evaluate(CUT) == []
+    ratio, element = here.tab.evaluate(CONTRAST)
+    assert ratio >= 4.5, element
+    ground = here.tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    names = here.texts("tbody th")
+    assert sorted(names[:-2]) == sorted([*LONG_NAMES[:-1], "M" * 100])
+    # Without scrolling the table: all of it on a screen, what ranks the methods on a phone.
+    ends = here.tab.evaluate(
+        "[...document.querySelectorAll('thead th')].map((cell) => cell.getBoundingClientRect().right)"
+    )
+    assert ends[-1 if width == 1280 else 2] <= width
+    assert here.console_lines == []
+    assert here.asked_for == [board.as_uri()]
+    here.tab.close()
+
+
+def test_a_leaderboard_is_scrolled_with_the_keyboard_and_names_stay(browser: Any, board: Path) -> None:
+    from playwright.sync_api import expect
+
+    here = opened(browser, board, 400)
+    here.tab.keyboard.press("Tab")
+    assert here.tab.evaluate("document.activeElement.getAttribute('aria-label')") == "Leaderboard"
+    assert here.tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    headings = here.tab.locator("thead th")
+    expect(headings.last).not_to_be_in_viewport()
+    for _ in range(20):
+        here.tab.keyboard.press("ArrowRight")
+    expect(headings.last).to_be_in_viewport()
+    expect(headings.first).not_to_be_in_viewport()
+    expect(headings.nth(1)).to_be_in_viewport(ratio=1)
+    expect(here.tab.locator("tbody th").first).to_be_in_viewport(ratio=1)
+    here.tab.close()
+
+
+def test_a_leaderboard_runs_no_script_and_prints_on_white(browser: Any, board: Path, tmp_path: Path) -> None:
+    text = board.read_text(encoding="utf-8").replace("<h1>", "<script>document.title = 'taken'</script><h1>")
+    (tmp_path / "attacked.html").write_text(text, encoding="utf-8")
+    here = opened(browser, tmp_path / "attacked.html", scheme="dark")
+    assert "taken" not in here.tab.title()
+    assert any("Content Security Policy" in message for message in here.console_lines)
+    here.tab.emulate_media(media="print", color_scheme="dark")
+    grounds = {
+        here.tab.evaluate(f"getComputedStyle(document.querySelector('{name}')).backgroundColor")
+        for name in ("body", "td")
+    }
+    assert grounds == {"rgb(255, 255, 255)"}
+    assert here.tab.evaluate(CONTRAST)[0] >= 4.5
     here.tab.close()
