@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from stored_results import reports_of, stored
 
 from kit.reports import leaderboard, leaderboard_files, page
+from kit.types import Report
 
 pytestmark = pytest.mark.slow
 NAMES = [f"method_{number:02d}" for number in range(30)]
@@ -154,6 +155,28 @@ def test_nothing_is_cut_and_all_text_can_be_read(browser: Any, path: Path, width
         "Math.min(...[...document.querySelectorAll('figure text')].map((text) => text.getBoundingClientRect().height))"
     )
     assert smallest > 8  # pixels
+    here.tab.close()
+
+
+def wide(number: int, report: Report) -> Report:
+    """Returns a report whose numbers are as long as they get; every other one with its cost in seconds alone."""
+    changes: dict[str, dict[str, Any]] = {
+        "retraining_distance": {"value": 123.45678, "stderr": 10.98765},
+        "time_ratio": {"value": 12.3456, "stderr": 0.5432},
+        "passes_ratio": {"value": 0.4567, "stderr": 0.0123} if number % 2 else {"value": None, "stderr": None},
+    }
+    scores = {name: replace(score, **changes.get(name, {})) for name, score in report.scores.items()}
+    return replace(report, scores=scores)
+
+
+def test_the_ranked_table_of_long_names_and_long_numbers_needs_no_scrolling(browser: Any, tmp_path: Path) -> None:
+    reports = reports_of(LONG_NAMES)
+    reports = (reports[0], *(wide(number, report) for number, report in enumerate(reports[1:-1])), reports[-1])
+    page.write(tmp_path / "report.html", page.Stored(reports))
+    here = opened(browser, tmp_path / "report.html")
+    assert here.texts("#table table >> nth=0 >> thead th")[-2:] == ["passes ratio", "time ratio"]
+    table = "document.querySelector('#table .scroll')"
+    assert here.tab.evaluate(f"{table}.scrollWidth - {table}.clientWidth") == 0
     here.tab.close()
 
 
