@@ -120,7 +120,7 @@ def make(
     source: str = "",
     precision: str = "float32",
 ) -> Challenge:
-    """Makes a challenge from arrays; the options have a `kit.Recipe`, and all else is as in `make_challenge`."""
+    """Makes a challenge from arrays; the options have a `kit.Recipe`; the rest, and errors, as in `make_challenge`."""
     task = user_model.task_of(options.task, model, arrays.y)
     arrays = _labelled(name, arrays, task)
     partition = stratified_partition(arrays, task) if partition is None else np.asarray(partition)

@@ -146,7 +146,11 @@ class GrowingZip:
             return archive.start_dir
 
     def finish(self, num_models: int) -> Packed:
-        """Adds the manifest and gives the zip its name."""
+        """Adds the manifest and gives the zip its name.
+
+        Raises:
+            InputError: the zip holds more models than that already.
+        """
         manifest = self._description | {
             "num_models": num_models,
             "seeds": self._seeds[:num_models],

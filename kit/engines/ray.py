@@ -43,7 +43,11 @@ class Ray(Engine):
     name, shares_disk = "ray", False
 
     def __init__(self, workers: int | None, address: str | None, gpus_per_worker: float) -> None:
-        """Connects; `workers` is the number of CPUs of a local Ray, and the most tasks at a time on a cluster."""
+        """Connects; `workers` is the number of CPUs of a local Ray, and the most tasks at a time on a cluster.
+
+        Raises:
+            InputError: Ray is not installed, cannot be reached, or has not the CPUs or GPUs that are asked for.
+        """
         self._ray = _import_ray()
         self._gpus, self._limit = gpus_per_worker, workers
         self._owns = not self._ray.is_initialized()

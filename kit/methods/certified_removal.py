@@ -69,7 +69,11 @@ def pretraining(
     sigma: float = 10.0,
     regularisation: float = 1e-2,
 ) -> keras.Model:
-    """Trains the extractor on validation examples, and on its features a perturbed logistic regression a class."""
+    """Trains the extractor on validation examples, and on its features a perturbed logistic regression a class.
+
+    Raises:
+        InputError: a number is not above 0, or `delta` not below 1.
+    """
     if min(epsilon, sigma, regularisation) <= 0 or not 0 < delta < 1:
         raise InputError(
             f"epsilon is {epsilon}, delta {delta}, sigma {sigma} and regularisation {regularisation}. Expected numbers "

@@ -73,7 +73,11 @@ def pretraining(
     slices: int = 4,
     on_slice: _sharding.OnSlice | None = None,
 ) -> keras.Model:
-    """Trains the members on their shards, and keeps each one's weights after each slice."""
+    """Trains the members on their shards, and keeps each one's weights after each slice.
+
+    Raises:
+        InputError: no shard, or no slice.
+    """
     if shards < 1 or slices < 1:
         raise InputError(
             f"SISA was asked for {shards} shards of {slices} slices. Expected at least one of each. Change 'shards' "

@@ -72,6 +72,9 @@ def enable(source: str) -> None:
 
     Copies of a layer are made wherever a network is copied, its weights are drawn anew or a part of it is taken, by
     Keras's own functions: what they look up has to be known to the process, not within a block.
+
+    Raises:
+        InputError: the file cannot be executed, see `names`.
     """
     keras.saving.get_custom_objects().update(names(source))
     keras.config.enable_unsafe_deserialization()
@@ -108,7 +111,11 @@ class Built(keras.layers.Layer):
     """
 
     def __init__(self, source: str, function: str, **options: Any) -> None:
-        """Takes further options as Keras's layers do, so that Keras can copy and load this one."""
+        """Takes further options as Keras's layers do, so that Keras can copy and load this one.
+
+        Raises:
+            InputError: see `built`.
+        """
         super().__init__(**options)
         self.source, self.function = source, function
         self.net = built(source, function)

@@ -43,7 +43,11 @@ def suffix(path: Path) -> str:
 
 
 def is_torch(path: Path) -> bool:
-    """Returns whether a file is PyTorch's, from its name."""
+    """Returns whether a file is PyTorch's, from its name.
+
+    Raises:
+        InputError: no known kind of file, see `suffix`.
+    """
     return suffix(path) in (".pth", ".pt")
 
 

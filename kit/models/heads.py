@@ -116,7 +116,11 @@ def are_probabilities(sample: np.ndarray, link: str) -> bool:
 
 
 def require_linear(net: keras.Model, link: str, sample: np.ndarray) -> None:
-    """Refuses a model that neither ends in logits nor gives probabilities."""
+    """Refuses a model that neither ends in logits nor gives probabilities.
+
+    Raises:
+        InputError: it ends in another activation, or in sigmoids where labels are one class an example.
+    """
     end = end_of(net)
     if end == "linear" or not isinstance(last_of(net), keras.layers.Layer):
         return

@@ -180,7 +180,11 @@ def _require_numbers(net: keras.Model, call: _Call, of_front: set[int]) -> None:
 
 
 def require_small(part: np.ndarray) -> None:
-    """Refuses whole numbers that float32 does not tell apart."""
+    """Refuses whole numbers that float32 does not tell apart.
+
+    Raises:
+        InputError: one of them is beyond 2^24.
+    """
     if part.dtype.kind in "iu" and part.size and max(int(part.max()), -int(part.min())) > _LARGEST_INTEGER:
         raise InputError(
             f"An input of whole numbers goes up to {int(np.abs(part).max()):,}, where float32, in which networks "

@@ -37,7 +37,11 @@ def layers(net: keras.Model, names: Sequence[str]) -> list[Any]:
 
 
 def layer_of(net: keras.Model, name: str) -> Any:
-    """Returns the layer, or the nested model, of a name or path; errors as of `layers`."""
+    """Returns the layer, or the nested model, of a name or path.
+
+    Raises:
+        InputError: there is none of this name, or there are several.
+    """
     paths = list(_paths(net))
     matches = [layer for path, layer in paths if path == name]
     matches = matches or [layer for path, layer in paths if path.endswith(f"/{name}")]

@@ -93,6 +93,9 @@ def _side_by_side(net: keras.Model, outputs: Mapping[str, Any]) -> keras.Model:
 def affected(net: keras.Model, name: str) -> list[str]:
     """Returns the other outputs that depend on weights which are trained for this one: they change with it.
 
+    Raises:
+        InputError: the model has no such output.
+
     Example:
         >>> x = keras.Input((2,))
         >>> trunk = keras.layers.Dense(4)(x)

@@ -23,7 +23,11 @@ CUSTOM = (
 
 
 def check_is_model(net: object) -> None:
-    """Refuses what is no Keras model."""
+    """Refuses what is no Keras model.
+
+    Raises:
+        InputError: it is none.
+    """
     if not isinstance(net, keras.Model):
         raise InputError(f"The model is a {type(net).__name__}. {EXPECTED} Load a file with keras.saving.load_model.")
 
@@ -35,6 +39,9 @@ def check(net: keras.Model, data: Arrays | Table, *, own: bool) -> None:
         net: functional or sequential.
         data: its examples.
         own: whether there is a file that defines layers of the user's.
+
+    Raises:
+        InputError: one of these does not fit.
     """
     _check_number_of_outputs(net)
     if not own:
@@ -58,7 +65,11 @@ def _check_number_of_outputs(net: keras.Model) -> None:
 
 
 def check_shape(net: keras.Model, data: Arrays) -> None:
-    """Refuses examples of another shape than a model takes."""
+    """Refuses examples of another shape than a model takes.
+
+    Raises:
+        InputError: the shapes differ, or the model takes several inputs.
+    """
     if len(net.inputs) != 1:
         names = ", ".join(repr(tensor.name) for tensor in net.inputs)
         raise InputError(
@@ -170,6 +181,9 @@ def check_outputs(net: keras.Model, outputs: np.ndarray, data: Arrays | Table, t
         outputs: (n, ...), what it gives for the first examples: more than its description says, which may be wrong.
         data: all examples.
         task: what the labels are.
+
+    Raises:
+        InputError: they do not fit, or are no numbers.
     """
     number, shape = task.num_outputs(np.asarray(data.y)), outputs.shape[1:]
     reason = ""
@@ -199,6 +213,9 @@ def check_same(net: keras.Model, user_outputs: np.ndarray, outputs: np.ndarray) 
         net: the user's.
         user_outputs: (n, k), what it says of the first examples.
         outputs: what the rebuilt one says, with the user's activation at its end.
+
+    Raises:
+        InputError: the answers differ.
     """
     precise = net.compute_dtype == "float32" and all(layer.compute_dtype == "float32" for layer in _computing(net))
     if not np.allclose(user_outputs, outputs, rtol=1e-3 if precise else 0.05, atol=1e-4 if precise else 0.05):
@@ -223,6 +240,9 @@ def check_order(net: keras.Model, logits: np.ndarray, arrays: Arrays, task: Task
         logits: (n, classes), what it says of the first examples.
         arrays: whose labels were numbered by their names, if they have any.
         task: what the labels are.
+
+    Raises:
+        InputError: another order gets far more of the labels right.
     """
     if task.link != "softmax" or not arrays.classes or len(arrays.classes) > logits.shape[1]:
         return

@@ -126,6 +126,9 @@ def trained_variables(net: keras.Model, data: Arrays | Table, own: Own = Own()) 
         net: as it was handed to `adopt`, or another of its architecture.
         data: the examples that were handed to `adopt`, or some of them.
         own: as for `adopt`.
+
+    Raises:
+        InputError: the model has no graph of layers that could be rebuilt.
     """
     if own.builder:
         return list(net.weights)
@@ -169,7 +172,11 @@ def graph_of(net: keras.Model, data: Arrays | Table, own: Own = Own()) -> keras.
 
 
 def called(net: keras.Model, data: Arrays | Table) -> None:
-    """Has a model make its weights, by calling it with what the data look like; one that has them is left alone."""
+    """Has a model make its weights, by calling it with what the data look like; one that has them is left alone.
+
+    Raises:
+        InputError: the model cannot be called with them.
+    """
     if not net.built:
         _wrapped(net, net, data)
 

@@ -72,7 +72,11 @@ def _check_archive(path: Path) -> None:
 
 
 def load_trusted(path: Path, examples: Arrays | Table, own: Own) -> keras.Model:
-    """Returns the model in a file, with the classes of a user's; or the one that a function makes, with its weights."""
+    """Returns the model in a file, with the classes of a user's; or the one that a function makes, with its weights.
+
+    Raises:
+        InputError: it cannot be loaded with these classes, or the function makes another model.
+    """
     _check_archive(path)
     try:
         with warnings.catch_warnings():

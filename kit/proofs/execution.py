@@ -47,6 +47,9 @@ class Retraining:
             records: what is learnt, in the order of their leaves.
             seed: see `terms.seed_of`.
             every: after how many epochs the state is read.
+
+        Raises:
+            InputError: the recipe has several phases, or names layers that it trains.
         """
         _require_one_phase(challenge)
         self._challenge, self._seed, self._every = challenge, seed, every

@@ -36,7 +36,11 @@ class Ticks:
     sleep: Callable[[float], None] = time.sleep
 
     def check(self) -> None:
-        """Checks the seconds; `InputError` where they are none."""
+        """Checks the seconds.
+
+        Raises:
+            InputError: they are no number, or below 0.
+        """
         if not 0 <= self.seconds < math.inf:
             raise InputError(
                 f"Answers were to leave at ticks of {self.seconds} seconds. Expected a number, 0 or more: twice as "

@@ -34,7 +34,11 @@ _STATUS: dict[Reason, int] = {"malformed": 400, "unknown": 404, "duplicate": 409
 
 
 def require_starlette() -> None:
-    """Checks that the service can run here; `InputError` where its libraries are not installed."""
+    """Checks that the service can run here.
+
+    Raises:
+        InputError: its libraries are not installed.
+    """
     if not all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn")):
         raise InputError(
             "The service needs the libraries 'starlette' and 'uvicorn', which are not installed. Expected both, for "

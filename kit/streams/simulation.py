@@ -31,6 +31,9 @@ class Setting:
         seconds: a whole training takes.
         days: requests come for so long.
         deadline: days, from each request's arrival.
+
+    Raises:
+        InputError: one of the numbers is not above 0.
     """
 
     arrivals: Arrivals

@@ -87,6 +87,7 @@ class Store:
 
         Raises:
             Refused: it is malformed or late, or names unknown records, or some of another request.
+            InputError: the row of an earlier request is damaged.
         """
         with translated(self.path), transaction(self.connection):
             now = self.time()
@@ -187,6 +188,9 @@ class Store:
             unsettled: those alone that are not settled.
             after: those alone of higher numbers.
             limit: at most so many; -1 for all.
+
+        Raises:
+            InputError: a row is damaged.
         """
         rows = self._rows(
             "SELECT number FROM requests WHERE number > ? AND (settled IS NULL OR NOT ?) ORDER BY number LIMIT ?",

@@ -90,6 +90,9 @@ class NoisyDescent:
         Args:
             epsilon: > 0.
             delta: between 0 and 1.
+
+        Raises:
+            InputError: `epsilon` or `delta` is out of its range.
         """
         return self.shift / self.spread / math.sqrt(2 * rho_of(epsilon, delta))
 

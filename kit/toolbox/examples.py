@@ -172,6 +172,9 @@ def as_needed(dataset: tf.data.Dataset | Batches) -> Examples:
 
     Returns:
         Its examples; `x` is of type `Rows` where the selection takes more than `rows.MOST_IN_MEMORY` bytes.
+
+    Raises:
+        InputError: there is no batch.
     """
     if isinstance(dataset, Batches) and len(dataset):
         arrays, indices = dataset.selection.arrays, dataset.selection.indices
