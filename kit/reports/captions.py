@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from kit.reports.evidence import LOSS_EDGES, Evidence, Row
+from kit.reports.memorisation import epsilons_of, rank_correlation
 from kit.scorers import forgetting
 
 _SMALL = 0.01  # nats; an edge of the bins
@@ -48,6 +51,17 @@ def _epsilons(row: Row, _: Row | None, __: Evidence) -> str:
     )
 
 
+def _memorisation(row: Row, _: Row | None, evidence: Evidence) -> str:
+    epsilons = np.array(epsilons_of(row))
+    if not len(epsilons):
+        return "there are no epsilons of single examples."
+    quarter = math.ceil(len(epsilons) / 4)
+    least, best = np.median(epsilons[:quarter]), np.median(epsilons[-quarter:])
+    together = rank_correlation(evidence.memorised, epsilons_of(row))
+    text = f"the median epsilon is {least:.2f} in the quarter memorised least and {best:.2f} in the one memorised best"
+    return f"{text}." if together is None else f"{text}; rank correlation {together:+.2f}."
+
+
 def _accuracies(row: Row, _: Row | None, evidence: Evidence) -> str:
     parts = []
     for name, values in (("forget", row.forget_accuracies), ("test", row.test_accuracies)):
@@ -70,6 +84,7 @@ _TEXTS = {
     "losses": _losses,
     "roc": _roc,
     "epsilons": _epsilons,
+    "memorisation": _memorisation,
     "accuracy_by_class": _accuracies,
     "example": _example,
 }

@@ -40,6 +40,7 @@ class Distances:
         shares: of the forget examples in the competition's bins, the last for all that earns nothing.
         sizes, scores: the forgetting score by the number of models a side.
         example: epsilon of the first of `Evidence.examples`.
+        epsilons: of the examples of `Evidence.memorised`; none in files that are older than that.
     """
 
     num_models: int
@@ -47,6 +48,7 @@ class Distances:
     sizes: tuple[int, ...]
     scores: tuple[float, ...]
     example: float
+    epsilons: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Evidence:
         examples: the forget examples that are remembered best: retrained models' loss minus the original's, largest
             first.
         rows: in the order of the table.
+        memorised: of up to 100 forget examples, evenly from the one remembered least to the one remembered best:
+            retrained models' loss minus the original's, in nats. None in files that are older than that.
 
     Raises:
         InputError: lengths that do not fit together.
@@ -118,6 +122,7 @@ class Evidence:
     strata: tuple[str, ...]
     examples: tuple[Example, ...]
     rows: tuple[Row, ...]
+    memorised: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         bins, strata, examples = len(LOSS_EDGES) - 1, len(self.strata), len(self.examples)
@@ -138,6 +143,8 @@ class Evidence:
                 bins_of = 1 + forgetting.num_bins(distances.num_models)
                 if len(distances.shares) != bins_of or not 0 < len(distances.sizes) == len(distances.scores):
                     wrong.append("distances")
+                if len(distances.epsilons) != len(self.memorised):
+                    wrong.append("epsilons")
             if wrong:
                 raise InputError(
                     f"The evidence of '{row.name}' has '{wrong[0]}' of another length than "

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from kit.reports import panels, style
+from kit.reports import memorisation, panels, style
 from kit.reports.evidence import Evidence, Row
 from kit.reports.gathering import row_of
 from kit.reports.panels import Panels
@@ -22,7 +22,7 @@ from kit.rules import RETRAIN
 from kit.storage import files
 from kit.types import Outputs
 
-NAMES = ("losses", "roc", "epsilons", "scores_by_models", "accuracy_by_class", "example")
+NAMES = ("losses", "roc", "epsilons", "memorisation", "scores_by_models", "accuracy_by_class", "example")
 COLUMNS = 4
 # In inches: of a panel, and of what surrounds it.
 _WIDTH, _HEIGHT = 2.2, 1.5
@@ -48,6 +48,8 @@ def kinds(evidence: Evidence) -> dict[str, tuple[Sequence[Row], Panels]]:
     populations = [row for row in rows if row.distances is not None]
     if populations:
         present["epsilons"] = populations, panels.Epsilons.of(populations)
+    if populations and evidence.memorised:
+        present["memorisation"] = populations, memorisation.Memorisation.of(populations, evidence)
     present["accuracy_by_class"] = rows, panels.Accuracies.of(evidence)
     present["example"] = rows, panels.Confidences.of(rows, reference)
     return present
@@ -84,7 +86,7 @@ def roc_curves(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: 
 def _rows(outputs: Mapping[str, Outputs], members: np.ndarray, nonmembers: np.ndarray) -> list[Row]:
     first = np.zeros(1, np.int64)
     return [
-        row_of(models, None, name, members=members, nonmembers=nonmembers, chosen=first)
+        row_of(models, None, name, members=members, nonmembers=nonmembers, chosen=first, dots=first)
         for name, models in outputs.items()
     ]
 

@@ -19,6 +19,8 @@ from kit.scorers.forgetting import guarded
 from kit.types import Arrays, Challenge, Outputs
 
 NUM_EXAMPLES = 10
+# Dots of a picture: more would lie upon each other, and make a page of thirty methods slow.
+MOST_DOTS = 100
 # Of a curve, evenly on a logarithmic axis; of a table's example.
 _POINTS, _COLUMNS = 60, 8
 _DIGITS = 6
@@ -43,7 +45,8 @@ def gather(
     retrained = {report.pretraining: models for report, models in named if report.method == RETRAIN}
     populations = any(models.num_models >= MIN_MODELS for report, models in named if report.method != RETRAIN)
     first = named[0][1]
-    chosen = remembered(first, retrained[record.reports[0].pretraining])
+    memorised = memorisation(first, retrained[record.reports[0].pretraining])
+    chosen, dots = remembered(memorised), spread(memorised)
     strata = np.unique(np.concatenate([first.labels["forget"], first.labels["test"]]))
     rows = [
         row_of(
@@ -54,6 +57,7 @@ def gather(
             members=members,
             nonmembers=nonmembers,
             chosen=chosen,
+            dots=dots,
         )
         for report, models in named
     ]
@@ -63,13 +67,31 @@ def gather(
         strata=tuple(map(str, strata)),
         examples=examples(challenge.train, challenge.split.forget[chosen]),
         rows=tuple(rows),
+        memorised=_rounded(memorised[dots]) if populations else (),
     )
 
 
-def remembered(original: Outputs, retrained: Outputs) -> np.ndarray:
+def memorisation(original: Outputs, retrained: Outputs) -> np.ndarray:
+    """Returns how much more loss retrained models have on each forget example than the original, nats, (forget,)."""
+    more: np.ndarray = retrained.losses("forget").mean(axis=0) - original.losses("forget").mean(axis=0)
+    return more
+
+
+def remembered(memorised: np.ndarray) -> np.ndarray:
     """Returns the positions in the forget set of what retrained models miss most beside the original, (<= 10,)."""
-    memorised = retrained.losses("forget").mean(axis=0) - original.losses("forget").mean(axis=0)
     return np.argsort(-memorised, kind="stable")[:NUM_EXAMPLES]
+
+
+def spread(memorised: np.ndarray) -> np.ndarray:
+    """Returns the positions of up to 100 examples, evenly from the least memorised to the most, both ends included.
+
+    Example:
+        >>> spread(np.array([0.5, -0.1, 2.0])).tolist()
+        [1, 0, 2]
+    """
+    ordered = np.argsort(memorised, kind="stable")
+    places = np.linspace(0, len(ordered) - 1, min(len(ordered), MOST_DOTS)).round().astype(np.int64)
+    return ordered[places]
 
 
 def row_of(
@@ -81,6 +103,7 @@ def row_of(
     members: np.ndarray,
     nonmembers: np.ndarray,
     chosen: np.ndarray,
+    dots: np.ndarray,
 ) -> Row:
     """Returns what one row shows.
 
@@ -89,7 +112,7 @@ def row_of(
         retrained: those that they are compared with, the same object for the retrained models; None for no epsilons.
         name, training: see `Row`.
         members, nonmembers: indices into forget and test; empty where no attack is possible.
-        chosen: positions of the examples in the forget set.
+        chosen, dots: positions of examples in the forget set: of those that are shown, and of `Evidence.memorised`.
     """
     sides = None if retrained is None else _sides(models, retrained)
     strata = np.unique(np.concatenate([models.labels["forget"], models.labels["test"]]))
@@ -105,16 +128,17 @@ def row_of(
         test_accuracies=_accuracies(models, "test", strata),
         example_losses=_rounded(models.losses("forget")[:, chosen].mean(axis=0)),
         confidences=_rounded(guarded(models.confidences["forget"][:, chosen[0]])),
-        distances=None if sides is None or len(sides[0]) < MIN_MODELS else distances(*sides, int(chosen[0])),
+        distances=None if sides is None or len(sides[0]) < MIN_MODELS else distances(*sides, int(chosen[0]), dots),
     )
 
 
-def distances(unlearned: np.ndarray, retrained: np.ndarray, chosen: int) -> Distances:
+def distances(unlearned: np.ndarray, retrained: np.ndarray, chosen: int, dots: np.ndarray) -> Distances:
     """Returns how far unlearned models can be told from retrained ones.
 
     Args:
         unlearned, retrained: confidences of the forget examples, (models, examples), as many models on either side.
         chosen: of one example, which is shown.
+        dots: of those whose epsilons are kept one by one.
     """
     count = len(unlearned)
     epsilons = forgetting.example_epsilons(unlearned, retrained)
@@ -127,6 +151,7 @@ def distances(unlearned: np.ndarray, retrained: np.ndarray, chosen: int) -> Dist
         sizes=tuple(scores),
         scores=_rounded(np.array(list(scores.values()))),
         example=float(epsilons[chosen]),
+        epsilons=_rounded(epsilons[dots]),
     )
 
 

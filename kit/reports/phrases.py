@@ -32,6 +32,14 @@ GALLERIES = {
         "How far the best attacker tells unlearned from retrained models by one example. Each bin earns half the "
         "points of the one before it; the score is the mean over examples.",
     ),
+    "memorisation": (
+        "Epsilon by memorisation",
+        "A dot is a forget example. To the right lie those that the original had memorised: models that never saw them "
+        "have a larger loss on them, by so many nats. The higher a dot, the better its example tells unlearned from "
+        "retrained models. Where dots rise to the right, what was memorised is what gives the method away; where they "
+        "lie high at the left too, it has changed what it should have left alone. The dashed line compares retrained "
+        "models with each other.",
+    ),
     "accuracy_by_class": (
         "Accuracy by class",
         "On forget and test examples, beside the retrained models' (dashes): the aim is to match the dashes.",

@@ -17,6 +17,7 @@ from kit.storage import files
 from kit.types import Report
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+DOTS = 12
 BINS = len(evidence.LOSS_EDGES) - 1
 
 
@@ -52,7 +53,14 @@ def row(name: str, number: int, *, models: int = 16, populations: bool = True, t
         test_accuracies=(0.6, 0.7, 0.8),
         example_losses=(1.25 + number, 2.5),
         confidences=tuple(generator.normal(number % 5, 1, models).tolist()),
-        distances=Distances(models, tuple(generator.dirichlet(np.ones(bins)).tolist()), (8, 16), (0.2, 0.1), 1.5)
+        distances=Distances(
+            models,
+            tuple(generator.dirichlet(np.ones(bins)).tolist()),
+            (8, 16),
+            (0.2, 0.1),
+            1.5,
+            tuple(generator.uniform(0, 9, DOTS).tolist()),
+        )
         if populations
         else None,
     )
@@ -65,8 +73,9 @@ def evidence_of(reports: Sequence[Report], *, populations: bool = True, label: s
         row(ranking.title(report), number, populations=populations, training=report.pretraining)
         for number, report in enumerate(reports)
     )
+    memorised = tuple(np.linspace(-0.25, 3, DOTS).tolist()) if populations else ()
     digest = records.stated_sha256(records.Record(tuple(reports)))
-    return Evidence(digest, "class", ("0", "1", label), examples, rows)
+    return Evidence(digest, "class", ("0", "1", label), examples, rows, memorised)
 
 
 def stored(*names: str, populations: bool = True, label: str = "7") -> Stored:

@@ -89,6 +89,29 @@ def test_epsilons_are_the_scorers_in_the_competitions_bins(problem: Challenge) -
     assert mine.scores[-1] == pytest.approx(forgetting.points(epsilons, 16).mean(), abs=1e-5)
 
 
+def test_single_epsilons_are_the_scorers_from_the_least_memorised_example_to_the_most(problem: Challenge) -> None:
+    shown = gathered(problem, 16, np.arange(20))
+    before, retrained = outputs_of("original", 16, shift=2), outputs_of("retrain", 20, seed=2)
+    memorised = retrained.losses("forget").mean(axis=0) - before.losses("forget").mean(axis=0)
+    mine = outputs_of("mine", 16, shift=1, seed=1).confidences["forget"]
+    epsilons = forgetting.example_epsilons(
+        forgetting.guarded(mine), forgetting.guarded(retrained.confidences["forget"][:16])
+    )
+    distances = shown.rows[1].distances
+    assert distances is not None
+    pairs = sorted(zip(memorised, epsilons, strict=True))
+    np.testing.assert_allclose(list(zip(shown.memorised, distances.epsilons, strict=True)), pairs, rtol=1e-5)
+
+
+def test_of_many_examples_a_hundred_are_shown_both_ends_included() -> None:
+    memorised = np.random.default_rng(0).normal(size=1000)
+    shown = memorised[gathering.spread(memorised)]
+    assert len(shown) == 100
+    assert (shown[0], shown[-1]) == (memorised.min(), memorised.max())
+    ranks = np.searchsorted(np.sort(memorised), shown)
+    assert set(np.diff(ranks)) <= {10, 11}
+
+
 def test_single_models_have_no_epsilons_and_no_attack_no_curve(problem: Challenge) -> None:
     shown = gathered(problem, 1, np.array([], int))
     assert all(row.distances is None and row.curve is None for row in shown.rows)
@@ -126,6 +149,19 @@ def test_a_file_comes_back_equal_and_damage_is_seen(tmp_path: Path) -> None:
         evidence.read(tmp_path / "missing.json")
 
 
+def test_a_file_from_before_single_epsilons_is_read(tmp_path: Path) -> None:
+    shown, path = evidence_of(reports_of(["finetune"])), tmp_path / "evidence.json"
+    evidence.write(path, shown)
+    content = seals.without_digest(json.loads(path.read_text()))
+    del content["memorised"]
+    for row in content["rows"]:
+        del row["distances"]["epsilons"]
+    path.write_text(json.dumps(seals.with_digest(content)))
+    older = evidence.read(path)
+    assert older.memorised == ()
+    assert [row.forget_losses for row in older.rows] == [row.forget_losses for row in shown.rows]
+
+
 @pytest.mark.parametrize(
     ("place", "value", "error"),
     [
@@ -133,6 +169,7 @@ def test_a_file_comes_back_equal_and_damage_is_seen(tmp_path: Path) -> None:
         (("rows", 0, "confidences"), [1.0], "'confidences' of another length"),
         (("rows", 0, "curve", "true_positives"), [1.0], "'curve' of another length"),
         (("rows", 0, "distances", "shares"), [1.0], "'distances' of another length"),
+        (("rows", 0, "distances", "epsilons"), [1.0], "'epsilons' of another length"),
         (("examples", 0, "mislabelled"), "yes", 'is "yes", not true or false'),
         (("strata",), "class", "not a list"),
     ],

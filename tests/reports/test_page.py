@@ -10,11 +10,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stored_results import evidence_of, reports_of, stored, write
 from test_report import made
 
 from kit.reports import leaks, page, ranking
+from kit.reports.gathering import MOST_DOTS
 from kit.reports.leaks import Leak, Leaks, Price
 from kit.reports.page import Stored
 from kit.storage import seals
@@ -70,7 +72,17 @@ def shown(text: str) -> Reader:
 
 
 def test_sections_come_in_their_order(shown: Reader) -> None:
-    order = ["table", "tradeoff", "losses", "roc", "epsilons", "accuracy_by_class", "remembered", "example"]
+    order = [
+        "table",
+        "tradeoff",
+        "losses",
+        "roc",
+        "epsilons",
+        "memorisation",
+        "accuracy_by_class",
+        "remembered",
+        "example",
+    ]
     assert [section.get("id") for section in shown.of("section")] == [*order, "meaning", "reproduce"]
     anchors = {link["href"] for link in shown.of("a")}
     assert anchors == {f"#{section['id']}" for section in shown.of("section")}
@@ -108,7 +120,7 @@ def test_every_row_is_in_the_table_and_every_picture_says_what_it_shows(shown: R
     panels = [figure["data-method"] for figure in shown.of("figure")]
     assert panels[:4] == panels[4:8] == ["original", *rows[:2], "retrain"]
     pictures = [svg for svg in shown.of("svg") if svg.get("role") == "img"]
-    assert len(pictures) == 1 + 5 * 4
+    assert len(pictures) == 1 + 6 * 4
     assert all(len(svg["aria-label"] or "") > 20 for svg in pictures)
     assert all(svg.get("aria-hidden") == "true" for svg in shown.of("svg") if svg not in pictures)
     assert [image["alt"] for image in shown.of("img")] == ["Training example 12, label 7"]
@@ -210,9 +222,14 @@ def test_thirty_methods_of_128_models_fit_into_three_megabytes() -> None:
     names = [f"method_{number}" for number in range(30)]
     reports = reports_of(names)
     shown = evidence_of(reports)
-    rows = tuple(replace(row, num_models=128, confidences=row.confidences * 8) for row in shown.rows)
-    text = page.render(Stored(reports, {}, replace(shown, rows=rows)))
-    assert len(Reader(text).of("figure")) == 5 * 32
+    rows = []
+    for row in shown.rows:
+        assert row.distances is not None
+        distances = replace(row.distances, epsilons=tuple(np.resize(row.distances.epsilons, MOST_DOTS).tolist()))
+        rows.append(replace(row, num_models=128, confidences=row.confidences * 8, distances=distances))
+    memorised = tuple(np.linspace(-1, 5, MOST_DOTS).tolist())
+    text = page.render(Stored(reports, {}, replace(shown, rows=tuple(rows), memorised=memorised)))
+    assert len(Reader(text).of("figure")) == 6 * 32
     assert len(text.encode()) < 3e6
 
 

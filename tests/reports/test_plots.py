@@ -12,12 +12,13 @@ import matplotlib.colors
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from stored_results import evidence_of, reports_of, row, stored
 
 from kit.reports import figures as plots
-from kit.reports import panels, style
-from kit.reports.evidence import LOSS_EDGES
+from kit.reports import memorisation, panels, style
+from kit.reports.evidence import LOSS_EDGES, epsilon_edges
 from kit.scorers import forgetting
 from kit.types import PARTS, Outputs
 
@@ -151,6 +152,47 @@ def test_epsilons_stand_in_the_competitions_bins_with_what_each_earns() -> None:
     assert bars[-1].get_facecolor() != bars[0].get_facecolor()  # what earns nothing stands out
 
 
+def test_each_examples_epsilon_stands_above_how_well_it_was_memorised() -> None:
+    shown = stored("mine").evidence
+    assert shown is not None
+    rows, kind = plots.kinds(shown)["memorisation"]
+    mine, theirs = rows[1].distances, rows[-1].distances
+    assert mine is not None
+    assert theirs is not None
+    ax = Figure().subplots()
+    kind.frame(ax)
+    kind.draw(rows[1], ax)
+    line, dots = ax.get_lines()
+    last = epsilon_edges(mine.num_models)[-1]
+    np.testing.assert_array_equal(dots.get_data(), [shown.memorised, np.minimum(mine.epsilons, last)])
+    assert min(mine.epsilons) < last < max(mine.epsilons)
+    np.testing.assert_array_equal(line.get_ydata(), [np.median(theirs.epsilons)] * 2)
+    assert ax.get_xlim()[0] < shown.memorised[0] < shown.memorised[-1] < ax.get_xlim()[1]
+    assert ax.get_ylim()[1] > last
+    assert "nats" in ax.get_xlabel()
+    assert "epsilon" in ax.get_ylabel()
+    assert kind.note(rows[1]) == f"rank correlation {spearmanr(shown.memorised, mine.epsilons).statistic:+.2f}"
+    kind.draw(rows[-1], ax)  # retraining, which is compared with nothing
+    assert len(ax.get_lines()) == 3
+
+
+def test_ranks_go_together_as_scipy_has_it_with_ties() -> None:
+    generator = np.random.default_rng(0)
+    for count in (2, 5, 40):
+        first, second = generator.normal(size=count), generator.integers(0, 9, count) / 2
+        assert memorisation.rank_correlation(first, second) == pytest.approx(spearmanr(first, second).statistic)
+
+
+def test_evidence_from_before_single_epsilons_is_drawn_without_them() -> None:
+    shown = stored("mine").evidence
+    assert shown is not None
+    rows = [
+        replace(row, distances=None if row.distances is None else replace(row.distances, epsilons=()))
+        for row in shown.rows
+    ]
+    assert set(plots.figures(replace(shown, rows=tuple(rows), memorised=()))) == set(plots.NAMES) - {"memorisation"}
+
+
 def test_accuracies_stand_beside_their_class_and_none_where_there_is_no_example() -> None:
     shown = stored("mine").evidence
     kind = panels.Accuracies.of(shown)
@@ -199,7 +241,7 @@ def test_a_row_of_a_single_score_is_a_point() -> None:
 
 @pytest.mark.parametrize(
     ("populations", "names"),
-    [(False, set(plots.NAMES) - {"epsilons", "scores_by_models"}), (True, set(plots.NAMES))],
+    [(False, set(plots.NAMES) - {"epsilons", "memorisation", "scores_by_models"}), (True, set(plots.NAMES))],
 )
 def test_figures_of_populations_are_drawn_where_there_are_some(populations: bool, names: set[str]) -> None:
     shown = evidence_of(reports_of([]), populations=populations)
