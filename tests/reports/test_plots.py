@@ -16,8 +16,8 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from stored_results import evidence_of, reports_of, row, stored
 
+from kit.reports import captions, memorisation, panels, style
 from kit.reports import figures as plots
-from kit.reports import memorisation, panels, style
 from kit.reports.evidence import LOSS_EDGES, epsilon_edges
 from kit.scorers import forgetting
 from kit.types import PARTS, Outputs
@@ -166,7 +166,7 @@ def test_each_examples_epsilon_stands_above_how_well_it_was_memorised() -> None:
     last = epsilon_edges(mine.num_models)[-1]
     np.testing.assert_array_equal(dots.get_data(), [shown.memorised, np.minimum(mine.epsilons, last)])
     assert min(mine.epsilons) < last < max(mine.epsilons)
-    np.testing.assert_array_equal(line.get_ydata(), [np.median(theirs.epsilons)] * 2)
+    np.testing.assert_array_equal(line.get_ydata(), [min(np.median(theirs.epsilons), last)] * 2)
     assert ax.get_xlim()[0] < shown.memorised[0] < shown.memorised[-1] < ax.get_xlim()[1]
     assert ax.get_ylim()[1] > last
     assert "nats" in ax.get_xlabel()
@@ -174,6 +174,17 @@ def test_each_examples_epsilon_stands_above_how_well_it_was_memorised() -> None:
     assert kind.note(rows[1]) == f"rank correlation {spearmanr(shown.memorised, mine.epsilons).statistic:+.2f}"
     kind.draw(rows[-1], ax)  # retraining, which is compared with nothing
     assert len(ax.get_lines()) == 3
+
+
+def test_who_sees_no_picture_reads_the_epsilons_of_both_ends() -> None:
+    shown = stored("mine").evidence
+    assert shown is not None
+    mine = shown.rows[1].distances
+    assert mine is not None
+    text = captions.alternative("memorisation", shown.rows[1], shown)
+    least, best = np.median(mine.epsilons[:3]), np.median(mine.epsilons[-3:])  # of twelve
+    assert text.startswith(f"mine: the median epsilon is {least:.2f} in the quarter memorised least and {best:.2f} in")
+    assert text.endswith(f"rank correlation {spearmanr(shown.memorised, mine.epsilons).statistic:+.2f}.")
 
 
 def test_ranks_go_together_as_scipy_has_it_with_ties() -> None:
