@@ -92,7 +92,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Mean ranks, from the numbers of smaller and of not larger values."""
+    """Mean ranks, from the numbers of smaller and of not larger values: scipy.stats takes a second to import."""
     ordered = np.sort(values)
     ranks: np.ndarray = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, "right")) / 2
     return ranks
