@@ -48,6 +48,7 @@ def load(
     from kit.challenges import hyperparameters, making  # NumPy, which a wrong name does not wait for
     from kit.challenges import partition as divided
 
+    user_model.check_output(model, training.data.output)
     arrays, partition, source = read_examples(name, announce, training.data, options.id_column, model)
     has_own_model = model is not None or weights is not None
     if announce and options.recipe is None and has_own_model:

@@ -99,6 +99,7 @@ def _of_model(options: ModelOptions, model: str | keras.Model | None, y: np.ndar
     """Returns the options with the task of the output that is named, or of all."""
     if not options.output or options.task is not None or model is None or isinstance(model, str):
         return options
+    user_model.check_output(model, options.output)
     if joint.is_joint(model, options.output):
         return replace(options, task=joint.task_of(model, model, y))
     settings = user_model.compiled_with(model, model, options.output)

@@ -81,6 +81,14 @@ def _examples(
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}
     missing = [name for name in ("x", "y") if name not in stored and not (name == "x" and inputs)]
+    labelled = [name.removeprefix("y_") for name in stored if name.startswith("y_")]
+    if missing == ["y"] and labelled:
+        raise InputError(
+            f"'{path}' has labels of the outputs {', '.join(map(repr, sorted(labelled)))}, and "
+            + (f"the output '{output}' was asked for." if output else "no output was named.")
+            + " Expected one of these, or 'all' for all outputs of the model. Say it with --output-name (output_name "
+            "in Python), or save the labels of a model with one output as 'y'."
+        )
     if missing:
         raise InputError(
             f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "

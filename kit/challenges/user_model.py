@@ -172,6 +172,19 @@ def output_names(model: str | Path | keras.Model | None) -> list[str]:
     return named_outputs.names_of(model)
 
 
+def check_output(model: str | Path | keras.Model | None, output: str) -> None:
+    """Checks that a model has the output that is named, as far as the model says it, before labels are read by it.
+
+    Raises:
+        InputError: it has other outputs.
+    """
+    names = output_names(model) if output else []
+    if names and model is not None:
+        from kit.models import named_outputs
+
+        named_outputs.check(output, names, str(model) if isinstance(model, str | Path) else model.name)
+
+
 def _num_outputs(net: keras.Model, output: str = "") -> int:
     outputs = getattr(net, "outputs", None) or []
     if output and len(outputs) > 1:

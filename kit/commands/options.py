@@ -78,7 +78,7 @@ IdColumnOption = Annotated[
 ]
 OutputNameOption = Annotated[
     str | None,
-    typer.Option("--output-name", metavar="NAME|all", help="Of several outputs, that of the labels, or all."),
+    _own_model("--output-name", metavar="NAME|all", help="Of several outputs, that of the labels, or all."),
 ]
 TaskOption = Annotated[
     str | None,

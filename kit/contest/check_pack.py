@@ -258,6 +258,6 @@ def _read_models(
             raise _Refused(
                 "checkpoints", f"'{entry}': {str(error).rstrip('.')}. Expected weights like the original's."
             ) from error
-    labels, unknown = {part: challenge.labels(part) for part in PARTS}, [np.nan] * len(runs)
+    labels, unknown = {part: challenge.strata(part) for part in PARTS}, [np.nan] * len(runs)
     outputs = Outputs.of_models(name, runs, labels, seconds=unknown, seeds=manifest["seeds"])
     return outputs, kept

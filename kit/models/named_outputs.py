@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,28 @@ def chosen(net: keras.Model, name: str) -> keras.Model:
     outputs = of(net)
     if is_joint(net, name):
         return _side_by_side(net, outputs)
-    if name not in outputs:
-        hint = did_you_mean(name, outputs, f"The outputs are {', '.join(map(repr, outputs))}.")
-        raise InputError(
-            f"The model '{net.name}' has no output '{name}'. Expected the name of the layer that gives it, or its key "
-            f"in the dictionary of outputs, or 'all' for all of them. {hint}"
-        )
+    check(name, list(outputs), net.name)
     return keras.Model(net.input, outputs[name], name=net.name) if len(outputs) > 1 else net
+
+
+def check(name: str, names: Sequence[str], model: str) -> None:
+    """Checks that a model has this output.
+
+    Args:
+        name: of the output, or `all`.
+        names: of the model's outputs.
+        model: what it is called.
+
+    Raises:
+        InputError: it has not; near matches are shown.
+    """
+    known = [*names, ALL_OUTPUTS] if len(names) > 1 else names
+    if name not in known:
+        hint = did_you_mean(name, known, f"The outputs are {', '.join(map(repr, names))}.")
+        raise InputError(
+            f"The model '{model}' has no output '{name}'. Expected the name of the layer that gives it, or its key "
+            f"in the dictionary of outputs, or '{ALL_OUTPUTS}' for all of them. {hint}"
+        )
 
 
 def is_joint(net: keras.Model, name: str) -> bool:
@@ -73,6 +88,8 @@ def names_of(model: str | Path | keras.Model | None) -> list[str]:
             layers = json.loads(stream.read(16 << 20))["config"]["output_layers"]
         if isinstance(layers, dict):
             return sorted(map(str, layers))
+        if isinstance(layers[0], str):  # the only one
+            return [layers[0]]
         return [str(layer[0]) for layer in layers if isinstance(layer, list)]
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, zipfile.BadZipFile):
         return []

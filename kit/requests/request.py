@@ -142,6 +142,7 @@ def _is_file(data: Data) -> TypeGuard[str | Path]:
 def _read_data(data: Data, partition: np.ndarray | None, reading: _Reading) -> tuple[Arrays | Table, np.ndarray, str]:
     """Returns the examples, which of them the model was trained on, and a name."""
     name = "request"
+    user_model.check_output(reading.model, reading.columns.output)
     if isinstance(data, str | Path):
         name = re.sub(r"[^\w.-]", "_", Path(data).stem).lstrip(".")[:_LONGEST_NAME] or "request"
         # A folder may be called as a challenge of the kit's.
