@@ -25,6 +25,7 @@ from kit.types import InputError, ModelOptions
 
 if TYPE_CHECKING:
     from kit.requests import Outcome
+    from kit.requests.findings import Harm
 
 _AUTO = "auto"
 
@@ -195,5 +196,18 @@ def _summary(outcome: Outcome, output: Path, sha256: str) -> dict[str, Any]:
         "reason": outcome.choice.reason,
         "verdict": outcome.verdict,
         "records": len(outcome.request.rows),
-        "test_accuracy": {"before": whole.before, "after": whole.after, "retrained": whole.retrained},
-    }
+        "test_accuracy": _sides(whole),
+    } | _of_outputs(outcome)
+
+
+def _of_outputs(outcome: Outcome) -> dict[str, Any]:
+    """Returns what each of several outputs measures on all test examples."""
+    outputs: dict[str, dict[str, Any]] = {}
+    for each in outcome.findings.outputs:
+        if each.measure != "recall":
+            outputs.setdefault(each.output, {})[each.measure] = _sides(each)
+    return {"outputs": outputs} if outputs else {}
+
+
+def _sides(harm: Harm) -> dict[str, float]:
+    return {"before": harm.before, "after": harm.after, "retrained": harm.retrained}

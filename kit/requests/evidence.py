@@ -21,6 +21,7 @@ from kit.reports import gathering, page
 from kit.reports.records import Record
 from kit.requests import statement
 from kit.requests.outcome import Outcome
+from kit.requests.output_harm import OutputHarm
 from kit.requests.request import DeletionRequest
 from kit.storage import files, seals
 from kit.storage.digests import digest_of_arrays
@@ -31,7 +32,7 @@ def write(folder: Path, outcome: Outcome, unlearned_sha256: str = "") -> None:
 
     `statement.md` is the page for whoever signs; `request.json` has the records, hashes and the decision, with a
     digest; `report.json` and `report.html` are the kit's own (`kit.report`); `people.csv` has a line for each record;
-    `harm.csv` one for each group of test examples.
+    `harm.csv` one for each group of test examples; of a model with several outputs, `outputs.csv` has those of each.
 
     Args:
         folder: where to.
@@ -49,6 +50,8 @@ def write(folder: Path, outcome: Outcome, unlearned_sha256: str = "") -> None:
     page.write(folder / "report.html", _stored(outcome))
     _write_text(folder / "people.csv", _csv(_people(outcome)))
     _write_text(folder / "harm.csv", _csv([_harm_row(group) for group in outcome.findings.harm]))
+    if outcome.findings.outputs:
+        _write_text(folder / "outputs.csv", _csv([_output_row(each) for each in outcome.findings.outputs]))
 
 
 def _stored(outcome: Outcome) -> page.Stored:
@@ -118,6 +121,10 @@ def _harm_row(group: Any) -> dict[str, Any]:
         "high": group.against_retrained.high,
         "harmed": group.harmed,
     }
+
+
+def _output_row(harm: OutputHarm) -> dict[str, Any]:
+    return {"output": harm.output, "measure": harm.measure} | _harm_row(harm)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

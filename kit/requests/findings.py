@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kit.scorers._gap import gap_of_means
 from kit.scorers.lira import lira_scores
+
+if TYPE_CHECKING:
+    from kit.requests.output_harm import OutputHarm
 
 # Statistics beyond it are certainties: a softmax that rounds to 1 is not to outweigh all other records.
 _CLIP = 20.0
@@ -134,12 +137,14 @@ class Findings:
             examples: whether the reference is trained as the original was.
         harm: by group.
         people: a row for each record, see `people`.
+        outputs: harm to each output of a model with several (`kit.requests.output_harm`).
     """
 
     knowledge: Knowledge
     reproduction: dict[str, Difference]
     harm: tuple[Harm, ...]
     people: tuple[dict[str, float], ...]
+    outputs: tuple[OutputHarm, ...] = ()
 
     @property
     def reproduced(self) -> bool:

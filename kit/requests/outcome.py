@@ -14,7 +14,7 @@ from kit import evaluation
 from kit.evaluation import Evaluation
 from kit.evaluation.plan import Plan
 from kit.models import user
-from kit.requests import delivery, findings, references, rehearsal, slices
+from kit.requests import delivery, findings, output_harm, references, rehearsal, slices
 from kit.requests.findings import Findings, Groups, Observations
 from kit.requests.references import FEWEST
 from kit.requests.rehearsal import Choice
@@ -28,7 +28,7 @@ from kit.runs.worker import Worker
 from kit.storage import files
 from kit.storage.digests import digest_of
 from kit.submission.entry import Entry, Identifier, resolve
-from kit.tasks import CLASSIFICATION
+from kit.tasks import CLASSIFICATION, Joint
 from kit.types import Challenge, FailedRun, InputError, ModelOutputs
 
 AUTO = "auto"
@@ -213,7 +213,12 @@ def _compared(
     original, unlearned, retrained = (
         references.observe(each) for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN])
     )
-    return findings.findings(original, unlearned, retrained=retrained, learnt=learnt, groups=groups), reports
+    results = findings.findings(original, unlearned, retrained=retrained, learnt=learnt, groups=groups)
+    if isinstance(challenge.task, Joint):
+        sides = (each.by_output for each in (reports.outputs[ORIGINAL], outputs, reports.outputs[RETRAIN]))
+        of_outputs = output_harm.harm_of_outputs(*sides, task=challenge.task, y=challenge.labels("test"))
+        results = replace(results, outputs=of_outputs)
+    return results, reports
 
 
 def _usable(entry: Entry) -> Entry:

@@ -64,13 +64,21 @@ def harm(findings: Findings) -> str:
     """
     whole, *groups = findings.harm
     harmed = [group.name for group in findings.harm if group.harmed]
+    harmed += [f"{each.output} ({each.measure}, {each.name})" for each in findings.outputs if each.harmed]
+    together = ", right in all outputs" if findings.outputs else ""
     numbers = (
-        f"Accuracy on test examples: {whole.before:.3f} before, {whole.after:.3f} after, {whole.retrained:.3f} in "
-        "retrained models"
+        f"Accuracy on test examples{together}: {whole.before:.3f} before, {whole.after:.3f} after, "
+        f"{whole.retrained:.3f} in retrained models"
+    )
+    numbers += "".join(
+        f"; of '{each.output}' {each.before:.3f}, {each.after:.3f} and {each.retrained:.3f}"
+        for each in findings.outputs
+        if each.measure == "accuracy"
     )
     if harmed:
         return f"{numbers}. Worse than a retrained model would be, beyond luck: {', '.join(harmed)}."
-    return f"{numbers}; neither there nor in one of {len(groups)} groups is it worse than luck explains."
+    others = f"one of {len(groups)} groups" + (", nor in a measure of one output," if findings.outputs else "")
+    return f"{numbers}; neither there nor in {others} is it worse than luck explains."
 
 
 def page(outcome: Outcome, when: str, unlearned_sha256: str) -> str:
@@ -166,7 +174,30 @@ def _measured(findings: Findings) -> list[str]:
         _table(("model", "difference", "95 %", "like a retrained one"), rows),
         _plain(harm(findings)),
         _table(("test examples", "number", "before", "after", "retrained", "after minus retrained, 95 %"), groups),
+        *_of_outputs(findings),
         "Each record's loss and how it stands out are in people.csv, all scores in report.json.",
+    ]
+
+
+def _of_outputs(findings: Findings) -> list[str]:
+    """Returns what each of several outputs has lost."""
+    rows = [
+        (
+            *(_plain(text) for text in (each.output, each.measure, each.name)),
+            f"{each.examples:,}",
+            *(f"{number:.4g}" for number in (each.before, each.after, each.retrained)),
+            f"{each.against_retrained.low:+.3g} to {each.against_retrained.high:+.3g}",
+            "**yes**" if each.harmed else "no",
+        )
+        for each in findings.outputs
+    ]
+    if not rows:
+        return []
+    headings = ("output", "measure", "test examples", "number", "before", "after", "retrained")
+    return [
+        "Each output by itself, by its own labels (of errors and of cross-entropy, less is better; the intervals of "
+        "all lines hold together):",
+        _table((*headings, "after minus retrained, 95 %", "harmed"), rows),
     ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from kit.rules import LANDMARKS, ORIGINAL
 from kit.storage import files
+from kit.tasks import Joint
 from kit.types import PARTS, Challenge, FailedRun, InputError, ModelOutputs
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MOST_LOGITS = 2**23
 _ROWS_AT_ONCE = 2**18
 _KINDS = ("confidences", "correct", "logits")
+# Before the names of what a file holds of the outputs of a model with several.
+_BY_OUTPUT = "by_output_"
 
 
 def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model") -> ModelOutputs:
@@ -63,6 +66,7 @@ def compute_outputs(net: keras.Model, challenge: Challenge, method: str = "model
         {part: _in_blocks(task.statistic, logits[part], labels[part]) for part in PARTS},
         {part: _in_blocks(task.correct, logits[part], labels[part]) for part in PARTS},
         logits if kept else {},
+        task.by_output(logits["test"], labels["test"]) if isinstance(task, Joint) else {},
     )
 
 
@@ -100,6 +104,7 @@ def save_outputs(path: Path, outputs: ModelOutputs) -> None:
         by_part = getattr(outputs, kind)
         if by_part:
             arrays[kind] = np.concatenate([by_part[part] for part in PARTS])
+    arrays |= {f"{_BY_OUTPUT}{kind}": array for kind, array in outputs.by_output.items()}
     files.write_npz(path, arrays)
 
 
@@ -121,4 +126,6 @@ def load_outputs(path: Path, sha256: str) -> ModelOutputs:
     ends = np.cumsum(stored["sizes"])[:-1]
     confidences, correct = (dict(zip(PARTS, np.split(stored[kind], ends), strict=True)) for kind in _KINDS[:2])
     logits = dict(zip(PARTS, np.split(stored["logits"], ends), strict=True)) if "logits" in stored else {}
-    return ModelOutputs(confidences, correct, logits)
+    names = [name for name in stored if name.startswith(_BY_OUTPUT)]
+    by_output = {name.removeprefix(_BY_OUTPUT): stored[name] for name in names}
+    return ModelOutputs(confidences, correct, logits, by_output)

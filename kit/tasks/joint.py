@@ -127,10 +127,23 @@ class Joint:
         right: np.ndarray = np.all([head.task.correct(part, labels) for part, (head, labels) in parts], axis=0)
         return right
 
+    def by_output(self, outputs: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns of each output, in their order, the `losses`, float32, and what is `correct`, both (n, outputs)."""
+        parts = [
+            (head.task.statistic(part, labels).astype(np.float64), head.task.correct(part, labels))
+            for part, (head, labels) in zip(self.outputs(np.asarray(outputs)), self._checked(y), strict=True)
+        ]
+        statistics, correct = zip(*parts, strict=True)
+        losses = np.logaddexp(0.0, -np.stack(statistics, axis=1))
+        return {"losses": losses.astype(np.float32), "correct": np.stack(correct, axis=1)}
+
     def strata(self, y: np.ndarray) -> np.ndarray:
         """Returns the strata of the first output."""
-        head, labels = self._checked(y)[0]
-        return head.task.strata(labels)
+        return self.strata_by_output(y)[0]
+
+    def strata_by_output(self, y: np.ndarray) -> list[np.ndarray]:
+        """Returns the strata of each output, int32 (n,) each."""
+        return [head.task.strata(labels) for head, labels in self._checked(y)]
 
     def constant_accuracy(self, y: np.ndarray) -> float:
         """Returns the least accuracy of an output's best constant answer: in all outputs at once it is no higher."""

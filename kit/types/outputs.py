@@ -25,6 +25,7 @@ class ModelOutputs:
             loss follows from it, log(1 + exp(-confidence)).
         correct: booleans (examples,): whether the largest logit is the label.
         logits: float32 (examples, classes), or none: only the first `NUM_WITH_LOGITS` models of a population keep them.
+        by_output: of a model with several outputs, `losses` and what is `correct` of each, (test examples, outputs).
 
     Example:
         >>> outputs = ModelOutputs.of_logits({"test": np.array([[2.0, 0.0]])}, {"test": np.array([0])})
@@ -35,6 +36,7 @@ class ModelOutputs:
     confidences: Mapping[str, np.ndarray]
     correct: Mapping[str, np.ndarray]
     logits: Mapping[str, np.ndarray]
+    by_output: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         sizes = {part: len(correct) for part, correct in self.correct.items()}
@@ -107,6 +109,7 @@ class Outputs:
         logits: part -> float32 of shape (k, examples, classes): of the first k models only, k <= N.
         facts: name -> float64 (models,): what the method reported of each run beside its model.
         costs: of each call; by default nothing but its duration is known.
+        by_output: as in `ModelOutputs`, (models, test examples, outputs).
 
     Raises:
         ValueError: parts, shapes or labels that do not belong together.
@@ -127,6 +130,7 @@ class Outputs:
     logits: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
     costs: tuple[Cost, ...] = ()
+    by_output: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", self.costs or tuple(Cost(float(seconds)) for seconds in self.seconds))
@@ -203,6 +207,7 @@ class Outputs:
             np.asarray(seconds, np.float64),
             np.asarray(seeds, np.int64),
             {part: np.stack([model.logits[part] for model in first]) for part in with_logits},
+            by_output={kind: np.stack([model.by_output[kind] for model in models]) for kind in models[0].by_output},
         )
 
     @staticmethod
@@ -278,6 +283,7 @@ class Outputs:
             {part: array[chosen[chosen < len(array)]] for part, array in self.logits.items()},
             {name: values[chosen] for name, values in self.facts.items()},
             tuple(self.costs[number] for number in chosen),
+            {kind: array[chosen] for kind, array in self.by_output.items()},
         )
 
     def losses(self, part: str) -> np.ndarray:

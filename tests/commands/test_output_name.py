@@ -75,10 +75,19 @@ def right(net: keras.Model) -> dict[str, np.ndarray]:
 def test_a_request_is_about_the_output_that_is_named(name: str) -> None:
     result = call("unlearn", *COMMANDS["unlearn"], *OPTIONS, "--output-name", name, "--quiet", "--json", "-")
     assert result.code == 0, result.err
-    accuracy = json.loads(result.out)["test_accuracy"]
+    summary = json.loads(result.out)
+    accuracy = summary["test_accuracy"]
     delivered = keras.models.load_model("unlearned.keras")
     assert accuracy["before"] == pytest.approx(right(model())[name].mean())
     assert accuracy["after"] == pytest.approx(right(delivered)[name].mean())
+    assert ("outputs" in summary) == (name == "all")
+    for output, measures in summary.get("outputs", {}).items():
+        assert measures["accuracy"]["before"] == pytest.approx(right(model())[output].mean())
+        assert measures["accuracy"]["after"] == pytest.approx(right(delivered)[output].mean())
+        assert f"of '{output}' {measures['accuracy']['before']:.3f}" in " ".join(result.err.split())
+    if name == "all":
+        squared = (delivered.predict(X[PARTS == 2], verbose=0)[0][:, 0] - LABELS["price"][PARTS == 2]) ** 2
+        assert summary["outputs"]["price"]["squared error"]["after"] == pytest.approx(squared.mean(), rel=1e-4)
     moved = [not np.array_equal(*pair) for pair in zip(delivered.get_weights(), model().get_weights(), strict=True)]
     assert moved == [name in ("price", "all")] * 2 + [name in ("kind", "all")] * 2
 
