@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kit.challenges import output_labels
 from kit.types import DataColumns, InputError
 from kit.types.errors import did_you_mean
 
@@ -28,7 +29,12 @@ def is_frame(data: object) -> bool:
 
 
 def table(
-    frame: Any, columns: DataColumns, id_column: str | None = None, *, what: str = "The DataFrame"
+    frame: Any,
+    columns: DataColumns,
+    id_column: str | None = None,
+    *,
+    outputs: Sequence[str] = (),
+    what: str = "The DataFrame",
 ) -> tuple[Table, np.ndarray | None]:
     """Returns the examples of a DataFrame, and how they are divided in train, validation and test, if a column says so.
 
@@ -37,6 +43,7 @@ def table(
             nullable ones (`Int64`, `boolean`, `string`) and those of Arrow too; of categories, their values.
         columns: which column is what.
         id_column: a further one by which requests name examples.
+        outputs: of a model with several, their names in their order: by these, columns are the labels of each.
         what: for people: what the frame is.
 
     Raises:
@@ -44,19 +51,13 @@ def table(
     """
     names = _names(what, frame)
     frame = frame.set_axis(names, axis=1)
-    if not columns.label:
-        raise InputError(
-            f"{what} is a table of the columns {_listed(names)}, and nothing says which are the labels. Expected a "
-            "recipe with a section [data], or in Python columns=kit.DataColumns(label=...). Write into a file, and "
-            "give it with --recipe: [data], and below it label = 'COLUMN', and id, group, partition and features where "
-            "there are such."
-        )
+    _require_label(what, columns, names)
     keys = [name for name in (columns.id, id_column, columns.group) if name]
-    roles = [name for name in (columns.label, columns.partition, columns.sample_weight, *keys) if name]
+    roles = [name for name in (*columns.labels, columns.partition, columns.sample_weight, *keys) if name]
     for name in [*roles, *columns.features]:
         _require(what, name, names)
     features = columns.features or tuple(name for name in names if name not in roles)
-    _require_features(what, features, columns.label)
+    _require_features(what, features, columns.labels)
     from kit.types import Table
 
     def values(name: str) -> np.ndarray:
@@ -65,7 +66,11 @@ def table(
     try:
         examples = Table(
             {name: _values(what, name, frame[name]) for name in features},
-            values(columns.label),
+            values(columns.label)
+            if isinstance(columns.label, str)
+            else output_labels.chosen(
+                {name: values(name) for name in columns.label}, columns.output, outputs, what=what
+            ),
             values(columns.group) if columns.group else None,
             classes=columns.classes,
             keys={name: values(name) for name in keys},
@@ -81,6 +86,16 @@ def table(
         ) from error
     partition = _partition(what, columns.partition, values(columns.partition)) if columns.partition else None
     return examples, partition
+
+
+def _require_label(what: str, columns: DataColumns, names: list[str]) -> None:
+    if not columns.labels:
+        raise InputError(
+            f"{what} is a table of the columns {_listed(names)}, and nothing says which are the labels. Expected a "
+            "recipe with a section [data], or in Python columns=kit.DataColumns(label=...). Write into a file, and "
+            "give it with --recipe: [data], and below it label = 'COLUMN', and id, group, partition and features where "
+            "there are such."
+        )
 
 
 def _values(what: str, name: str, column: Any) -> np.ndarray:
@@ -130,12 +145,13 @@ def _names(what: str, frame: Any) -> list[str]:
     return names
 
 
-def _require_features(what: str, features: Sequence[str], label: str) -> None:
+def _require_features(what: str, features: Sequence[str], labels: Sequence[str]) -> None:
     """Checks that the model is given neither its answer nor what nobody has named."""
-    if label in features:
+    given = [label for label in labels if label in features]
+    if given:
         raise InputError(
-            f"The features of {_inside(what)} hold '{label}', which is the label. Expected other columns: a model that "
-            "is given its answer has nothing to learn. Take it out of 'features'."
+            f"The features of {_inside(what)} hold '{given[0]}', which is {'the' if len(labels) == 1 else 'a'} label. "
+            "Expected other columns: a model that is given its answer has nothing to learn. Take it out of 'features'."
         )
     if "" in features:
         raise InputError(

@@ -113,9 +113,9 @@ def read_examples(
         from kit.challenges import making
 
         return making.load_preset(catalogue.preset(name), announce)
-    if Path(name).suffix.lower() in tables.SUFFIXES:
-        return *tables.read(Path(name), columns, id_column), ""
     names = user_model.output_names(model) if columns.output == ALL_OUTPUTS else ()
+    if Path(name).suffix.lower() in tables.SUFFIXES:
+        return *tables.read(Path(name), columns, id_column, names), ""
     if Path(name).is_dir() and user_data.is_array_folder(Path(name)):
         return *user_data.read_folder(Path(name), columns.output, names), ""
     if Path(name).is_dir() and Path(name).suffix != ".npz":

@@ -77,7 +77,9 @@ def make_challenge(
     """
     if frames.is_frame(arrays):
         explained = DataColumns(columns) if isinstance(columns, str) else columns or DataColumns()
-        arrays, divided = frames.table(arrays, explained)
+        explained = replace(explained, output=output_name or explained.output)
+        output_name, outputs = explained.output or None, user_model.output_names(model) if explained.output else ()
+        arrays, divided = frames.table(arrays, explained, outputs=outputs)
         partition, task = divided if partition is None else partition, task or explained.task or None
     return make(
         name,

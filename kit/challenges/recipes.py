@@ -167,7 +167,7 @@ def _columns(path: Path, section: Any) -> DataColumns:
     pixels = section.pop("pixel_range", []) if isinstance(section, dict) else []
     sound = isinstance(section, dict) and all(
         (isinstance(value, list) and all(isinstance(part, str) for part in value))
-        if name in lists
+        if name in lists or (name == "label" and isinstance(value, list))
         else isinstance(value, str)
         for name, value in section.items()
     )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +37,22 @@ def check_file(path: Path) -> None:
         )
 
 
-def read(path: Path, columns: DataColumns, id_column: str | None = None) -> tuple[Table, np.ndarray | None]:
+def read(
+    path: Path, columns: DataColumns, id_column: str | None = None, outputs: Sequence[str] = ()
+) -> tuple[Table, np.ndarray | None]:
     """Reads examples, and how they are divided in train, validation and test, if a column says so.
 
     Args:
         path: the file. Of a `.csv`, an empty cell is a gap, and no other text is.
         columns: which column is what.
         id_column: a further one by which requests name examples.
+        outputs: of a model with several, their names in their order.
 
     Raises:
         InputError: the file is damaged, a column is missing or has gaps, or none is named as the label.
     """
     frame = files.checked(lambda: _frame(path), path, "a table with a line of names, in UTF-8")
-    return frames.table(frame, columns, id_column, what=f"'{path}'")
+    return frames.table(frame, columns, id_column, outputs=outputs, what=f"'{path}'")
 
 
 def _frame(path: Path) -> Any:

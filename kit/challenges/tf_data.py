@@ -5,19 +5,20 @@ Nothing of TensorFlow is imported: a data set says of itself what its elements a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kit.challenges import output_labels
 from kit.types import Arrays, InputError, Table
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 _EXPECTED = (
-    "Expected elements (x, y) or (x, y, sample_weight), as fit takes them, x an array, a dictionary or a tuple of "
-    "arrays, one by one or in batches"
+    "Expected elements (x, y) or (x, y, sample_weight), as fit takes them, x (and y of several outputs) an array, a "
+    "dictionary or a tuple of arrays, one by one or in batches"
 )
 
 
@@ -31,12 +32,15 @@ def is_dataset(data: object) -> bool:
     return hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator")
 
 
-def read(dataset: tf.data.Dataset) -> Arrays | Table:
+def read(dataset: tf.data.Dataset, output: str = "", names: Sequence[str] = ()) -> Arrays | Table:
     """Returns the examples of a data set: `Arrays` where x is one array of numbers, else a `Table`.
 
     Args:
         dataset: finite, of elements (x, y) or (x, y, sample_weight), single examples or batches. Rows are counted in
-            its order, so that it has to have one: it is gone over twice.
+            its order, so that it has to have one: it is gone over twice. Of a model with several outputs, y may be a
+            dictionary or a tuple of labels, as `fit` takes them.
+        output: whose labels are meant, or `all`.
+        names: of the model's outputs, in their order.
 
     Raises:
         InputError: elements of another kind, no element, or another order each time.
@@ -52,15 +56,25 @@ def read(dataset: tf.data.Dataset) -> Arrays | Table:
         raise InputError("The data set has no element. Expected one or more. Check the files that it reads.")
     parts = [_joined([element[place] for element in elements]) for place in range(len(spec))]
     again = _joined([element[1] for element in (dataset if batched else dataset.batch(1024)).as_numpy_iterator()])
-    if not np.array_equal(parts[1], again):
+    if not all(np.array_equal(*pair) for pair in zip(_leaves(parts[1]), _leaves(again), strict=True)):
         raise InputError(
             "The data set has another order each time that it is gone over. Expected one order, in which rows are "
             "counted. Leave out shuffle(), or give it reshuffle_each_iteration=False and a seed."
         )
-    x, y, weights = parts[0], parts[1], parts[2] if len(parts) > 2 else None
+    x, y, weights = parts[0], _labels(parts[1], output, names), parts[2] if len(parts) > 2 else None
     if isinstance(x, dict) or x.dtype.kind in "OSU" or x.ndim > 4:
         return Table(x if isinstance(x, dict) else {"x": x}, y, sample_weight=weights)
     return Arrays(x, y, sample_weight=weights)
+
+
+def _labels(y: Any, output: str, names: Sequence[str]) -> np.ndarray:
+    """Returns the labels, of several outputs those that are meant."""
+    if not isinstance(y, dict):
+        labels: np.ndarray = y
+        return labels
+    if len(names) == len(y) and {*y} == {*map(str, range(len(y)))} and not {*y} & {*names}:  # a tuple, in their order
+        y = {name: y[str(number)] for number, name in enumerate(names)}
+    return output_labels.chosen(y, output, names, what="The data set")
 
 
 def _leaves(part: Any) -> list[Any]:

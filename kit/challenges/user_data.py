@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kit.challenges import output_labels
 from kit.storage import files
 from kit.types import InputError
-from kit.types.model_options import ALL_OUTPUTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,22 +73,12 @@ def _examples(
 ) -> tuple[Arrays | Table, np.ndarray | None]:
     from kit.types import Arrays, Table
 
-    if "y" not in stored and f"y_{output}" in stored:  # of several outputs, each has labels of its own
-        stored = {**stored, "y": stored[f"y_{output}"]}
-    elif "y" not in stored and output == ALL_OUTPUTS and names:
-        labels = {name.removeprefix("y_"): array for name, array in stored.items() if name.startswith("y_")}
-        stored = {**stored, "y": _side_by_side(labels, names)}
+    labels = {name.removeprefix("y_"): array for name, array in stored.items() if name.startswith("y_")}
+    if "y" not in stored and labels:  # of several outputs, each has labels of its own
+        stored = {**stored, "y": output_labels.chosen(labels, output, names, what=f"'{path}'")}
 
     inputs = {name.removeprefix("x_"): array for name, array in stored.items() if name.startswith("x_")}
     missing = [name for name in ("x", "y") if name not in stored and not (name == "x" and inputs)]
-    labelled = [name.removeprefix("y_") for name in stored if name.startswith("y_")]
-    if missing == ["y"] and labelled:
-        raise InputError(
-            f"'{path}' has labels of the outputs {', '.join(map(repr, sorted(labelled)))}, and "
-            + (f"the output '{output}' was asked for." if output else "no output was named.")
-            + " Expected one of these, or 'all' for all outputs of the model. Say it with --output-name (output_name "
-            "in Python), or save the labels of a model with one output as 'y'."
-        )
     if missing:
         raise InputError(
             f"'{path}' has no array {' and no array '.join(repr(name) for name in missing)}; it holds "
@@ -106,41 +96,6 @@ def _examples(
         inputs = {"x": stored["x"]}
     examples = Table(inputs, *further) if inputs else Arrays(stored["x"], *further)
     return examples, stored.get("partition")
-
-
-def _side_by_side(labels: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
-    """Returns the labels of all outputs, float64 (n, columns), in the order of the outputs.
-
-    Args:
-        labels: by the name of the output, (n,) or (n, k).
-        names: of the outputs, in their order.
-
-    Raises:
-        InputError: an output without labels, labels of unequal lengths, or ones that are no numbers.
-
-    Example:
-        >>> import numpy as np
-        >>> _side_by_side({"age": np.array([3.5, 4.0]), "kind": np.array([1, 0])}, ["kind", "age"]).tolist()
-        [[1.0, 3.5], [0.0, 4.0]]
-    """
-    import numpy as np
-
-    missing = [name for name in names if name not in labels]
-    if missing or not names:
-        raise InputError(
-            f"All outputs were asked for, and there are no labels of {', '.join(map(repr, missing)) or 'any'}. "
-            f"Expected 'y_NAME' for each of {', '.join(map(repr, names)) or 'them'}, or their columns side by side in "
-            "one 'y'. Save them with numpy.savez(path, x=x, y_NAME=..., ...)."
-        )
-    columns = [np.asarray(labels[name]) for name in names]
-    shapes = [column.shape for column in columns]
-    if {column.dtype.kind for column in columns} - {*"fiub"} or len({shape[:1] for shape in shapes}) > 1:
-        raise InputError(
-            f"The labels of the outputs have the shapes {', '.join(map(str, shapes))} and the dtypes "
-            f"{', '.join(str(column.dtype) for column in columns)}. Expected numbers, as many rows of each. Make "
-            "numbers of the names of classes with numpy.unique(y, return_inverse=True)."
-        )
-    return np.concatenate([column.reshape(len(column), -1) for column in columns], axis=1).astype(np.float64)
 
 
 def check_scale(arrays: Arrays) -> None:

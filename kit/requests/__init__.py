@@ -98,8 +98,9 @@ def unlearn_model(
             gives it or its key: the request is about this output. The others stay in the model; those that share
             trained layers with it change too, and are not trained (the evidence names them). Or `all`: the loss is then
             the sum of the outputs' losses by the `loss_weights` that the model was compiled with, an example is right
-            where it is in all outputs, and the labels are `y_NAME` of an `.npz` file, or (n, columns) with those of
-            each output side by side, in the order of the outputs.
+            where it is in all outputs, and the labels are `y_NAME` of an `.npz` file, columns of a table that are
+            called as the outputs, a dictionary or a tuple y of a `tf.data.Dataset`, or (n, columns) with those of each
+            output side by side, in the order of the outputs.
         effort: how many models are trained for comparison, see `kit.requests.Effort`.
         candidates: with `auto`, the methods to try; by default all of the kit that can start from a finished model and
             cost less than a retraining.

@@ -134,6 +134,11 @@ class _Reading(NamedTuple):
     model: keras.Model | str | Path
     announce: Callable[[str], None]
 
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The names of the model's outputs, where labels are read by them."""
+        return user_model.output_names(self.model) if self.columns.output else ()
+
 
 def _is_file(data: Data) -> TypeGuard[str | Path]:
     return isinstance(data, str | Path) and Path(data).is_file()
@@ -152,10 +157,11 @@ def _read_data(data: Data, partition: np.ndarray | None, reading: _Reading) -> t
         )
         partition = stored if partition is None else partition
     elif frames.is_frame(data):
-        examples, stored = frames.table(data, reading.columns, reading.id_column)
+        examples, stored = frames.table(data, reading.columns, reading.id_column, outputs=reading.outputs)
         partition = stored if partition is None else partition
     else:
-        examples = tf_data.read(data) if tf_data.is_dataset(data) else data
+        output = reading.columns.output
+        examples = tf_data.read(data, output, reading.outputs) if tf_data.is_dataset(data) else data
     if partition is None:
         raise InputError(
             "The data do not say which of the examples the model was trained on. Expected an array 'partition' beside "

@@ -74,8 +74,9 @@ class Joint:
             raise InputError(
                 f"The labels of all outputs have shape {y.shape} and dtype {y.dtype}. Expected numbers of shape (n, "
                 f"{columns}), with the columns of each output in the order of the outputs: {described}. Give 'y_NAME' "
-                "for each output in the .npz file, or such a 'y'; make numbers of the names of classes with "
-                "numpy.unique(y, return_inverse=True), and of one-hot rows with y.argmax(axis=1)."
+                "for each output in the .npz file, a column of a table for each (label = [...]), or such a 'y'; make "
+                "numbers of the names of classes with numpy.unique(y, return_inverse=True), and of one-hot rows "
+                "with y.argmax(axis=1)."
             )
         parts = [np.asarray(head.task.check(part)).reshape(len(y), -1) for head, part in self.labels(y)]
         return np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32)

@@ -10,7 +10,8 @@ class DataColumns:
     """Which column of a table is what: the lines under `[data]` in a recipe, or what a DataFrame is handed over with.
 
     Args:
-        label: the column of the labels; empty where the file is no table.
+        label: the column of the labels; empty where the file is no table. Of a model with several outputs, a column for
+            each, called as the output is.
         id: a column by which a file of requests names examples.
         group: who an example belongs to.
         partition: 0 or `train`, 1 or `validation`, 2 or `test`.
@@ -28,7 +29,7 @@ class DataColumns:
         ('age', 'job')
     """
 
-    label: str = ""
+    label: str | tuple[str, ...] = ""
     id: str = ""
     group: str = ""
     partition: str = ""
@@ -43,3 +44,17 @@ class DataColumns:
     def __post_init__(self) -> None:
         for name in ("slices", "features", "classes", "pixel_range"):  # lists, in TOML and in Python
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not isinstance(self.label, str):
+            object.__setattr__(self, "label", tuple(self.label))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of the labels, none where there are no such.
+
+        Example:
+            >>> DataColumns("income").labels, DataColumns(["income", "age"]).labels, DataColumns().labels
+            (('income',), ('income', 'age'), ())
+        """
+        if isinstance(self.label, str):
+            return (self.label,) if self.label else ()
+        return self.label

@@ -104,6 +104,7 @@ OF_A_CHALLENGE = (
         "kit.challenges.joint",
         "kit.challenges.loading",
         "kit.challenges.model_options",
+        "kit.challenges.output_labels",
         "kit.challenges.recipes",
         "kit.challenges.tables",
         "kit.challenges.user_data",
