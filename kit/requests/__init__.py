@@ -93,7 +93,7 @@ def unlearn_model(
             with a copy of the model, whose weights are drawn anew (frozen and adapted layers keep theirs), and which is
             compiled where the model is one in memory, and with `sample_weight` where the data have weights; it returns
             the trained model. x is what the model is called with, y as in the data, texts by their places among the
-            classes.
+            classes; of all outputs, the labels of each as `fit` takes them, in a list or dictionary as the model's.
         output_name: of a functional model with several outputs, the one that the labels are for, by the layer that
             gives it or its key: the request is about this output. The others stay in the model; those that share
             trained layers with it change too, and are not trained (the evidence names them). Or `all`: the loss is then

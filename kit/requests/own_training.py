@@ -20,8 +20,9 @@ from kit.machine import xla
 from kit.models import copies, custom, matching, user
 from kit.models.user import Own
 from kit.requests import delivery
+from kit.tasks import Joint
 from kit.toolbox import seeding
-from kit.types import Arrays, FailedRun, InputError, Table
+from kit.types import Arrays, FailedRun, InputError, Table, Task
 from kit.types.arrays import numbered
 
 # model, x, y, validation_data=(x, y) -> the trained model, or None where it is the one that was handed over
@@ -41,6 +42,7 @@ class OwnTraining:
         rows: int64 (n,), of the training examples in `data`.
         validation: int64, of those that are handed over as validation data.
         own: code of the user's that the model needs.
+        joint: of a model with several outputs that are all trained, their tasks; None for one output.
     """
 
     function: Function
@@ -51,6 +53,7 @@ class OwnTraining:
     rows: np.ndarray = field(repr=False)
     validation: np.ndarray = field(repr=False)
     own: Own
+    joint: Joint | None = None
 
     def __call__(self, start: Sequence[np.ndarray], places: np.ndarray, seed: int) -> list[np.ndarray]:
         """Returns the weights of a model that was trained on these examples, as the challenge's model has them.
@@ -87,13 +90,21 @@ class OwnTraining:
         """
         return replace(self, rows=self.rows[places])
 
-    def _examples(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Returns x as the model is called with it, texts as tensors, and y as in the data, texts by their numbers."""
+    def _examples(self, rows: np.ndarray) -> tuple[Any, Any]:
+        """Returns x and y as `fit` takes them.
+
+        x is as the model is called with it, texts as tensors; y as in the data, texts by their numbers, or of all
+        outputs an array for each, in a list or a dictionary as the model gives them.
+        """
         graph = user.graph_of(self.net, self.data, self.own)
         arrays = [array[rows] for array in user.given(graph, self.data, len(self.data))]
         parts = [matching.tensor(array) if array.dtype.kind in "US" else array for array in arrays]
         y, _ = numbered(np.asarray(self.data.y), self.data.classes)
-        return matching.structured(graph, parts), y[rows]
+        x = matching.structured(graph, parts)
+        if self.joint is None:
+            return x, y[rows]
+        labels = [head.task.check(part) for head, part in self.joint.labels(y[rows])]
+        return x, keras.tree.pack_sequence_as(self.net.output, labels)
 
     def _weights_of(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the argument `sample_weight`, where the data have weights of examples."""
@@ -143,13 +154,15 @@ class OwnTraining:
 
 
 def of(
-    given: Function | str,
+    given: Function | str | None,
     net: keras.Model,
     data: Arrays | Table,
     partition: np.ndarray,
     own: Own | None,
-) -> OwnTraining:
-    """Returns the training that a user's function stands for.
+    *,
+    task: Task,
+) -> OwnTraining | None:
+    """Returns the training that a user's function stands for; None where there is no function.
 
     Args:
         given: the function, or `FILE.py:function`; the file is run.
@@ -157,10 +170,13 @@ def of(
         data: training and validation examples, as the model takes them.
         partition: of each example, to which set it belongs: see `kit.unlearn_model`.
         own: code of the user's that the model needs; None for none.
+        task: what the labels are.
 
     Raises:
         InputError: the file cannot be read or run, or has no such function.
     """
+    if given is None:
+        return None
     function: Any = given
     name, sha256 = getattr(given, "__name__", "train"), ""
     if isinstance(given, str):
@@ -177,4 +193,5 @@ def of(
             f"The training function is {given!r:.80}. Expected a function, or FILE.py:function. Pass retrain=train."
         )
     rows, validation = (np.flatnonzero(np.asarray(partition) == part) for part in (0, 1))
-    return OwnTraining(function, name, sha256, net, data, rows, validation, own or Own())
+    joint = task if isinstance(task, Joint) else None
+    return OwnTraining(function, name, sha256, net, data, rows, validation, own or Own(), joint)

@@ -112,7 +112,7 @@ def prepare(
         batch_size=batch_size,
     )
     weights = challenge.original or ()
-    retrain, parts = options.retrain, np.asarray(partition)
+    parts = np.asarray(partition)
     return DeletionRequest(
         net=net,
         challenge=challenge,
@@ -121,7 +121,7 @@ def prepare(
         model_sha256=files.sha256_of(Path(model)) if isinstance(model, str | Path) else digest_of_arrays(weights),
         data_sha256=files.sha256_of(Path(data)) if _is_file(data) else challenge.data_sha256,
         own=own,
-        training=None if retrain is None else own_training.of(retrain, net, examples, parts, own),
+        training=own_training.of(options.retrain, net, examples, parts, own, task=challenge.task),
         slices=slices.columns_of(examples, training.data.slices, np.flatnonzero(parts == 2)),
     )
 

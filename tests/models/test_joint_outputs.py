@@ -6,16 +6,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from retrainings import taking
 from scipy.special import expit, log_softmax, softmax
 
 import kit
 from kit.challenges import loading
-from kit.requests import prepare
-from kit.runs import originals
+from kit.requests import Outcome, prepare
+from kit.runs import originals, timing
 from kit.tasks import CLASSIFICATION, MULTILABEL, Head, Joint, Regression
 from kit.toolbox import training
 from kit.toolbox.examples import batches
@@ -207,3 +209,62 @@ def test_a_request_about_all_outputs_delivers_the_model_with_them(tmp_path: Path
     subprocess.run([sys.executable, "-c", script, "unlearned.keras", "said.npz", "data.npz"], cwd=tmp_path, check=True)
     for name, expected in zip(np.load(tmp_path / "said.npz").values(), delivered.predict(X, verbose=0), strict=True):
         np.testing.assert_allclose(name, expected, atol=1e-6)
+
+
+def outcome_of(net: keras.Model, method: str, **settings: Any) -> Outcome:
+    """A request about all outputs of two records, held against three models."""
+    y = np.column_stack([LABELS[name] for name in net.output_names])
+    effort = kit.requests.Effort(retrained=3, rehearsal=kit.requests.Plan(rehearsals=2, retrained=3))
+    return kit.unlearn_model(
+        net, kit.Arrays(X, y), [3, 7], partition=PARTS, method=method, output_name="all", effort=effort, **settings
+    )
+
+
+def trained(net: keras.Model) -> keras.Model:
+    net.fit(X[PARTS == 0], {name: y[PARTS == 0] for name, y in LABELS.items()}, epochs=30, verbose=0)
+    return net
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keyed", [False, True])
+def test_the_users_own_training_is_given_the_labels_of_each_output(
+    keyed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "reference", lambda *_, **__: taking(10.0))
+    net, noted = model(), []
+    if keyed:
+        net = keras.Model(net.input, dict(zip(net.output_names, net.outputs, strict=True)))
+        net.compile(keras.optimizers.SGD(0.1), LOSSES, loss_weights=WEIGHTS)
+    trained(net)
+
+    def train(fresh: keras.Model, x: np.ndarray, y: Any, validation_data: Any) -> None:
+        by_name = y if keyed else dict(zip(("price", "ill", "kind"), y, strict=True))
+        noted.append((x, by_name))
+        losses = LOSSES if keyed else list(LOSSES.values())
+        fresh.compile(keras.optimizers.SGD(0.1), losses)
+        fresh.fit(x, y, validation_data=validation_data, epochs=3, verbose=0)
+
+    outcome = outcome_of(net, "retrain", retrain=train)
+    assert len(noted) == 7  # the delivered model, three without the records, three with them
+    known = []
+    for x, by_name in noted:
+        rows = [int(np.flatnonzero((example == X).all(axis=1))[0]) for example in x]
+        for name, labels in by_name.items():
+            np.testing.assert_allclose(np.ravel(labels), LABELS[name][rows], rtol=1e-6)
+        known.append({3, 7} <= {*rows})
+    assert sorted(known) == [False] * 4 + [True] * 3
+    assert {each.output for each in outcome.findings.outputs} == {*LABELS}
+    assert outcome.model.get_config() == net.get_config()
+
+
+@pytest.mark.slow
+def test_auto_rehearses_on_all_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "reference", lambda *_, **__: taking(10.0))
+    net = trained(model())
+    outcome = outcome_of(net, "auto", recipe=kit.Recipe(epochs=30, learning_rate=0.1), candidates=["finetune"])
+    assert outcome.choice.kind
+    assert "finetune" not in outcome.choice.failures
+    assert {each.method for each in outcome.choice.tried} | {*outcome.choice.left_out} == {"finetune", "retrain"}
+    right = outcome.model.predict(X[PARTS == 2], verbose=0)[2].argmax(axis=1) == LABELS["kind"][PARTS == 2]
+    accuracy = next(each for each in outcome.findings.outputs if (each.output, each.measure) == ("kind", "accuracy"))
+    assert accuracy.after == pytest.approx(right.mean())

@@ -9,13 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from retrainings import taking
 
 import kit
 from kit.challenges import loading
 from kit.models import compiled, named_outputs, user
 from kit.models.user import Own
 from kit.requests import prepare, statement
-from kit.runs import originals
+from kit.runs import originals, timing
 from kit.tasks import Regression
 from kit.toolbox.inference import predict_logits
 from kit.types import ModelOptions
@@ -136,3 +137,25 @@ def test_a_request_about_one_output_delivers_the_model_with_both(tmp_path: Path)
     assert not np.allclose(kind, net.predict(X, verbose=0)[1], atol=1e-3)
     assert outcome.model.get_config() == net.get_config()
     assert (kind.argmax(axis=1) == kinds)[PARTS == 2].mean() == pytest.approx(outcome.findings.harm[0].after)
+
+
+@pytest.mark.slow
+def test_the_users_own_training_trains_the_output_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "reference", lambda *_, **__: taking(10.0))
+    net, kinds = model(shared=False), (X[:, 1] > 0).astype(int) + (X[:, 1] > 1)
+
+    def train(whole: keras.Model, x: Any, y: Any, validation_data: Any) -> None:
+        part = keras.Model(whole.input, whole.get_layer("kind").output)
+        part.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        part.fit(x, y, validation_data=validation_data, epochs=20, verbose=0)
+
+    train(net, X[PARTS == 0], kinds[PARTS == 0], None)
+    effort = kit.requests.Effort(retrained=3)
+    data = kit.Arrays(X, kinds)
+    given = {"partition": PARTS, "method": "retrain", "retrain": train, "output_name": "kind", "effort": effort}
+    outcome = kit.unlearn_model(net, data, [3, 7], **given)
+    price, kind = outcome.model.predict(X, verbose=0)
+    np.testing.assert_allclose(price, net.predict(X, verbose=0)[0], atol=1e-6)
+    right = (kind.argmax(axis=1) == kinds)[PARTS == 2].mean()
+    assert right > 0.5
+    assert right == pytest.approx(outcome.findings.harm[0].after)
