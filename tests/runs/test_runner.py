@@ -63,7 +63,7 @@ def noisy_challenge() -> Challenge:
 def freezes_and_fits(net: Net, retain: tf.data.Dataset, forget: tf.data.Dataset, validation: tf.data.Dataset) -> Net:
     net.get_layer("norm").trainable = False
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss)
+    net.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, jit_compile=False)
     net.fit(retain, epochs=1, shuffle=False, verbose=0)
     return net
 
