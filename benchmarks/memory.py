@@ -8,6 +8,7 @@ CPU seconds are printed. Pages of mapped files count as resident as long as the 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ import psutil
 
 FEATURES, CLASSES, RECORDS, BATCH_SIZE = 20, 2, 100, 1024
 _AT_ONCE = 100_000
+# Bytes of float32, of which the network is trained at once.
+_FLOATS = 2**28
 # On so many the user's model is trained: how well it knows its data plays no part in what forgetting takes.
 _LEARNT = 20_000
 
@@ -85,8 +88,9 @@ def write_model(folder: Path, path: Path, batch_size: int) -> None:
     layers = [keras.Input(x.shape[1:]), *first, hidden, keras.layers.Dense(CLASSES, activation="softmax")]
     net = keras.Sequential(layers)
     net.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-    for start in range(0, number, _AT_ONCE):
-        some = np.asarray(x[start : min(start + _AT_ONCE, number)])
+    at_once = min(_AT_ONCE, _FLOATS // (4 * math.prod(x.shape[1:])))
+    for start in range(0, number, at_once):
+        some = np.asarray(x[start : min(start + at_once, number)])
         scaled = some / np.float32(255) if some.dtype == np.uint8 else some
         net.fit(scaled, y[start : start + len(some)], batch_size=batch_size, verbose=0)
     net.save(path)
@@ -102,8 +106,8 @@ def measured(command: Sequence[str]) -> Measured:
         _, _, usage = os.wait4(process.pid, 0)
         watcher.join()
         process.returncode = 0
-    resident = max(most["resident"], usage.ru_maxrss * 1024)
-    return Measured(resident, most["anonymous"], usage.ru_utime + usage.ru_stime, output)
+    # What the system says, `ru_maxrss`, is at least what this process, which started it, had at that time.
+    return Measured(most["resident"], most["anonymous"], usage.ru_utime + usage.ru_stime, output)
 
 
 def _watch(process: psutil.Process, most: dict[str, int]) -> None:
