@@ -7,17 +7,13 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kit.commands import completion
 from kit.commands.grouped_help import OUTPUT
 from kit.types.errors import InputError, did_you_mean
-
-if TYPE_CHECKING:
-    pass
-
 
 PROBLEM, OWN_MODEL, MODELS = "What is forgotten", "A model of your own", "The models that are made"
 PLACES, FILES = "Where they are made", "Files with a method"
