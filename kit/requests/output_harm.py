@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from kit.requests.findings import Harm, difference
+from kit.requests.slices import FEWEST
 from kit.tasks import Head, Joint, Regression
 
 # Of the retrained models' mean loss, below which their spread is not taken to be.
 _LEAST = 1e-3
-# As of a slice: of fewer test examples nothing can be said.
-_FEWEST = 20
 
 # `correct` and `losses`, each (models, test examples, outputs).
 ByOutput = Mapping[str, np.ndarray]
@@ -91,7 +90,7 @@ def _rows(task: Joint, y: np.ndarray) -> Iterator[_Row]:
             continue  # their strata are made for splits, and are no classes
         for stratum in np.unique(strata):
             members = strata == stratum
-            if members.sum() >= _FEWEST:
+            if members.sum() >= FEWEST:
                 yield _Row(place, "recall", f"class {stratum}", members)
 
 

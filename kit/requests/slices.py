@@ -12,7 +12,7 @@ from kit.types import Arrays, Challenge, InputError, Table
 # Different numbers beyond which a column is cut into quarters, and texts beyond which it makes no slices.
 _MOST_VALUES = 12
 # Test examples below which nothing can be said of a slice.
-_FEWEST = 20
+FEWEST = 20
 
 
 def columns_of(data: Arrays | Table, names: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ def groups_of(challenge: Challenge, columns: Mapping[str, np.ndarray]) -> dict[s
     groups = {"test": np.ones(len(strata), bool)}
     groups |= {f"{name} {names[stratum] if names else stratum}": strata == stratum for stratum in np.unique(strata)}
     for column, values in columns.items():
-        groups |= {slice_: members for slice_, members in _slices(column, values).items() if members.sum() >= _FEWEST}
+        groups |= {slice_: members for slice_, members in _slices(column, values).items() if members.sum() >= FEWEST}
     return groups
 
 
